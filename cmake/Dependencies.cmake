@@ -1,0 +1,12 @@
+# Debian 12's packages; packages.list names them, docs/dependencies.md says why.
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(fmt REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBNL REQUIRED IMPORTED_TARGET libnl-route-3.0)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+if(BRUME_TESTS)
+  find_package(GTest REQUIRED)
+endif()

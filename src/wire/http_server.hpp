@@ -1,0 +1,102 @@
+// HTTP/1.1 for everything Brume serves: the API, the metadata service inside each VPC, the operator's socket.
+// Only http_server.cpp knows Boost.Beast, which costs tens of seconds to compile; this header is std only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace brume::wire {
+
+struct HttpRequest {
+  std::string method;
+  std::string target;  // as sent: path, '?' and query
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in the order sent
+  std::string body;
+  std::string peer_address;          // "172.31.0.5"; empty on a unix socket
+  std::uint16_t peer_port = 0;
+  std::uint16_t local_port = 0;
+  bool encrypted = false;
+
+  std::string_view path() const;     // of the target, undecoded
+  std::string_view query() const;    // of the target, without '?', undecoded
+  // First header of that lower-case name; empty when absent.
+  std::string_view header(std::string_view name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/xml;charset=UTF-8";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+// Answers one request. Must be called exactly once, from any thread, at any time; later calls and calls after the peer has gone do nothing.
+using Responder = std::function<void(HttpResponse)>;
+// Called on a server thread, must not wait for anything: what waits goes to a worker and calls the responder from there.
+using HttpHandler = std::function<void(HttpRequest&&, Responder)>;
+// What a request that never reaches the handler gets (too large, malformed, timed out): 400, 408, 413, 431, 503 and a reason.
+using HttpRefusal = std::function<HttpResponse(int status, std::string_view reason)>;
+
+struct HttpLimits {
+  size_t header_bytes = 16 << 10;
+  size_t body_bytes = 1 << 20;       // EC2 takes no larger request; over it 413, and the rest is not read
+  size_t connections = 1024;         // of one listener; over it the oldest idle connection is closed, else the new one gets 503
+  milliseconds idle = seconds(60);           // keep-alive without a request
+  milliseconds request_time = seconds(20);   // from the first byte of a request to its last
+  milliseconds write_time = seconds(60);     // for the peer to take an answer
+};
+
+struct TlsFiles {
+  std::string certificate;  // PEM
+  std::string key;          // PEM
+};
+
+// Threads: all functions may be called from any thread.
+class HttpServer {
+ public:
+  explicit HttpServer(unsigned threads);
+  ~HttpServer();  // stop()
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  struct Listener {
+    std::uint64_t id = 0;
+    std::uint16_t port = 0;  // the one chosen when 0 was asked for; 0 for a unix socket
+  };
+
+  // Serves on an already bound and listening socket (made in any network namespace).
+  Result<Listener> serve(Descriptor listening, HttpHandler handler, HttpRefusal refusal, HttpLimits limits = {});
+  // The same with TLS; `broken` when the files cannot be used.
+  Result<Listener> serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler, HttpRefusal refusal, HttpLimits limits = {});
+  // Closes the listener and its idle connections; running requests may still answer.
+  void close(std::uint64_t listener);
+
+  // Runs `work` on a server thread after `delay`; for timers of the layers above. Dropped by stop().
+  void after(milliseconds delay, std::function<void()> work);
+
+  // Stops accepting, gives running requests up to `grace` to answer, ends the threads. Idempotent.
+  void stop(milliseconds grace = seconds(2));
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+// A listening TCP socket on `address`:`port` (0: any free). `exists` when the port is in use.
+Result<Descriptor> listen_tcp(const std::string& address, std::uint16_t port);
+// A listening unix socket with this mode; a stale file of an ended process is replaced, one in use is `exists`.
+Result<Descriptor> listen_unix(const std::string& path, unsigned mode = 0600);
+
+// Makes a self-signed certificate for these names (DNS names or addresses) with an EC key, valid ten years; key file 0600.
+Result<void> make_certificate(const TlsFiles& files, const std::vector<std::string>& names, Time now);
+
+}  // namespace brume::wire
