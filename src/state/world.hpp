@@ -1,0 +1,102 @@
+// One consistent version of everything. A World is immutable: whoever holds one may read it for as long as they like, on any thread,
+// without a lock and without seeing a later change. Making the next version copies only the path to what changed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "state/persistent_map.hpp"
+#include "state/records.hpp"
+
+namespace brume::state {
+
+// Other ways to find a record. Entries are "value/primary key"; a record may have several or none.
+enum class Index : std::uint8_t {
+  interface_by_private_ip,  // "vpc-…/172.31.0.5" → network_interface
+  interface_by_public_ip,   // "198.18.0.5" → network_interface
+  interface_by_group,       // "sg-…" → network_interface
+  image_by_id,              // "ami-…" → image
+  instance_by_reservation,  // "r-…" → instance
+  instance_by_id,           // "i-…" → instance
+  vpc_by_id,                // "vpc-…" → vpc
+  count
+};
+
+template <class R>
+using Pointer = std::shared_ptr<const R>;
+
+class World {
+ public:
+  std::uint64_t version() const { return version_; }
+
+  // nullptr: not there. The pointer lives as long as this World.
+  template <class R>
+  const R* find(std::string_view key) const {
+    return static_cast<const R*>(map(R::kind).find(key));
+  }
+  template <class R>
+  const R* find(std::string_view account, std::string_view id) const {
+    return find<R>(owned_key(account, id));
+  }
+  // Shares ownership, for what must outlive this World.
+  template <class R>
+  Pointer<R> get(std::string_view key) const {
+    return std::static_pointer_cast<const R>(map(R::kind).get(key));
+  }
+
+  // visit(const R&) for each record whose key starts with `prefix`, in key order, from `after` (exclusive, may be empty) on;
+  // stops when it returns false. A visitor that returns void sees all.
+  template <class R, class Visitor>
+  void each(std::string_view prefix, Visitor&& visit, std::string_view after = {}) const {
+    for (auto at = map(R::kind).seek(prefix, after); at.valid(); at.next()) {
+      if (!at.key().starts_with(prefix)) return;
+      const R& record = *static_cast<const R*>(at.value());
+      if constexpr (std::is_void_v<decltype(visit(record))>) visit(record);
+      else if (!visit(record)) return;
+    }
+  }
+  // The records of one account: its keys start with "account/".
+  template <class R, class Visitor>
+  void each_of(std::string_view account, Visitor&& visit, std::string_view after_id = {}) const {
+    each<R>(owned_key(account, ""), std::forward<Visitor>(visit), after_id.empty() ? std::string() : owned_key(account, after_id));
+  }
+  template <class R>
+  size_t size() const { return map(R::kind).size(); }
+
+  // Visits the records that the index has under `value`; R is the kind that the index is of.
+  template <class R, class Visitor>
+  void each_indexed(Index index, std::string_view value, Visitor&& visit) const {
+    std::string prefix(value);
+    prefix += '\x1f';
+    for (auto at = index_map(index).seek(prefix, {}); at.valid(); at.next()) {
+      if (!at.key().starts_with(prefix)) return;
+      const R& record = *static_cast<const R*>(at.value());
+      if constexpr (std::is_void_v<decltype(visit(record))>) visit(record);
+      else if (!visit(record)) return;
+    }
+  }
+  // The first record under `value`, nullptr when there is none.
+  template <class R>
+  const R* find_indexed(Index index, std::string_view value) const {
+    const R* found = nullptr;
+    each_indexed<R>(index, value, [&](const R& record) { found = &record; return false; });
+    return found;
+  }
+
+ private:
+  friend class Transaction;
+  friend class Store;
+  const PersistentMap& map(Kind kind) const { return maps_[static_cast<size_t>(kind)]; }
+  const PersistentMap& index_map(Index index) const { return indexes_[static_cast<size_t>(index)]; }
+
+  std::uint64_t version_ = 0;
+  std::array<PersistentMap, static_cast<size_t>(Kind::count)> maps_;
+  std::array<PersistentMap, static_cast<size_t>(Index::count)> indexes_;
+};
+
+using WorldPointer = std::shared_ptr<const World>;
+
+}  // namespace brume::state
