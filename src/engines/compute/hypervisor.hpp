@@ -1,0 +1,124 @@
+// Machines that run guests. One implementation drives QEMU over QMP, one only pretends (simulation mode).
+//
+// Nothing but src/control calls this. Machines are named by instance id. A machine outlives the daemon: after a restart the engine
+// finds the running ones again (recover), with their console and their events.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace brume::compute {
+
+struct Disk {
+  std::string volume_id;  // also the serial the guest sees: "vol0123456789abcdef0" (20 characters, no dash)
+  std::string file;       // absolute path, readable and writable by the machine's user
+  std::string format;     // "qcow2", "raw"
+};
+
+struct Nic {
+  std::string interface_id;
+  std::string mac;
+  Descriptor tap;  // open /dev/net/tun queue with vnet headers, from the network engine; handed over at start
+};
+
+struct MachineSpec {
+  std::string id;             // instance id
+  std::string uuid;           // "ec2…" in UUID shape: what the guest's firmware tables say (cloud-init looks for it)
+  std::int64_t memory_mib = 512;
+  std::int64_t processors = 1;
+  std::string kernel;         // path; empty: the disk's own boot loader
+  std::string ramdisk;
+  std::string kernel_arguments;
+  std::vector<Disk> disks;    // the root first
+  std::vector<Nic> nics;      // by device index
+};
+
+enum class MachineState { running, paused, ended };
+
+enum class MachineEvent {
+  guest_shutdown,  // the guest turned itself off (or answered the power button); the machine has ended
+  guest_reset,     // the guest rebooted; the machine runs on
+  died,            // the process ended in any other way; detail says what it left on standard error
+  io_error,        // a disk failed or is full; the machine is paused
+  resumed,
+};
+
+struct MachineReport {
+  std::string id;
+  MachineEvent event;
+  std::string detail;
+};
+
+// Threads: all functions may be called from any thread; calls for one machine are made one after another by the caller. A call
+// returns when its effect has happened, within the named limit.
+class Hypervisor {
+ public:
+  virtual ~Hypervisor() = default;
+
+  // "kvm", "tcg", "simulated", with a sentence why, for `brume status` and the log.
+  struct Description {
+    std::string accelerator;
+    std::string reason;
+  };
+  virtual Description describe() const = 0;
+
+  // Called before anything else. Reports come on the engine's thread; the receiver must not wait.
+  virtual void on_report(std::function<void(MachineReport)> receiver) = 0;
+  // Takes up the machines that run since before this daemon; returns their ids. Machines that ended meanwhile are not among them.
+  virtual Result<std::vector<std::string>> recover() = 0;
+
+  // Starts the machine; returns when the guest's processors run. On an error nothing is left of it. ≤ 30 s.
+  virtual Result<void> start(MachineSpec spec) = 0;
+  // Presses the power button; a guest_shutdown report follows when the guest obeys.
+  virtual Result<void> press_power_button(const std::string& id) = 0;
+  // Resets the machine as its reset button would.
+  virtual Result<void> reset(const std::string& id) = 0;
+  // Ends the machine at once; success when it is gone or never was. No report follows.
+  virtual Result<void> kill(const std::string& id) = 0;
+  virtual Result<MachineState> state(const std::string& id) = 0;
+  virtual Result<void> resume(const std::string& id) = 0;
+
+  virtual Result<void> attach_disk(const std::string& id, const Disk& disk) = 0;
+  // Asks the guest to let go and waits; timed_out when it did not within `limit` (force: takes it anyway).
+  virtual Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) = 0;
+  virtual Result<void> attach_nic(const std::string& id, Nic nic) = 0;
+  virtual Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) = 0;
+
+  // The last `limit` bytes that the guest wrote to its serial port since its last start (kept after death until forget), and when.
+  struct Console {
+    std::string text;
+    Time written{};
+  };
+  virtual Result<Console> console(const std::string& id, size_t limit) = 0;
+  // Removes what an ended machine left (folder, console, log).
+  virtual Result<void> forget(const std::string& id) = 0;
+
+  // The user number that this machine's process runs as: its disk files belong to it.
+  virtual unsigned user_of(const std::string& id) const = 0;
+};
+
+struct QemuConfiguration {
+  std::string folder;            // "<home>/machines": one folder a machine: pid file, QMP socket, console, log
+  std::string accelerator;       // "auto": probe; "kvm", "tcg": as told
+  unsigned user_base = 0x60000000;
+};
+Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock& clock);
+
+// Pretends: starts, stops and resets at once, remembers what it was told, writes a console text that says so.
+std::unique_ptr<Hypervisor> make_simulated_hypervisor(const Clock& clock);
+
+// Really boots a few instructions under /dev/kvm with a time limit. The reason says what happened either way.
+struct KvmProbe {
+  bool works = false;
+  std::string reason;
+};
+KvmProbe probe_kvm(const std::string& scratch_folder);
+
+}  // namespace brume::compute

@@ -1,0 +1,104 @@
+// The packet path: what a VPC, an interface, a security group and a public address are on this machine. One implementation uses
+// network namespaces, taps, nftables and dnsmasq, one only pretends (simulation mode). OVN fits behind the same few calls.
+//
+// Nothing but src/control calls this. Everything made on the host carries this installation's mark in its name; only what carries it
+// is ever changed or removed. All calls are idempotent: what is already as wanted is left alone, so that a restart can repeat them
+// without disturbing a connection.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+
+namespace brume::network {
+
+struct VpcSpec {
+  std::string id;      // "vpc-…"
+  std::string cidr;    // "172.31.0.0/16": the router is .1 of each subnet, DNS is base + 2
+  std::vector<std::string> subnets;  // CIDRs
+  std::string domain;  // "ec2.internal"
+};
+
+struct InterfaceSpec {
+  std::string id;  // "eni-…"
+  std::string vpc_id;
+  std::string subnet_cidr;
+  std::string mac;
+  std::string private_ip;
+  std::string public_ip;              // empty: none
+  std::vector<std::string> group_ids;
+  std::string host_name;              // "ip-172-31-0-5": given by DHCP and DNS
+  bool source_dest_check = true;
+  unsigned user = 0;                  // the machine's user number: the tap belongs to it
+};
+
+struct Permission {
+  std::string protocol;        // "tcp", "udp", "icmp", "icmpv6", "-1", or a number
+  std::int64_t from_port = -1; // ICMP: type; -1: all
+  std::int64_t to_port = -1;   // ICMP: code; -1: all
+  std::string cidr;            // IPv4 peer; empty when a group is the peer
+  std::string group_id;        // peer group: all interfaces in it
+};
+
+struct GroupSpec {
+  std::string id;  // "sg-…"
+  std::string vpc_id;
+  std::vector<Permission> ingress;
+  std::vector<Permission> egress;
+};
+
+// Threads: all functions may be called from any thread; calls for one VPC are made one after another by the caller.
+class NetworkEngine {
+ public:
+  virtual ~NetworkEngine() = default;
+
+  // Range of public addresses of this installation, for the state to hand out from: "198.18.5.0/24".
+  virtual std::string public_pool() const = 0;
+
+  // Namespace, link to the host, base rules, DHCP and DNS.
+  virtual Result<void> ensure_vpc(const VpcSpec& vpc) = 0;
+  virtual Result<void> remove_vpc(const std::string& vpc_id) = 0;
+
+  // Tap, route, anti-spoofing, lease, address translation, group membership, name. Also after a change of any of these.
+  virtual Result<void> ensure_interface(const InterfaceSpec& interface) = 0;
+  // Success also when it is not there. Frees everything that ensure_interface made.
+  virtual Result<void> remove_interface(const std::string& vpc_id, const std::string& interface_id) = 0;
+  // Opens the tap's queue for a machine about to start (with IFF_VNET_HDR). The interface must exist.
+  virtual Result<Descriptor> open_tap(const std::string& vpc_id, const std::string& interface_id) = 0;
+
+  // The group's rules from now on, in one atomic step; established connections that no rule allows any more end. `exists`-like errors
+  // never come: a group that is there is replaced.
+  virtual Result<void> ensure_group(const GroupSpec& group) = 0;
+  virtual Result<void> remove_group(const std::string& vpc_id, const std::string& group_id) = 0;
+
+  // What is on the host with this installation's mark: interface ids by VPC. For comparing with what is wanted after a restart.
+  struct Found {
+    std::string vpc_id;
+    std::vector<std::string> interface_ids;
+  };
+  virtual Result<std::vector<Found>> found() = 0;
+
+  // A listening socket on 169.254.169.254:80 inside the VPC's namespace, for the metadata service.
+  virtual Result<Descriptor> listen_metadata(const std::string& vpc_id) = 0;
+
+  // Whole restart or repair: ensure all of these in as few steps as possible (1,000 interfaces in seconds).
+  virtual Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces) = 0;
+
+  // Removes everything with this installation's mark from the host: `brume down --purge`, tests.
+  virtual Result<void> remove_everything() = 0;
+};
+
+struct HostNetworkConfiguration {
+  std::string folder;       // "<home>/network": dnsmasq's files, the mark, the chosen pool
+  std::string public_pool;  // empty: a /24 of 198.18.0.0/15 that nothing on the host uses, chosen once and kept
+  std::string region;       // "us-east-1", for names
+};
+Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration);
+std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool);
+
+}  // namespace brume::network
