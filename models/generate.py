@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Brume Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the C++ of the wire from the models: types of the built actions, and the whole schema as data.
+
+Usage: generate.py --out FOLDER [--list]
+
+A file is touched only when its content changes. --list prints what would be written, without reading the models.
+"""
+
+import argparse
+import os
+import sys
+
+import emit_schema
+from emit_types import ServiceTypes
+from wire_model import load_built, load_models
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def write_if_changed(path, content):
+    try:
+        with open(path, encoding="utf-8") as file:
+            if file.read() == content:
+                return
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content)
+
+
+def output_names(built, services):
+    names = [f"wire/{service}/{family}{extension}" for service, families in built.items()
+             for family in ["common"] + list(families) for extension in (".hpp", ".cpp")]
+    return names + [f"wire/schema_data_{service}.cpp" for service in services] + ["wire/schema_data.cpp"]
+
+
+def service_names():
+    return sorted(name[:-5] for name in os.listdir(HERE)
+                  if name.endswith(".json") and name[:-5].isalnum() and name != "built.json")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", required=True, help="folder that becomes an include folder")
+    parser.add_argument("--list", action="store_true", help="print the paths, semicolons between, and stop")
+    options = parser.parse_args()
+    built = load_built(os.path.join(HERE, "built.json"))
+    names = output_names(built, service_names())
+    if options.list:
+        print(";".join(os.path.join(options.out, name) for name in names), end="")
+        return 0
+    models = load_models(HERE)
+    files = {}
+    for service, families in built.items():
+        files.update(ServiceTypes(models[service], families).files())
+    files.update(emit_schema.files(models, built))
+    if set(files) != set(names):
+        raise SystemExit(f"generate.py: files and list differ: {set(files) ^ set(names)}")
+    for name, content in files.items():
+        write_if_changed(os.path.join(options.out, name), content)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+// Everything that the services of the models have, built here or not, as constant data.
+//
+// It tells "no such action" from "not built yet", holds the API version since which a thing exists, and prints coverage.
+// Typed requests and answers do not need it: their code is generated.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace brume::wire::schema {
+
+enum class Kind : std::uint8_t { string, boolean, integer, long_integer, number, timestamp, blob, structure, list, map };
+enum class Protocol : std::uint8_t { ec2, query, rest_xml };
+
+inline constexpr std::uint32_t no_shape = 0xFFFFFFFF;
+
+struct Member {
+  std::string_view name;
+  std::string_view parameter;  // in requests
+  std::string_view element;    // in answers
+  std::uint32_t shape;         // index into Service::shapes
+  int since;                   // 20161115; 0: always
+  bool required;
+  bool idempotency_token;
+};
+
+struct Shape {
+  std::string_view name;
+  Kind kind;
+  std::uint32_t first_member, member_count;  // structures: range of Service::members
+  std::uint32_t element;                     // lists and maps: the shape inside, else no_shape
+};
+
+struct Operation {
+  std::string_view name;
+  std::uint32_t input, output;  // shapes, or no_shape
+  int since;                    // 20161115; 0: always
+  std::string_view token;       // the input member that makes a repeat harmless; empty: none
+  std::string_view family;      // where it is built; empty: not built
+  bool built() const { return !family.empty(); }
+};
+
+struct Service {
+  std::string_view name;  // "ec2", "sts", "iam", ...
+  Protocol protocol;
+  int version;                     // newest, 20161115
+  std::string_view version_text;   // "2016-11-15"
+  std::string_view xml_namespace;  // of that version
+  std::span<const Operation> operations;  // sorted by name
+  std::span<const Shape> shapes;
+  std::span<const Member> members;
+
+  std::span<const Member> members_of(const Shape& shape) const { return members.subspan(shape.first_member, shape.member_count); }
+  const Shape* shape(std::uint32_t index) const { return index == no_shape ? nullptr : &shapes[index]; }
+};
+
+std::span<const Service* const> services();
+// nullptr: there is none.
+const Service* find_service(std::string_view name);
+const Operation* find_operation(const Service& service, std::string_view action);
+
+// "2011-12-01" -> 20111201; 0: not a date.
+int version_number(std::string_view text);
+
+}  // namespace brume::wire::schema
