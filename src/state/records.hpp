@@ -276,6 +276,8 @@ struct Instance {
   std::string image_id;
   std::string image_account;
   std::string type;
+  std::int64_t memory_mib = 0;  // of the type as it was at launch
+  std::int64_t processors = 1;
   std::string key_name;
   std::string public_key;  // as it was at launch: the key pair may be deleted or replaced since
   std::int64_t state = 0;  // InstanceState
@@ -314,7 +316,7 @@ struct Instance {
   std::string key() const { return owned_key(account, id); }
   template <class V> void fields(V& v) {
     v("account", account); v("id", id); v("reservationId", reservation_id); v("clientToken", client_token); v("launchIndex", launch_index);
-    v("imageId", image_id); v("imageAccount", image_account); v("type", type); v("keyName", key_name); v("publicKey", public_key);
+    v("imageId", image_id); v("imageAccount", image_account); v("type", type); v("memoryMib", memory_mib); v("processors", processors); v("keyName", key_name); v("publicKey", public_key);
     v("state", state); v("transitionReason", transition_reason); v("stateReasonCode", state_reason_code);
     v("stateReasonMessage", state_reason_message); v("launched", launched); v("stateSince", state_since); v("zone", zone);
     v("tenancy", tenancy); v("placementGroup", placement_group); v("vpcId", vpc_id); v("subnetId", subnet_id);

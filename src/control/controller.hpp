@@ -1,0 +1,84 @@
+// Makes the world what the state says it should be, and tells the state what happened. The only caller of the engines.
+//
+// Every commit wakes the reconcilers of what changed; each looks at the newest World, compares it with what it knows to be there, and
+// does the next step. A reconciler may run at any time, any number of times: after a restart all of them do.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/random.hpp"
+#include "control/work_queue.hpp"
+#include "engines/block/block_engine.hpp"
+#include "engines/compute/hypervisor.hpp"
+#include "engines/network/network_engine.hpp"
+#include "state/store.hpp"
+
+namespace brume::control {
+
+struct Engines {
+  compute::Hypervisor& hypervisor;
+  block::BlockEngine& block;
+  network::NetworkEngine& network;
+};
+
+// How long a guest may take to do what it was asked.
+struct Patience {
+  milliseconds stop = seconds(90);        // StopInstances, then the power is cut
+  milliseconds terminate = seconds(10);   // TerminateInstances
+  milliseconds reboot = seconds(90);      // RebootInstances, then the reset button
+  milliseconds keep_terminated = std::chrono::minutes(60);  // DescribeInstances still shows it
+};
+
+struct ControllerSettings {
+  std::string private_domain = "ec2.internal";
+  std::string host_name;
+  unsigned threads = 8;
+  Patience patience;
+};
+
+// The metadata service inside a VPC's namespace, run by the layers above.
+struct MetadataDoor {
+  std::function<void(const std::string& vpc_id, Descriptor listening)> open;
+  std::function<void(const std::string& vpc_id)> close;
+};
+
+class InstanceReconciler;
+class VpcReconciler;
+class ImageReconciler;
+
+// Threads: all functions may be called from any thread.
+class Controller {
+ public:
+  Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door);
+  ~Controller();  // stop()
+
+  // Compares what runs with what should run, repairs, and begins to follow the state. An error here is one of the engines as a whole.
+  Result<void> start();
+  // Leaves the machines, taps and files as they are. Idempotent.
+  void stop();
+
+  // What the instance wrote to its serial port; nullopt: nothing is known of it. Reads a file.
+  std::optional<compute::Hypervisor::Console> console(const std::string& instance_id, size_t limit);
+  // Percent of a running image import; nullopt when none runs.
+  std::optional<int> import_progress(const std::string& image_id) const;
+
+ private:
+  void follow(const state::Commit& commit);
+  void work(const std::string& key);
+  void hear(const compute::MachineReport& report);
+
+  state::Store& store_;
+  Engines engines_;
+  std::unique_ptr<VpcReconciler> vpcs_;
+  std::unique_ptr<ImageReconciler> images_;
+  std::unique_ptr<InstanceReconciler> instances_;
+  std::unique_ptr<WorkQueue> queue_;
+  std::uint64_t watcher_ = 0;
+};
+
+}  // namespace brume::control

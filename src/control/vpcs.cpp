@@ -1,0 +1,293 @@
+#include "control/vpcs.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+namespace brume::control {
+namespace {
+
+std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1); }
+
+std::string host_name_of(const std::string& private_ip) {
+  std::string name = "ip-" + private_ip;
+  for (auto& c : name)
+    if (c == '.') c = '-';
+  return name;
+}
+
+network::InterfaceSpec specify(const state::World& world, const state::NetworkInterface& interface, unsigned user) {
+  network::InterfaceSpec spec;
+  spec.id = interface.id;
+  spec.vpc_id = interface.vpc_id;
+  if (const auto* subnet = world.find<state::Subnet>(interface.account, interface.subnet_id)) spec.subnet_cidr = subnet->cidr;
+  spec.mac = interface.mac;
+  spec.private_ip = interface.private_ip;
+  spec.public_ip = interface.public_ip;
+  spec.group_ids = interface.group_ids;
+  spec.host_name = host_name_of(interface.private_ip);
+  spec.source_dest_check = interface.source_dest_check;
+  spec.user = user;
+  return spec;
+}
+
+network::Permission specify(const state::SecurityRule& rule) {
+  return {rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.group_id};
+}
+
+network::GroupSpec specify(const state::SecurityGroup& group) {
+  network::GroupSpec spec;
+  spec.id = group.id;
+  spec.vpc_id = group.vpc_id;
+  // IPv6 is off inside the namespaces: a rule for an IPv6 peer matches nothing there.
+  for (const auto& rule : group.ingress)
+    if (rule.cidr6.empty()) spec.ingress.push_back(specify(rule));
+  for (const auto& rule : group.egress)
+    if (rule.cidr6.empty()) spec.egress.push_back(specify(rule));
+  return spec;
+}
+
+network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const std::string& domain) {
+  network::VpcSpec spec;
+  spec.id = vpc.id;
+  spec.cidr = vpc.cidr;
+  spec.domain = domain;
+  world.each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
+    if (subnet.vpc_id == vpc.id) spec.subnets.push_back(subnet.cidr);
+  });
+  return spec;
+}
+
+}  // namespace
+
+VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door,
+                             std::function<void(const std::string& key)> wake)
+    : store_(store), engines_(engines), settings_(settings), door_(std::move(door)), wake_(std::move(wake)) {}
+
+void VpcReconciler::want(const state::World& world, const state::Dependents* before, const state::Dependents* after) {
+  std::set<std::string> keys;
+  for (const auto* dependents : {before, after})
+    if (dependents != nullptr)
+      for (const auto& id : dependents->taps) keys.insert(state::owned_key(dependents->account, id));
+  for (const auto& key : keys) {
+    const bool wanted = after != nullptr && std::find(after->taps.begin(), after->taps.end(), id_of(key)) != after->taps.end();
+    const std::lock_guard lock(mutex_);
+    std::string vpc_id;
+    if (const auto* interface = world.find<state::NetworkInterface>(key)) {
+      vpc_id = interface->vpc_id;
+    } else {
+      for (const auto& [id, network] : networks_)
+        if (network.wanted.contains(key)) vpc_id = id;
+    }
+    if (vpc_id.empty()) continue;
+    auto& network = networks_[vpc_id];
+    const bool changed = wanted ? network.wanted.insert(key).second : network.wanted.erase(key) > 0;
+    if (!changed) continue;
+    network.dirty.insert(key);
+    if (!wanted) ready_.erase(id_of(key));
+    wake_("vpc/" + vpc_id);
+  }
+}
+
+void VpcReconciler::follow(const state::Commit& commit) {
+  for (const auto& change : commit.changes) {
+    if (change.kind == state::Kind::dependents) {
+      want(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>());
+    } else if (const auto* interface = change.now<state::NetworkInterface>()) {
+      const auto* before = change.old<state::NetworkInterface>();
+      if (before != nullptr && before->group_ids == interface->group_ids && before->public_ip == interface->public_ip &&
+          before->source_dest_check == interface->source_dest_check)
+        continue;
+      const std::lock_guard lock(mutex_);
+      const auto at = networks_.find(interface->vpc_id);
+      if (at == networks_.end() || !at->second.wanted.contains(change.key)) continue;
+      at->second.dirty.insert(change.key);
+      wake_("vpc/" + interface->vpc_id);
+    } else if (change.kind == state::Kind::security_group) {
+      const auto* group = change.after ? change.now<state::SecurityGroup>() : change.old<state::SecurityGroup>();
+      const std::lock_guard lock(mutex_);
+      const auto at = networks_.find(group->vpc_id);
+      if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
+      at->second.dirty_groups.insert(change.key);
+      wake_("vpc/" + group->vpc_id);
+    }
+  }
+}
+
+Result<void> VpcReconciler::recover() {
+  const auto world = store_.world();
+  auto found = engines_.network.found();
+  if (!found) return fail(found.error().within("cannot read the host's networks"));
+  world->each<state::Dependents>("", [&](const state::Dependents& dependents) { want(*world, nullptr, &dependents); });
+  const std::lock_guard lock(mutex_);
+  for (const auto& there : *found) {
+    auto& network = networks_[there.vpc_id];
+    // What is there but not wanted is looked at, and so removed; what is wanted is dirty already.
+    for (const auto& id : there.interface_ids) {
+      const auto is_wanted = [&](const std::string& key) { return id_of(key) == id; };
+      if (std::none_of(network.wanted.begin(), network.wanted.end(), is_wanted)) {
+        network.dirty.insert("/" + id);
+        network.present[id] = "/" + id;
+      }
+    }
+    network.made = true;
+    wake_("vpc/" + there.vpc_id);
+  }
+  return {};
+}
+
+bool VpcReconciler::make(const std::string& vpc_id, const state::Vpc& vpc, const state::World& world) {
+  if (auto made = engines_.network.ensure_vpc(specify(world, vpc, settings_.private_domain)); !made) {
+    log::error("network", "cannot make {}: {}", vpc_id, made.error().message);
+    return false;
+  }
+  auto listening = engines_.network.listen_metadata(vpc_id);
+  if (!listening) {
+    log::error("network", "cannot serve metadata in {}: {}", vpc_id, listening.error().message);
+    return false;
+  }
+  if (*listening) door_.open(vpc_id, std::move(*listening));
+  return true;
+}
+
+std::vector<network::GroupSpec> VpcReconciler::groups_for(const state::World& world, const std::vector<network::InterfaceSpec>& interfaces,
+                                                          const std::set<std::string>& dirty_groups,
+                                                          const std::set<std::string>& in_force) const {
+  std::map<std::string, network::GroupSpec> specs;
+  for (const auto& key : dirty_groups)
+    if (const auto* group = world.find<state::SecurityGroup>(key)) specs.emplace(group->id, specify(*group));
+  for (const auto& interface : interfaces) {
+    const auto* record = world.find_indexed<state::NetworkInterface>(state::Index::interface_by_private_ip, interface.vpc_id + "/" + interface.private_ip);
+    if (record == nullptr) continue;
+    for (const auto& id : interface.group_ids) {
+      if (in_force.contains(id) || specs.contains(id)) continue;
+      if (const auto* group = world.find<state::SecurityGroup>(record->account, id)) specs.emplace(id, specify(*group));
+    }
+  }
+  std::vector<network::GroupSpec> groups;
+  for (auto& [id, spec] : specs) groups.push_back(std::move(spec));
+  return groups;
+}
+
+void VpcReconciler::settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure) {
+  const auto world = store_.world();
+  const auto id = id_of(interface_key);
+  {
+    const std::lock_guard lock(mutex_);
+    auto& network = networks_[vpc_id];
+    if (failure.empty()) {
+      failures_.erase(id);
+      if (network.wanted.contains(interface_key)) ready_.insert(id);
+      network.present[id] = interface_key;
+    } else {
+      failures_[id] = failure;
+    }
+  }
+  if (const auto* interface = world->find<state::NetworkInterface>(interface_key); interface != nullptr && !interface->instance_id.empty())
+    wake_("instance/" + state::owned_key(interface->account, interface->instance_id));
+}
+
+void VpcReconciler::reconcile(const std::string& vpc_id) {
+  Network before;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = networks_.find(vpc_id);
+    if (at == networks_.end()) return;
+    before = at->second;
+    at->second.dirty.clear();
+    at->second.dirty_groups.clear();
+  }
+  const auto world = store_.world();
+  const auto* vpc = world->find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
+
+  std::vector<network::InterfaceSpec> wanted;
+  std::map<std::string, std::string> keys;  // of the wanted, by id
+  std::vector<std::string> unwanted;
+  for (const auto& key : before.dirty) {
+    const auto* interface = world->find<state::NetworkInterface>(key);
+    if (before.wanted.contains(key) && interface != nullptr) {
+      wanted.push_back(specify(*world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
+      keys[interface->id] = key;
+    } else {
+      unwanted.push_back(id_of(key));
+    }
+  }
+  bool vpc_there = before.made;
+  if (!before.wanted.empty() && vpc != nullptr) {
+    // Every time: it is cheap when all is there, and puts back what somebody removed.
+    vpc_there = make(vpc_id, *vpc, *world);
+  }
+  for (const auto& id : unwanted) {
+    if (auto removed = engines_.network.remove_interface(vpc_id, id); !removed) {
+      log::warning("network", "cannot remove {} from {}, tried again: {}", id, vpc_id, removed.error().message);
+      const std::lock_guard lock(mutex_);
+      networks_[vpc_id].dirty.insert("/" + id);
+      continue;
+    }
+    std::string key;
+    {
+      const std::lock_guard lock(mutex_);
+      auto& network = networks_[vpc_id];
+      if (const auto at = network.present.find(id); at != network.present.end()) {
+        key = at->second;
+        network.present.erase(at);
+      }
+      ready_.erase(id);
+      failures_.erase(id);
+    }
+    if (const auto* interface = world->find<state::NetworkInterface>(key); interface != nullptr && !interface->instance_id.empty())
+      wake_("instance/" + state::owned_key(interface->account, interface->instance_id));
+  }
+  const auto groups = groups_for(*world, wanted, before.dirty_groups, before.groups);
+  if (vpc_there && vpc != nullptr && (!wanted.empty() || !groups.empty())) {
+    const auto applied = engines_.network.ensure_all(specify(*world, *vpc, settings_.private_domain), groups, wanted);
+    if (!applied) log::error("network", "cannot program {}: {}", vpc_id, applied.error().message);
+    {
+      const std::lock_guard lock(mutex_);
+      auto& network = networks_[vpc_id];
+      network.made = true;
+      if (applied)
+        for (const auto& group : groups) network.groups.insert(group.id);
+    }
+    for (const auto& interface : wanted) settle(vpc_id, keys[interface.id], applied ? std::string() : applied.error().message);
+  } else if (!vpc_there && !wanted.empty()) {
+    for (const auto& interface : wanted) settle(vpc_id, keys[interface.id], "the VPC's network cannot be made; see the daemon's log");
+  }
+  for (const auto& key : before.dirty_groups) {
+    if (world->find<state::SecurityGroup>(key) != nullptr) continue;
+    if (auto removed = engines_.network.remove_group(vpc_id, id_of(key)); !removed)
+      log::warning("network", "cannot remove {} from {}: {}", id_of(key), vpc_id, removed.error().message);
+    const std::lock_guard lock(mutex_);
+    networks_[vpc_id].groups.erase(id_of(key));
+  }
+  bool empty = false;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& network = networks_[vpc_id];
+    empty = network.wanted.empty() && network.dirty.empty() && network.present.empty();
+  }
+  if (!empty) return;
+  door_.close(vpc_id);
+  if (auto removed = engines_.network.remove_vpc(vpc_id); !removed) {
+    log::warning("network", "cannot remove {}: {}", vpc_id, removed.error().message);
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  auto& network = networks_[vpc_id];
+  network.made = false;
+  network.groups.clear();
+  // Somebody may have asked for an interface since: the record of it stays, and its wake is already queued.
+  if (network.wanted.empty() && network.dirty.empty()) networks_.erase(vpc_id);
+}
+
+bool VpcReconciler::ready(const std::string& interface_id) const {
+  const std::lock_guard lock(mutex_);
+  return ready_.contains(interface_id);
+}
+
+std::string VpcReconciler::failure(const std::string& interface_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = failures_.find(interface_id);
+  return at == failures_.end() ? std::string() : at->second;
+}
+
+}  // namespace brume::control

@@ -1,0 +1,61 @@
+// Keeps each VPC's namespace, taps and rules as the state wants them. Changes of many interfaces that wait together are made together.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/controller.hpp"
+
+namespace brume::control {
+
+// Threads: wants, changed and ready may be called from any thread; reconcile for one VPC by one thread at a time (the queue's promise).
+class VpcReconciler {
+ public:
+  VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door,
+                std::function<void(const std::string& key)> wake);
+
+  // Takes what is in the host and in the state at start.
+  Result<void> recover();
+  // Looks at a commit for what concerns networks.
+  void follow(const state::Commit& commit);
+  // Makes the VPC "vpc-…" as wanted.
+  void reconcile(const std::string& vpc_id);
+
+  // Is the interface's tap there, with its rules in force? Else its instance is woken when it is.
+  bool ready(const std::string& interface_id) const;
+  // What went wrong when it was last tried; empty when nothing did.
+  std::string failure(const std::string& interface_id) const;
+
+ private:
+  struct Network {
+    bool made = false;
+    std::set<std::string> wanted;                    // interface keys "account/eni-…"
+    std::set<std::string> dirty;                     // interface keys to look at again
+    std::set<std::string> dirty_groups;              // group keys to look at again
+    std::set<std::string> groups;                    // group ids in force
+    std::map<std::string, std::string> present;      // interface id → its key, of those with a tap
+  };
+
+  void want(const state::World& world, const state::Dependents* before, const state::Dependents* after);
+  bool make(const std::string& vpc_id, const state::Vpc& vpc, const state::World& world);
+  std::vector<network::GroupSpec> groups_for(const state::World& world, const std::vector<network::InterfaceSpec>& interfaces,
+                                             const std::set<std::string>& dirty_groups, const std::set<std::string>& in_force) const;
+  void settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure);
+
+  state::Store& store_;
+  Engines engines_;
+  const ControllerSettings& settings_;
+  MetadataDoor door_;
+  std::function<void(const std::string& key)> wake_;
+  mutable std::mutex mutex_;                       // never held across an engine's call
+  std::map<std::string, Network> networks_;        // by VPC id
+  std::set<std::string> ready_;                    // interface ids
+  std::map<std::string, std::string> failures_;    // by interface id
+};
+
+}  // namespace brume::control

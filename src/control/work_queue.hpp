@@ -1,0 +1,52 @@
+// Runs work by key on a few threads: the same key never twice at once, a key that is woken while it runs runs once more after, and
+// waking a key that already waits is one run. So each piece of work looks at the newest state instead of being handed a message, and
+// nothing piles up: the queue is never longer than the number of things there are.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.hpp"
+
+namespace brume::control {
+
+// Threads: all functions may be called from any thread, also from inside the work.
+class WorkQueue {
+ public:
+  // `work` gets the key. An exception out of it is logged, and the key is run again after a second.
+  WorkQueue(unsigned threads, std::function<void(const std::string& key)> work);
+  ~WorkQueue();  // stop()
+
+  void wake(const std::string& key);
+  void wake_after(const std::string& key, milliseconds delay);
+  // Waits for what runs; what waits is dropped. Idempotent.
+  void stop();
+
+ private:
+  enum class Phase { waiting, running, running_and_woken };
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  void run();
+  void wake_locked(const std::string& key);
+  // Moves the timers that are due to the queue; the time of the next one.
+  Deadline fire_timers();
+
+  std::function<void(const std::string& key)> work_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> waiting_;
+  std::unordered_map<std::string, Phase> phases_;
+  std::multimap<Deadline, std::string> timers_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace brume::control

@@ -1,0 +1,21 @@
+// Every built action of the EC2 API, one list per resource. A new action: add it to models/built.json and to its resource's list.
+#pragma once
+
+#include "service/action.hpp"
+
+namespace brume::ec2 {
+
+std::vector<service::Action> key_pair_actions();
+std::vector<service::Action> security_group_actions();
+std::vector<service::Action> region_actions();
+std::vector<service::Action> instance_type_actions();
+std::vector<service::Action> image_actions();
+std::vector<service::Action> instance_actions();
+std::vector<service::Action> console_actions();
+std::vector<service::Action> network_actions();
+std::vector<service::Action> volume_actions();
+std::vector<service::Action> tag_actions();
+
+service::ServiceTable make_service();
+
+}  // namespace brume::ec2

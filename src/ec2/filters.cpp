@@ -1,0 +1,72 @@
+#include "ec2/filters.hpp"
+
+#include <fmt/format.h>
+
+#include "wire/api_error.hpp"
+
+namespace brume::ec2 {
+
+bool matches_pattern(std::string_view pattern, std::string_view value) {
+  // Two positions and one place to come back to: linear in practice, and no recursion for a hostile "*a*a*a*…".
+  size_t p = 0;
+  size_t v = 0;
+  size_t star = std::string_view::npos;
+  size_t resume = 0;
+  while (v < value.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = v;
+      continue;
+    }
+    const bool escaped = p + 1 < pattern.size() && pattern[p] == '\\';
+    const bool fits = p < pattern.size() && ((!escaped && pattern[p] == '?') || pattern[p + (escaped ? 1 : 0)] == value[v]);
+    if (fits) {
+      p += escaped ? 2 : 1;
+      ++v;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      v = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+void FilterValues::add(std::string_view value) {
+  if (matched_) return;
+  for (const auto& pattern : patterns_)
+    if (matches_pattern(pattern, value)) matched_ = true;
+}
+
+void FilterValues::add(std::int64_t value) { add(std::string_view(std::to_string(value))); }
+
+namespace detail {
+
+void check_filter(const wire::ec2::Filter& filter) {
+  if (!filter.name || filter.name->empty()) throw wire::missing_parameter("Filter.1.Name");
+  if (filter.values.empty()) throw wire::invalid_parameter_value(fmt::format("The filter '{}' has no values", *filter.name));
+  if (filter.values.size() > 200)
+    throw wire::ApiError(400, "FilterLimitExceeded", fmt::format("The filter '{}' has more than 200 values", *filter.name));
+}
+
+void refuse_filter(std::string_view name) { throw wire::invalid_parameter_value(fmt::format("The filter '{}' is invalid", name)); }
+
+bool is_tag_filter(std::string_view name) { return name == "tag-key" || name == "tag-value" || (name.starts_with("tag:") && name.size() > 4); }
+
+bool tags_match(const state::World& world, std::string_view account, std::string_view resource_id, const wire::ec2::Filter& filter) {
+  const auto* set = world.find<state::TagSet>(account, resource_id);
+  if (set == nullptr) return false;
+  FilterValues values(filter.values);
+  const std::string_view name = *filter.name;
+  for (const auto& tag : set->tags) {
+    if (name == "tag-key") values.add(tag.name);
+    else if (name == "tag-value") values.add(tag.value);
+    else if (tag.name == name.substr(4)) values.add(tag.value);
+  }
+  return values.matched();
+}
+
+}  // namespace detail
+}  // namespace brume::ec2

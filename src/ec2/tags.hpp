@@ -1,0 +1,30 @@
+// Tags of every kind of resource (NET-017 ff.): CreateTags, DeleteTags, DescribeTags, and TagSpecification at creation.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/action.hpp"
+#include "state/store.hpp"
+#include "wire/ec2/common.hpp"
+
+namespace brume::ec2 {
+
+// Puts the tags that a creating request asks for on a new resource, in the same transaction. `type` is EC2's name of the kind
+// ("instance", "key-pair"). Throws InvalidParameterValue, TagLimitExceeded, InvalidTagKey.Malformed. A specification for another
+// type than `allowed` names is refused.
+void tag_on_create(state::Transaction& transaction, std::string_view account, std::string_view resource_id, std::string_view type,
+                   const std::vector<wire::ec2::TagSpecification>& specifications);
+// Throws InvalidParameterValue when a specification names a type that this action does not create.
+void check_tag_types(const std::vector<wire::ec2::TagSpecification>& specifications, const std::vector<std::string_view>& allowed);
+
+// As answers show them; empty when there are none.
+std::vector<wire::ec2::Tag> tags_of(const state::World& world, std::string_view account, std::string_view resource_id);
+
+// With the resource go its tags.
+void erase_tags(state::Transaction& transaction, std::string_view account, std::string_view resource_id);
+
+std::vector<service::Action> tag_actions();
+
+}  // namespace brume::ec2

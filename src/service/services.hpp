@@ -1,0 +1,50 @@
+// What every service's actions stand on: the state, the clock, what the installation is. Built once, in src/daemon/builder.cpp.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "state/store.hpp"
+
+namespace brume::service {
+
+struct Zone {
+  std::string name;  // "us-east-1a"
+  std::string id;    // "use1-az1"
+};
+
+// What the operator decides about the installation.
+struct Settings {
+  std::string region = "us-east-1";
+  std::string partition = "aws";
+  std::vector<Zone> zones;
+  std::string private_domain = "ec2.internal";
+  std::string public_domain = "compute-1.amazonaws.com";
+  std::string host_name;           // of this machine
+  std::string endpoint;            // "http://127.0.0.1:8773"
+  std::int64_t instance_limit = 0; // per account; 0: as many as the machine can hold
+  bool simulated = false;
+};
+
+struct ConsoleText {
+  std::string text;
+  Time written{};
+};
+
+// The last of what an instance wrote to its serial port. Implemented by control, which alone may ask an engine. May wait for a disk.
+using ConsoleReader = std::function<std::optional<ConsoleText>(const std::string& instance_id, size_t limit)>;
+
+struct Services {
+  state::Store& store;
+  const Clock& clock;
+  Random& random;
+  const Settings& settings;
+  ConsoleReader console;
+};
+
+}  // namespace brume::service

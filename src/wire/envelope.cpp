@@ -1,0 +1,60 @@
+#include "wire/envelope.hpp"
+
+namespace brume::wire {
+namespace {
+
+constexpr std::string_view declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+std::string joined(std::string_view a, std::string_view b, std::string_view c = {}) {
+  std::string out;
+  out.reserve(a.size() + b.size() + c.size());
+  return out.append(a).append(b).append(c);
+}
+
+}  // namespace
+
+void open_answer(XmlWriter& xml, const Envelope& envelope) {
+  xml.raw(declaration);
+  if (envelope.protocol == schema::Protocol::ec2) {
+    xml.open(joined(envelope.action, "Response"), "xmlns", joined("http://ec2.amazonaws.com/doc/", envelope.version, "/"));
+    xml.element("requestId", envelope.request_id);
+    return;
+  }
+  xml.open(joined(envelope.action, "Response"), "xmlns", envelope.xml_namespace);
+  if (envelope.has_result) xml.open(joined(envelope.action, "Result"));
+}
+
+void close_answer(XmlWriter& xml, const Envelope& envelope) {
+  if (envelope.protocol != schema::Protocol::ec2) {
+    if (envelope.has_result) xml.close(joined(envelope.action, "Result"));
+    xml.open("ResponseMetadata");
+    xml.element("RequestId", envelope.request_id);
+    xml.close("ResponseMetadata");
+  }
+  xml.close(joined(envelope.action, "Response"));
+}
+
+std::string error_document(const Envelope& envelope, const ApiError& error) {
+  XmlWriter xml(XmlWriter::newest_version, 512);
+  xml.raw(declaration);
+  if (envelope.protocol == schema::Protocol::ec2) {
+    xml.raw("<Response><Errors><Error>");
+    xml.element("Code", error.code);
+    xml.element("Message", error.message);
+    xml.raw("</Error></Errors>");
+    xml.element("RequestID", envelope.request_id);
+    xml.raw("</Response>");
+    return xml.take();
+  }
+  xml.open("ErrorResponse", "xmlns", envelope.xml_namespace);
+  xml.open("Error");
+  xml.element("Type", error.status < 500 ? "Sender" : "Receiver");
+  xml.element("Code", error.code);
+  xml.element("Message", error.message);
+  xml.close("Error");
+  xml.element("RequestId", envelope.request_id);
+  xml.close("ErrorResponse");
+  return xml.take();
+}
+
+}  // namespace brume::wire

@@ -1,0 +1,37 @@
+// What can be read off a request without a socket.
+#include "wire/http_server.hpp"
+
+namespace brume::wire {
+namespace {
+
+// The target in origin form: "http://host:80/a?b" (sent to proxies, and allowed to any server) is "/a?b".
+std::string_view origin_form(std::string_view target) {
+  if (target.empty() || target.front() == '/') return target;
+  const auto scheme = target.find("://");
+  if (scheme == std::string_view::npos || target.find_first_of("/?") < scheme) return target;
+  const auto path = target.find_first_of("/?", scheme + 3);
+  return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+}
+
+}  // namespace
+
+std::string_view HttpRequest::path() const {
+  const auto whole = origin_form(target);
+  const auto end = whole.find('?');
+  if (end == 0) return "/";
+  return whole.substr(0, end);
+}
+
+std::string_view HttpRequest::query() const {
+  const auto whole = origin_form(target);
+  const auto start = whole.find('?');
+  return start == std::string_view::npos ? std::string_view() : whole.substr(start + 1);
+}
+
+std::string_view HttpRequest::header(std::string_view name) const {
+  for (const auto& [key, value] : headers)
+    if (key == name) return value;
+  return {};
+}
+
+}  // namespace brume::wire

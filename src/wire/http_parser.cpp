@@ -1,0 +1,170 @@
+#include "wire/http_parser.hpp"
+
+#include <algorithm>
+#include <boost/beast/http/basic_parser.hpp>
+#include <optional>
+
+#include "base/text.hpp"
+
+namespace brume::wire {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::beast::error_code;
+using BeastText = boost::beast::string_view;
+
+std::string_view view(BeastText text) { return {text.data(), text.size()}; }
+
+// Beast finds the parts, this puts them where they belong. A limit that is broken or a rule that Beast does not know goes
+// into `status` and `reason`, with any error code so that Beast stops.
+class Collector final : public http::basic_parser<true> {
+ public:
+  Collector(size_t header_bytes, size_t body_bytes, HttpRequest& request) : request_(request), header_bytes_(header_bytes) {
+    header_limit(static_cast<std::uint32_t>(std::min<size_t>(header_bytes, 1U << 30)));
+    body_limit(body_bytes);
+    eager(true);
+  }
+
+  int status = 0;
+  const char* reason = "";
+  bool version_1_0 = false;
+  bool expects_continue = false;
+
+ private:
+  void refuse(int with_status, const char* with_reason, error_code& code) {
+    status = with_status;
+    reason = with_reason;
+    code = http::error::bad_field;
+  }
+
+  void on_request_impl(http::verb, BeastText method, BeastText target, int version, error_code& code) override {
+    version_1_0 = version == 10;
+    head_bytes_ = method.size() + target.size() + 12;
+    if (head_bytes_ > header_bytes_) return refuse(431, "request line too long", code);
+    request_.method.assign(method.data(), method.size());
+    request_.target.assign(target.data(), target.size());
+    request_.headers.reserve(12);
+  }
+
+  void on_field_impl(http::field field, BeastText name, BeastText value, error_code& code) override {
+    // Beast limits what it has not taken yet, not the sum: a peer that sends line after line would never reach its limit.
+    head_bytes_ += name.size() + value.size() + 4;
+    if (head_bytes_ > header_bytes_) return refuse(431, "headers too large", code);
+    // Trailers behind a chunked body were not there when the head was judged: they count for nothing.
+    if (head_done_) return;
+    if (field == http::field::host) ++hosts_;
+    if (field == http::field::transfer_encoding) transfer_encoding_ = true;
+    if (field == http::field::expect) expects_continue = equals_ignoring_case(view(value), "100-continue");
+    request_.headers.emplace_back(to_lower(view(name)), std::string(value.data(), value.size()));
+  }
+
+  void on_header_impl(error_code& code) override {
+    head_done_ = true;
+    // Two readings of one message are how requests are smuggled past a proxy: only the plain cases are taken.
+    if (transfer_encoding_ && (!chunked() || version_1_0)) return refuse(400, "unsupported transfer encoding", code);
+    if (hosts_ > 1 || (hosts_ == 0 && !version_1_0)) return refuse(400, "exactly one Host header is required", code);
+    expects_continue = expects_continue && !version_1_0;
+  }
+
+  void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
+    // The announced length is only a claim: memory comes with the bytes.
+    request_.body.reserve(static_cast<size_t>(std::min<std::uint64_t>(length.value_or(0), 64 << 10)));
+  }
+  size_t on_body_impl(BeastText bytes, error_code&) override {
+    request_.body.append(bytes.data(), bytes.size());
+    return bytes.size();
+  }
+  size_t on_chunk_body_impl(std::uint64_t, BeastText bytes, error_code& code) override { return on_body_impl(bytes, code); }
+  void on_chunk_header_impl(std::uint64_t, BeastText, error_code&) override {}
+  void on_finish_impl(error_code&) override {}
+  void on_response_impl(int, BeastText, int, error_code&) override {}
+
+  HttpRequest& request_;
+  size_t header_bytes_;
+  size_t head_bytes_ = 0;
+  int hosts_ = 0;
+  bool transfer_encoding_ = false;
+  bool head_done_ = false;
+};
+
+}  // namespace
+
+class HttpParser::Implementation {
+ public:
+  Implementation(size_t header_bytes, size_t body_bytes) : header_bytes_(header_bytes), body_bytes_(body_bytes) { reset(); }
+
+  void reset() {
+    request_ = HttpRequest{};
+    collector_.emplace(header_bytes_, body_bytes_, request_);
+    state_ = State::head;
+    started_ = false;
+  }
+
+  size_t put(std::string_view bytes) {
+    size_t taken = 0;
+    // Empty lines before a request are left over from clumsy clients (RFC 9112, 2.2).
+    if (!started_)
+      while (taken < bytes.size() && (bytes[taken] == '\r' || bytes[taken] == '\n')) ++taken;
+    while (taken < bytes.size() && (state_ == State::head || state_ == State::body)) {
+      started_ = true;
+      error_code code;
+      const size_t step = collector_->put({bytes.data() + taken, bytes.size() - taken}, code);
+      taken += step;
+      if (code && code != http::error::need_more) {
+        fail(code);
+      } else if (collector_->is_done()) {
+        state_ = State::complete;
+      } else {
+        if (collector_->is_header_done()) state_ = State::body;
+        if (step == 0 || code) break;
+      }
+    }
+    // Lines of a chunked body are kept until they end; they end somewhere.
+    if (state_ == State::body && bytes.size() - taken > header_bytes_) fail(http::error::bad_chunk);
+    return taken;
+  }
+
+  State state_ = State::head;
+  bool started_ = false;
+  int status_ = 0;
+  std::string reason_;
+  HttpRequest request_;
+  std::optional<Collector> collector_;
+
+ private:
+  void fail(const error_code& code) {
+    state_ = State::failed;
+    if (collector_->status != 0) {
+      status_ = collector_->status;
+      reason_ = collector_->reason;
+    } else if (code == http::error::header_limit || code == http::error::buffer_overflow) {
+      status_ = 431;
+      reason_ = "headers too large";
+    } else if (code == http::error::body_limit) {
+      status_ = 413;
+      reason_ = "body too large";
+    } else {
+      status_ = 400;
+      reason_ = code.message();
+    }
+  }
+
+  size_t header_bytes_;
+  size_t body_bytes_;
+};
+
+HttpParser::HttpParser(size_t header_bytes, size_t body_bytes) : implementation_(std::make_unique<Implementation>(header_bytes, body_bytes)) {}
+HttpParser::~HttpParser() = default;
+
+size_t HttpParser::put(std::string_view bytes) { return implementation_->put(bytes); }
+HttpParser::State HttpParser::state() const { return implementation_->state_; }
+bool HttpParser::started() const { return implementation_->started_; }
+int HttpParser::status() const { return implementation_->status_; }
+std::string_view HttpParser::reason() const { return implementation_->reason_; }
+bool HttpParser::keep_alive() const { return implementation_->collector_->keep_alive(); }
+bool HttpParser::version_1_0() const { return implementation_->collector_->version_1_0; }
+bool HttpParser::expects_continue() const { return implementation_->collector_->expects_continue; }
+HttpRequest& HttpParser::request() { return implementation_->request_; }
+void HttpParser::reset() { implementation_->reset(); }
+
+}  // namespace brume::wire

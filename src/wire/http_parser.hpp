@@ -1,0 +1,46 @@
+// Bytes to requests, one connection's worth: Boost.Beast's parser behind a header of std only.
+// http_parser.cpp is the one file that includes Beast; sockets are elsewhere, so that tests and fuzzers need none.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "wire/http_server.hpp"
+
+namespace brume::wire {
+
+// Threads: one at a time.
+class HttpParser {
+ public:
+  enum class State {
+    head,      // the head is not complete
+    body,      // the head is, the body is not
+    complete,  // take the request, then reset
+    failed,    // the connection is of no further use: answer status() and close
+  };
+
+  HttpParser(size_t header_bytes, size_t body_bytes);
+  ~HttpParser();
+  HttpParser(const HttpParser&) = delete;
+  HttpParser& operator=(const HttpParser&) = delete;
+
+  // Takes what it can of `bytes` and returns how much that was. What it left must be given again, with more bytes behind it.
+  size_t put(std::string_view bytes);
+
+  State state() const;
+  bool started() const;         // has taken or seen a byte of a request
+  int status() const;           // when failed: 400, 413 or 431
+  std::string_view reason() const;
+  bool keep_alive() const;      // once the head is complete
+  bool version_1_0() const;     // once the head is complete
+  bool expects_continue() const;  // in state body: the peer waits for "100 Continue" before it sends one
+  HttpRequest& request();       // when complete
+  void reset();                 // ready for the next request
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace brume::wire
