@@ -194,7 +194,12 @@ void Connection::process() {
   if (processing_) return;
   const auto self = shared_from_this();
   processing_ = true;
-  while (process_step()) {
+  try {
+    while (process_step()) {
+    }
+  } catch (const std::exception& error) {
+    log::error("http", "a connection failed: {}", error.what());
+    close();
   }
   processing_ = false;
 }
