@@ -74,6 +74,7 @@ class Controller {
 
   state::Store& store_;
   Engines engines_;
+  const ControllerSettings settings_;
   std::unique_ptr<VpcReconciler> vpcs_;
   std::unique_ptr<ImageReconciler> images_;
   std::unique_ptr<InstanceReconciler> instances_;

@@ -135,17 +135,21 @@ Result<void> VpcReconciler::recover() {
   return {};
 }
 
-bool VpcReconciler::make(const std::string& vpc_id, const state::Vpc& vpc, const state::World& world) {
-  if (auto made = engines_.network.ensure_vpc(specify(world, vpc, settings_.private_domain)); !made) {
-    log::error("network", "cannot make {}: {}", vpc_id, made.error().message);
+bool VpcReconciler::make(const Look& look) {
+  // Every time: it is cheap when all is there, and puts back what somebody removed.
+  if (auto made = engines_.network.ensure_vpc(specify(*look.world, *look.vpc, settings_.private_domain)); !made) {
+    log::error("network", "cannot make {}: {}", look.vpc_id, made.error().message);
     return false;
   }
-  auto listening = engines_.network.listen_metadata(vpc_id);
+  if (look.network.serves_metadata) return true;
+  auto listening = engines_.network.listen_metadata(look.vpc_id);
   if (!listening) {
-    log::error("network", "cannot serve metadata in {}: {}", vpc_id, listening.error().message);
+    log::error("network", "cannot serve metadata in {}: {}", look.vpc_id, listening.error().message);
     return false;
   }
-  if (*listening) door_.open(vpc_id, std::move(*listening));
+  if (*listening) door_.open(look.vpc_id, std::move(*listening));
+  const std::lock_guard lock(mutex_);
+  networks_[look.vpc_id].serves_metadata = true;
   return true;
 }
 
@@ -168,8 +172,12 @@ std::vector<network::GroupSpec> VpcReconciler::groups_for(const state::World& wo
   return groups;
 }
 
+void VpcReconciler::wake_instance_of(const state::World& world, const std::string& interface_key) {
+  if (const auto* interface = world.find<state::NetworkInterface>(interface_key); interface != nullptr && !interface->instance_id.empty())
+    wake_("instance/" + state::owned_key(interface->account, interface->instance_id));
+}
+
 void VpcReconciler::settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure) {
-  const auto world = store_.world();
   const auto id = id_of(interface_key);
   {
     const std::lock_guard lock(mutex_);
@@ -182,101 +190,122 @@ void VpcReconciler::settle(const std::string& vpc_id, const std::string& interfa
       failures_[id] = failure;
     }
   }
-  if (const auto* interface = world->find<state::NetworkInterface>(interface_key); interface != nullptr && !interface->instance_id.empty())
-    wake_("instance/" + state::owned_key(interface->account, interface->instance_id));
+  wake_instance_of(*store_.world(), interface_key);
 }
 
-void VpcReconciler::reconcile(const std::string& vpc_id) {
-  Network before;
+std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_id) {
+  Look look;
+  look.vpc_id = vpc_id;
   {
     const std::lock_guard lock(mutex_);
     const auto at = networks_.find(vpc_id);
-    if (at == networks_.end()) return;
-    before = at->second;
+    if (at == networks_.end()) return std::nullopt;
+    look.network = at->second;
     at->second.dirty.clear();
     at->second.dirty_groups.clear();
   }
-  const auto world = store_.world();
-  const auto* vpc = world->find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
-
-  std::vector<network::InterfaceSpec> wanted;
-  std::map<std::string, std::string> keys;  // of the wanted, by id
-  std::vector<std::string> unwanted;
-  for (const auto& key : before.dirty) {
-    const auto* interface = world->find<state::NetworkInterface>(key);
-    if (before.wanted.contains(key) && interface != nullptr) {
-      wanted.push_back(specify(*world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
-      keys[interface->id] = key;
+  // After the dirty marks are taken: a change from here on marks anew.
+  look.world = store_.world();
+  look.vpc = look.world->find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
+  for (const auto& key : look.network.dirty) {
+    const auto* interface = look.world->find<state::NetworkInterface>(key);
+    if (look.network.wanted.contains(key) && interface != nullptr) {
+      look.wanted.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
+      look.keys[interface->id] = key;
     } else {
-      unwanted.push_back(id_of(key));
+      look.unwanted.push_back(id_of(key));
     }
   }
-  bool vpc_there = before.made;
-  if (!before.wanted.empty() && vpc != nullptr) {
-    // Every time: it is cheap when all is there, and puts back what somebody removed.
-    vpc_there = make(vpc_id, *vpc, *world);
-  }
-  for (const auto& id : unwanted) {
-    if (auto removed = engines_.network.remove_interface(vpc_id, id); !removed) {
-      log::warning("network", "cannot remove {} from {}, tried again: {}", id, vpc_id, removed.error().message);
+  return look;
+}
+
+void VpcReconciler::remove_unwanted(const Look& look) {
+  for (const auto& id : look.unwanted) {
+    if (auto removed = engines_.network.remove_interface(look.vpc_id, id); !removed) {
+      log::warning("network", "cannot remove {} from {}, tried again with the next change: {}", id, look.vpc_id, removed.error().message);
       const std::lock_guard lock(mutex_);
-      networks_[vpc_id].dirty.insert("/" + id);
+      networks_[look.vpc_id].dirty.insert("/" + id);
       continue;
     }
     std::string key;
     {
       const std::lock_guard lock(mutex_);
-      auto& network = networks_[vpc_id];
+      auto& network = networks_[look.vpc_id];
       if (const auto at = network.present.find(id); at != network.present.end()) {
         key = at->second;
         network.present.erase(at);
       }
       ready_.erase(id);
       failures_.erase(id);
+      // Wanted again while it was being removed: its mark was taken by this look, so it is set anew.
+      for (const auto& again : network.wanted)
+        if (id_of(again) == id) {
+          network.dirty.insert(again);
+          wake_("vpc/" + look.vpc_id);
+        }
     }
-    if (const auto* interface = world->find<state::NetworkInterface>(key); interface != nullptr && !interface->instance_id.empty())
-      wake_("instance/" + state::owned_key(interface->account, interface->instance_id));
+    wake_instance_of(*look.world, key);
   }
-  const auto groups = groups_for(*world, wanted, before.dirty_groups, before.groups);
-  if (vpc_there && vpc != nullptr && (!wanted.empty() || !groups.empty())) {
-    const auto applied = engines_.network.ensure_all(specify(*world, *vpc, settings_.private_domain), groups, wanted);
-    if (!applied) log::error("network", "cannot program {}: {}", vpc_id, applied.error().message);
-    {
-      const std::lock_guard lock(mutex_);
-      auto& network = networks_[vpc_id];
-      network.made = true;
-      if (applied)
-        for (const auto& group : groups) network.groups.insert(group.id);
-    }
-    for (const auto& interface : wanted) settle(vpc_id, keys[interface.id], applied ? std::string() : applied.error().message);
-  } else if (!vpc_there && !wanted.empty()) {
-    for (const auto& interface : wanted) settle(vpc_id, keys[interface.id], "the VPC's network cannot be made; see the daemon's log");
+}
+
+void VpcReconciler::apply(const Look& look, bool made) {
+  if (look.vpc == nullptr) return;
+  const auto groups = groups_for(*look.world, look.wanted, look.network.dirty_groups, look.network.groups);
+  if (look.wanted.empty() && groups.empty()) return;
+  std::string failure;
+  if (!made) {
+    failure = "the VPC's network cannot be made; the daemon's log says why";
+  } else if (auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.private_domain), groups, look.wanted); !applied) {
+    failure = applied.error().message;
+    log::error("network", "cannot program {}: {}", look.vpc_id, failure);
   }
-  for (const auto& key : before.dirty_groups) {
-    if (world->find<state::SecurityGroup>(key) != nullptr) continue;
-    if (auto removed = engines_.network.remove_group(vpc_id, id_of(key)); !removed)
-      log::warning("network", "cannot remove {} from {}: {}", id_of(key), vpc_id, removed.error().message);
+  {
     const std::lock_guard lock(mutex_);
-    networks_[vpc_id].groups.erase(id_of(key));
+    auto& network = networks_[look.vpc_id];
+    network.made = made;
+    if (failure.empty())
+      for (const auto& group : groups) network.groups.insert(group.id);
   }
-  bool empty = false;
+  for (const auto& interface : look.wanted) settle(look.vpc_id, look.keys.at(interface.id), failure);
+}
+
+void VpcReconciler::remove_groups(const Look& look) {
+  for (const auto& key : look.network.dirty_groups) {
+    if (look.world->find<state::SecurityGroup>(key) != nullptr) continue;
+    if (auto removed = engines_.network.remove_group(look.vpc_id, id_of(key)); !removed)
+      log::warning("network", "cannot remove {} from {}: {}", id_of(key), look.vpc_id, removed.error().message);
+    const std::lock_guard lock(mutex_);
+    networks_[look.vpc_id].groups.erase(id_of(key));
+  }
+}
+
+void VpcReconciler::remove_if_empty(const std::string& vpc_id) {
+  const auto is_empty = [](const Network& network) { return network.wanted.empty() && network.dirty.empty() && network.present.empty(); };
   {
     const std::lock_guard lock(mutex_);
     auto& network = networks_[vpc_id];
-    empty = network.wanted.empty() && network.dirty.empty() && network.present.empty();
+    if (!is_empty(network)) return;
+    network.made = network.serves_metadata = false;
+    network.groups.clear();
   }
-  if (!empty) return;
   door_.close(vpc_id);
   if (auto removed = engines_.network.remove_vpc(vpc_id); !removed) {
     log::warning("network", "cannot remove {}: {}", vpc_id, removed.error().message);
     return;
   }
   const std::lock_guard lock(mutex_);
-  auto& network = networks_[vpc_id];
-  network.made = false;
-  network.groups.clear();
   // Somebody may have asked for an interface since: the record of it stays, and its wake is already queued.
-  if (network.wanted.empty() && network.dirty.empty()) networks_.erase(vpc_id);
+  if (is_empty(networks_[vpc_id])) networks_.erase(vpc_id);
+}
+
+void VpcReconciler::reconcile(const std::string& vpc_id) {
+  const auto look = begin(vpc_id);
+  if (!look) return;
+  const bool made = !look->network.wanted.empty() && look->vpc != nullptr ? make(*look) : look->network.made;
+  remove_unwanted(*look);
+  apply(*look, made);
+  remove_groups(*look);
+  remove_if_empty(vpc_id);
 }
 
 bool VpcReconciler::ready(const std::string& interface_id) const {

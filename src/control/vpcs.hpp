@@ -34,6 +34,7 @@ class VpcReconciler {
  private:
   struct Network {
     bool made = false;
+    bool serves_metadata = false;
     std::set<std::string> wanted;                    // interface keys "account/eni-…"
     std::set<std::string> dirty;                     // interface keys to look at again
     std::set<std::string> dirty_groups;              // group keys to look at again
@@ -42,7 +43,23 @@ class VpcReconciler {
   };
 
   void want(const state::World& world, const state::Dependents* before, const state::Dependents* after);
-  bool make(const std::string& vpc_id, const state::Vpc& vpc, const state::World& world);
+  // One look at a VPC: what there was to do when it began.
+  struct Look {
+    std::string vpc_id;
+    state::WorldPointer world;
+    const state::Vpc* vpc = nullptr;
+    Network network;
+    std::vector<network::InterfaceSpec> wanted;
+    std::map<std::string, std::string> keys;  // of the wanted, by interface id
+    std::vector<std::string> unwanted;        // interface ids
+  };
+  std::optional<Look> begin(const std::string& vpc_id);
+  bool make(const Look& look);
+  void remove_unwanted(const Look& look);
+  void apply(const Look& look, bool made);
+  void remove_groups(const Look& look);
+  void remove_if_empty(const std::string& vpc_id);
+  void wake_instance_of(const state::World& world, const std::string& interface_key);
   std::vector<network::GroupSpec> groups_for(const state::World& world, const std::vector<network::InterfaceSpec>& interfaces,
                                              const std::set<std::string>& dirty_groups, const std::set<std::string>& in_force) const;
   void settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure);

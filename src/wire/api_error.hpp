@@ -9,8 +9,8 @@
 namespace brume::wire {
 
 struct ApiError : std::exception {
-  ApiError(int status, std::string code, std::string message)
-      : status(status), code(std::move(code)), message(std::move(message)) {}
+  ApiError(int http_status, std::string error_code, std::string sentence)
+      : status(http_status), code(std::move(error_code)), message(std::move(sentence)) {}
   const char* what() const noexcept override { return message.c_str(); }
 
   int status;

@@ -1,0 +1,76 @@
+#include "control/controller.hpp"
+
+#include "base/log.hpp"
+#include "control/images.hpp"
+#include "control/instances.hpp"
+#include "control/vpcs.hpp"
+
+namespace brume::control {
+
+Controller::Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door)
+    : store_(store), engines_(engines), settings_(std::move(settings)) {
+  const auto wake = [this](const std::string& key) { queue_->wake(key); };
+  const auto wake_after = [this](const std::string& key, milliseconds delay) {
+    if (delay.count() <= 0) queue_->wake(key);
+    else queue_->wake_after(key, delay);
+  };
+  queue_ = std::make_unique<WorkQueue>(settings_.threads, [this](const std::string& key) { work(key); });
+  vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake);
+  images_ = std::make_unique<ImageReconciler>(store_, engines_, wake);
+  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, wake_after);
+}
+
+Controller::~Controller() { stop(); }
+
+Result<void> Controller::start() {
+  engines_.hypervisor.on_report([this](const compute::MachineReport& report) { hear(report); });
+  const auto world = store_.world();
+  const auto known = [&](const std::string& id) {
+    bool found = false;
+    world->each<state::Volume>("", [&](const state::Volume& volume) { return !(found = found || volume.id == id); });
+    if (!found) world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { return !(found = found || snapshot.id == id); });
+    return found || world->find_indexed<state::Image>(state::Index::image_by_id, id) != nullptr;
+  };
+  auto swept = engines_.block.sweep(known);
+  if (!swept) return fail(swept.error().within("cannot look through the volumes"));
+  for (const auto& name : *swept) log::info("block", "removed {}, which a crash left", name);
+  watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
+  if (auto done = vpcs_->recover(); !done) return done;
+  if (auto done = instances_->recover(); !done) return done;
+  images_->recover();
+  return {};
+}
+
+void Controller::stop() {
+  if (watcher_ != 0) store_.unwatch(watcher_);
+  watcher_ = 0;
+  queue_->stop();
+}
+
+void Controller::follow(const state::Commit& commit) {
+  vpcs_->follow(commit);
+  instances_->follow(commit);
+  images_->follow(commit);
+}
+
+void Controller::hear(const compute::MachineReport& report) { instances_->hear(report); }
+
+void Controller::work(const std::string& key) {
+  const auto slash = key.find('/');
+  const auto kind = std::string_view(key).substr(0, slash);
+  const auto name = key.substr(slash + 1);
+  if (kind == "instance") instances_->reconcile(name);
+  else if (kind == "vpc") vpcs_->reconcile(name);
+  else if (kind == "image") images_->reconcile(name);
+  else if (kind == "snapshot") images_->reconcile_snapshot(name);
+}
+
+std::optional<compute::Hypervisor::Console> Controller::console(const std::string& instance_id, size_t limit) {
+  auto console = engines_.hypervisor.console(instance_id, limit);
+  if (!console) return std::nullopt;
+  return std::move(*console);
+}
+
+std::optional<int> Controller::import_progress(const std::string& image_id) const { return images_->progress(image_id); }
+
+}  // namespace brume::control

@@ -1,0 +1,403 @@
+#include "control/instances.hpp"
+
+#include "base/log.hpp"
+
+namespace brume::control {
+
+using state::InstanceState;
+
+namespace {
+
+// The firmware's uuid: "ec2" and the digits of the instance id, so that it is the same at every start.
+std::string machine_uuid(const std::string& instance_id) {
+  std::string digits = "ec2";
+  digits += instance_id.substr(instance_id.find('-') + 1);
+  digits.resize(32, '0');
+  return digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" + digits.substr(12, 4) + "-" + digits.substr(16, 4) + "-" + digits.substr(20, 12);
+}
+
+std::string stated(InstanceState state) { return std::string(state::name_of(state)); }
+
+void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
+  if (!state::may_become(instance.current_state(), to))
+    throw std::logic_error("an instance may not go from " + stated(instance.current_state()) + " to " + stated(to));
+  instance.state = static_cast<std::int64_t>(to);
+  instance.state_since = transaction.now();
+}
+
+// The addresses given at start go back to the pool.
+void drop_public_addresses(state::Transaction& transaction, const state::Instance& instance) {
+  for (const auto& id : instance.interface_ids) {
+    const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
+    if (found == nullptr || found->public_ip.empty()) continue;
+    auto interface = *found;
+    interface.public_ip.clear();
+    transaction.put(std::move(interface));
+  }
+}
+
+}  // namespace
+
+InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
+                                       VpcReconciler& vpcs, Wake wake)
+    : store_(store), engines_(engines), clock_(clock), settings_(settings), vpcs_(vpcs), wake_(std::move(wake)) {}
+
+Result<void> InstanceReconciler::recover() {
+  auto running = engines_.hypervisor.recover();
+  if (!running) return fail(running.error().within("cannot take up the running machines"));
+  for (const auto& id : *running) note(id, [](Progress& p) { p.machine_runs = true; });
+  const auto world = store_.world();
+  for (const auto& id : *running) {
+    if (world->find_indexed<state::Instance>(state::Index::instance_by_id, id) != nullptr) continue;
+    // Made just before a crash by a start that was never recorded, or left by a state that is gone.
+    log::warning("control", "ending the machine {}, which is no instance's", id);
+    if (auto killed = engines_.hypervisor.kill(id); killed) [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(id);
+  }
+  world->each<state::Instance>("", [&](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); });
+  return {};
+}
+
+void InstanceReconciler::follow(const state::Commit& commit) {
+  for (const auto& change : commit.changes) {
+    const auto* instance = change.now<state::Instance>();
+    if (instance == nullptr) continue;
+    const auto* before = change.old<state::Instance>();
+    if (before == nullptr || before->state != instance->state || before->reboots_asked != instance->reboots_asked)
+      wake_(queue_key(*instance), milliseconds(0));
+  }
+}
+
+void InstanceReconciler::hear(const compute::MachineReport& report) {
+  using compute::MachineEvent;
+  const auto world = store_.world();
+  const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, report.id);
+  if (instance == nullptr) return;
+  switch (report.event) {
+    case MachineEvent::guest_shutdown:
+      note(report.id, [](Progress& p) { p.machine_runs = false; p.ended = true; p.end_reason.clear(); });
+      break;
+    case MachineEvent::died:
+      log::warning("compute", "the machine of {} died: {}", report.id, report.detail);
+      note(report.id, [&](Progress& p) { p.machine_runs = false; p.ended = true; p.end_reason = report.detail.empty() ? "the machine died" : report.detail; });
+      break;
+    case MachineEvent::io_error:
+      log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
+      break;
+    case MachineEvent::guest_reset:
+    case MachineEvent::resumed: return;
+  }
+  wake_(queue_key(*instance), milliseconds(0));
+}
+
+InstanceReconciler::Progress InstanceReconciler::progress(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = progress_.find(id);
+  return at == progress_.end() ? Progress{} : at->second;
+}
+
+void InstanceReconciler::reconcile(const std::string& key) {
+  const auto world = store_.world();
+  const auto* instance = world->find<state::Instance>(key);
+  if (instance == nullptr) return;
+  switch (instance->current_state()) {
+    case InstanceState::pending: return bring_up(*instance);
+    case InstanceState::running: return watch_running(*instance);
+    case InstanceState::stopping: return bring_down(*instance, settings_.patience.stop);
+    case InstanceState::shutting_down: return bring_down(*instance, settings_.patience.terminate);
+    case InstanceState::stopped: return release(*instance);
+    case InstanceState::terminated: return reap(*instance);
+  }
+}
+
+bool InstanceReconciler::make_disks(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
+  const unsigned user = engines_.hypervisor.user_of(instance.id);
+  for (const auto& id : instance.volume_ids) {
+    const auto* volume = world.find<state::Volume>(instance.account, id);
+    if (volume == nullptr) continue;
+    const auto bytes = static_cast<std::uint64_t>(volume->size_gib) << 30;
+    if (volume->state == "creating") {
+      auto made = volume->snapshot_id.empty() ? engines_.block.create(id, bytes) : engines_.block.clone(id, volume->snapshot_id, bytes);
+      // There already: made before a crash, and not recorded.
+      if (!made && made.error().kind != ErrorKind::exists) {
+        give_up(instance, "Server.InternalError", made.error().within("cannot make the volume " + id).message);
+        return false;
+      }
+    }
+    auto opened = engines_.block.open(id, user);
+    if (!opened) {
+      give_up(instance, "Server.InternalError", opened.error().within("cannot open the volume " + id).message);
+      return false;
+    }
+    spec.disks.push_back({id, opened->file, opened->format});
+  }
+  return true;
+}
+
+bool InstanceReconciler::boot_files(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
+  if (instance.kernel_id.empty()) return true;
+  auto kernel = engines_.block.boot_file(instance.kernel_id);
+  if (!kernel) {
+    give_up(instance, "Server.InternalError", kernel.error().within("cannot find the kernel " + instance.kernel_id).message);
+    return false;
+  }
+  spec.kernel = *kernel;
+  if (const auto* image = world.find_indexed<state::Image>(state::Index::image_by_id, instance.kernel_id)) spec.kernel_arguments = image->kernel_arguments;
+  if (instance.ramdisk_id.empty()) return true;
+  auto ramdisk = engines_.block.boot_file(instance.ramdisk_id);
+  if (!ramdisk) {
+    give_up(instance, "Server.InternalError", ramdisk.error().within("cannot find the RAM disk " + instance.ramdisk_id).message);
+    return false;
+  }
+  spec.ramdisk = *ramdisk;
+  return true;
+}
+
+bool InstanceReconciler::open_taps(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
+  for (const auto& id : instance.interface_ids) {
+    const auto* interface = world.find<state::NetworkInterface>(instance.account, id);
+    if (interface == nullptr) continue;
+    auto tap = engines_.network.open_tap(interface->vpc_id, id);
+    if (!tap) {
+      give_up(instance, "Server.InternalError", tap.error().within("cannot open the network interface " + id).message);
+      return false;
+    }
+    spec.nics.push_back({id, interface->mac, std::move(*tap)});
+  }
+  return true;
+}
+
+void InstanceReconciler::bring_up(const state::Instance& instance) {
+  if (progress(instance.id).machine_runs) return settle_running(instance);  // started, then the daemon ended before it said so
+  const auto world = store_.world();
+  for (const auto& id : instance.interface_ids) {
+    if (vpcs_.ready(id)) continue;
+    if (const auto why = vpcs_.failure(id); !why.empty()) give_up(instance, "Server.InternalError", why);
+    return;  // the VPC's reconciler wakes us
+  }
+  compute::MachineSpec spec;
+  spec.id = instance.id;
+  spec.uuid = machine_uuid(instance.id);
+  spec.memory_mib = instance.memory_mib;
+  spec.processors = instance.processors;
+  if (!make_disks(*world, instance, spec) || !boot_files(*world, instance, spec) || !open_taps(*world, instance, spec)) return;
+  note(instance.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
+  if (auto started = engines_.hypervisor.start(std::move(spec)); !started) {
+    note(instance.id, [](Progress& p) { p.machine_runs = false; });
+    return give_up(instance, "Server.InternalError", started.error().message);
+  }
+  settle_running(instance);
+}
+
+void InstanceReconciler::settle_running(const state::Instance& seen) {
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(seen.key());
+    if (found == nullptr) return;
+    auto instance = *found;
+    for (const auto& id : instance.volume_ids) {
+      const auto* volume = transaction.find<state::Volume>(instance.account, id);
+      if (volume == nullptr || (volume->state == "in-use" && volume->attachment_state == "attached")) continue;
+      auto attached = *volume;
+      attached.state = "in-use";
+      attached.attachment_state = "attached";
+      transaction.put(std::move(attached));
+    }
+    // Stopped or terminated while it came up: that is what is wanted now, and the machine is known to be there.
+    if (instance.current_state() != InstanceState::pending) return;
+    become(transaction, instance, InstanceState::running);
+    instance.host = settings_.host_name;
+    transaction.put(std::move(instance));
+  });
+}
+
+// A launch that fails ends as terminated, a start that fails as stopped: both say why.
+void InstanceReconciler::give_up(const state::Instance& seen, std::string_view code, const std::string& why) {
+  log::error("control", "{} cannot start: {}", seen.id, why);
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(seen.key());
+    if (found == nullptr || found->current_state() != InstanceState::pending) return;
+    auto instance = *found;
+    bool first_launch = false;
+    for (const auto& id : instance.volume_ids)
+      if (const auto* volume = transaction.find<state::Volume>(instance.account, id)) first_launch |= volume->state == "creating";
+    become(transaction, instance, first_launch ? InstanceState::shutting_down : InstanceState::stopping);
+    instance.state_reason_code = code;
+    instance.state_reason_message = std::string(code) + ": " + why;
+    instance.transition_reason = std::string(code) + ": Internal error on launch";
+    transaction.put(std::move(instance));
+  });
+}
+
+void InstanceReconciler::watch_running(const state::Instance& instance) {
+  const auto now = progress(instance.id);
+  if (now.rebooting || (!now.ended && now.machine_runs && instance.reboots_asked > instance.reboots_done)) return reboot(instance, now);
+  if (now.machine_runs) {
+    auto state = engines_.hypervisor.state(instance.id);
+    if (!state || *state != compute::MachineState::paused) return;
+    // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.
+    [[maybe_unused]] const auto resumed = engines_.hypervisor.resume(instance.id);
+    wake_(queue_key(instance), seconds(5));
+    return;
+  }
+  handle_end(instance, now);
+}
+
+void InstanceReconciler::handle_end(const state::Instance& seen, const Progress& now) {
+  const std::string reason = now.ended ? now.end_reason : "the machine ended while its host or Brume was down";
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(seen.key());
+    if (found == nullptr || found->current_state() != InstanceState::running) return;
+    auto instance = *found;
+    const bool by_guest = reason.empty();
+    const bool terminate = by_guest && instance.terminate_on_shutdown;
+    become(transaction, instance, terminate ? InstanceState::shutting_down : InstanceState::stopping);
+    instance.state_reason_code = by_guest ? "Client.InstanceInitiatedShutdown" : "Server.InternalError";
+    instance.state_reason_message = by_guest ? "Client.InstanceInitiatedShutdown: Instance initiated shutdown" : "Server.InternalError: " + reason;
+    instance.transition_reason = by_guest ? "" : "Server.InternalError";
+    transaction.put(std::move(instance));
+  });
+}
+
+// The power button, so that the guest writes out what it has; then the same machine anew, or its reset button when it does not react.
+void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now) {
+  if (!now.rebooting) {
+    note(seen.id, [](Progress& p) { p.rebooting = true; p.button_pressed = std::chrono::steady_clock::now(); });
+    if (auto pressed = engines_.hypervisor.press_power_button(seen.id); !pressed) log::warning("compute", "{}: {}", seen.id, pressed.error().message);
+    wake_(queue_key(seen), settings_.patience.reboot + milliseconds(10));
+    return;
+  }
+  const bool late = now.button_pressed && std::chrono::steady_clock::now() - *now.button_pressed >= settings_.patience.reboot;
+  if (now.machine_runs && !late) return;
+  if (now.machine_runs) {
+    if (auto done = engines_.hypervisor.reset(seen.id); !done) log::error("compute", "cannot reset {}: {}", seen.id, done.error().message);
+  } else {
+    const auto world = store_.world();
+    compute::MachineSpec spec;
+    spec.id = seen.id;
+    spec.uuid = machine_uuid(seen.id);
+    spec.memory_mib = seen.memory_mib;
+    spec.processors = seen.processors;
+    note(seen.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
+    const bool ready = make_disks(*world, seen, spec) && boot_files(*world, seen, spec) && open_taps(*world, seen, spec);
+    auto started = ready ? engines_.hypervisor.start(std::move(spec)) : fail(ErrorKind::broken, "its disks or interfaces cannot be opened");
+    if (!started) {
+      note(seen.id, [&](Progress& p) { p = Progress{}; p.ended = true; p.end_reason = started.error().message; });
+      wake_(queue_key(seen), milliseconds(0));
+      return;
+    }
+  }
+  note(seen.id, [](Progress& p) { p.rebooting = false; p.button_pressed.reset(); });
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(seen.key());
+    if (found == nullptr) return;
+    auto instance = *found;
+    instance.reboots_done = instance.reboots_asked;
+    transaction.put(std::move(instance));
+  });
+}
+
+bool InstanceReconciler::machine_is_down(const state::Instance& instance, milliseconds patience) {
+  const auto now = progress(instance.id);
+  if (now.machine_runs && !now.kill_now) {
+    if (!now.button_pressed || now.rebooting) {
+      note(instance.id, [](Progress& p) { p.rebooting = false; p.button_pressed = std::chrono::steady_clock::now(); });
+      if (auto pressed = engines_.hypervisor.press_power_button(instance.id); !pressed)
+        note(instance.id, [](Progress& p) { p.kill_now = true; });
+      wake_(queue_key(instance), instance.state_reason_code == "Client.UserInitiatedForcedShutdown" ? milliseconds(0) : patience + milliseconds(10));
+      return false;
+    }
+    const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown";
+    if (!forced && std::chrono::steady_clock::now() - *now.button_pressed < patience) return false;
+  }
+  if (auto killed = engines_.hypervisor.kill(instance.id); !killed) {
+    log::error("compute", "cannot end {}, tried again: {}", instance.id, killed.error().message);
+    wake_(queue_key(instance), seconds(1));
+    return false;
+  }
+  note(instance.id, [](Progress& p) { p = Progress{}; });
+  return true;
+}
+
+void InstanceReconciler::bring_down(const state::Instance& instance, milliseconds patience) {
+  if (machine_is_down(instance, patience)) settle_stopped(instance);
+}
+
+void InstanceReconciler::settle_stopped(const state::Instance& seen) {
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(seen.key());
+    if (found == nullptr) return;
+    auto instance = *found;
+    const bool terminated = instance.current_state() == InstanceState::shutting_down;
+    if (!terminated && instance.current_state() != InstanceState::stopping) return;
+    drop_public_addresses(transaction, instance);
+    // The taps go now; reconciling the VPC strikes nothing off by itself, release() does when they are gone.
+    become(transaction, instance, terminated ? InstanceState::terminated : InstanceState::stopped);
+    transaction.put(std::move(instance));
+    if (const auto* dependents = transaction.find<state::Dependents>(seen.key())) {
+      auto left = *dependents;
+      left.machine = terminated;
+      left.taps.clear();
+      transaction.put(std::move(left));
+    }
+  });
+  wake_(queue_key(seen), milliseconds(0));
+}
+
+void InstanceReconciler::release(const state::Instance& instance) {
+  // Stopped: volumes and records stay. A machine that recover() found after all is ended.
+  if (!progress(instance.id).machine_runs) return;
+  if (auto killed = engines_.hypervisor.kill(instance.id); killed) note(instance.id, [](Progress& p) { p = Progress{}; });
+}
+
+void InstanceReconciler::reap(const state::Instance& seen) {
+  const auto world = store_.world();
+  const auto* dependents = world->find<state::Dependents>(seen.key());
+  if (progress(seen.id).machine_runs)
+    if (auto killed = engines_.hypervisor.kill(seen.id); !killed) return wake_(queue_key(seen), seconds(1));
+  if (dependents != nullptr) {
+    for (const auto& id : dependents->volumes) {
+      if (auto removed = engines_.block.remove_volume(id); !removed) {
+        log::error("block", "cannot remove {}, tried again: {}", id, removed.error().message);
+        return wake_(queue_key(seen), seconds(5));
+      }
+    }
+    store_.transact([&](state::Transaction& transaction) {
+      const auto* found = transaction.find<state::Instance>(seen.key());
+      if (found == nullptr) return;
+      auto instance = *found;
+      const auto deleted = dependents->volumes;
+      for (const auto& id : instance.volume_ids) {
+        const auto* volume = transaction.find<state::Volume>(instance.account, id);
+        if (volume == nullptr) continue;
+        if (std::find(deleted.begin(), deleted.end(), id) != deleted.end()) {
+          transaction.erase<state::Volume>(volume->key());
+          transaction.erase<state::TagSet>(volume->key());
+          continue;
+        }
+        auto kept = *volume;
+        kept.state = "available";
+        kept.instance_id.clear();
+        kept.device.clear();
+        kept.attachment_state.clear();
+        transaction.put(std::move(kept));
+      }
+      for (const auto& id : instance.interface_ids) transaction.erase<state::NetworkInterface>(state::owned_key(instance.account, id));
+      instance.volume_ids.clear();
+      instance.interface_ids.clear();
+      transaction.erase<state::Dependents>(seen.key());
+      transaction.erase<state::UserData>(seen.key());
+      transaction.put(std::move(instance));
+    });
+    note(seen.id, [](Progress& p) { p = Progress{}; });
+  }
+  const auto age = clock_.now() - seen.state_since;
+  if (age < settings_.patience.keep_terminated) return wake_(queue_key(seen), settings_.patience.keep_terminated - age + milliseconds(10));
+  [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(seen.id);
+  store_.transact([&](state::Transaction& transaction) {
+    transaction.erase<state::Instance>(seen.key());
+    transaction.erase<state::TagSet>(seen.key());
+  });
+  const std::lock_guard lock(mutex_);
+  progress_.erase(seen.id);
+}
+
+}  // namespace brume::control

@@ -1,0 +1,75 @@
+// Brings each instance to the state that was asked for: machine, disks and taps appear on the way up and go on the way down.
+//
+// What an instance holds outside is written in its Dependents record before it is made and struck off after it is gone, so that a
+// crash between any two steps leaves something that the next look at the instance finishes or undoes.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "control/controller.hpp"
+#include "control/vpcs.hpp"
+
+namespace brume::control {
+
+// Threads: hear, follow may be called from any thread; reconcile for one instance by one thread at a time (the queue's promise).
+class InstanceReconciler {
+ public:
+  using Wake = std::function<void(const std::string& key, milliseconds delay)>;
+  InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs, Wake wake);
+
+  // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
+  Result<void> recover();
+  void follow(const state::Commit& commit);
+  void hear(const compute::MachineReport& report);
+  void reconcile(const std::string& key);
+
+ private:
+  // What is known of an instance only here; lost with the daemon, and found out again.
+  struct Progress {
+    bool machine_runs = false;
+    bool ended = false;            // the guest turned itself off or its machine died
+    std::string end_reason;        // empty: the guest did it
+    bool rebooting = false;        // the power button was pressed for RebootInstances
+    bool kill_now = false;
+    std::optional<std::chrono::steady_clock::time_point> button_pressed;
+  };
+
+  void bring_up(const state::Instance& instance);
+  bool make_disks(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
+  bool boot_files(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
+  bool open_taps(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
+  void settle_running(const state::Instance& instance);
+  void give_up(const state::Instance& instance, std::string_view code, const std::string& why);
+
+  void watch_running(const state::Instance& instance);
+  void handle_end(const state::Instance& instance, const Progress& progress);
+  void reboot(const state::Instance& instance, const Progress& progress);
+  void bring_down(const state::Instance& instance, milliseconds patience);
+  bool machine_is_down(const state::Instance& instance, milliseconds patience);
+  void settle_stopped(const state::Instance& instance);
+  void release(const state::Instance& instance);
+  void reap(const state::Instance& instance);
+
+  Progress progress(const std::string& id) const;
+  template <class Change>
+  void note(const std::string& id, Change&& change) {
+    const std::lock_guard lock(mutex_);
+    change(progress_[id]);
+  }
+  static std::string queue_key(const state::Instance& instance) { return "instance/" + instance.key(); }
+
+  state::Store& store_;
+  Engines engines_;
+  const Clock& clock_;
+  const ControllerSettings& settings_;
+  VpcReconciler& vpcs_;
+  Wake wake_;
+  mutable std::mutex mutex_;  // never held across a call of anything else
+  std::map<std::string, Progress> progress_;  // by instance id
+};
+
+}  // namespace brume::control
