@@ -8,13 +8,14 @@
 suite=${BRUME_IMAGE_SUITE:-bookworm}
 mirror=${BRUME_IMAGE_MIRROR:-}
 export suite mirror
+needs=()
 
 step() {
   local now=$SECONDS
   printf '%s: [%3ds] %s\n' "$recipe" "$now" "$*" >&2
 }
 
-# begin_build NAME OUTPUT_DIR: sets $recipe, $destination, $work (scratch) and $out (what will be kept).
+# begin_build NAME OUTPUT_DIR: checks for the programs in ${needs[@]}, sets $recipe, $destination, $work (scratch) and $out (what will be kept).
 begin_build() {
   recipe=$1
   shift
@@ -23,7 +24,7 @@ begin_build() {
     exit 2
   fi
   local missing=() tool
-  for tool in mmdebstrap mke2fs qemu-img cpio depmod; do
+  for tool in mmdebstrap mke2fs qemu-img "${needs[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null || missing+=("$tool")
   done
   if [ ${#missing[@]} -gt 0 ]; then
