@@ -290,8 +290,8 @@ class ServiceTypes:
         kind, tag, source = self.model.type_of(ref), self.model.element_name(name, ref), "in." + snake_case(name)
         if kind in ("list", "map"):
             lines = self.write_value(tag, source, ref, "  ", 0)
-            # Query services leave out what was not given; EC2 writes the empty element unless the overlay knows better.
-            if (owner, name) in self.model.omit_empty or not self.model.ec2:
+            # An empty list is an empty element, which clients rely on; the overlay names the exceptions.
+            if (owner, name) in self.model.omit_empty:
                 lines = [f"  if (!{source}.empty()) {{"] + ["  " + line for line in lines] + ["  }"]
             return lines
         simple = kind not in ("structure", "blob") and "xmlNamespace" not in ref and not self.time_extra(ref)
@@ -305,7 +305,7 @@ class ServiceTypes:
         return f", TimeFormat::{self.time_format(ref)}"
 
     def opening(self, tag, ref):
-        space = ref.get("xmlNamespace") or self.model.shapes[ref["shape"]].get("xmlNamespace")
+        space = ref.get("xmlNamespace")
         if not space:
             return f'xml.open("{tag}");'
         uri, prefix = (space, None) if isinstance(space, str) else (space["uri"], space.get("prefix"))
@@ -328,9 +328,9 @@ class ServiceTypes:
 
     def write_list(self, tag, source, ref, indent, depth, opening, closing):
         item_ref, flat = self.model.shapes[ref["shape"]]["member"], self.model.flattened(ref)
-        item_tag = item_ref.get("locationName") or ("item" if self.model.ec2 else "member")
+        item_tag = item_ref.get("locationName") or "member"
         if flat:
-            item_tag = item_ref.get("locationName") or tag
+            item_tag = self.model.flat_name(tag, ref)
         by = "bool" if self.model.type_of(item_ref) == "boolean" else "const auto&"
         loop = [f"{indent}for ({by} item{depth or ''} : {source}) {{"]
         loop += self.write_value(item_tag, f"item{depth or ''}", item_ref, indent + "  ", depth + 1) + [indent + "}"]
@@ -340,8 +340,8 @@ class ServiceTypes:
         shape, flat = self.model.shapes[ref["shape"]], self.model.flattened(ref)
         entry = tag if flat else "entry"
         key, value = shape["key"].get("locationName", "key"), shape["value"].get("locationName", "value")
-        loop = [f"{indent}for (const auto& [key{depth}, value{depth}] : {source}) {{", f'{indent}  xml.open("{entry}");',
-                f'{indent}  xml.element("{key}", key{depth});']
+        loop = [f"{indent}for (const auto& [key{depth}, value{depth}] : {source}) {{", f"{indent}  {self.opening(entry, ref if flat else {})}"]
+        loop += self.write_value(key, f"key{depth}", shape["key"], indent + "  ", depth + 1)
         loop += self.write_value(value, f"value{depth}", shape["value"], indent + "  ", depth + 1)
         loop += [f'{indent}  xml.close("{entry}");', indent + "}"]
         return loop if flat else [opening] + loop + [closing]

@@ -85,10 +85,8 @@ class Model:
         """The member's name in a request."""
         if self.ec2:
             return ref.get("queryName") or camel_case(ref.get("locationName") or name)
-        shape = self.shapes[ref["shape"]]
-        if shape["type"] == "list" and self.flattened(ref) and "locationName" in shape["member"]:
-            return shape["member"]["locationName"]
-        return ref.get("locationName") or name
+        own = ref.get("locationName") or name
+        return self.flat_name(own, ref) if self.type_of(ref) == "list" and self.flattened(ref) else own
 
     def element_name(self, name, ref):
         """The member's name in an answer."""
@@ -96,6 +94,11 @@ class Model:
 
     def flattened(self, ref):
         return bool(ref.get("flattened") or self.shapes[ref["shape"]].get("flattened"))
+
+    def flat_name(self, own, ref):
+        """The name of a flattened list's items: where the list's own shape is flat, its items may have their own."""
+        shape = self.shapes[ref["shape"]]
+        return shape["member"].get("locationName", own) if shape.get("flattened") else own
 
     def members_in_order(self, shape_name):
         """Members as they are written: the overlay's order of elements first, then the model's."""

@@ -34,13 +34,14 @@ void close_answer(XmlWriter& xml, const Envelope& envelope) {
   xml.close(joined(envelope.action, "Response"));
 }
 
-std::string error_document(const Envelope& envelope, const ApiError& error) {
+std::string error_document(const Envelope& envelope, const ApiError& error, std::string_view details) {
   XmlWriter xml(XmlWriter::newest_version, 512);
   xml.raw(declaration);
   if (envelope.protocol == schema::Protocol::ec2) {
     xml.raw("<Response><Errors><Error>");
     xml.element("Code", error.code);
     xml.element("Message", error.message);
+    xml.raw(details);
     xml.raw("</Error></Errors>");
     xml.element("RequestID", envelope.request_id);
     xml.raw("</Response>");
@@ -51,6 +52,7 @@ std::string error_document(const Envelope& envelope, const ApiError& error) {
   xml.element("Type", error.status < 500 ? "Sender" : "Receiver");
   xml.element("Code", error.code);
   xml.element("Message", error.message);
+  xml.raw(details);
   xml.close("Error");
   xml.element("RequestId", envelope.request_id);
   xml.close("ErrorResponse");

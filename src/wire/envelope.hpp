@@ -37,6 +37,7 @@ std::string answer_document(const Envelope& envelope, WriteAnswer&& write_answer
 }
 
 // The error document of the envelope's protocol. Query: Sender below status 500, Receiver from there on.
-std::string error_document(const Envelope& envelope, const ApiError& error);
+// `details`: elements that an error shape has besides code and message, as markup.
+std::string error_document(const Envelope& envelope, const ApiError& error, std::string_view details = {});
 
 }  // namespace brume::wire
