@@ -2,12 +2,12 @@
 // OPS-080, OPS-082, OPS-084, NET-005. Signature version 1 and X.509 are not here.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/time.hpp"
 #include "wire/http_server.hpp"
@@ -35,14 +35,16 @@ struct Caller {
   std::string security_token;  // as sent, not judged here; empty when none
 };
 
-// Threads: verify may be called from any thread at once; derived keys and seen signatures are kept inside, bounded.
+// Threads: verify may be called from any thread at once. Derived keys are kept per thread, in a table of fixed size.
+// A request may be repeated as long as it is fresh, as with EC2: signature.cpp says why.
 class SignatureVerifier {
  public:
-  explicit SignatureVerifier(const Clock& clock);
-  ~SignatureVerifier();
+  explicit SignatureVerifier(const Clock& clock) : clock_(clock) {}
 
   // `parameters`: the request's query and form parameters, decoded, in any order (QueryTree::pairs()).
-  // Throws ApiError: missing_authentication, auth_failure (unknown or disabled key), signature_mismatch, request_expired.
+  // Throws ApiError, in the words of the service that the credential scope names. EC2: MissingParameter (no signature at all),
+  // AuthFailure (unknown or disabled key, wrong or malformed signature), RequestExpired. STS, IAM and the others:
+  // MissingAuthenticationToken, InvalidClientTokenId, IncompleteSignature, SignatureDoesNotMatch (expired ones included).
   Caller verify(const HttpRequest& request, const std::vector<std::pair<std::string, std::string>>& parameters, const CredentialLookup& lookup);
 
   // The access key id that the request names, without verifying anything; empty when it names none. For simulation mode.
@@ -51,8 +53,7 @@ class SignatureVerifier {
   static Caller claimed_caller(const HttpRequest& request, const std::vector<std::pair<std::string, std::string>>& parameters);
 
  private:
-  class Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  const Clock& clock_;
 };
 
 }  // namespace brume::wire
