@@ -1,0 +1,50 @@
+// MaxResults and NextToken of Describe actions: a list is walked in key order, and a token says after which key to go on.
+//
+//   Page page("DescribeInstances", request.max_results, request.next_token);
+//   world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
+//     if (!filters.match(world, instance)) return true;
+//     if (!page.take(instance.id)) return false;  // full, and there is more
+//     answer.push_back(…);
+//     return true;
+//   }, page.after());
+//   response.next_token = page.next_token();
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace brume::ec2 {
+
+struct PageLimits {
+  std::int64_t least = 5;
+  std::int64_t most = 1000;
+};
+
+class Page {
+ public:
+  // `list` names what is listed; a token of one list is no good for another. Throws InvalidParameterValue for a MaxResults outside
+  // of the limits, InvalidNextToken. Without MaxResults the page holds everything.
+  Page(std::string_view list, const std::optional<std::int64_t>& max_results, const std::optional<std::string>& next_token,
+       PageLimits limits = {});
+
+  // The key that the page before ended with; empty for the first page.
+  const std::string& after() const { return after_; }
+  // Counts the entry with this key as part of the page. False: the page is full, the entry belongs to the next one.
+  bool take(std::string_view key);
+  bool full() const { return limited_ && taken_ == room_; }
+  // Only when take has refused an entry.
+  std::optional<std::string> next_token() const;
+
+ private:
+  std::string list_;
+  std::string after_;
+  std::string last_;
+  std::int64_t room_ = 0;
+  std::int64_t taken_ = 0;
+  bool limited_ = false;
+  bool more_ = false;
+};
+
+}  // namespace brume::ec2
