@@ -10,15 +10,18 @@ namespace {
 
 constexpr size_t fan_out = 32;
 constexpr size_t poor = 8;         // a node with fewer looks for a neighbour to join
-constexpr size_t rich_enough = 24; // … if both together stay below this, so that the next put does not split them again
+constexpr size_t rich_enough = 24;  // … if both together stay below this, so that the next put does not split them again
 
 // At most fan_out keys in order, their bytes end to end.
 class Keys {
  public:
   Keys() = default;
-  Keys(const Keys& other) : ends_(other.ends_), count_(other.count_) {
-    reserve(other.used());
-    if (other.used() > 0) std::memcpy(bytes_.get(), other.bytes_.get(), other.used());
+  Keys(const Keys& other)
+      : bytes_(other.used() > 0 ? new char[other.used()] : nullptr),
+        ends_(other.ends_),
+        capacity_(static_cast<std::uint32_t>(other.used())),
+        count_(other.count_) {
+    if (capacity_ > 0) std::memcpy(bytes_.get(), other.bytes_.get(), capacity_);
   }
   Keys& operator=(const Keys&) = delete;
   ~Keys() = default;
@@ -86,7 +89,7 @@ class Keys {
   }
 
   std::unique_ptr<char[]> bytes_;
-  std::array<std::uint32_t, fan_out> ends_;  // where each key ends; only the first count_ are set
+  std::array<std::uint32_t, fan_out> ends_{};  // where each key ends; only the first count_ are set
   std::uint32_t capacity_ = 0;
   std::uint32_t count_ = 0;
 };
@@ -174,7 +177,6 @@ void insert_splitting(N& node, size_t at, std::string_view key, Item item, Split
   split.right = NodePointer(right);
   // Behind the last: keys come in order, as they do when a log is loaded. Leave this node full instead of half empty.
   const size_t cut = at == fan_out ? fan_out : fan_out / 2;
-  right->keys.reserve(node.keys.used() - (cut == fan_out ? node.keys.used() : static_cast<size_t>(node.keys.at(cut).data() - node.keys.at(0).data())));
   for (size_t i = cut; i < fan_out; ++i) {
     right->keys.insert(i - cut, node.keys.at(i));
     right->items[i - cut] = std::exchange(node.items[i], {});

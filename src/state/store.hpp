@@ -86,10 +86,11 @@ class Transaction {
 };
 
 using Decision = std::function<void(Transaction&)>;
-// Called once, on the writer thread, after the decision is durable or has failed. Must not wait.
+// Called once, on the writer thread, after the decision is durable or has failed. Must not wait. A decision that throws is answered
+// with its group too: what it complained of may be another decision that is not durable yet.
 using Settled = std::function<void(std::exception_ptr failure)>;
 
-// Thrown to callers when the log cannot take more (disk full): nothing was changed.
+// Thrown to callers when the log cannot take more (disk full): nothing was changed. All decisions of the group get it.
 struct LogFailure : std::exception {
   explicit LogFailure(Error failure) : error(std::move(failure)) {}
   const char* what() const noexcept override { return error.message.c_str(); }
@@ -110,15 +111,17 @@ class Store {
   static Result<std::unique_ptr<Store>> open(std::unique_ptr<Log> log, const Clock& clock, Random& random);
   ~Store();
 
-  // The newest durable version; never waits for the writer.
+  // The newest durable version. Lock-free: waits for nobody.
   WorldPointer world() const;
 
+  // Throws Overloaded (and then calls nothing) when queue_limit decisions wait or the store was stopped.
   void submit(Decision decision, Settled settled);
   // submit and wait. Rethrows what the decision threw.
   void transact(const Decision& decision);
 
   // Told of every commit in order, on the writer thread; must not wait. Returns a number for unwatch.
   std::uint64_t watch(std::function<void(const Commit&)> watcher);
+  // Waits for a call that runs on the writer thread just now; afterwards there is none.
   void unwatch(std::uint64_t watcher);
 
   // Finishes what is queued, then ends the writer. Later submits fail with Overloaded.

@@ -7,13 +7,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "state/persistent_map.hpp"
 #include "state/records.hpp"
 
 namespace brume::state {
 
-// Other ways to find a record. Entries are "value/primary key"; a record may have several or none.
+// Other ways to find a record. Keys of entries are the value, '\x1f' and the primary key; a record may have several entries or
+// none. Extracted in kinds.cpp.
 enum class Index : std::uint8_t {
   interface_by_private_ip,  // "vpc-…/172.31.0.5" → network_interface
   interface_by_public_ip,   // "198.18.0.5" → network_interface
@@ -47,11 +50,14 @@ class World {
     return std::static_pointer_cast<const R>(map(R::kind).get(key));
   }
 
+  // Inside a decision: the visitor may put and erase; the walk goes on over what was there when it began.
   // visit(const R&) for each record whose key starts with `prefix`, in key order, from `after` (exclusive, may be empty) on;
   // stops when it returns false. A visitor that returns void sees all.
   template <class R, class Visitor>
   void each(std::string_view prefix, Visitor&& visit, std::string_view after = {}) const {
-    for (auto at = map(R::kind).seek(prefix, after); at.valid(); at.next()) {
+    // Our own copy: a decision may put records while it walks.
+    const PersistentMap walked = map(R::kind);
+    for (auto at = walked.seek(prefix, after); at.valid(); at.next()) {
       if (!at.key().starts_with(prefix)) return;
       const R& record = *static_cast<const R*>(at.value());
       if constexpr (std::is_void_v<decltype(visit(record))>) visit(record);
@@ -71,7 +77,8 @@ class World {
   void each_indexed(Index index, std::string_view value, Visitor&& visit) const {
     std::string prefix(value);
     prefix += '\x1f';
-    for (auto at = index_map(index).seek(prefix, {}); at.valid(); at.next()) {
+    const PersistentMap walked = index_map(index);
+    for (auto at = walked.seek(prefix, {}); at.valid(); at.next()) {
       if (!at.key().starts_with(prefix)) return;
       const R& record = *static_cast<const R*>(at.value());
       if constexpr (std::is_void_v<decltype(visit(record))>) visit(record);
@@ -89,6 +96,9 @@ class World {
  private:
   friend class Transaction;
   friend class Store;
+  using Record = std::shared_ptr<const void>;
+  // Puts the record (null: erases what is there) and keeps the indexes in step. Returns what was there.
+  Record set(Kind kind, std::string_view key, Record record);
   const PersistentMap& map(Kind kind) const { return maps_[static_cast<size_t>(kind)]; }
   const PersistentMap& index_map(Index index) const { return indexes_[static_cast<size_t>(index)]; }
 

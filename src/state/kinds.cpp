@@ -1,0 +1,72 @@
+#include "state/kinds.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace brume::state {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_names = {
+    "account", "access-key", "key-pair", "security-group", "vpc",          "subnet",     "network-interface", "image",
+    "snapshot", "volume",    "instance", "user-data",      "tag-set",      "client-token", "dependents",      "setting"};
+
+// Collects the index entries of one record; a value that is empty has none.
+class IndexEntries {
+ public:
+  explicit IndexEntries(std::string_view primary_key) : primary_key_(primary_key) {}
+
+  void add(Index index, std::string_view value) {
+    if (value.empty()) return;
+    IndexEntry entry{index, {}};
+    entry.key.reserve(value.size() + 1 + primary_key_.size());
+    entry.key.append(value).append(1, '\x1f').append(primary_key_);
+    if (std::find(entries_.begin(), entries_.end(), entry) == entries_.end()) entries_.push_back(std::move(entry));
+  }
+  std::vector<IndexEntry> take() { return std::move(entries_); }
+
+ private:
+  std::string_view primary_key_;
+  std::vector<IndexEntry> entries_;
+};
+
+template <class R>
+void index(const R&, IndexEntries&) {}
+
+void index(const Vpc& vpc, IndexEntries& entries) { entries.add(Index::vpc_by_id, vpc.id); }
+
+void index(const Image& image, IndexEntries& entries) { entries.add(Index::image_by_id, image.id); }
+
+void index(const NetworkInterface& interface, IndexEntries& entries) {
+  if (!interface.private_ip.empty()) entries.add(Index::interface_by_private_ip, owned_key(interface.vpc_id, interface.private_ip));
+  entries.add(Index::interface_by_public_ip, interface.public_ip);
+  for (const auto& group : interface.group_ids) entries.add(Index::interface_by_group, group);
+}
+
+void index(const Instance& instance, IndexEntries& entries) {
+  entries.add(Index::instance_by_reservation, instance.reservation_id);
+  entries.add(Index::instance_by_id, instance.id);
+}
+
+}  // namespace
+
+std::string_view name_of(Kind kind) { return kind_names.at(static_cast<size_t>(kind)); }
+
+std::optional<Kind> kind_named(std::string_view name) {
+  const auto found = std::find(kind_names.begin(), kind_names.end(), name);
+  if (found == kind_names.end()) return std::nullopt;
+  return static_cast<Kind>(found - kind_names.begin());
+}
+
+std::string key_of(Kind kind, const void* record) {
+  return with_record_type(kind, [&]<class R>(std::type_identity<R>) { return static_cast<const R*>(record)->key(); });
+}
+
+std::string log_key(Kind kind, std::string_view key) { return owned_key(name_of(kind), key); }
+
+std::vector<IndexEntry> index_entries(Kind kind, std::string_view key, const void* record) {
+  IndexEntries entries(key);
+  with_record_type(kind, [&]<class R>(std::type_identity<R>) { index(*static_cast<const R*>(record), entries); });
+  return entries.take();
+}
+
+}  // namespace brume::state

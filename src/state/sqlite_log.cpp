@@ -1,0 +1,249 @@
+// The log on one machine: a SQLite file in WAL mode with synchronous FULL.
+//
+// Each append is one SQLite transaction and one sync of the write-ahead log. A folder that holds PATH also gets PATH-wal and PATH.lock.
+// The lock is an flock of its own: SQLite's are of the process, and would let a second store in the same process in.
+// When a sync fails, SQLite takes the transaction back and the caller is told so; should the machine lose power before the next
+// append, the transaction may nevertheless be found afterwards, as no file system promises the contrary.
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "base/descriptor.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "state/store.hpp"
+
+namespace brume::state {
+namespace {
+
+constexpr int format = 1;
+constexpr int application = 0x4272756d;  // "Brum", what file(1) and we know the file by
+
+struct CloseDatabase {
+  void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+};
+struct FinishStatement {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using Database = std::unique_ptr<sqlite3, CloseDatabase>;
+using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
+
+Error error_of(sqlite3* database, int code, const std::string& path) {
+  const int system_code = sqlite3_system_errno(database);
+  const std::string message = path + ": " + sqlite3_errmsg(database);
+  switch (code & 0xff) {
+    case SQLITE_FULL: return {ErrorKind::exhausted, path + ": the disk is full"};
+    case SQLITE_NOMEM: return {ErrorKind::exhausted, message};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return {ErrorKind::exists, path + " is in use by another program"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return {ErrorKind::broken, message};
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return {ErrorKind::refused, message};
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+      if (system_code == EFBIG) return {ErrorKind::exhausted, path + ": the file may not grow further"};
+      return system_code != 0 ? system_error(message, system_code) : Error{ErrorKind::system, message};
+    default: return {ErrorKind::system, message};
+  }
+}
+
+class SqliteLog final : public Log {
+ public:
+  explicit SqliteLog(std::string path) : path_(std::move(path)) {}
+
+  Result<void> open();
+  Result<void> load(const std::function<void(std::string_view key, std::string_view value)>& entry) override;
+  Result<std::uint64_t> append(const std::vector<LogWrite>& writes) override;
+  std::uint64_t version() const override { return version_; }
+
+ private:
+  Result<void> lock();
+  Result<void> make_private_file();
+  Result<void> set_up();
+  Result<void> check_format();
+  Result<void> execute(const char* sql);
+  Result<std::int64_t> number(const char* sql);
+  Result<Statement> prepare(const char* sql);
+  Result<void> step(sqlite3_stmt* statement);
+  Result<void> write_all(const std::vector<LogWrite>& writes);
+  tl::unexpected<Error> failure(int code) { return brume::fail(error_of(database_.get(), code, path_)); }
+
+  std::string path_;
+  Descriptor lock_;  // before the database: given back last
+  Database database_;
+  Statement begin_, commit_, rollback_, put_, erase_, set_version_;
+  std::uint64_t version_ = 0;
+};
+
+Result<void> SqliteLog::lock() {
+  const std::string name = path_ + ".lock";
+  lock_ = Descriptor(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock_) return fail_system("cannot open " + name, errno);
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail_system("cannot lock " + name, errno);
+    const auto holder = read_file(name, 64);
+    const std::string who = holder && !trim(*holder).empty() ? " (process " + std::string(trim(*holder)) + ")" : "";
+    return brume::fail(ErrorKind::exists, path_ + " is in use by another brumed" + who + "; stop it first or choose another BRUME_HOME");
+  }
+  // Only for the message above; who holds the lock is what counts.
+  const std::string me = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(lock_.get(), 0) != 0 || ::pwrite(lock_.get(), me.data(), me.size(), 0) < 0) return fail_system("cannot write " + name, errno);
+  return {};
+}
+
+// SQLite gives PATH-wal the mode of PATH, so it is enough that nobody else could ever open this one.
+Result<void> SqliteLog::make_private_file() {
+  const bool is_new = !path_exists(path_);
+  const Descriptor file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return fail_system("cannot open " + path_, errno);
+  if (::fchmod(file.get(), 0600) != 0) return fail_system("cannot set the mode of " + path_, errno);
+  if (!is_new) return {};
+  const auto folder_name = std::filesystem::absolute(path_).parent_path().string();
+  const Descriptor folder(::open(folder_name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) return fail_system("cannot sync " + folder_name, errno);
+  return {};
+}
+
+Result<void> SqliteLog::open() {
+  if (auto done = lock(); !done) return done;
+  if (auto done = make_private_file(); !done) return done;
+  sqlite3* database = nullptr;
+  const int code = sqlite3_open_v2(path_.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  database_.reset(database);
+  if (code != SQLITE_OK) return failure(code);
+  return set_up();
+}
+
+Result<void> SqliteLog::set_up() {
+  // EXCLUSIVE before WAL: no shared-memory file, and no other program in between. Checkpoints run every 4 MiB of log, within an
+  // append; a log that one huge transaction blew up shrinks again.
+  for (const char* sql : {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=1000",
+                          "PRAGMA journal_size_limit=16777216", "PRAGMA cache_size=-4096", "PRAGMA temp_store=MEMORY"})
+    if (auto done = execute(sql); !done) return done;
+  if (auto done = check_format(); !done) return done;
+  for (const auto& [statement, sql] : {std::pair{&begin_, "BEGIN IMMEDIATE"},
+                                       {&commit_, "COMMIT"},
+                                       {&rollback_, "ROLLBACK"},
+                                       {&put_, "INSERT INTO log(key, value, version) VALUES(?1, ?2, ?3) ON CONFLICT(key) DO UPDATE SET value=?2, version=?3"},
+                                       {&erase_, "DELETE FROM log WHERE key=?1"},
+                                       {&set_version_, "UPDATE meta SET version=?1"}}) {
+    auto prepared = prepare(sql);
+    if (!prepared) return brume::fail(prepared.error());
+    *statement = std::move(*prepared);
+  }
+  const auto version = number("SELECT version FROM meta");
+  if (!version) return brume::fail(version.error());
+  version_ = static_cast<std::uint64_t>(*version);
+  return {};
+}
+
+// Makes the tables in a new file; refuses one that is not ours or newer than we are.
+Result<void> SqliteLog::check_format() {
+  const auto owner = number("PRAGMA application_id");
+  if (!owner) return brume::fail(owner.error());
+  const auto found = number("PRAGMA user_version");
+  if (!found) return brume::fail(found.error());
+  if (*owner == application && *found > format)
+    return brume::fail(ErrorKind::broken, path_ + " was written by a newer Brume (format " + std::to_string(*found) + ")");
+  if (*owner == application && *found == format) return {};
+  const auto tables = number("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return brume::fail(tables.error());
+  if (*tables != 0) return brume::fail(ErrorKind::broken, path_ + " is a database of something else than Brume");
+  return execute(
+      "BEGIN IMMEDIATE;"
+      "CREATE TABLE log(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;"
+      "CREATE TABLE meta(version INTEGER NOT NULL);"
+      "INSERT INTO meta VALUES(0);"
+      "PRAGMA application_id=0x4272756d;"
+      "PRAGMA user_version=1;"
+      "COMMIT");
+}
+
+Result<void> SqliteLog::execute(const char* sql) {
+  const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return failure(code);
+  return {};
+}
+
+Result<Statement> SqliteLog::prepare(const char* sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v3(database_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return failure(code);
+  return Statement(statement);
+}
+
+Result<std::int64_t> SqliteLog::number(const char* sql) {
+  const auto statement = prepare(sql);
+  if (!statement) return brume::fail(statement.error());
+  const int code = sqlite3_step(statement->get());
+  if (code == SQLITE_DONE) return brume::fail(ErrorKind::broken, path_ + " misses its version");
+  if (code != SQLITE_ROW) return failure(code);
+  return sqlite3_column_int64(statement->get(), 0);
+}
+
+Result<void> SqliteLog::step(sqlite3_stmt* statement) {
+  const int code = sqlite3_step(statement);
+  Result<void> done;
+  if (code != SQLITE_DONE && code != SQLITE_ROW) done = failure(code);
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  return done;
+}
+
+Result<void> SqliteLog::load(const std::function<void(std::string_view key, std::string_view value)>& entry) {
+  const auto statement = prepare("SELECT key, value FROM log ORDER BY key");
+  if (!statement) return brume::fail(statement.error());
+  sqlite3_stmt* const rows = statement->get();
+  const auto text = [rows](int column) {
+    const auto* data = static_cast<const char*>(sqlite3_column_blob(rows, column));
+    return std::string_view(data, static_cast<size_t>(sqlite3_column_bytes(rows, column)));
+  };
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(rows)) == SQLITE_ROW) entry(text(0), text(1));
+  if (code != SQLITE_DONE) return failure(code);
+  return {};
+}
+
+Result<void> SqliteLog::write_all(const std::vector<LogWrite>& writes) {
+  const auto next = static_cast<sqlite3_int64>(version_ + 1);
+  for (const auto& write : writes) {
+    sqlite3_stmt* const statement = write.value ? put_.get() : erase_.get();
+    int code = sqlite3_bind_text64(statement, 1, write.key.data(), write.key.size(), SQLITE_STATIC, SQLITE_UTF8);
+    if (code == SQLITE_OK && write.value) code = sqlite3_bind_blob64(statement, 2, write.value->data(), write.value->size(), SQLITE_STATIC);
+    if (code == SQLITE_OK && write.value) code = sqlite3_bind_int64(statement, 3, next);
+    if (code != SQLITE_OK) return failure(code);
+    if (auto done = step(statement); !done) return done;
+  }
+  sqlite3_bind_int64(set_version_.get(), 1, next);
+  return step(set_version_.get());
+}
+
+Result<std::uint64_t> SqliteLog::append(const std::vector<LogWrite>& writes) {
+  auto done = step(begin_.get());
+  if (done) done = write_all(writes);
+  if (done) done = step(commit_.get());
+  if (!done) {
+    // Some failures have rolled back by themselves.
+    if (sqlite3_get_autocommit(database_.get()) == 0) step(rollback_.get());
+    return brume::fail(done.error());
+  }
+  return ++version_;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> open_sqlite_log(const std::string& path) {
+  auto log = std::make_unique<SqliteLog>(path);
+  if (auto opened = log->open(); !opened) return brume::fail(opened.error());
+  return std::unique_ptr<Log>(std::move(log));
+}
+
+}  // namespace brume::state
