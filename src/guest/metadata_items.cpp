@@ -1,0 +1,254 @@
+#include "guest/metadata_items.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "guest/identity_document.hpp"
+
+namespace brume::guest {
+namespace {
+
+using state::Index;
+using state::NetworkInterface;
+using View = MetadataView;
+using Value = MetadataValue;
+
+// An empty field of a record means that there is no such thing.
+Value unless_empty(std::string text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+// --- names made of addresses
+
+std::string with_dashes(std::string address) {
+  std::replace(address.begin(), address.end(), '.', '-');
+  return address;
+}
+
+std::string local_name(const View& view, const NetworkInterface& interface) {
+  return "ip-" + with_dashes(interface.private_ip) + "." + view.configuration.private_domain;
+}
+
+Value public_name(const View& view, const NetworkInterface& interface) {
+  if (interface.public_ip.empty()) return std::nullopt;
+  return "ec2-" + with_dashes(interface.public_ip) + "." + view.configuration.public_domain;
+}
+
+// --- interfaces
+
+template <class Visitor>
+void each_interface(const View& view, Visitor visit) {
+  for (const auto& id : view.instance.interface_ids)
+    if (const auto* interface = view.world.find<NetworkInterface>(view.instance.account, id)) visit(*interface);
+}
+
+// The one that {mac} names. The tree binds only names that macs() gives, so it is there.
+const NetworkInterface& named_interface(const View& view) {
+  const NetworkInterface* found = &view.primary;
+  each_interface(view, [&](const NetworkInterface& interface) {
+    if (interface.mac == view.bound.front()) found = &interface;
+  });
+  return *found;
+}
+
+std::string join_lines(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) {
+    if (!text.empty()) text += '\n';
+    text += line;
+  }
+  return text;
+}
+
+std::string group_names(const View& view, const NetworkInterface& interface) {
+  std::vector<std::string> names;
+  for (const auto& id : interface.group_ids)
+    if (const auto* group = view.world.find<state::SecurityGroup>(interface.account, id)) names.push_back(group->name);
+  return join_lines(names);
+}
+
+std::string subnet_block(const View& view, const NetworkInterface& interface) {
+  const auto* subnet = view.world.find<state::Subnet>(interface.account, interface.subnet_id);
+  return subnet ? subnet->cidr : std::string();
+}
+
+std::string vpc_block(const View& view, const NetworkInterface& interface) {
+  const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, interface.vpc_id);
+  return vpc ? vpc->cidr : std::string();
+}
+
+std::vector<MetadataName> macs(const View& view) {
+  std::vector<MetadataName> names;
+  each_interface(view, [&](const NetworkInterface& interface) { names.push_back({interface.mac, {}}); });
+  return names;
+}
+
+std::vector<MetadataName> public_addresses(const View& view) {
+  const auto& interface = named_interface(view);
+  if (interface.public_ip.empty()) return {};
+  return {{interface.public_ip, {}}};
+}
+
+// --- keys, tags, volumes
+
+std::vector<MetadataName> key_numbers(const View& view) {
+  if (view.instance.public_key.empty()) return {};
+  return {{"0", "0=" + view.instance.key_name}};
+}
+
+// Ends in a newline, alone of all values: scripts append it to authorized_keys as it is.
+Value open_ssh_key(const View& view) {
+  if (view.instance.public_key.empty()) return std::nullopt;
+  std::string line = view.instance.public_key;
+  if (!view.instance.key_name.empty()) line.append(1, ' ').append(view.instance.key_name);
+  return line.append(1, '\n');
+}
+
+const state::TagSet* tags_of(const View& view) {
+  if (!view.instance.metadata_tags) return nullptr;
+  return view.world.find<state::TagSet>(view.instance.account, view.instance.id);
+}
+
+// EC2 takes no other names for tags that go into the metadata: they could not be told from the tree around them.
+bool fits_a_path(std::string_view name) {
+  if (name.empty() || name == "." || name == ".." || name == "_index") return false;
+  return std::none_of(name.begin(), name.end(), [](char c) { return c == '/' || static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
+}
+
+std::vector<MetadataName> tag_names(const View& view) {
+  std::vector<MetadataName> names;
+  if (const auto* set = tags_of(view))
+    for (const auto& tag : set->tags)
+      if (fits_a_path(tag.name)) names.push_back({tag.name, tag.name});
+  return names;
+}
+
+Value tag_value(const View& view) {
+  if (const auto* set = tags_of(view))
+    for (const auto& tag : set->tags)
+      if (tag.name == view.bound.front()) return tag.value;
+  return std::nullopt;
+}
+
+std::vector<std::string> data_devices(const View& view) {
+  std::vector<std::string> devices;
+  for (const auto& id : view.instance.volume_ids) {
+    const auto* volume = view.world.find<state::Volume>(view.instance.account, id);
+    if (volume && !volume->device.empty() && volume->device != view.instance.root_device_name) devices.push_back(volume->device);
+  }
+  return devices;
+}
+
+std::vector<MetadataName> ebs_names(const View& view) {
+  std::vector<MetadataName> names;
+  for (size_t i = 1; i <= data_devices(view).size(); ++i) names.push_back({"ebs" + std::to_string(i), {}});
+  return names;
+}
+
+Value ebs_device(const View& view) {
+  const auto devices = data_devices(view);
+  for (size_t i = 0; i < devices.size(); ++i) {
+    if (view.bound.front() != "ebs" + std::to_string(i + 1)) continue;
+    const std::string_view device = devices[i];
+    return std::string(device.starts_with("/dev/") ? device.substr(5) : device);
+  }
+  return std::nullopt;
+}
+
+Value zone_id(const View& view) {
+  const auto found = view.configuration.zone_ids.find(view.instance.zone);
+  return found == view.configuration.zone_ids.end() ? std::nullopt : unless_empty(found->second);
+}
+
+Value user_data(const View& view) {
+  const auto* data = view.world.find<state::UserData>(view.instance.account, view.instance.id);
+  return data ? unless_empty(data->data) : std::nullopt;
+}
+
+Value identity(const View& view) { return identity_document(view.instance, view.primary, view.configuration.region); }
+
+// --- the tables
+
+// clang-format off
+constexpr MetadataItem items[] = {
+  {"dynamic/fws/instance-monitoring",               "2009-04-04", [](const View& v) -> Value { return v.instance.monitoring ? "enabled" : "disabled"; }},
+  {"dynamic/instance-identity/document",            "2009-04-04", identity},
+
+  {"meta-data/ami-id",                              "1.0",        [](const View& v) { return unless_empty(v.instance.image_id); }},
+  {"meta-data/ami-launch-index",                    "1.0",        [](const View& v) -> Value { return std::to_string(v.instance.launch_index); }},
+  {"meta-data/ami-manifest-path",                   "1.0",        [](const View&) -> Value { return "(unknown)"; }},
+  {"meta-data/block-device-mapping/ami",            "2007-10-10", [](const View& v) { return unless_empty(v.instance.root_device_name); }},
+  {"meta-data/block-device-mapping/root",           "2007-10-10", [](const View& v) { return unless_empty(v.instance.root_device_name); }},
+  {"meta-data/block-device-mapping/{ebs}",          "2007-10-10", ebs_device},
+  {"meta-data/hostname",                            "1.0",        [](const View& v) -> Value { return local_name(v, v.primary); }},
+  {"meta-data/instance-action",                     "2008-09-01", [](const View&) -> Value { return "none"; }},
+  {"meta-data/instance-id",                         "1.0",        [](const View& v) -> Value { return v.instance.id; }},
+  {"meta-data/instance-life-cycle",                 "2019-10-01", [](const View&) -> Value { return "on-demand"; }},
+  {"meta-data/instance-type",                       "2007-08-29", [](const View& v) { return unless_empty(v.instance.type); }},
+  {"meta-data/kernel-id",                           "2008-02-01", [](const View& v) { return unless_empty(v.instance.kernel_id); }},
+  {"meta-data/local-hostname",                      "2007-01-19", [](const View& v) -> Value { return local_name(v, v.primary); }},
+  {"meta-data/local-ipv4",                          "1.0",        [](const View& v) -> Value { return v.primary.private_ip; }},
+  {"meta-data/mac",                                 "2011-01-01", [](const View& v) -> Value { return v.primary.mac; }},
+
+#define BRUME_MAC "meta-data/network/interfaces/macs/{mac}/"
+  {BRUME_MAC "device-number",                       "2011-01-01", [](const View& v) -> Value { return std::to_string(named_interface(v).device_index); }},
+  {BRUME_MAC "interface-id",                        "2011-01-01", [](const View& v) -> Value { return named_interface(v).id; }},
+  {BRUME_MAC "ipv4-associations/{address}",         "2011-01-01", [](const View& v) -> Value { return named_interface(v).private_ip; }},
+  {BRUME_MAC "local-hostname",                      "2011-01-01", [](const View& v) -> Value { return local_name(v, named_interface(v)); }},
+  {BRUME_MAC "local-ipv4s",                         "2011-01-01", [](const View& v) -> Value { return named_interface(v).private_ip; }},
+  {BRUME_MAC "mac",                                 "2011-01-01", [](const View& v) -> Value { return named_interface(v).mac; }},
+  {BRUME_MAC "owner-id",                            "2011-01-01", [](const View& v) -> Value { return named_interface(v).account; }},
+  {BRUME_MAC "public-hostname",                     "2011-01-01", [](const View& v) { return public_name(v, named_interface(v)); }},
+  {BRUME_MAC "public-ipv4s",                        "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).public_ip); }},
+  {BRUME_MAC "security-group-ids",                  "2011-01-01", [](const View& v) { return unless_empty(join_lines(named_interface(v).group_ids)); }},
+  {BRUME_MAC "security-groups",                     "2011-01-01", [](const View& v) { return unless_empty(group_names(v, named_interface(v))); }},
+  {BRUME_MAC "subnet-id",                           "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).subnet_id); }},
+  {BRUME_MAC "subnet-ipv4-cidr-block",              "2011-01-01", [](const View& v) { return unless_empty(subnet_block(v, named_interface(v))); }},
+  {BRUME_MAC "vpc-id",                              "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).vpc_id); }},
+  {BRUME_MAC "vpc-ipv4-cidr-block",                 "2011-01-01", [](const View& v) { return unless_empty(vpc_block(v, named_interface(v))); }},
+  {BRUME_MAC "vpc-ipv4-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_empty(vpc_block(v, named_interface(v))); }},
+#undef BRUME_MAC
+
+  {"meta-data/placement/availability-zone",         "2008-02-01", [](const View& v) { return unless_empty(v.instance.zone); }},
+  {"meta-data/placement/availability-zone-id",      "2019-10-01", zone_id},
+  {"meta-data/placement/group-name",                "2020-10-27", [](const View& v) { return unless_empty(v.instance.placement_group); }},
+  {"meta-data/placement/region",                    "2020-10-27", [](const View& v) { return unless_empty(v.configuration.region); }},
+  {"meta-data/profile",                             "2011-01-01", [](const View& v) -> Value { return v.instance.virtualization_type == "paravirtual" ? "default-paravirtual" : "default-hvm"; }},
+  {"meta-data/public-hostname",                     "2007-01-19", [](const View& v) { return public_name(v, v.primary); }},
+  {"meta-data/public-ipv4",                         "2007-01-19", [](const View& v) { return unless_empty(v.primary.public_ip); }},
+  {"meta-data/public-keys/{key}/openssh-key",       "1.0",        open_ssh_key},
+  {"meta-data/ramdisk-id",                          "2008-02-01", [](const View& v) { return unless_empty(v.instance.ramdisk_id); }},
+  {"meta-data/reservation-id",                      "1.0",        [](const View& v) { return unless_empty(v.instance.reservation_id); }},
+  {"meta-data/security-groups",                     "1.0",        [](const View& v) { return unless_empty(group_names(v, v.primary)); }},
+  {"meta-data/services/domain",                     "2014-02-25", [](const View& v) { return unless_empty(v.configuration.services_domain); }},
+  {"meta-data/services/partition",                  "2015-10-20", [](const View& v) { return unless_empty(v.configuration.partition); }},
+  {"meta-data/system",                              "2020-10-27", [](const View& v) { return unless_empty(v.configuration.system); }},
+  {"meta-data/tags/instance/{tag}",                 "2021-03-23", tag_value},
+
+  {"user-data",                                     "1.0",        user_data, "application/octet-stream"},
+};
+
+constexpr MetadataNames names[] = {
+  {"{ebs}",     ebs_names},
+  {"{mac}",     macs},
+  {"{address}", public_addresses},
+  {"{key}",     key_numbers},
+  {"{tag}",     tag_names},
+};
+
+// Those of EC2 up to the first that has everything above.
+constexpr std::string_view versions[] = {
+  "1.0",        "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04",
+  "2011-01-01", "2011-05-01", "2012-01-12", "2014-02-25", "2014-11-05", "2015-10-20", "2016-04-19", "2016-06-30", "2016-09-02",
+  "2018-03-28", "2018-08-17", "2018-09-24", "2019-10-01", "2020-10-27", "2021-01-03", "2021-03-23", "2021-07-15",
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const MetadataItem> metadata_items() { return items; }
+std::span<const MetadataNames> metadata_names() { return names; }
+std::span<const std::string_view> metadata_versions() { return versions; }
+
+}  // namespace brume::guest

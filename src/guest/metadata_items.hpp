@@ -1,0 +1,52 @@
+// The table of everything the metadata service can say: one row an item, with the version that introduced it and how its value is read
+// from the World. The tree (metadata_tree) serves whatever stands here; adding an item is adding a row.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guest/metadata_configuration.hpp"
+#include "state/world.hpp"
+
+namespace brume::guest {
+
+// Who asks, and the names that stand in the path asked for.
+struct MetadataView {
+  const state::World& world;
+  const MetadataConfiguration& configuration;
+  const state::Instance& instance;
+  const state::NetworkInterface& primary;  // the interface with device index 0
+  std::vector<std::string_view> bound;     // what the path has in place of {…}, outermost first
+};
+
+// nullopt: does not apply to this instance, so it is neither listed nor found.
+using MetadataValue = std::optional<std::string>;
+
+struct MetadataItem {
+  std::string_view path;   // "meta-data/tags/instance/{tag}"
+  std::string_view since;  // first version folder that has it
+  MetadataValue (*value)(const MetadataView&);
+  std::string_view content_type = "text/plain";
+};
+
+struct MetadataName {
+  std::string name;    // as it stands in a path
+  std::string listed;  // as the folder lists it; empty: by the usual rule
+};
+
+// The names that a {…} stands for, within the names already bound.
+struct MetadataNames {
+  std::string_view placeholder;
+  std::vector<MetadataName> (*names)(const MetadataView&);
+};
+
+std::span<const MetadataItem> metadata_items();
+std::span<const MetadataNames> metadata_names();
+
+// Oldest first, "latest" not among them.
+std::span<const std::string_view> metadata_versions();
+
+}  // namespace brume::guest
