@@ -210,20 +210,22 @@ class ServiceTypes:
         required = self.model.shapes[shape].get("required", [])
         body = []
         for name, ref in self.model.shapes[shape].get("members", {}).items():
-            body += self.read_member(shape, name, ref, name in required)
+            body += self.read_member(name, ref, self.model.parameter_name(name, ref), name in required)
+            for alias in self.model.aliases.get((shape, name), []):
+                body += self.read_member(name, ref, alias, False)
         if not body:
             return f"void read(const QueryNode&, {self.name(shape)}&) {{}}\n"
         return "\n".join([f"void read(const QueryNode& node, {self.name(shape)}& out) {{"] + body + ["}\n"])
 
-    def read_member(self, owner, name, ref, required):
-        kind, wire, target = self.model.type_of(ref), self.model.parameter_name(name, ref), "out." + snake_case(name)
+    def read_member(self, name, ref, wire, required):
+        kind, target = self.model.type_of(ref), "out." + snake_case(name)
         missing = f'node.missing("{wire}");'
         if kind in ("list", "map"):
             lines = self.read_into(f'node.child("{wire}")', target, ref, "  ", 0)
             return lines + ([f"  if ({target}.empty()) {missing}"] if required else [])
         if kind == "structure":
             lines = [f'  if (const QueryNode child = node.child("{wire}")) read(child, {target}.emplace());']
-            return [lines[0][:-1] + ";", f"  if (!{target}) {missing}"] if required else lines
+            return lines + [f"  if (!{target}) {missing}"] if required else lines
         function = {"integer": "read_int32_member", "blob": "read_blob_member"}.get(kind, "read_member")
         extra = f", TimeFormat::{self.time_format(ref)}" if kind == "timestamp" and self.time_format(ref) != "iso8601" else ""
         call = f'{function}(node, "{wire}", {target}{extra})'
@@ -295,6 +297,8 @@ class ServiceTypes:
                 lines = [f"  if (!{source}.empty()) {{"] + ["  " + line for line in lines] + ["  }"]
             return lines
         simple = kind not in ("structure", "blob") and "xmlNamespace" not in ref and not self.time_extra(ref)
+        if (owner, name) in self.model.present:
+            return [f'  xml.element("{tag}", {source} ? std::string_view(*{source}) : std::string_view());']
         if simple:
             return [f'  xml.member("{tag}", {source});']
         return [f"  if ({source}) {{"] + self.write_value(tag, "*" + source, ref, "    ", 0) + ["  }"]

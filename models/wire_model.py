@@ -43,7 +43,8 @@ class Model:
         self.operations = content["operations"]
         self.shapes = content["shapes"]
         self.ec2 = self.metadata["protocol"] == "ec2"
-        self.omit_empty = set()
+        self.omit_empty, self.present = set(), set()
+        self.aliases = {}
         self.order = {}
         self.defaults = {}
         if overlay:
@@ -61,10 +62,15 @@ class Model:
             shape, _, member = path.partition(".")
             self._member(shape, member)
             self.shapes[shape]["required"].remove(member)
-        for path in overlay.get("omit_empty", []):
+        for key, paths in (("omit_empty", self.omit_empty), ("present", self.present)):
+            for path in overlay.get(key, []):
+                shape, _, member = path.partition(".")
+                self._member(shape, member)
+                paths.add((shape, member))
+        for path, names in overlay.get("aliases", {}).items():
             shape, _, member = path.partition(".")
             self._member(shape, member)
-            self.omit_empty.add((shape, member))
+            self.aliases[shape, member] = names
         for shape, names in overlay.get("order", {}).items():
             known = {self.element_name(n, m) for n, m in self.shapes[shape]["members"].items()}
             if not known.issuperset(names):

@@ -192,17 +192,26 @@ void QueryNode::missing(std::string_view name) const {
   throw missing_parameter(full.append(name));
 }
 
-// "List=" is how the query protocol says that a list is there and empty.
+// "List=" is how the query protocol says that a list is there and empty; "InstanceId=i-1", as in some of EC2's own examples,
+// is a list of one.
 QueryItems::QueryItems(QueryNode list) : list_(list), item_(list.tree_, list.begin_, list.begin_, list.prefix_) {
   if (!list_ || list_.tree_->name(list_.begin_).size() + 1 != list_.prefix_) return;
   const QueryTree::Leaf& leaf = list_.tree_->leaves_[list_.begin_];
-  if (list_.tree_->pairs_[leaf.pair].second.empty()) leaf.read = true;
-  item_.end_ = ++list_.begin_;
+  bare_ = !list_.tree_->pairs_[leaf.pair].second.empty();
+  if (!bare_) {
+    leaf.read = true;
+    item_.end_ = ++list_.begin_;
+  }
 }
 
 bool QueryItems::next() {
   const std::uint32_t begin = item_.end_;
   if (begin >= list_.end_) return false;
+  if (bare_) {
+    bare_ = false;
+    item_.end_ = begin + 1;
+    return true;
+  }
   const QueryTree& tree = *list_.tree_;
   const std::string_view segment = first_segment(tree.name(begin).substr(list_.prefix_));
   if (!is_number(segment)) return false;

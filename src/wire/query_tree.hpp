@@ -87,7 +87,7 @@ class QueryTree {
   std::vector<Leaf> leaves_;
 };
 
-// The numbered children of a node in numeric order, gaps and any first number accepted:
+// The numbered children of a node in numeric order, gaps and any first number accepted, and before them an unnumbered one:
 //   for (QueryItems items(node.child("Filter")); items.next();) read(items.node(), out.emplace_back());
 class QueryItems {
  public:
@@ -98,6 +98,7 @@ class QueryItems {
  private:
   QueryNode list_;
   QueryNode item_;
+  bool bare_ = false;  // the first item has no number
 };
 
 // The wrapper level of the query protocol ("List.member.1", "Map.entry.1"), or the node itself where the sender left it out.
