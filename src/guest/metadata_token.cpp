@@ -1,13 +1,9 @@
 #include "guest/metadata_token.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
+#include "base/crypto.hpp"
 #include "base/text.hpp"
 
 namespace brume::guest {
@@ -16,8 +12,6 @@ namespace {
 constexpr size_t end_size = 8;    // seconds since 1970, most significant byte first
 constexpr size_t mac_size = 32;   // HMAC-SHA256
 constexpr size_t text_size = 56;  // base64 of both
-
-using Mac = std::array<unsigned char, mac_size>;
 
 std::string encode_end(std::int64_t end) {
   std::string bytes(end_size, '\0');
@@ -32,15 +26,10 @@ std::int64_t decode_end(std::string_view bytes) {
 }
 
 // The words in front keep this use of the key apart from any other.
-std::optional<Mac> mac_of(std::string_view key, std::string_view instance_id, std::string_view end) {
+Sha256 mac_of(std::string_view key, std::string_view instance_id, std::string_view end) {
   std::string message = "brume metadata token\n";
   message.append(end).append(instance_id);
-  Mac mac;
-  unsigned size = 0;
-  const auto* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(message.data()),
-                          message.size(), mac.data(), &size);
-  if (done == nullptr || size != mac_size) return std::nullopt;
-  return mac;
+  return hmac_sha256(key, message);
 }
 
 std::int64_t seconds_of(Time time) { return std::chrono::floor<seconds>(time).time_since_epoch().count(); }
@@ -48,11 +37,8 @@ std::int64_t seconds_of(Time time) { return std::chrono::floor<seconds>(time).ti
 }  // namespace
 
 std::string make_token(std::string_view key, std::string_view instance_id, Time now, seconds life) {
-  std::string bytes = encode_end(seconds_of(now) + life.count());
-  const auto mac = mac_of(key, instance_id, bytes);
-  if (!mac) return {};
-  bytes.append(reinterpret_cast<const char*>(mac->data()), mac->size());
-  std::string text = to_base64(bytes);
+  const std::string end = encode_end(seconds_of(now) + life.count());
+  std::string text = to_base64(end + std::string(mac_of(key, instance_id, end)));
   std::replace(text.begin(), text.end(), '+', '-');
   std::replace(text.begin(), text.end(), '/', '_');
   return text;
@@ -66,8 +52,7 @@ std::optional<seconds> check_token(std::string_view key, std::string_view instan
   const auto bytes = from_base64(text);
   if (!bytes || bytes->size() != end_size + mac_size) return std::nullopt;
   const auto end = std::string_view(*bytes).substr(0, end_size);
-  const auto mac = mac_of(key, instance_id, end);
-  if (!mac || CRYPTO_memcmp(mac->data(), bytes->data() + end_size, mac_size) != 0) return std::nullopt;
+  if (!constant_time_equal(mac_of(key, instance_id, end), std::string_view(*bytes).substr(end_size))) return std::nullopt;
   const seconds left(decode_end(end) - seconds_of(now));
   if (left <= seconds::zero()) return std::nullopt;
   return left;
