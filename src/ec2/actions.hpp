@@ -11,7 +11,6 @@ std::vector<service::Action> region_actions();
 std::vector<service::Action> instance_type_actions();
 std::vector<service::Action> image_actions();
 std::vector<service::Action> instance_actions();
-std::vector<service::Action> console_actions();
 std::vector<service::Action> network_actions();
 std::vector<service::Action> volume_actions();
 std::vector<service::Action> tag_actions();

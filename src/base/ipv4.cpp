@@ -1,0 +1,41 @@
+#include "base/ipv4.hpp"
+
+#include "base/text.hpp"
+
+namespace brume {
+
+std::optional<std::uint32_t> parse_ipv4(std::string_view text) {
+  const auto parts = split(text, '.');
+  if (parts.size() != 4) return std::nullopt;
+  std::uint32_t address = 0;
+  for (const auto part : parts) {
+    const auto value = part.size() > 3 || part.empty() || part.front() == '-' ? std::nullopt : parse_integer(part);
+    if (!value || *value > 255) return std::nullopt;
+    address = (address << 8) | static_cast<std::uint32_t>(*value);
+  }
+  return address;
+}
+
+std::string format_ipv4(std::uint32_t address) {
+  std::string text;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    if (!text.empty()) text += '.';
+    text += std::to_string((address >> shift) & 255);
+  }
+  return text;
+}
+
+std::optional<Ipv4Block> parse_ipv4_block(std::string_view text) {
+  const auto slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto address = parse_ipv4(text.substr(0, slash));
+  const auto prefix = parse_integer(text.substr(slash + 1));
+  if (!address || !prefix || *prefix < 0 || *prefix > 32) return std::nullopt;
+  Ipv4Block block{0, static_cast<int>(*prefix)};
+  block.base = *address & block.mask();
+  return block;
+}
+
+std::string format_ipv4_block(const Ipv4Block& block) { return format_ipv4(block.base) + "/" + std::to_string(block.prefix); }
+
+}  // namespace brume

@@ -1,0 +1,37 @@
+// The catalogue of instance types (INS-005): the guide's twelve and a modern set, read from models/instance-types.tsv, which is built
+// in, and from the operator's file of the same form, which adds types or replaces them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace brume::ec2 {
+
+struct InstanceType {
+  std::string name;
+  std::int64_t processors = 1;
+  std::int64_t memory_mib = 0;
+  std::vector<std::string> architectures;
+  bool current_generation = true;
+  bool burstable = false;
+  std::int64_t storage_disks = 0;
+  std::int64_t storage_gb_each = 0;
+  std::string network_performance;
+
+  bool runs(std::string_view architecture) const;
+};
+
+// Rows of a table file added to `types`, by name. `broken`: which line is wrong and how.
+Result<void> add_instance_types(std::vector<InstanceType>& types, std::string_view table);
+
+// The catalogue as it was set at start; sorted by name. set_… before the first request only.
+const std::vector<InstanceType>& instance_types();
+Result<void> set_operator_instance_types(std::string_view table);
+// nullptr: no such type.
+const InstanceType* find_instance_type(std::string_view name);
+
+}  // namespace brume::ec2

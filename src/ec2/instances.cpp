@@ -1,0 +1,370 @@
+#include "ec2/instances.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "ec2/actions.hpp"
+#include "ec2/filters.hpp"
+#include "ec2/instance_types.hpp"
+#include "ec2/network.hpp"
+#include "ec2/paging.hpp"
+#include "ec2/resource_ids.hpp"
+#include "ec2/tags.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using At = FilterSubject<state::Instance>;
+
+const state::NetworkInterface* primary_interface(const state::World& world, const state::Instance& instance) {
+  return instance.interface_ids.empty() ? nullptr : world.find<state::NetworkInterface>(instance.account, instance.interface_ids.front());
+}
+
+template <class Add>
+void with_primary(const At& at, Add&& add) {
+  if (const auto* interface = primary_interface(at.world, at.record)) add(*interface);
+}
+
+template <class Add>
+void each_volume(const At& at, Add&& add) {
+  for (const auto& id : at.record.volume_ids)
+    if (const auto* volume = at.world.find<state::Volume>(at.record.account, id)) add(*volume);
+}
+
+template <class Add>
+void each_group(const At& at, Add&& add) {
+  with_primary(at, [&](const state::NetworkInterface& interface) {
+    for (const auto& id : interface.group_ids)
+      if (const auto* group = at.world.find<state::SecurityGroup>(interface.account, id)) add(*group);
+  });
+}
+
+const FilterField<state::Instance> instance_filters[] = {
+    {"architecture", [](const auto& at, auto& out) { out.add(at.record.architecture); }},
+    {"availability-zone", [](const auto& at, auto& out) { out.add(at.record.zone); }},
+    {"block-device-mapping.attach-time", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.attached); }); }},
+    {"block-device-mapping.delete-on-termination",
+     [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.delete_on_termination); }); }},
+    {"block-device-mapping.device-name", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.device); }); }},
+    {"block-device-mapping.status", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.attachment_state); }); }},
+    {"block-device-mapping.volume-id", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.id); }); }},
+    {"client-token", [](const auto& at, auto& out) { if (!at.record.client_token.empty()) out.add(at.record.client_token); }},
+    {"group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
+    {"group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
+    {"hypervisor", [](const auto&, auto& out) { out.add("xen"); }},
+    {"image-id", [](const auto& at, auto& out) { out.add(at.record.image_id); }},
+    {"instance-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
+    {"instance-state-code", [](const auto& at, auto& out) { out.add(at.record.state); }},
+    {"instance-state-name", [](const auto& at, auto& out) { out.add(state::name_of(at.record.current_state())); }},
+    {"instance-type", [](const auto& at, auto& out) { out.add(at.record.type); }},
+    {"instance.group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
+    {"instance.group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
+    {"ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.public_ip); }); }},
+    {"kernel-id", [](const auto& at, auto& out) { if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id); }},
+    {"key-name", [](const auto& at, auto& out) { if (!at.record.key_name.empty()) out.add(at.record.key_name); }},
+    {"launch-index", [](const auto& at, auto& out) { out.add(at.record.launch_index); }},
+    {"launch-time", [](const auto& at, auto& out) { out.add(at.record.launched); }},
+    {"monitoring-state", [](const auto& at, auto& out) { out.add(at.record.monitoring ? "enabled" : "disabled"); }},
+    {"network-interface.network-interface-id", [](const auto& at, auto& out) { for (const auto& id : at.record.interface_ids) out.add(id); }},
+    {"network-interface.addresses.private-ip-address",
+     [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
+    {"network-interface.mac-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.mac); }); }},
+    {"network-interface.subnet-id", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.subnet_id); }); }},
+    {"network-interface.vpc-id", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.vpc_id); }); }},
+    {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
+    {"platform", [](const auto& at, auto& out) { if (!at.record.platform.empty()) out.add(at.record.platform); }},
+    {"private-ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
+    {"product-code", [](const auto&, auto&) {}},
+    {"ramdisk-id", [](const auto& at, auto& out) { if (!at.record.ramdisk_id.empty()) out.add(at.record.ramdisk_id); }},
+    {"reason", [](const auto& at, auto& out) { out.add(at.record.transition_reason); }},
+    {"reservation-id", [](const auto& at, auto& out) { out.add(at.record.reservation_id); }},
+    {"root-device-name", [](const auto& at, auto& out) { out.add(at.record.root_device_name); }},
+    {"root-device-type", [](const auto&, auto& out) { out.add("ebs"); }},
+    {"source-dest-check", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); }); }},
+    {"state-reason-code", [](const auto& at, auto& out) { if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_code); }},
+    {"state-reason-message", [](const auto& at, auto& out) { if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_message); }},
+    {"subnet-id", [](const auto& at, auto& out) { out.add(at.record.subnet_id); }},
+    {"tenancy", [](const auto& at, auto& out) { out.add(at.record.tenancy); }},
+    {"virtualization-type", [](const auto& at, auto& out) { out.add(at.record.virtualization_type); }},
+    {"vpc-id", [](const auto& at, auto& out) { out.add(at.record.vpc_id); }},
+};
+
+std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& world, const state::NetworkInterface& interface) {
+  std::vector<wire::ec2::GroupIdentifier> groups;
+  for (const auto& id : interface.group_ids) {
+    const auto* group = world.find<state::SecurityGroup>(interface.account, id);
+    auto& item = groups.emplace_back();
+    item.group_id = id;
+    item.group_name = group == nullptr ? std::string() : group->name;
+  }
+  return groups;
+}
+
+wire::ec2::InstanceNetworkInterfaceAssociation describe_association(const Context& context, const state::NetworkInterface& interface) {
+  wire::ec2::InstanceNetworkInterfaceAssociation association;
+  association.public_ip = interface.public_ip;
+  association.public_dns_name = public_dns_name(context.services.settings, interface.public_ip);
+  association.ip_owner_id = "amazon";
+  return association;
+}
+
+wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world, const Context& context, const state::NetworkInterface& interface) {
+  wire::ec2::InstanceNetworkInterface item;
+  item.network_interface_id = interface.id;
+  item.subnet_id = interface.subnet_id;
+  item.vpc_id = interface.vpc_id;
+  item.description = interface.description;
+  item.owner_id = interface.account;
+  item.status = "in-use";
+  item.mac_address = interface.mac;
+  item.interface_type = "interface";
+  item.private_ip_address = interface.private_ip;
+  item.private_dns_name = private_dns_name(context.services.settings, interface.private_ip);
+  item.source_dest_check = interface.source_dest_check;
+  item.groups = describe_groups(world, interface);
+  auto& attachment = item.attachment.emplace();
+  attachment.attachment_id = interface.attachment_id;
+  attachment.device_index = interface.device_index;
+  attachment.network_card_index = 0;
+  attachment.status = "attached";
+  attachment.attach_time = interface.attached;
+  attachment.delete_on_termination = interface.delete_on_termination;
+  auto& address = item.private_ip_addresses.emplace_back();
+  address.private_ip_address = interface.private_ip;
+  address.private_dns_name = *item.private_dns_name;
+  address.primary = true;
+  if (!interface.public_ip.empty()) {
+    item.association = describe_association(context, interface);
+    address.association = item.association;
+  }
+  return item;
+}
+
+void describe_network(const state::World& world, const Context& context, const state::Instance& instance, wire::ec2::Instance& item) {
+  const auto* primary = primary_interface(world, instance);
+  // A terminated instance has neither addresses nor a place in a VPC any more.
+  if (primary == nullptr) {
+    item.private_dns_name = "";
+    item.public_dns_name = "";
+    return;
+  }
+  const auto& settings = context.services.settings;
+  item.subnet_id = instance.subnet_id;
+  item.vpc_id = instance.vpc_id;
+  item.private_ip_address = primary->private_ip;
+  item.private_dns_name = private_dns_name(settings, primary->private_ip);
+  if (!primary->public_ip.empty()) item.public_ip_address = primary->public_ip;
+  item.public_dns_name = public_dns_name(settings, primary->public_ip);
+  item.source_dest_check = primary->source_dest_check;
+  item.security_groups = describe_groups(world, *primary);
+  for (const auto& id : instance.interface_ids)
+    if (const auto* interface = world.find<state::NetworkInterface>(instance.account, id))
+      item.network_interfaces.push_back(describe_interface(world, context, *interface));
+}
+
+void describe_disks(const state::World& world, const state::Instance& instance, wire::ec2::Instance& item) {
+  for (const auto& id : instance.volume_ids) {
+    const auto* volume = world.find<state::Volume>(instance.account, id);
+    if (volume == nullptr) continue;
+    auto& mapping = item.block_device_mappings.emplace_back();
+    mapping.device_name = volume->device;
+    auto& ebs = mapping.ebs.emplace();
+    ebs.volume_id = id;
+    ebs.status = volume->attachment_state;
+    ebs.attach_time = volume->attached;
+    ebs.delete_on_termination = volume->delete_on_termination;
+  }
+}
+
+wire::ec2::InstanceMetadataOptionsResponse describe_metadata_options(const state::Instance& instance) {
+  wire::ec2::InstanceMetadataOptionsResponse options;
+  options.state = "applied";
+  options.http_endpoint = instance.metadata_enabled ? "enabled" : "disabled";
+  options.http_tokens = instance.metadata_tokens_required ? "required" : "optional";
+  options.http_put_response_hop_limit = instance.metadata_hop_limit;
+  options.http_protocol_ipv6 = "disabled";
+  options.instance_metadata_tags = instance.metadata_tags ? "enabled" : "disabled";
+  return options;
+}
+
+bool is_asked(const std::vector<const state::Instance*>& asked, const state::Instance& instance) {
+  return std::find(asked.begin(), asked.end(), &instance) != asked.end();
+}
+
+// The declared filters, and those on DNS names, which are formed with the installation's domains.
+class InstanceFilters {
+ public:
+  InstanceFilters(const state::World& world, const Context& context, const std::vector<wire::ec2::Filter>& asked)
+      : world_(world), settings_(context.services.settings), names_(only_names(asked, true)), others_(only_names(asked, false)), declared_(instance_filters, others_) {
+    for (const auto& filter : names_) detail::check_filter(filter);
+  }
+  InstanceFilters(const InstanceFilters&) = delete;
+  InstanceFilters& operator=(const InstanceFilters&) = delete;
+
+  bool match(const state::Instance& instance) const {
+    if (!declared_.match(world_, instance)) return false;
+    if (names_.empty()) return true;
+    const auto* primary = primary_interface(world_, instance);
+    for (const auto& filter : names_) {
+      FilterValues values(filter.values);
+      if (primary != nullptr && *filter.name == "dns-name") values.add(public_dns_name(settings_, primary->public_ip));
+      if (primary != nullptr && *filter.name == "private-dns-name") values.add(private_dns_name(settings_, primary->private_ip));
+      if (!values.matched()) return false;
+    }
+    return true;
+  }
+
+ private:
+  static std::vector<wire::ec2::Filter> only_names(const std::vector<wire::ec2::Filter>& asked, bool names) {
+    std::vector<wire::ec2::Filter> out;
+    for (const auto& filter : asked) {
+      const auto name = filter.name.value_or("");
+      if ((name == "dns-name" || name == "private-dns-name") == names) out.push_back(filter);
+    }
+    return out;
+  }
+
+  const state::World& world_;
+  const service::Settings& settings_;
+  std::vector<wire::ec2::Filter> names_;
+  std::vector<wire::ec2::Filter> others_;
+  FilterSet<state::Instance> declared_;
+};
+
+// Collects instances into the reservations they were launched in, in the order of each reservation's first instance.
+class ReservationList {
+ public:
+  ReservationList(const state::World& world, const Context& context) : world_(world), context_(context) {}
+
+  void add(const state::Instance& instance) {
+    const auto [at, added] = places_.try_emplace(instance.reservation_id, reservations_.size());
+    if (added) reservations_.push_back(describe_reservation(world_, context_, instance));
+    reservations_[at->second].instances.push_back(describe_instance(world_, context_, instance));
+  }
+  std::vector<wire::ec2::Reservation> take() { return std::move(reservations_); }
+
+ private:
+  const state::World& world_;
+  const Context& context_;
+  std::vector<wire::ec2::Reservation> reservations_;
+  std::unordered_map<std::string_view, size_t> places_;  // the ids live in the World
+};
+
+wire::ec2::DescribeInstancesResponse describe_instances(const state::World& world, const Context& context,
+                                                        const wire::ec2::DescribeInstancesRequest& request) {
+  if (!request.instance_ids.empty() && request.max_results)
+    throw wire::invalid_parameter_combination("The parameter instancesSet cannot be used with the parameter maxResults");
+  const InstanceFilters filters(world, context, request.filters);
+  wire::ec2::DescribeInstancesResponse response;
+  ReservationList reservations(world, context);
+  if (!request.instance_ids.empty()) {
+    for (const auto* instance : find_instances(world, context.account(), request.instance_ids))
+      if (filters.match(*instance)) reservations.add(*instance);
+    response.reservations = reservations.take();
+    return response;
+  }
+  Page page("DescribeInstances", request.max_results, request.next_token);
+  world.each_of<state::Instance>(
+      context.account(),
+      [&](const state::Instance& instance) {
+        if (!filters.match(instance)) return true;
+        if (!page.take(instance.id)) return false;
+        reservations.add(instance);
+        return true;
+      },
+      page.after());
+  response.reservations = reservations.take();
+  response.next_token = page.next_token();
+  return response;
+}
+
+}  // namespace
+
+wire::ec2::InstanceState describe_state(state::InstanceState state) {
+  wire::ec2::InstanceState item;
+  item.code = static_cast<std::int64_t>(state);
+  item.name = std::string(state::name_of(state));
+  return item;
+}
+
+wire::ec2::Instance describe_instance(const state::World& world, const Context& context, const state::Instance& instance) {
+  wire::ec2::Instance item;
+  item.instance_id = instance.id;
+  item.image_id = instance.image_id;
+  item.state = describe_state(instance.current_state());
+  item.state_transition_reason = instance.transition_reason;
+  if (!instance.state_reason_code.empty()) {
+    auto& reason = item.state_reason.emplace();
+    reason.code = instance.state_reason_code;
+    reason.message = instance.state_reason_message;
+  }
+  if (!instance.key_name.empty()) item.key_name = instance.key_name;
+  item.ami_launch_index = instance.launch_index;
+  item.instance_type = instance.type;
+  item.launch_time = instance.launched;
+  auto& placement = item.placement.emplace();
+  placement.availability_zone = instance.zone;
+  for (const auto& zone : context.services.settings.zones)
+    if (zone.name == instance.zone) placement.availability_zone_id = zone.id;
+  placement.group_name = instance.placement_group;
+  placement.tenancy = instance.tenancy;
+  if (!instance.kernel_id.empty()) item.kernel_id = instance.kernel_id;
+  if (!instance.ramdisk_id.empty()) item.ramdisk_id = instance.ramdisk_id;
+  if (!instance.platform.empty()) item.platform = instance.platform;
+  item.monitoring.emplace().state = instance.monitoring ? "enabled" : "disabled";
+  item.architecture = instance.architecture;
+  item.root_device_type = "ebs";
+  item.root_device_name = instance.root_device_name;
+  item.virtualization_type = instance.virtualization_type;
+  item.client_token = instance.client_token;
+  item.hypervisor = "xen";
+  item.ebs_optimized = instance.ebs_optimized;
+  item.platform_details = instance.platform == "windows" ? "Windows" : "Linux/UNIX";
+  item.usage_operation = instance.platform == "windows" ? "RunInstances:0002" : "RunInstances";
+  item.usage_operation_update_time = instance.launched;
+  auto& processors = item.cpu_options.emplace();
+  processors.core_count = instance.processors;
+  processors.threads_per_core = 1;
+  item.hibernation_options.emplace().configured = false;
+  item.enclave_options.emplace().enabled = false;
+  item.metadata_options = describe_metadata_options(instance);
+  item.current_instance_boot_mode = "legacy-bios";
+  describe_network(world, context, instance, item);
+  describe_disks(world, instance, item);
+  item.tags = tags_of(world, instance.account, instance.id);
+  return item;
+}
+
+wire::ec2::Reservation describe_reservation(const state::World& world, const Context& context, const state::Instance& instance) {
+  wire::ec2::Reservation reservation;
+  reservation.reservation_id = instance.reservation_id;
+  reservation.owner_id = instance.account;
+  // Today's EC2 leaves a VPC reservation's own list of groups empty; the guide's API shows it.
+  if (context.is_2011())
+    if (const auto* primary = primary_interface(world, instance)) reservation.groups = describe_groups(world, *primary);
+  return reservation;
+}
+
+std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account, const std::vector<std::string>& ids) {
+  if (ids.empty()) throw wire::missing_parameter("InstanceId");
+  std::vector<const state::Instance*> found;
+  std::vector<std::string> unknown;
+  for (const auto& id : ids) {
+    check_id("i", "InstanceID", id);
+    const auto* instance = world.find<state::Instance>(account, id);
+    if (instance == nullptr) unknown.push_back(id);
+    else if (!is_asked(found, *instance)) found.push_back(instance);
+  }
+  if (!unknown.empty()) throw ids_not_found("InstanceID", "instance", unknown);
+  return found;
+}
+
+std::vector<service::Action> instance_actions() {
+  std::vector<service::Action> actions = launch_actions();
+  for (const auto& action : instance_state_actions()) actions.push_back(action);
+  actions.push_back(service::read_action<wire::ec2::DescribeInstancesRequest>("DescribeInstances", describe_instances));
+  return actions;
+}
+
+}  // namespace brume::ec2

@@ -1,0 +1,29 @@
+// What the actions on instances share: how an instance is shown, and how the ids in a request are looked up.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "service/action.hpp"
+#include "state/store.hpp"
+#include "wire/ec2/instances.hpp"
+
+namespace brume::ec2 {
+
+// The element of DescribeInstances and RunInstances.
+wire::ec2::Instance describe_instance(const state::World& world, const service::Context& context, const state::Instance& instance);
+// The reservation around it, without instances: id, owner, and on 2011's terms the groups.
+wire::ec2::Reservation describe_reservation(const state::World& world, const service::Context& context, const state::Instance& instance);
+wire::ec2::InstanceState describe_state(state::InstanceState state);
+
+// The account's instances with these ids, in the order asked, each once. Throws MissingParameter, InvalidInstanceID.Malformed,
+// InvalidInstanceID.NotFound.
+std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account, const std::vector<std::string>& ids);
+
+std::vector<service::Action> launch_actions();
+std::vector<service::Action> instance_state_actions();
+
+// What an instance needs outside from now on: its machine, taps and, of its volumes, those that go with it.
+void put_dependents(state::Transaction& transaction, const state::Instance& instance);
+
+}  // namespace brume::ec2

@@ -1,0 +1,446 @@
+// RunInstances (INS-030, INS-045): what is asked is checked as a whole before anything is changed.
+#include <openssl/evp.h>
+
+#include <algorithm>
+
+#include "base/crypto.hpp"
+#include "base/text.hpp"
+#include "ec2/images.hpp"
+#include "ec2/instance_types.hpp"
+#include "ec2/instances.hpp"
+#include "ec2/network.hpp"
+#include "ec2/resource_ids.hpp"
+#include "ec2/tags.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using wire::ec2::RunInstancesRequest;
+
+constexpr size_t user_data_limit = 16 * 1024;   // raw bytes (OPS-136)
+constexpr std::int64_t launch_limit = 1000;     // instances in one request
+
+// Everything that the request means, looked up and checked.
+struct Launch {
+  const state::Image* image = nullptr;
+  const InstanceType* type = nullptr;
+  std::string key_name;
+  std::string public_key;
+  state::Subnet subnet;
+  std::vector<std::string> group_ids;
+  std::string private_ip;
+  bool public_address = false;
+  std::string interface_description;
+  bool interface_deleted = true;
+  std::vector<state::BlockDevice> disks;  // the root first
+  std::string user_data;
+  std::int64_t least = 1;
+  std::int64_t most = 1;
+  std::string zone;
+};
+
+void refuse_what_is_not_built(const RunInstancesRequest& request) {
+  const auto refuse = [](bool asked, std::string_view what) {
+    if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
+  };
+  refuse(request.launch_template.has_value(), "LaunchTemplate");
+  refuse(request.instance_market_options.has_value(), "InstanceMarketOptions");
+  refuse(request.iam_instance_profile.has_value(), "IamInstanceProfile");
+  refuse(request.hibernation_options && request.hibernation_options->configured.value_or(false), "Hibernation");
+  refuse(request.enclave_options && request.enclave_options->enabled.value_or(false), "Nitro Enclaves");
+  refuse(request.cpu_options.has_value(), "CpuOptions");
+  refuse(request.ipv6_address_count.value_or(0) > 0 || !request.ipv6_addresses.empty(), "IPv6");
+  refuse(request.network_interfaces.size() > 1, "More than one network interface");
+  refuse(!request.elastic_gpu_specification.empty() || !request.elastic_inference_accelerators.empty(), "An elastic accelerator");
+  refuse(!request.secondary_interfaces.empty(), "SecondaryInterfaces");
+  refuse(!request.license_specifications.empty(), "LicenseSpecifications");
+  if (request.placement) {
+    refuse(request.placement->tenancy && *request.placement->tenancy != "default", "Tenancy other than 'default'");
+    refuse(request.placement->host_id.has_value() || request.placement->host_resource_group_arn.has_value(), "Placement on a dedicated host");
+    refuse(!request.placement->group_name.value_or("").empty() || request.placement->group_id.has_value(), "A placement group");
+  }
+}
+
+void read_counts(const RunInstancesRequest& request, Launch& launch) {
+  launch.least = *request.min_count;
+  launch.most = *request.max_count;
+  if (launch.least < 1 || launch.most < 1) throw wire::invalid_parameter_value("Value for parameter MinCount or MaxCount is invalid. It must be at least 1.");
+  if (launch.least > launch.most)
+    throw wire::ApiError(400, "InvalidParameterCombination",
+                         fmt::format("The minimum count ({}) must not be greater than the maximum count ({})", launch.least, launch.most));
+  if (launch.most > launch_limit)
+    throw wire::ApiError(400, "InstanceLimitExceeded", fmt::format("One request launches at most {} instances.", launch_limit));
+}
+
+void read_type(const Context& context, const RunInstancesRequest& request, Launch& launch) {
+  // INS-006: the guide's default; clients of today are given the same where they name none.
+  const auto name = request.instance_type.value_or("m1.small");
+  launch.type = find_instance_type(name);
+  if (launch.type == nullptr) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for InstanceType.", name));
+  if (!launch.type->runs(launch.image->architecture) && (context.is_2011() || request.instance_type))
+    throw wire::ApiError(400, context.is_2011() ? "InvalidParameterValue" : "Unsupported",
+                         fmt::format("The architecture '{}' of the specified image is not supported by the instance type '{}'.", launch.image->architecture, name));
+}
+
+void read_key(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
+  launch.key_name = request.key_name.value_or("");
+  if (launch.key_name.empty()) return;
+  const auto* key = world.find<state::KeyPair>(context.account(), launch.key_name);
+  if (key == nullptr) throw wire::ApiError(400, "InvalidKeyPair.NotFound", fmt::format("The key pair '{}' does not exist", launch.key_name));
+  launch.public_key = key->public_key;
+}
+
+const state::Subnet* default_subnet(const state::World& world, const Context& context, const std::string& zone) {
+  const state::Subnet* found = nullptr;
+  std::int64_t most_free = -1;
+  // Without a zone: where most addresses are free.
+  world.each_of<state::Subnet>(context.account(), [&](const state::Subnet& subnet) {
+    if (!subnet.is_default || (!zone.empty() && subnet.zone != zone)) return;
+    if (!zone.empty()) {
+      found = &subnet;
+      return;
+    }
+    const auto free = count_free_addresses(world, subnet);
+    if (free > most_free) {
+      most_free = free;
+      found = &subnet;
+    }
+  });
+  return found;
+}
+
+void read_place(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
+  const auto* specified = request.network_interfaces.empty() ? nullptr : &request.network_interfaces.front();
+  if (specified != nullptr && (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty()))
+    throw wire::invalid_parameter_combination("Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
+  const auto zone = request.placement ? request.placement->availability_zone.value_or("") : std::string();
+  const auto& zones = context.services.settings.zones;
+  if (!zone.empty() && std::none_of(zones.begin(), zones.end(), [&](const auto& each) { return each.name == zone; }))
+    throw wire::invalid_parameter_value(fmt::format("Invalid availability zone: [{}]", zone));
+  const auto& subnet_id = specified != nullptr ? specified->subnet_id : request.subnet_id;
+  const state::Subnet* subnet = nullptr;
+  if (subnet_id) {
+    check_id("subnet", "SubnetID", *subnet_id);
+    subnet = world.find<state::Subnet>(context.account(), *subnet_id);
+    if (subnet == nullptr) throw wire::id_not_found("SubnetID", "subnet", *subnet_id);
+    if (!zone.empty() && subnet->zone != zone)
+      throw wire::invalid_parameter_value(fmt::format("The availability zone '{}' is not the subnet's, which is '{}'", zone, subnet->zone));
+  } else {
+    subnet = default_subnet(world, context, zone);
+    if (subnet == nullptr) throw wire::ApiError(400, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
+  }
+  launch.subnet = *subnet;
+  launch.zone = subnet->zone;
+  launch.public_address = subnet->gives_public_address;
+  if (specified != nullptr) {
+    if (specified->network_interface_id) throw wire::unsupported_operation("Launching with an existing network interface is not supported yet.");
+    if (specified->device_index.value_or(0) != 0) throw wire::invalid_parameter_value("Network interface with device index 0 is missing.");
+    launch.public_address = specified->associate_public_ip_address.value_or(launch.public_address);
+    launch.interface_description = specified->description.value_or("");
+    launch.interface_deleted = specified->delete_on_termination.value_or(true);
+    if (!launch.interface_deleted) throw wire::unsupported_operation("Network interfaces that outlive their instance are not supported yet.");
+  }
+  launch.private_ip = specified != nullptr && specified->private_ip_address ? *specified->private_ip_address : request.private_ip_address.value_or("");
+  if (launch.private_ip.empty()) return;
+  if (launch.most > 1) throw wire::invalid_parameter_combination("A private IP address can be given for one instance only");
+  check_private_address(world, *subnet, launch.private_ip);
+}
+
+void add_group(Launch& launch, const state::SecurityGroup& group) {
+  if (group.vpc_id != launch.subnet.vpc_id)
+    throw wire::ApiError(400, "InvalidParameter",
+                         fmt::format("Security group {} and subnet {} belong to different networks.", group.id, launch.subnet.id));
+  if (std::find(launch.group_ids.begin(), launch.group_ids.end(), group.id) == launch.group_ids.end()) launch.group_ids.push_back(group.id);
+}
+
+void read_groups(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
+  const auto& ids = request.network_interfaces.empty() ? request.security_group_ids : request.network_interfaces.front().groups;
+  for (const auto& id : ids) {
+    check_id("sg", "GroupId", id);
+    const auto* group = world.find<state::SecurityGroup>(context.account(), id);
+    if (group == nullptr) throw wire::ApiError(400, "InvalidGroup.NotFound", fmt::format("The security group '{}' does not exist", id));
+    add_group(launch, *group);
+  }
+  auto names = request.security_groups;
+  if (ids.empty() && names.empty()) names.push_back("default");
+  for (const auto& name : names) {
+    const state::SecurityGroup* found = nullptr;
+    world.each_of<state::SecurityGroup>(context.account(), [&](const state::SecurityGroup& group) {
+      // 2011's clients put ids into the list of names, and EC2 takes them.
+      if (group.vpc_id == launch.subnet.vpc_id && (group.name == name || group.id == name)) found = &group;
+    });
+    if (found == nullptr) throw wire::ApiError(400, "InvalidGroup.NotFound", fmt::format("The security group '{}' does not exist", name));
+    add_group(launch, *found);
+  }
+  if (launch.group_ids.size() > 5)
+    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface (5) has been reached.");
+}
+
+// The image's devices, changed and added to by the request's.
+void read_disks(const RunInstancesRequest& request, Launch& launch) {
+  auto devices = launch.image->block_devices;
+  for (const auto& mapping : request.block_device_mappings) {
+    if (!mapping.device_name) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
+    const auto at = std::find_if(devices.begin(), devices.end(), [&](const auto& device) { return device.device == *mapping.device_name; });
+    if (at == devices.end()) throw wire::unsupported_operation("Volumes besides the image's own at launch are not supported yet.");
+    if (mapping.no_device) {
+      if (at->device == launch.image->root_device_name) throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The root device cannot be left out.");
+      devices.erase(at);
+      continue;
+    }
+    if (!mapping.ebs) continue;
+    const auto& ebs = *mapping.ebs;
+    if (ebs.encrypted.value_or(false)) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
+    if (ebs.snapshot_id && *ebs.snapshot_id != at->snapshot_id)
+      throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The snapshot of the image's own device cannot be replaced at launch.");
+    if (ebs.volume_size) {
+      if (*ebs.volume_size < at->size_gib)
+        throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB",
+                                                                           *ebs.volume_size, at->snapshot_id, at->size_gib));
+      if (*ebs.volume_size > 16384) throw wire::invalid_parameter_value("A volume is at most 16384 GiB large.");
+      at->size_gib = *ebs.volume_size;
+    }
+    static constexpr std::string_view types[] = {"standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"};
+    if (ebs.volume_type) {
+      if (std::find(std::begin(types), std::end(types), *ebs.volume_type) == std::end(types))
+        throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for VolumeType.", *ebs.volume_type));
+      at->volume_type = *ebs.volume_type;
+    }
+    if (ebs.iops) at->iops = *ebs.iops;
+    if (ebs.throughput) at->throughput = *ebs.throughput;
+    if (ebs.delete_on_termination) at->delete_on_termination = *ebs.delete_on_termination;
+  }
+  // Instance stores are not built: a device that only names one is left out, as EC2 does for types without any.
+  for (const auto& device : devices)
+    if (device.virtual_name.empty()) launch.disks.push_back(device);
+  std::stable_partition(launch.disks.begin(), launch.disks.end(), [&](const auto& device) { return device.device == launch.image->root_device_name; });
+}
+
+void read_user_data(const RunInstancesRequest& request, Launch& launch) {
+  if (!request.user_data) return;
+  const auto decoded = from_base64(*request.user_data);
+  if (!decoded) throw wire::invalid_parameter_value("Invalid BASE64 encoding of user data.");
+  if (decoded->size() > user_data_limit) throw wire::invalid_parameter_value("User data is limited to 16384 bytes");
+  launch.user_data = *decoded;
+}
+
+// How many of the account's instances are up or on their way.
+std::int64_t count_in_use(const state::World& world, const std::string& account) {
+  std::int64_t count = 0;
+  world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
+    count += instance.current_state() == state::InstanceState::pending || instance.current_state() == state::InstanceState::running;
+  });
+  return count;
+}
+
+std::int64_t count_to_launch(const state::World& world, const Context& context, const Launch& launch) {
+  const auto limit = context.services.settings.instance_limit;
+  if (limit == 0) return launch.most;
+  const auto room = limit - count_in_use(world, context.account());
+  if (room < launch.least)
+    throw wire::ApiError(400, "InstanceLimitExceeded",
+                         fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified "
+                                     "instance type. The operator of this installation can raise it.",
+                                     launch.least, limit));
+  return std::min(launch.most, room);
+}
+
+std::string make_mac(state::Transaction& transaction) {
+  const auto digits = transaction.random().hex(10);
+  std::string mac = "02";
+  for (size_t i = 0; i < digits.size(); i += 2) mac += ":" + digits.substr(i, 2);
+  return mac;
+}
+
+state::NetworkInterface make_interface(state::Transaction& transaction, const Launch& launch, const state::Instance& instance) {
+  state::NetworkInterface interface;
+  interface.account = instance.account;
+  interface.id = make_id(transaction.random(), "eni");
+  interface.vpc_id = launch.subnet.vpc_id;
+  interface.subnet_id = launch.subnet.id;
+  interface.zone = launch.zone;
+  interface.description = launch.interface_description;
+  interface.mac = make_mac(transaction);
+  interface.private_ip = launch.private_ip.empty() ? take_private_address(transaction, launch.subnet) : launch.private_ip;
+  if (launch.public_address) interface.public_ip = take_public_address(transaction);
+  interface.group_ids = launch.group_ids;
+  interface.instance_id = instance.id;
+  interface.attachment_id = make_id(transaction.random(), "eni-attach");
+  interface.attached = transaction.now();
+  return interface;
+}
+
+state::Volume make_volume(state::Transaction& transaction, const state::Instance& instance, const state::BlockDevice& device) {
+  state::Volume volume;
+  volume.account = instance.account;
+  volume.id = make_id(transaction.random(), "vol");
+  volume.size_gib = std::max<std::int64_t>(device.size_gib, 1);
+  volume.type = device.volume_type.empty() ? "gp2" : device.volume_type;
+  volume.iops = device.iops;
+  volume.throughput = device.throughput;
+  volume.zone = instance.zone;
+  volume.snapshot_id = device.snapshot_id;
+  volume.created = transaction.now();
+  volume.instance_id = instance.id;
+  volume.device = device.device;
+  volume.attachment_state = "attaching";
+  volume.attached = transaction.now();
+  volume.delete_on_termination = device.delete_on_termination;
+  return volume;
+}
+
+void read_options(const Context& context, const RunInstancesRequest& request, state::Instance& instance) {
+  instance.monitoring = request.monitoring && request.monitoring->enabled.value_or(false);
+  instance.termination_protected = request.disable_api_termination.value_or(false);
+  instance.stop_protected = request.disable_api_stop.value_or(false);
+  instance.ebs_optimized = request.ebs_optimized.value_or(false);
+  const auto behavior = request.instance_initiated_shutdown_behavior.value_or("stop");
+  if (behavior != "stop" && behavior != "terminate")
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter instanceInitiatedShutdownBehavior is invalid. Unknown value.", behavior));
+  instance.terminate_on_shutdown = behavior == "terminate";
+  if (!request.metadata_options) return;
+  const auto& options = *request.metadata_options;
+  const auto choose = [](const std::optional<std::string>& value, std::string_view on, std::string_view off, bool fallback, std::string_view name) {
+    if (!value) return fallback;
+    if (*value != on && *value != off) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for {}.", *value, name));
+    return *value == on;
+  };
+  instance.metadata_enabled = choose(options.http_endpoint, "enabled", "disabled", true, "HttpEndpoint");
+  instance.metadata_tokens_required = choose(options.http_tokens, "required", "optional", false, "HttpTokens");
+  instance.metadata_tags = choose(options.instance_metadata_tags, "enabled", "disabled", false, "InstanceMetadataTags");
+  instance.metadata_hop_limit = options.http_put_response_hop_limit.value_or(1);
+  if (instance.metadata_hop_limit < 1 || instance.metadata_hop_limit > 64)
+    throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
+  [[maybe_unused]] const auto& unused = context;
+}
+
+// The instance that all of a reservation's begin as.
+state::Instance make_template(state::Transaction& transaction, const Context& context, const RunInstancesRequest& request, const Launch& launch) {
+  state::Instance instance;
+  instance.account = context.account();
+  instance.reservation_id = make_id(transaction.random(), "r");
+  instance.client_token = request.client_token.value_or("");
+  instance.image_id = launch.image->id;
+  instance.image_account = launch.image->account;
+  instance.type = launch.type->name;
+  instance.memory_mib = launch.type->memory_mib;
+  instance.processors = launch.type->processors;
+  instance.key_name = launch.key_name;
+  instance.public_key = launch.public_key;
+  instance.launched = transaction.now();
+  instance.state_since = transaction.now();
+  instance.zone = launch.zone;
+  instance.vpc_id = launch.subnet.vpc_id;
+  instance.subnet_id = launch.subnet.id;
+  instance.root_device_name = launch.image->root_device_name;
+  instance.architecture = launch.image->architecture;
+  instance.virtualization_type = launch.image->virtualization_type;
+  instance.platform = launch.image->platform;
+  instance.kernel_id = request.kernel_id.value_or(launch.image->kernel_id);
+  instance.ramdisk_id = request.ramdisk_id.value_or(launch.image->ramdisk_id);
+  for (const auto* id : {&instance.kernel_id, &instance.ramdisk_id})
+    if (!id->empty()) [[maybe_unused]] const auto& boot_image = find_launchable(transaction.world(), context.account(), *id);
+  read_options(context, request, instance);
+  return instance;
+}
+
+void make_instance(state::Transaction& transaction, const RunInstancesRequest& request, const Launch& launch, state::Instance instance) {
+  instance.id = make_id(transaction.random(), "i");
+  auto interface = make_interface(transaction, launch, instance);
+  instance.interface_ids.push_back(interface.id);
+  transaction.put(std::move(interface));
+  for (const auto& device : launch.disks) {
+    auto volume = make_volume(transaction, instance, device);
+    instance.volume_ids.push_back(volume.id);
+    tag_on_create(transaction, instance.account, volume.id, "volume", request.tag_specifications);
+    transaction.put(std::move(volume));
+  }
+  if (!launch.user_data.empty()) transaction.put(state::UserData{instance.account, instance.id, launch.user_data});
+  tag_on_create(transaction, instance.account, instance.id, "instance", request.tag_specifications);
+  tag_on_create(transaction, instance.account, instance.interface_ids.front(), "network-interface", request.tag_specifications);
+  put_dependents(transaction, instance);
+  transaction.put(std::move(instance));
+}
+
+wire::ec2::Reservation show_reservation(const state::World& world, const Context& context, const std::string& reservation_id) {
+  std::vector<const state::Instance*> instances;
+  world.each_indexed<state::Instance>(state::Index::instance_by_reservation, reservation_id,
+                                      [&](const state::Instance& instance) { instances.push_back(&instance); });
+  std::sort(instances.begin(), instances.end(), [](const auto* a, const auto* b) { return a->launch_index < b->launch_index; });
+  wire::ec2::Reservation reservation;
+  for (const auto* instance : instances) {
+    if (!reservation.reservation_id) reservation = describe_reservation(world, context, *instance);
+    reservation.instances.push_back(describe_instance(world, context, *instance));
+  }
+  return reservation;
+}
+
+// A digest of what was asked, so that a token that comes again with something else is noticed (INS-045).
+std::string digest_of(const Context& context, const RunInstancesRequest& request) {
+  std::string text = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", context.account(), request.image_id.value_or(""), request.instance_type.value_or(""),
+                                 *request.min_count, *request.max_count, request.key_name.value_or(""), request.subnet_id.value_or(""),
+                                 request.user_data.value_or(""), request.placement ? request.placement->availability_zone.value_or("") : "");
+  for (const auto& id : request.security_group_ids) text += "|" + id;
+  for (const auto& name : request.security_groups) text += "|" + name;
+  for (const auto& mapping : request.block_device_mappings)
+    text += fmt::format("|{}:{}", mapping.device_name.value_or(""), mapping.ebs ? mapping.ebs->volume_size.value_or(0) : 0);
+  return to_hex(sha256(text));
+}
+
+wire::ec2::Reservation run_instances(state::Transaction& transaction, const Context& context, const RunInstancesRequest& request) {
+  const auto token_key = state::owned_key(context.account(), "RunInstances:" + request.client_token.value_or(""));
+  const auto digest = request.client_token ? digest_of(context, request) : std::string();
+  if (request.client_token) {
+    if (request.client_token->size() > 64) throw wire::invalid_parameter_value("ClientToken is limited to 64 characters");
+    const auto* seen = transaction.find<state::ClientToken>(token_key);
+    if (seen != nullptr && transaction.now() - seen->created < std::chrono::hours(24)) {
+      if (seen->parameters != digest)
+        throw wire::ApiError(400, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request.");
+      return show_reservation(transaction.world(), context, seen->resource_id);
+    }
+  }
+  Launch launch;
+  if (!request.image_id) throw wire::missing_parameter("ImageId");
+  read_counts(request, launch);
+  refuse_what_is_not_built(request);
+  check_tag_types(request.tag_specifications, {"instance", "volume", "network-interface"});
+  launch.image = &find_launchable(transaction.world(), context.account(), *request.image_id);
+  if (launch.image->type != "machine") throw wire::ApiError(400, "InvalidAMIID.Malformed", fmt::format("'{}' is not a machine image", launch.image->id));
+  read_type(context, request, launch);
+  read_key(transaction.world(), context, request, launch);
+  read_place(transaction.world(), context, request, launch);
+  read_groups(transaction.world(), context, request, launch);
+  read_disks(request, launch);
+  read_user_data(request, launch);
+  const auto count = count_to_launch(transaction.world(), context, launch);
+  auto instance = make_template(transaction, context, request, launch);
+  const auto reservation_id = instance.reservation_id;
+  for (std::int64_t index = 0; index < count; ++index) {
+    instance.launch_index = index;
+    make_instance(transaction, request, launch, instance);
+  }
+  if (request.client_token)
+    transaction.put(state::ClientToken{context.account(), "RunInstances:" + *request.client_token, digest, reservation_id, transaction.now()});
+  return show_reservation(transaction.world(), context, reservation_id);
+}
+
+}  // namespace
+
+void put_dependents(state::Transaction& transaction, const state::Instance& instance) {
+  state::Dependents dependents;
+  dependents.account = instance.account;
+  dependents.instance_id = instance.id;
+  dependents.machine = true;
+  dependents.taps = instance.interface_ids;
+  for (const auto& id : instance.volume_ids)
+    if (const auto* volume = transaction.find<state::Volume>(instance.account, id); volume != nullptr && volume->delete_on_termination)
+      dependents.volumes.push_back(id);
+  transaction.put(std::move(dependents));
+}
+
+std::vector<service::Action> launch_actions() {
+  return {service::write_action<RunInstancesRequest>("RunInstances", run_instances)};
+}
+
+}  // namespace brume::ec2

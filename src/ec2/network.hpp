@@ -1,0 +1,29 @@
+// The default VPC that every account has, and the addresses in it and in front of it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "service/services.hpp"
+#include "state/store.hpp"
+
+namespace brume::ec2 {
+
+// What EC2 gives a new account: a VPC 172.31.0.0/16 with a /20 subnet in each zone and the group "default".
+void make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings);
+
+// A free private address of the subnet: the lowest after the last one given, so that a released one rests before it is used again.
+// EC2 keeps the first four and the last of each subnet. Throws InsufficientFreeAddressesInSubnet.
+std::string take_private_address(state::Transaction& transaction, const state::Subnet& subnet);
+// Throws InvalidIPAddress.InUse, InvalidParameterValue (not in the subnet, or one that EC2 keeps).
+void check_private_address(const state::World& world, const state::Subnet& subnet, const std::string& address);
+// A free address of the installation's pool. Throws InsufficientAddressCapacity when there is none.
+std::string take_public_address(state::Transaction& transaction);
+
+std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet);
+
+// "ip-172-31-0-5.ec2.internal", "ec2-198-18-0-5.compute-1.amazonaws.com"; empty for an empty address.
+std::string private_dns_name(const service::Settings& settings, const std::string& address);
+std::string public_dns_name(const service::Settings& settings, const std::string& address);
+
+}  // namespace brume::ec2

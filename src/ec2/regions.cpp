@@ -1,0 +1,135 @@
+#include <algorithm>
+
+#include "ec2/actions.hpp"
+#include "ec2/filters.hpp"
+#include "wire/ec2/regions.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+
+struct RegionRecord {
+  std::string name;
+  std::string endpoint;
+};
+
+const FilterField<RegionRecord> region_filters[] = {
+    {"region-name", [](const auto& at, auto& out) { out.add(at.record.name); }},
+    {"endpoint", [](const auto& at, auto& out) { out.add(at.record.endpoint); }},
+    {"opt-in-status", [](const auto&, auto& out) { out.add("opt-in-not-required"); }},
+};
+
+wire::ec2::DescribeRegionsResponse describe_regions(const state::World& world, const Context& context,
+                                                    const wire::ec2::DescribeRegionsRequest& request) {
+  const auto& settings = context.services.settings;
+  // Host and port, as EC2 names an endpoint without its scheme.
+  auto endpoint = settings.endpoint;
+  if (const auto scheme = endpoint.find("://"); scheme != std::string::npos) endpoint.erase(0, scheme + 3);
+  for (const auto& name : request.region_names)
+    if (name != settings.region) throw wire::invalid_parameter_value("Invalid region provided: " + name);
+  const FilterSet<RegionRecord> filters(region_filters, request.filters);
+  wire::ec2::DescribeRegionsResponse response;
+  if (!filters.match(world, {settings.region, endpoint}, {}, {})) return response;
+  auto& region = response.regions.emplace_back();
+  region.region_name = settings.region;
+  region.endpoint = endpoint;
+  region.opt_in_status = "opt-in-not-required";
+  return response;
+}
+
+struct ZoneRecord {
+  const service::Zone& zone;
+  const std::string& region;
+};
+
+const FilterField<ZoneRecord> zone_filters[] = {
+    {"zone-name", [](const auto& at, auto& out) { out.add(at.record.zone.name); }},
+    {"zone-id", [](const auto& at, auto& out) { out.add(at.record.zone.id); }},
+    {"region-name", [](const auto& at, auto& out) { out.add(at.record.region); }},
+    {"group-name", [](const auto& at, auto& out) { out.add(at.record.region); }},
+    {"state", [](const auto&, auto& out) { out.add("available"); }},
+    {"message", [](const auto&, auto&) {}},
+    {"zone-type", [](const auto&, auto& out) { out.add("availability-zone"); }},
+    {"opt-in-status", [](const auto&, auto& out) { out.add("opt-in-not-required"); }},
+};
+
+wire::ec2::DescribeAvailabilityZonesResponse describe_zones(const state::World& world, const Context& context,
+                                                            const wire::ec2::DescribeAvailabilityZonesRequest& request) {
+  const auto& settings = context.services.settings;
+  const auto named = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const auto check = [&](const std::vector<std::string>& asked, auto member) {
+    for (const auto& name : asked)
+      if (std::none_of(settings.zones.begin(), settings.zones.end(), [&](const auto& zone) { return zone.*member == name; }))
+        throw wire::invalid_parameter_value("Invalid availability zone: [" + name + "]");
+  };
+  check(request.zone_names, &service::Zone::name);
+  check(request.zone_ids, &service::Zone::id);
+  const FilterSet<ZoneRecord> filters(zone_filters, request.filters);
+  wire::ec2::DescribeAvailabilityZonesResponse response;
+  for (const auto& zone : settings.zones) {
+    if (!request.zone_names.empty() && !named(request.zone_names, zone.name)) continue;
+    if (!request.zone_ids.empty() && !named(request.zone_ids, zone.id)) continue;
+    if (!filters.match(world, {zone, settings.region}, {}, {})) continue;
+    auto& item = response.availability_zones.emplace_back();
+    item.zone_name = zone.name;
+    item.zone_id = zone.id;
+    item.region_name = settings.region;
+    item.group_name = settings.region;
+    item.network_border_group = settings.region;
+    item.zone_type = "availability-zone";
+    item.opt_in_status = "opt-in-not-required";
+    item.state = "available";
+  }
+  return response;
+}
+
+wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const state::World& world, const Context& context,
+                                                                         const wire::ec2::DescribeAccountAttributesRequest& request) {
+  std::string default_vpc = "none";
+  world.each_of<state::Vpc>(context.account(), [&](const state::Vpc& vpc) {
+    if (vpc.is_default) default_vpc = vpc.id;
+  });
+  const auto limit = context.services.settings.instance_limit;
+  struct Attribute {
+    std::string_view name;
+    std::string value;
+  };
+  const std::vector<Attribute> attributes = {
+      {"supported-platforms", "VPC"},
+      {"default-vpc", default_vpc},
+      {"max-instances", std::to_string(limit > 0 ? limit : 1'000'000)},
+      {"vpc-max-security-groups-per-interface", "5"},
+      {"max-elastic-ips", "0"},
+      {"vpc-max-elastic-ips", "0"},
+  };
+  wire::ec2::DescribeAccountAttributesResponse response;
+  const auto add = [&](const Attribute& attribute) {
+    auto& item = response.account_attributes.emplace_back();
+    item.attribute_name = std::string(attribute.name);
+    item.attribute_values.emplace_back().attribute_value = attribute.value;
+  };
+  for (const auto& name : request.attribute_names)
+    if (std::none_of(attributes.begin(), attributes.end(), [&](const auto& attribute) { return attribute.name == name; }))
+      throw wire::invalid_parameter_value("Value (" + name + ") for parameter attributeName is invalid. Invalid attribute.");
+  for (const auto& attribute : attributes) {
+    const auto& asked = request.attribute_names;
+    if (asked.empty() || std::find(asked.begin(), asked.end(), attribute.name) != asked.end()) add(attribute);
+  }
+  return response;
+}
+
+}  // namespace
+
+std::vector<service::Action> region_actions() {
+  using namespace wire::ec2;
+  return {
+      service::read_action<DescribeRegionsRequest>("DescribeRegions", describe_regions),
+      service::read_action<DescribeAvailabilityZonesRequest>("DescribeAvailabilityZones", describe_zones),
+      service::read_action<DescribeAccountAttributesRequest>("DescribeAccountAttributes", describe_account_attributes),
+  };
+}
+
+}  // namespace brume::ec2

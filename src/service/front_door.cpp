@@ -1,0 +1,247 @@
+#include "service/front_door.hpp"
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "wire/schema.hpp"
+
+namespace brume::service {
+namespace {
+
+constexpr std::string_view simulated_account = "123456789012";
+
+// The API version of a service that every version of its name may ask for, besides the newest: the guide's.
+bool is_served_version(const wire::schema::Service& service, std::string_view version) {
+  if (service.name != "ec2") return version == service.version_text;
+  const int number = wire::schema::version_number(version);
+  return number >= 20090404 && number <= service.version;
+}
+
+}  // namespace
+
+struct FrontDoor::Pending {
+  Pending(wire::HttpRequest&& received, wire::Responder responder) : request(std::move(received)), respond(std::move(responder)) {}
+
+  wire::HttpRequest request;
+  wire::Responder respond;
+  std::string request_id;
+  std::unique_ptr<wire::QueryTree> parameters;
+  wire::Caller caller;
+  const wire::schema::Service* service = wire::schema::find_service("ec2");
+  std::string action_name;
+  std::string version;
+  int version_number = 0;
+  bool has_result = false;
+  const Action* action = nullptr;
+  std::unique_ptr<Invocation> invocation;
+  std::optional<Context> context;
+  state::WorldPointer world;
+
+  wire::Envelope envelope() const {
+    wire::Envelope envelope;
+    envelope.protocol = service->protocol;
+    envelope.action = action_name;
+    envelope.version = version;
+    envelope.xml_namespace = service->xml_namespace;
+    envelope.request_id = request_id;
+    envelope.has_result = has_result;
+    return envelope;
+  }
+};
+
+FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings)
+    : services_(services), tables_(std::move(tables)), workers_(workers), settings_(settings), verifier_(services.clock) {
+  for (const auto& table : tables_)
+    for (const auto& action : table.actions) actions_.emplace(fmt::format("{}/{}", table.service, action.name), &action);
+}
+
+FrontDoor::~FrontDoor() = default;
+
+wire::HttpResponse FrontDoor::refuse(int status, std::string_view reason) const {
+  wire::Envelope envelope;
+  const auto request_id = make_uuid(services_.random);
+  envelope.request_id = request_id;
+  const char* code = status == 503 ? "Unavailable" : status == 413 ? "RequestEntityTooLarge" : status == 408 ? "RequestTimeout" : "InvalidRequest";
+  wire::HttpResponse response;
+  response.status = status;
+  response.body = wire::error_document(envelope, wire::ApiError(status, code, std::string(reason)));
+  return response;
+}
+
+std::optional<wire::Credential> FrontDoor::find_credential(std::string_view access_key_id) const {
+  const auto world = services_.store.world();
+  const auto* key = world->find<state::AccessKey>(access_key_id);
+  if (key == nullptr) return std::nullopt;
+  const auto* account = world->find<state::Account>(key->account);
+  wire::Credential credential;
+  credential.access_key_id = key->id;
+  credential.secret = key->secret;
+  credential.account_id = key->account;
+  credential.user_arn = fmt::format("arn:{}:iam::{}:root", services_.settings.partition, key->account);
+  credential.active = key->active && account != nullptr && account->enabled;
+  return credential;
+}
+
+void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
+  ++counters_.requests;
+  const auto pending = std::make_shared<Pending>(std::move(request), std::move(respond));
+  pending->request_id = make_uuid(services_.random);
+  if (++in_flight_ > settings_.requests_in_flight) {
+    ++counters_.refused;
+    return answer_failure(*pending, std::make_exception_ptr(wire::service_unavailable("The server is overloaded and can't handle the request.")));
+  }
+  try {
+    admit(*pending);
+    identify(*pending);
+    look_up(*pending);
+    run(pending);
+  } catch (...) {
+    answer_failure(*pending, std::current_exception());
+  }
+}
+
+void FrontDoor::admit(Pending& pending) {
+  const auto& request = pending.request;
+  if (request.method != "GET" && request.method != "POST")
+    throw wire::ApiError(405, "InvalidRequest", fmt::format("The method {} is not used by this API: send GET or POST.", request.method));
+  std::string_view form;
+  if (request.method == "POST") {
+    const auto type = request.header("content-type");
+    const bool is_form = equals_ignoring_case(trim(type.substr(0, type.find(';'))), "application/x-www-form-urlencoded");
+    if (!is_form && !request.body.empty())
+      throw wire::ApiError(415, "UnsupportedMediaType", "The body of a request is application/x-www-form-urlencoded.");
+    form = request.body;
+  }
+  pending.parameters = std::make_unique<wire::QueryTree>(request.query(), form);
+  pending.action_name = std::string(pending.parameters->find("Action"));
+  pending.version = std::string(pending.parameters->find("Version"));
+}
+
+void FrontDoor::identify(Pending& pending) {
+  const auto& pairs = pending.parameters->pairs();
+  const auto lookup = [this](std::string_view id) { return find_credential(id); };
+  // The service first: its protocol is how an error is worded.
+  const auto claimed = wire::SignatureVerifier::claimed_caller(pending.request, pairs);
+  const auto* service = claimed.service.empty() ? nullptr : wire::schema::find_service(claimed.service);
+  for (const auto* each : wire::schema::services())
+    if (service == nullptr && each->version_text == pending.version && each->name != "ec2") service = each;
+  if (service != nullptr) pending.service = service;
+  if (!settings_.simulated) {
+    pending.caller = verifier_.verify(pending.request, pairs, lookup);
+    return;
+  }
+  // Simulation: a key that was made is its account's, any other or none is the first account's.
+  const auto id = wire::SignatureVerifier::claimed_access_key(pending.request, pairs);
+  const auto credential = find_credential(id);
+  pending.caller = claimed;
+  pending.caller.access_key_id = id;
+  pending.caller.account_id = credential ? credential->account_id : std::string(simulated_account);
+  pending.caller.user_arn = fmt::format("arn:{}:iam::{}:root", services_.settings.partition, pending.caller.account_id);
+}
+
+void FrontDoor::look_up(Pending& pending) {
+  if (pending.action_name.empty()) throw wire::ApiError(400, "MissingAction", "The request is missing an action parameter.");
+  if (pending.version.empty()) throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter Version");
+  if (!is_served_version(*pending.service, pending.version))
+    throw wire::ApiError(400, "NoSuchVersion", fmt::format("The requested version ({}) of service {} does not exist", pending.version, pending.service->name));
+  pending.version_number = wire::schema::version_number(pending.version);
+  const auto* operation = wire::schema::find_operation(*pending.service, pending.action_name);
+  if (operation == nullptr) {
+    // An error document is not the place to echo a name of any size.
+    pending.action_name.resize(std::min<size_t>(pending.action_name.size(), 128));
+    throw wire::invalid_action(pending.action_name, pending.version);
+  }
+  pending.has_result = operation->output != wire::schema::no_shape;
+  const auto at = actions_.find(fmt::format("{}/{}", pending.service->name, pending.action_name));
+  if (at == actions_.end())
+    throw wire::unsupported_operation(fmt::format("The action {} is known but not built in this version of Brume.", pending.action_name));
+  pending.action = at->second;
+  pending.invocation = pending.action->decode(*pending.action, pending.parameters->root());
+  pending.parameters->require_all_read();
+}
+
+void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
+  pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(), pending->invocation->dry_run()});
+  switch (pending->action->lane) {
+    case Lane::read:
+      pending->world = services_.store.world();
+      pending->invocation->read(*pending->world, *pending->context);
+      if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+      return answer(*pending);
+    case Lane::write: return run_write(pending);
+    case Lane::work: return run_work(pending);
+  }
+}
+
+void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
+  const auto decide = [pending](state::Transaction& transaction) {
+    pending->invocation->write(transaction, *pending->context);
+    // Everything was checked; leaving by a throw leaves the state as it was.
+    if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+  };
+  services_.store.submit(decide, [this, pending](std::exception_ptr failure) {
+    // On the writer's thread: the next decisions must not wait for the answer to be written out.
+    const auto settle = [this, pending, failure] {
+      if (failure) answer_failure(*pending, failure);
+      else answer(*pending);
+    };
+    if (!workers_.submit(settle)) settle();
+  });
+}
+
+void FrontDoor::run_work(const std::shared_ptr<Pending>& pending) {
+  const bool taken = workers_.submit([this, pending] {
+    try {
+      if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+      pending->invocation->work(*pending->context);
+      answer(*pending);
+    } catch (...) {
+      answer_failure(*pending, std::current_exception());
+    }
+  });
+  if (!taken) throw wire::service_unavailable("The server is overloaded and can't handle the request.");
+}
+
+void FrontDoor::answer(Pending& pending) {
+  std::string body;
+  try {
+    body = wire::answer_document(pending.envelope(), [&](wire::XmlWriter& out) { pending.invocation->encode(out); });
+  } catch (...) {
+    return answer_failure(pending, std::current_exception());
+  }
+  finish(pending, 200, std::move(body));
+}
+
+void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
+  ++counters_.errors;
+  std::optional<wire::ApiError> error;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const wire::ApiError& thrown) {
+    error.emplace(thrown);
+  } catch (const state::Overloaded&) {
+    error.emplace(wire::service_unavailable("The server is overloaded and can't handle the request."));
+  } catch (const state::LogFailure& thrown) {
+    log::error("state", "a change could not be made durable: {}", thrown.what());
+    error.emplace(wire::service_unavailable("The request could not be stored; nothing was changed. The operator's log says why."));
+  } catch (const std::exception& thrown) {
+    log::error("service", "request {} ({}) failed: {}", pending.request_id, pending.action_name, thrown.what());
+    error.emplace(wire::internal_error());
+  }
+  log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
+  finish(pending, error->status, wire::error_document(pending.envelope(), *error));
+}
+
+void FrontDoor::finish(Pending& pending, int status, std::string body) {
+  --in_flight_;
+  log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.caller.account_id, pending.caller.access_key_id,
+             pending.action_name, status);
+  wire::HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
+  response.body = std::move(body);
+  pending.respond(std::move(response));
+}
+
+}  // namespace brume::service

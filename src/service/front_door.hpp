@@ -1,0 +1,64 @@
+// Takes every API request from bytes to answer, in one fixed order:
+//   size and in-flight limits (HttpServer, here) → parameters → signature on the raw bytes → service and action → typed request →
+//   account → run → answer → audit line.
+// Nothing of a request is believed before its signature is, and nothing is changed before the whole request is understood.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "service/action.hpp"
+#include "service/worker_pool.hpp"
+#include "wire/envelope.hpp"
+#include "wire/http_server.hpp"
+
+namespace brume::service {
+
+struct FrontDoorSettings {
+  bool simulated = false;            // an unknown access key is the account 123456789012's, and signatures are not needed
+  unsigned requests_in_flight = 512; // over it 503
+};
+
+// Threads: handle may be called from any thread.
+class FrontDoor {
+ public:
+  FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings);
+  ~FrontDoor();
+
+  void handle(wire::HttpRequest&& request, wire::Responder respond);
+  // For requests that do not get as far as handle.
+  wire::HttpResponse refuse(int status, std::string_view reason) const;
+
+  struct Counters {
+    std::atomic<std::uint64_t> requests{0}, errors{0}, refused{0};
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Pending;  // one request on its way
+
+  void admit(Pending& pending);
+  void identify(Pending& pending);
+  void look_up(Pending& pending);
+  void run(const std::shared_ptr<Pending>& pending);
+  void run_write(const std::shared_ptr<Pending>& pending);
+  void run_work(const std::shared_ptr<Pending>& pending);
+  void answer(Pending& pending);
+  void answer_failure(Pending& pending, std::exception_ptr failure);
+  void finish(Pending& pending, int status, std::string body);
+  std::optional<wire::Credential> find_credential(std::string_view access_key_id) const;
+
+  const Services& services_;
+  std::vector<ServiceTable> tables_;
+  std::unordered_map<std::string, const Action*> actions_;  // "ec2/RunInstances"
+  WorkerPool& workers_;
+  FrontDoorSettings settings_;
+  wire::SignatureVerifier verifier_;
+  std::atomic<unsigned> in_flight_{0};
+  Counters counters_;
+};
+
+}  // namespace brume::service
