@@ -47,6 +47,15 @@ void Controller::stop() {
   queue_->stop();
 }
 
+void Controller::power_off(milliseconds patience) {
+  const auto running = instances_->running_machines();
+  for (const auto& id : running) [[maybe_unused]] const auto pressed = engines_.hypervisor.press_power_button(id);
+  instances_->wait_until_down(patience);
+  for (const auto& id : running)
+    if (auto killed = engines_.hypervisor.kill(id); !killed) log::error("compute", "cannot end {}: {}", id, killed.error().message);
+  if (auto removed = engines_.network.remove_everything(); !removed) log::error("network", "{}", removed.error().message);
+}
+
 void Controller::follow(const state::Commit& commit) {
   vpcs_->follow(commit);
   instances_->follow(commit);

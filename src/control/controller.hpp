@@ -62,6 +62,10 @@ class Controller {
   // Leaves the machines, taps and files as they are. Idempotent.
   void stop();
 
+  // Asks every guest to shut down, ends those that have not after `patience`, and takes the networks off the host. What the state
+  // says stays: the instances that ran run again after the next start. Call after stop().
+  void power_off(milliseconds patience);
+
   // What the instance wrote to its serial port; nullopt: nothing is known of it. Reads a file.
   std::optional<compute::Hypervisor::Console> console(const std::string& instance_id, size_t limit);
   // Percent of a running image import; nullopt when none runs.

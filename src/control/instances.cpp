@@ -60,8 +60,9 @@ Result<void> InstanceReconciler::recover() {
 void InstanceReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     const auto* instance = change.now<state::Instance>();
-    if (instance == nullptr) continue;
     const auto* before = change.old<state::Instance>();
+    if (instance == nullptr && before != nullptr) wake_(queue_key(*before), milliseconds(0));
+    if (instance == nullptr) continue;
     if (before == nullptr || before->state != instance->state || before->reboots_asked != instance->reboots_asked)
       wake_(queue_key(*instance), milliseconds(0));
   }
@@ -86,6 +87,7 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
     case MachineEvent::guest_reset:
     case MachineEvent::resumed: return;
   }
+  heard_.notify_all();
   wake_(queue_key(*instance), milliseconds(0));
 }
 
@@ -95,10 +97,25 @@ InstanceReconciler::Progress InstanceReconciler::progress(const std::string& id)
   return at == progress_.end() ? Progress{} : at->second;
 }
 
+std::vector<std::string> InstanceReconciler::running_machines() const {
+  std::vector<std::string> ids;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, progress] : progress_)
+    if (progress.machine_runs) ids.push_back(id);
+  return ids;
+}
+
+void InstanceReconciler::wait_until_down(milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  heard_.wait_for(lock, limit, [&] {
+    return std::none_of(progress_.begin(), progress_.end(), [](const auto& each) { return each.second.machine_runs; });
+  });
+}
+
 void InstanceReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* instance = world->find<state::Instance>(key);
-  if (instance == nullptr) return;
+  if (instance == nullptr) return bury(key.substr(key.find('/') + 1));
   switch (instance->current_state()) {
     case InstanceState::pending: return bring_up(*instance);
     case InstanceState::running: return watch_running(*instance);
@@ -166,20 +183,28 @@ bool InstanceReconciler::open_taps(const state::World& world, const state::Insta
   return true;
 }
 
-void InstanceReconciler::bring_up(const state::Instance& instance) {
-  if (progress(instance.id).machine_runs) return settle_running(instance);  // started, then the daemon ended before it said so
-  const auto world = store_.world();
+bool InstanceReconciler::network_is_ready(const state::Instance& instance) {
   for (const auto& id : instance.interface_ids) {
     if (vpcs_.ready(id)) continue;
     if (const auto why = vpcs_.failure(id); !why.empty()) give_up(instance, "Server.InternalError", why);
-    return;  // the VPC's reconciler wakes us
+    return false;  // the VPC's reconciler wakes us
   }
-  compute::MachineSpec spec;
+  return true;
+}
+
+bool InstanceReconciler::prepare(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
   spec.id = instance.id;
   spec.uuid = machine_uuid(instance.id);
   spec.memory_mib = instance.memory_mib;
   spec.processors = instance.processors;
-  if (!make_disks(*world, instance, spec) || !boot_files(*world, instance, spec) || !open_taps(*world, instance, spec)) return;
+  return make_disks(world, instance, spec) && boot_files(world, instance, spec) && open_taps(world, instance, spec);
+}
+
+void InstanceReconciler::bring_up(const state::Instance& instance) {
+  if (progress(instance.id).machine_runs) return settle_running(instance);  // started, then the daemon ended before it said so
+  if (!network_is_ready(instance)) return;
+  compute::MachineSpec spec;
+  if (!prepare(*store_.world(), instance, spec)) return;
   note(instance.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
   if (auto started = engines_.hypervisor.start(std::move(spec)); !started) {
     note(instance.id, [](Progress& p) { p.machine_runs = false; });
@@ -238,11 +263,28 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
     wake_(queue_key(instance), seconds(5));
     return;
   }
-  handle_end(instance, now);
+  if (now.ended) return handle_end(instance, now);
+  // Nobody saw it end: the host was down, or Brume was stopped with its machines. EC2 brings such instances back.
+  if (network_is_ready(instance)) start_again(instance);
+}
+
+bool InstanceReconciler::start_again(const state::Instance& instance) {
+  compute::MachineSpec spec;
+  if (!prepare(*store_.world(), instance, spec)) {
+    note(instance.id, [](Progress& p) { p = Progress{}; p.ended = true; p.end_reason = "its disks, kernel or interfaces cannot be opened"; });
+    wake_(queue_key(instance), milliseconds(0));
+    return false;
+  }
+  note(instance.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
+  auto started = engines_.hypervisor.start(std::move(spec));
+  if (started) return true;
+  note(instance.id, [&](Progress& p) { p = Progress{}; p.ended = true; p.end_reason = started.error().message; });
+  wake_(queue_key(instance), milliseconds(0));
+  return false;
 }
 
 void InstanceReconciler::handle_end(const state::Instance& seen, const Progress& now) {
-  const std::string reason = now.ended ? now.end_reason : "the machine ended while its host or Brume was down";
+  const std::string& reason = now.end_reason;
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(seen.key());
     if (found == nullptr || found->current_state() != InstanceState::running) return;
@@ -269,21 +311,8 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
   if (now.machine_runs && !late) return;
   if (now.machine_runs) {
     if (auto done = engines_.hypervisor.reset(seen.id); !done) log::error("compute", "cannot reset {}: {}", seen.id, done.error().message);
-  } else {
-    const auto world = store_.world();
-    compute::MachineSpec spec;
-    spec.id = seen.id;
-    spec.uuid = machine_uuid(seen.id);
-    spec.memory_mib = seen.memory_mib;
-    spec.processors = seen.processors;
-    note(seen.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
-    const bool ready = make_disks(*world, seen, spec) && boot_files(*world, seen, spec) && open_taps(*world, seen, spec);
-    auto started = ready ? engines_.hypervisor.start(std::move(spec)) : fail(ErrorKind::broken, "its disks or interfaces cannot be opened");
-    if (!started) {
-      note(seen.id, [&](Progress& p) { p = Progress{}; p.ended = true; p.end_reason = started.error().message; });
-      wake_(queue_key(seen), milliseconds(0));
-      return;
-    }
+  } else if (!start_again(seen)) {
+    return;
   }
   note(seen.id, [](Progress& p) { p.rebooting = false; p.button_pressed.reset(); });
   store_.transact([&](state::Transaction& transaction) {
@@ -348,6 +377,15 @@ void InstanceReconciler::release(const state::Instance& instance) {
   if (auto killed = engines_.hypervisor.kill(instance.id); killed) note(instance.id, [](Progress& p) { p = Progress{}; });
 }
 
+// The record is gone, reaped or by a reset of the simulation: so goes whatever is left here.
+void InstanceReconciler::bury(const std::string& instance_id) {
+  if (progress(instance_id).machine_runs)
+    if (auto killed = engines_.hypervisor.kill(instance_id); !killed) log::error("compute", "cannot end {}: {}", instance_id, killed.error().message);
+  [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(instance_id);
+  const std::lock_guard lock(mutex_);
+  progress_.erase(instance_id);
+}
+
 void InstanceReconciler::reap(const state::Instance& seen) {
   const auto world = store_.world();
   const auto* dependents = world->find<state::Dependents>(seen.key());
@@ -391,13 +429,10 @@ void InstanceReconciler::reap(const state::Instance& seen) {
   }
   const auto age = clock_.now() - seen.state_since;
   if (age < settings_.patience.keep_terminated) return wake_(queue_key(seen), settings_.patience.keep_terminated - age + milliseconds(10));
-  [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(seen.id);
   store_.transact([&](state::Transaction& transaction) {
     transaction.erase<state::Instance>(seen.key());
     transaction.erase<state::TagSet>(seen.key());
   });
-  const std::lock_guard lock(mutex_);
-  progress_.erase(seen.id);
 }
 
 }  // namespace brume::control

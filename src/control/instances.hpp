@@ -4,6 +4,7 @@
 // crash between any two steps leaves something that the next look at the instance finishes or undoes.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -27,6 +28,10 @@ class InstanceReconciler {
   void hear(const compute::MachineReport& report);
   void reconcile(const std::string& key);
 
+  std::vector<std::string> running_machines() const;
+  // Until every machine has ended, at most for `limit`.
+  void wait_until_down(milliseconds limit);
+
  private:
   // What is known of an instance only here; lost with the daemon, and found out again.
   struct Progress {
@@ -45,7 +50,13 @@ class InstanceReconciler {
   void settle_running(const state::Instance& instance);
   void give_up(const state::Instance& instance, std::string_view code, const std::string& why);
 
+  // Fills in all that the instance's machine is made of. False: gave up, or has to wait for its network.
+  bool prepare(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
+  bool network_is_ready(const state::Instance& instance);
   void watch_running(const state::Instance& instance);
+  // The machine again for an instance that is running: after a reboot, or after the host was down.
+  bool start_again(const state::Instance& instance);
+  void bury(const std::string& instance_id);
   void handle_end(const state::Instance& instance, const Progress& progress);
   void reboot(const state::Instance& instance, const Progress& progress);
   void bring_down(const state::Instance& instance, milliseconds patience);
@@ -68,6 +79,7 @@ class InstanceReconciler {
   const ControllerSettings& settings_;
   VpcReconciler& vpcs_;
   Wake wake_;
+  std::condition_variable heard_;
   mutable std::mutex mutex_;  // never held across a call of anything else
   std::map<std::string, Progress> progress_;  // by instance id
 };
