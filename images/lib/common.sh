@@ -65,13 +65,14 @@ end_build() {
 finish_build() {
   cat >"$out/image.json"
   step "putting it in place"
+  # Only these files are made durable: a sync of the whole file system would wait for everybody else's writes.
+  sync "$out"/*
   rm -f "$destination/image.json"
   local file
   for file in "$out"/*; do
     [ "${file##*/}" = image.json ] || mv -f "$file" "$destination/"
   done
-  sync -f "$destination"
   mv -f "$out/image.json" "$destination/image.json"
-  sync -f "$destination"
+  sync "$destination"
   step "done: $destination ($(du -sh --exclude='.build.*' "$destination" | cut -f1))"
 }
