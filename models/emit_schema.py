@@ -11,6 +11,11 @@ KINDS = {"string": "string", "character": "string", "boolean": "boolean", "integ
 PROTOCOLS = {"ec2": "ec2", "query": "query", "rest-xml": "rest_xml"}
 
 
+def text(value):
+    """With its length known: clang's limit of constant steps does not stretch to counting ten thousand names."""
+    return f'"{value}"sv'
+
+
 def flag(value):
     return "true" if value else "false"
 
@@ -27,26 +32,27 @@ def service_file(model, families):
         first = len(members)
         required = shape.get("required", [])
         for member, ref in shape.get("members", {}).items():
-            members.append(f'{{"{member}","{model.parameter_name(member, ref)}","{model.element_name(member, ref)}",'
+            members.append(f'{{{text(member)},{text(model.parameter_name(member, ref))},{text(model.element_name(member, ref))},'
                            f'{index[ref["shape"]]},{since_of(ref)},{flag(member in required)},'
                            f'{flag(ref.get("idempotencyToken"))}}}')
         element = shape.get("member", shape.get("value"))
-        shapes.append(f'{{"{name}",Kind::{KINDS[shape["type"]]},{first},{len(members) - first},'
+        shapes.append(f'{{{text(name)},Kind::{KINDS[shape["type"]]},{first},{len(members) - first},'
                       f'{index[element["shape"]] if element else "none"}}}')
     operations = []
     for name, operation in sorted(model.operations.items()):
         sides = [str(index[operation[side]]) if side in operation else "none" for side in ("input", "output")]
-        operations.append(f'{{"{name}",{sides[0]},{sides[1]},{since_of(operation)},"{operation.get("token", "")}",'
-                          f'"{family_of.get(name, "")}"}}')
+        operations.append(f'{{{text(name)},{sides[0]},{sides[1]},{since_of(operation)},{text(operation.get("token", ""))},'
+                          f'{text(family_of.get(name, ""))}}}')
     table = lambda kind, name, rows: f"constexpr {kind} {name}[] = {{\n" + ",\n".join(rows) + "};\n"
     meta = model.metadata
     return (BANNER + '#include "wire/schema.hpp"\n\nnamespace brume::wire::schema {\nnamespace {\n'
+            + "using namespace std::string_view_literals;\n\n"
             + "constexpr std::uint32_t none = no_shape;\n"
             + table("Member", "members", members) + table("Shape", "shapes", shapes)
             + table("Operation", "operations", operations)
             + "}  // namespace\n\n"
             + f'extern const Service service_{model.service};\n'
-            + f'const Service service_{model.service} = {{"{model.service}", Protocol::{PROTOCOLS[meta["protocol"]]}, '
+            + f'constinit const Service service_{model.service} = {{"{model.service}", Protocol::{PROTOCOLS[meta["protocol"]]}, '
             + f'{version_number(meta["apiVersion"])}, "{meta["apiVersion"]}", "{meta.get("xmlNamespace", "")}", '
             + "operations, shapes, members};\n\n}  // namespace brume::wire::schema\n")
 

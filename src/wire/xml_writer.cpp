@@ -59,8 +59,9 @@ std::string_view escape_of(char c) {
   }
 }
 
+// Not memcpy: an empty view may have no data at all.
 char* put(char* out, std::string_view text) {
-  std::memcpy(out, text.data(), text.size());
+  std::char_traits<char>::copy(out, text.data(), text.size());
   return out + text.size();
 }
 
