@@ -1,0 +1,60 @@
+// SSH keys as EC2 makes, takes and names them. The only file of the EC2 actions that knows OpenSSL.
+//
+// Fingerprints follow the service, not the guide's sentence on RFC 4716 (INS-022). To compare one with a file at hand:
+//   made here, RSA:  openssl pkcs8 -in KEY.pem -nocrypt -topk8 -outform DER | openssl sha1 -c
+//   imported, RSA:   openssl pkey -in KEY.pem -pubout -outform DER | openssl md5 -c
+//   ED25519:         ssh-keygen -l -f KEY.pem       (SHA-256 in base64; here with its padding)
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace brume::ec2 {
+
+enum class KeyType { rsa, ed25519 };
+// pem: PKCS#1 for RSA, OpenSSH's own format for ED25519. ppk2: PuTTY's format that every PuTTY reads; ppk3: since PuTTY 0.75.
+enum class PrivateFormat { pem, ppk2, ppk3 };
+
+std::string_view name_of(KeyType type);  // "rsa", "ed25519"
+
+// Text that is overwritten when it goes, and that leaves no copies behind while it grows.
+class SecretText {
+ public:
+  SecretText();
+  ~SecretText();
+  SecretText(SecretText&& other) noexcept = default;
+  SecretText& operator=(SecretText&& other) noexcept;
+  SecretText(const SecretText&) = delete;
+  SecretText& operator=(const SecretText&) = delete;
+
+  void append(std::string_view more);
+  void append(char more) { append(std::string_view(&more, 1)); }
+  std::string_view view() const { return text_; }
+
+ private:
+  void wipe();
+  std::string text_;
+};
+
+struct PublicKey {
+  KeyType type = KeyType::rsa;
+  int bits = 0;
+  std::string line;         // "ssh-rsa AAAA…", without comment
+  std::string fingerprint;  // as of an imported key
+};
+
+struct NewKey {
+  PublicKey public_key;  // with the fingerprint of a key that was made here
+  SecretText private_key;
+};
+
+// RSA of 2048 bits, or ED25519. The comment goes into the formats that have room for one. RSA takes about a tenth of a second.
+NewKey make_key(KeyType type, PrivateFormat format, std::string_view comment);
+
+// Judges by content: an OpenSSH line, RFC 4716, PEM (public key, RSA public key, certificate), or DER of these, also in base64.
+// `invalid`: the sentence says what is wrong with it.
+Result<PublicKey> parse_public_key(std::string_view material);
+
+}  // namespace brume::ec2
