@@ -61,14 +61,22 @@ TEST(HttpParser, Refusals) {
   EXPECT_EQ(status("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
   EXPECT_EQ(status(head + "Content-Length: 17\r\n\r\n"), 413) << "before a byte of it is read";
   EXPECT_EQ(status(head + "Content-Length: 99999999999999999999\r\n\r\n"), 400);
-  EXPECT_EQ(status(head + "Transfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n9\r\n"), 413);
-  EXPECT_EQ(status(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 400);
+  EXPECT_EQ(status(head + "Transfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n9\r\nabc"), 413);
+  EXPECT_EQ(status(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nabc"), 400);
   EXPECT_EQ(status(head + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(400, 'x')), 400);
   EXPECT_EQ(status(head + "X: " + std::string(300, 'x')), 431);
   EXPECT_EQ(status("GET /" + std::string(300, 'x')), 431);
   std::string lines = head;
   for (int i = 0; i < 60; ++i) lines += "a: b\r\n";
   EXPECT_EQ(status(lines), 431) << "no line is long, but all of them are";
+}
+
+// An assertion of Beast 1.81 that a peer could reach; found by fuzzing.
+TEST(HttpParser, TrailerRightBehindAnEmptyBody) {
+  HttpParser parser(256, 16);
+  EXPECT_EQ(feed(parser, "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\na: b\r\n\r\n", 1), State::complete);
+  HttpParser broken(256, 16);
+  EXPECT_EQ(feed(broken, "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nad\r\n\r\n", 1), State::failed);
 }
 
 TEST(HttpParser, KeepAliveAndContinue) {
