@@ -16,14 +16,15 @@ Error broken(std::string_view key, std::string_view why) {
 
 class Loader {
  public:
+  explicit Loader(const RecordLoaded& loaded) : loaded_(loaded) {}
   void add(std::string_view key, std::string_view value);
-  Result<std::vector<LoadedRecord>> finish();
+  Result<void> finish();
 
  private:
+  const RecordLoaded& loaded_;
   Error failure_;
   bool failed_ = false;
   std::map<std::string, size_t> unknown_;
-  std::vector<LoadedRecord> records_;
 };
 
 void Loader::add(std::string_view key, std::string_view value) {
@@ -42,20 +43,20 @@ void Loader::add(std::string_view key, std::string_view value) {
   auto record = decode(*kind, value);
   if (!record) return refuse(record.error().message);
   if (key_of(*kind, record->get()) != key.substr(slash + 1)) return refuse("holds a record of another key");
-  records_.push_back({*kind, std::string(key.substr(slash + 1)), std::move(*record)});
+  loaded_(*kind, key.substr(slash + 1), std::move(*record));
 }
 
-Result<std::vector<LoadedRecord>> Loader::finish() {
+Result<void> Loader::finish() {
   if (failed_) return brume::fail(failure_);
   for (const auto& [kind, count] : unknown_)
     log::warning("state", "{} entries of the unknown kind {} are left alone; a newer Brume wrote them", count, kind);
-  return std::move(records_);
+  return {};
 }
 
 }  // namespace
 
-Result<std::vector<LoadedRecord>> load_records(Log& log) {
-  Loader loader;
+Result<void> load_records(Log& log, const RecordLoaded& loaded) {
+  Loader loader(loaded);
   const auto read = log.load([&](std::string_view key, std::string_view value) { loader.add(key, value); });
   if (!read) return brume::fail(read.error());
   return loader.finish();

@@ -1,23 +1,19 @@
 // Reading a whole log at start.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "state/records.hpp"
 #include "state/store.hpp"
 
 namespace brume::state {
 
-struct LoadedRecord {
-  Kind kind;
-  std::string key;
-  std::shared_ptr<const void> record;
-};
+using RecordLoaded = std::function<void(Kind kind, std::string_view key, std::shared_ptr<const void> record)>;
 
-// Every record, in the order of the log. `broken`: an entry that cannot be understood. Entries of a kind that is not known here (a
-// newer Brume's) are left where they are and reported in the operator's log.
-Result<std::vector<LoadedRecord>> load_records(Log& log);
+// Hands over every record, in the order of the log. `broken`: an entry that cannot be understood. Entries of a kind that is not known
+// here (a newer Brume's) are left where they are and reported in the operator's log.
+Result<void> load_records(Log& log, const RecordLoaded& loaded);
 
 }  // namespace brume::state

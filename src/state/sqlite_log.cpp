@@ -34,8 +34,18 @@ struct FinishStatement {
 using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
 
+// What the operating system said of the last failed access: sqlite3_system_errno() often has lost it to a call in between.
+int system_code_of(sqlite3* database) {
+  sqlite3_file* wal = nullptr;
+  int code = 0;
+  if (sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal != nullptr && wal->pMethods != nullptr)
+    wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &code);
+  if (code == 0) sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &code);
+  return code != 0 ? code : sqlite3_system_errno(database);
+}
+
 Error error_of(sqlite3* database, int code, const std::string& path) {
-  const int system_code = sqlite3_system_errno(database);
+  const int system_code = system_code_of(database);
   const std::string message = path + ": " + sqlite3_errmsg(database);
   switch (code & 0xff) {
     case SQLITE_FULL: return {ErrorKind::exhausted, path + ": the disk is full"};

@@ -1,5 +1,7 @@
 #include "state/store.hpp"
 
+#include <malloc.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -251,9 +253,12 @@ void Store::Implementation::stop() {
 Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Log> log, const Clock& clock, Random& random) {
   World world;
   world.version_ = log->version();
-  auto records = load_records(*log);
-  if (!records) return brume::fail(records.error());
-  for (auto& loaded : *records) world.set(loaded.kind, loaded.key, std::move(loaded.record));
+  const auto loaded = load_records(*log, [&world](Kind kind, std::string_view key, std::shared_ptr<const void> record) {
+    world.put_unindexed(kind, key, std::move(record));
+  });
+  if (!loaded) return brume::fail(loaded.error());
+  world.index_all();
+  ::malloc_trim(0);  // what reading left behind
   return std::unique_ptr<Store>(new Store(std::make_unique<Implementation>(std::move(log), clock, random, std::move(world))));
 }
 

@@ -1,6 +1,9 @@
 #include "state/world.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "state/kinds.hpp"
@@ -19,6 +22,21 @@ World::Record World::set(Kind kind, std::string_view key, Record record) {
   if (record) records.put(key, std::move(record));
   else if (before) records.erase(key);
   return before;
+}
+
+void World::put_unindexed(Kind kind, std::string_view key, Record record) { maps_[static_cast<size_t>(kind)].put(key, std::move(record)); }
+
+void World::index_all() {
+  std::array<std::vector<std::pair<std::string, Record>>, static_cast<size_t>(Index::count)> entries;
+  for (size_t kind = 0; kind < maps_.size(); ++kind) {
+    for (auto at = maps_[kind].seek({}, {}); at.valid(); at.next())
+      for (auto& entry : index_entries(static_cast<Kind>(kind), at.key(), at.value()))
+        entries[static_cast<size_t>(entry.index)].emplace_back(std::move(entry.key), at.shared_value());
+  }
+  for (size_t index = 0; index < entries.size(); ++index) {
+    std::sort(entries[index].begin(), entries[index].end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [key, record] : entries[index]) indexes_[index].put(key, std::move(record));
+  }
 }
 
 }  // namespace brume::state

@@ -99,6 +99,9 @@ class World {
   using Record = std::shared_ptr<const void>;
   // Puts the record (null: erases what is there) and keeps the indexes in step. Returns what was there.
   Record set(Kind kind, std::string_view key, Record record);
+  // For the start: put leaves the indexes alone, index_all then makes them from nothing, sorted, which fills their nodes.
+  void put_unindexed(Kind kind, std::string_view key, Record record);
+  void index_all();
   const PersistentMap& map(Kind kind) const { return maps_[static_cast<size_t>(kind)]; }
   const PersistentMap& index_map(Index index) const { return indexes_[static_cast<size_t>(index)]; }
 
