@@ -1,0 +1,90 @@
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "cli/commands.hpp"
+
+namespace brume::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string text(const json::value& object, std::string_view name) {
+  const auto* value = object.as_object().if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+// The one place where a secret is printed: for the person who asked for the key.
+int show_keys(const json::value& account) {
+  std::printf("account     %s  %s\n", text(account, "id").c_str(), text(account, "name").c_str());
+  for (const auto& key : account.at("keys").as_array()) std::printf("access key  %s\nsecret      %s\n", text(key, "id").c_str(), text(key, "secret").c_str());
+  return 0;
+}
+
+}  // namespace
+
+int account_create(const Options& options, const std::string& name, const std::string& id) {
+  auto made = AdminClient(options.home).post("/accounts", json::object{{"name", name}, {"id", id}});
+  return made ? show_keys(*made) : complain(made.error());
+}
+
+int account_list(const Options& options, bool as_json) {
+  auto list = AdminClient(options.home).get("/accounts");
+  if (!list) return complain(list.error());
+  for (auto& account : list->as_array())
+    for (auto& key : account.at("keys").as_array()) key.as_object().erase("secret");
+  if (as_json) {
+    std::printf("%s\n", json::serialize(*list).c_str());
+    return 0;
+  }
+  for (const auto& account : list->as_array()) {
+    std::printf("%s\t%s\t%s", text(account, "id").c_str(), text(account, "created").c_str(), text(account, "name").c_str());
+    for (const auto& key : account.at("keys").as_array()) std::printf("\t%s", text(key, "id").c_str());
+    std::printf("\n");
+  }
+  return 0;
+}
+
+int account_add_key(const Options& options, const std::string& account) {
+  auto made = AdminClient(options.home).post("/accounts/" + account + "/keys", json::object{});
+  return made ? show_keys(*made) : complain(made.error());
+}
+
+int account_delete_key(const Options& options, const std::string& account, const std::string& key) {
+  auto left = AdminClient(options.home).remove("/accounts/" + account + "/keys/" + key);
+  return left ? 0 : complain(left.error());
+}
+
+int environment(const Options& options, const std::string& account) {
+  const AdminClient admin(options.home);
+  auto status = admin.get("/status");
+  if (!status) return complain(status.error());
+  auto credentials = admin.credentials(account);
+  if (!credentials) return complain(credentials.error());
+  std::printf("export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_DEFAULT_REGION=%s\n",
+              text(*status, "endpoint").c_str(), credentials->access_key_id.c_str(), credentials->secret.c_str(), text(*status, "region").c_str());
+  return 0;
+}
+
+int status(const Options& options, bool as_json) {
+  auto shown = AdminClient(options.home).get("/status");
+  if (!shown) return complain(shown.error());
+  if (as_json) {
+    std::printf("%s\n", json::serialize(*shown).c_str());
+    return 0;
+  }
+  const auto& s = *shown;
+  if (s.at("simulated").as_bool()) std::printf("SIMULATION   instances, networks and disks are only pretended\n");
+  std::printf("endpoint     %s  (region %s)\n", text(s, "endpoint").c_str(), text(s, "region").c_str());
+  std::printf("home         %s  (process %lld)\n", text(s, "home").c_str(), static_cast<long long>(s.at("pid").as_int64()));
+  std::printf("machines     %s: %s\n", text(s, "accelerator").c_str(), text(s, "acceleratorReason").c_str());
+  std::printf("public pool  %s\n", text(s, "publicPool").c_str());
+  std::printf("accounts     %s\n", json::serialize(s.at("accounts")).c_str());
+  std::printf("images       %s\n", json::serialize(s.at("images")).c_str());
+  std::printf("instances   ");
+  for (const auto& [name, count] : s.at("instances").as_object()) std::printf(" %s %s", json::serialize(count).c_str(), std::string(name).c_str());
+  std::printf("\n");
+  return 0;
+}
+
+}  // namespace brume::cli

@@ -1,0 +1,38 @@
+// The daemon's operator socket, as values.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+#include <boost/json/value.hpp>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace brume::cli {
+
+struct Credentials {
+  std::string account;
+  std::string access_key_id;
+  std::string secret;
+};
+
+class AdminClient {
+ public:
+  explicit AdminClient(std::string home) : home_(std::move(home)) {}
+
+  // `not_found`, `refused`: no daemon runs on this home folder.
+  Result<boost::json::value> get(const std::string& path) const { return call("GET", path, {}); }
+  Result<boost::json::value> post(const std::string& path, const boost::json::value& body) const;
+  Result<boost::json::value> remove(const std::string& path) const { return call("DELETE", path, {}); }
+
+  bool daemon_runs() const;
+  // The account's first active key; of the first account when `account` is empty.
+  Result<Credentials> credentials(std::string account) const;
+  const std::string& home() const { return home_; }
+
+ private:
+  Result<boost::json::value> call(const std::string& method, const std::string& path, std::string body) const;
+
+  std::string home_;
+};
+
+}  // namespace brume::cli

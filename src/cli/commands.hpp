@@ -1,0 +1,58 @@
+// What the brume command can do. Each returns the exit code; errors are printed with what to do about them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "cli/admin_client.hpp"
+
+namespace brume::cli {
+
+struct Options {
+  std::string home = "/var/lib/brume";
+  std::uint16_t port = 8773;
+};
+
+// Prints "brume: sentence" and returns 1.
+int complain(const Error& error);
+int complain(std::string_view sentence);
+
+// The folder that this program lies in, and beside it what belongs to it: brumed, and the source tree's images/.
+std::string program_folder();
+std::string images_folder();
+
+struct UpOptions {
+  std::string image = "tiny";
+  bool all_images = true;
+};
+int up(const Options& options, const UpOptions& up_options);
+int down(const Options& options);
+int status(const Options& options, bool as_json);
+int environment(const Options& options, const std::string& account);
+
+int account_create(const Options& options, const std::string& name, const std::string& id);
+int account_list(const Options& options, bool as_json);
+int account_add_key(const Options& options, const std::string& account);
+int account_delete_key(const Options& options, const std::string& account, const std::string& key);
+
+struct ImportOptions {
+  std::string file;
+  std::string name;
+  std::string description;
+  std::string architecture = "x86_64";
+  std::string root_device_name = "/dev/sda1";
+  std::string account;
+  bool is_public = false;
+};
+int image_build(const Options& options, const std::string& recipe);
+int image_import(const Options& options, const ImportOptions& import);
+int image_list(const Options& options, bool as_json);
+
+// Starts brumed in the background unless it runs, and waits until it serves.
+Result<void> start_daemon(const Options& options);
+// Builds the recipe unless an image of its name is there, registers it and waits until it can be launched. Returns its id.
+Result<std::string> provide_image(const AdminClient& admin, const std::string& recipe);
+
+}  // namespace brume::cli

@@ -1,0 +1,32 @@
+// One request, one answer, over TCP or the operator's unix socket. Blocking, bounded in time and size; enough for a command.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace brume::cli {
+
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+};
+
+struct HttpCall {
+  std::string method = "GET";
+  std::string path = "/";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  milliseconds limit = seconds(30);
+};
+
+Result<HttpAnswer> call_unix(const std::string& socket_path, const HttpCall& call);
+Result<HttpAnswer> call_tcp(const std::string& host, std::uint16_t port, const HttpCall& call);
+
+// Connects and waits for the peer's first line, at most `limit`: an SSH server introduces itself without being asked.
+Result<std::string> read_banner(const std::string& address, std::uint16_t port, milliseconds limit);
+
+}  // namespace brume::cli

@@ -1,0 +1,93 @@
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+
+using namespace brume::cli;
+
+namespace {
+
+void add_account_commands(CLI::App& app, const Options& options, int& code) {
+  auto* account = app.add_subcommand("account", "Accounts and their access keys");
+  account->require_subcommand(1);
+  struct Values {
+    std::string name, id, key;
+    bool json = false;
+  };
+  const auto values = std::make_shared<Values>();
+  auto* create = account->add_subcommand("create", "Make an account with an access key and a default VPC");
+  create->add_option("name", values->name, "What to call it");
+  create->add_option("--id", values->id, "Twelve digits; default: random");
+  create->callback([&options, values, &code] { code = account_create(options, values->name, values->id); });
+  auto* list = account->add_subcommand("list", "All accounts, without secrets");
+  list->add_flag("--json", values->json, "As JSON");
+  list->callback([&options, values, &code] { code = account_list(options, values->json); });
+  auto* add_key = account->add_subcommand("add-key", "Make a second access key");
+  add_key->add_option("account", values->id, "Account id")->required();
+  add_key->callback([&options, values, &code] { code = account_add_key(options, values->id); });
+  auto* delete_key = account->add_subcommand("delete-key", "Delete an access key at once");
+  delete_key->add_option("account", values->id, "Account id")->required();
+  delete_key->add_option("key", values->key, "Access key id")->required();
+  delete_key->callback([&options, values, &code] { code = account_delete_key(options, values->id, values->key); });
+}
+
+void add_image_commands(CLI::App& app, const Options& options, int& code) {
+  auto* image = app.add_subcommand("image", "Machine images: build the starter images, bring in others");
+  image->require_subcommand(1);
+  const auto recipe = std::make_shared<std::string>();
+  auto* build = image->add_subcommand("build", "Build a starter image from Debian's packages and register it");
+  build->add_option("recipe", *recipe, "tiny or debian-12")->required();
+  build->callback([&options, recipe, &code] { code = image_build(options, *recipe); });
+  const auto import = std::make_shared<ImportOptions>();
+  auto* bring = image->add_subcommand("import", "Register a cloud image: qcow2, raw, VMDK or VHD");
+  bring->add_option("file", import->file, "The disk image")->required()->check(CLI::ExistingFile);
+  bring->add_option("--name", import->name, "Name of the image")->required();
+  bring->add_option("--description", import->description, "What it is");
+  bring->add_option("--architecture", import->architecture, "x86_64 or i386")->capture_default_str();
+  bring->add_option("--root-device", import->root_device_name, "Name of the root device")->capture_default_str();
+  bring->add_option("--account", import->account, "Owner; default: the first account");
+  bring->add_flag("--public", import->is_public, "Every account may launch it");
+  bring->callback([&options, import, &code] { code = image_import(options, *import); });
+  const auto json = std::make_shared<bool>(false);
+  auto* list = image->add_subcommand("list", "All images with their state");
+  list->add_flag("--json", *json, "As JSON");
+  list->callback([&options, json, &code] { code = image_list(options, *json); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "brume: an Amazon EC2 on machines of your own.\n\n"
+      "  brume up                 start the cloud and an instance to log in to\n"
+      "  eval \"$(brume env)\"      point the AWS command line and SDKs at it\n"
+      "  aws ec2 describe-instances\n"
+      "  brume down               stop everything; what is stored stays\n"};
+  app.get_formatter()->column_width(30);
+  app.require_subcommand(1);
+  Options options;
+  int code = 0;
+  app.add_option("--home", options.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
+  app.add_option("--port", options.port, "Port of the API, for a daemon that is to be started")->envname("BRUME_PORT")->capture_default_str();
+  UpOptions up_options;
+  bool json = false;
+  bool only_image = false;
+  std::string account;
+  auto* up_command = app.add_subcommand("up", "Start the cloud, build the starter images, launch an instance and wait until SSH answers");
+  up_command->add_option("--image", up_options.image, "Recipe of the image to launch")->capture_default_str();
+  up_command->add_flag("--only-this-image", only_image, "Do not build the other starter images");
+  up_command->callback([&] {
+    up_options.all_images = !only_image;
+    code = up(options, up_options);
+  });
+  app.add_subcommand("down", "Stop the instances' machines and the cloud; a later 'up' goes on where it was")->callback([&] { code = down(options); });
+  auto* status_command = app.add_subcommand("status", "What runs");
+  status_command->add_flag("--json", json, "As JSON");
+  status_command->callback([&] { code = status(options, json); });
+  auto* env_command = app.add_subcommand("env", "Print the environment for the AWS command line and SDKs, to be evaluated by a shell");
+  env_command->add_option("--account", account, "Account id; default: the first account");
+  env_command->callback([&] { code = environment(options, account); });
+  add_account_commands(app, options, code);
+  add_image_commands(app, options, code);
+  CLI11_PARSE(app, argc, argv);
+  return code;
+}

@@ -1,0 +1,71 @@
+#include "daemon/accounts.hpp"
+
+#include <algorithm>
+
+#include "ec2/network.hpp"
+#include "wire/api_error.hpp"
+
+namespace brume::daemon {
+namespace {
+
+constexpr size_t keys_per_account = 2;
+
+template <class R>
+void erase_all(state::Transaction& transaction, const std::string& account) {
+  std::vector<std::string> keys;
+  transaction.world().each_of<R>(account, [&](const R& record) { keys.push_back(record.key()); });
+  for (const auto& key : keys) transaction.erase<R>(key);
+}
+
+}  // namespace
+
+state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id) {
+  if (id.empty()) do id = transaction.random().text(12, "0123456789");
+    while (id.front() == '0' || transaction.find<state::Account>(id) != nullptr);
+  if (id.size() != 12 || !std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    throw wire::ApiError(400, "ValidationError", "An account id has 12 digits.");
+  if (transaction.find<state::Account>(id) != nullptr) throw wire::ApiError(409, "EntityAlreadyExists", "There is an account " + id + " already.");
+  state::Account account;
+  account.id = id;
+  account.name = name;
+  account.created = transaction.now();
+  transaction.put(account);
+  create_access_key(transaction, id);
+  ec2::make_default_network(transaction, id, settings);
+  return account;
+}
+
+state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account) {
+  if (transaction.find<state::Account>(account) == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + account + ".");
+  size_t count = 0;
+  transaction.world().each<state::AccessKey>("", [&](const state::AccessKey& key) { count += key.account == account; });
+  if (count >= keys_per_account)
+    throw wire::ApiError(409, "LimitExceeded", "The account " + account + " has two access keys already; delete one first.");
+  state::AccessKey key;
+  key.id = "AKIA" + transaction.random().text(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+  key.account = account;
+  key.secret = transaction.random().text(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+  key.created = transaction.now();
+  transaction.put(key);
+  return key;
+}
+
+void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account) {
+  using namespace state;
+  erase_all<KeyPair>(transaction, account);
+  erase_all<SecurityGroup>(transaction, account);
+  erase_all<Vpc>(transaction, account);
+  erase_all<Subnet>(transaction, account);
+  erase_all<NetworkInterface>(transaction, account);
+  erase_all<Image>(transaction, account);
+  erase_all<Snapshot>(transaction, account);
+  erase_all<Volume>(transaction, account);
+  erase_all<Instance>(transaction, account);
+  erase_all<UserData>(transaction, account);
+  erase_all<TagSet>(transaction, account);
+  erase_all<ClientToken>(transaction, account);
+  erase_all<Dependents>(transaction, account);
+  ec2::make_default_network(transaction, account, settings);
+}
+
+}  // namespace brume::daemon

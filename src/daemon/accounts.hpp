@@ -1,0 +1,21 @@
+// Accounts and their access keys (NET-005, NET-009): made by the operator, not by the API.
+#pragma once
+
+#include <string>
+
+#include "service/services.hpp"
+#include "state/store.hpp"
+
+namespace brume::daemon {
+
+// A new account with an access key and the default network. `id` empty: a random one of 12 digits. Throws ApiError when the id is
+// taken or not 12 digits.
+state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id = {});
+
+// Throws ApiError LimitExceeded: two keys are in use already (NET-005), or NoSuchEntity.
+state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account);
+
+// Everything that the account owns is gone, and it has a new default network. For simulation mode.
+void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account);
+
+}  // namespace brume::daemon

@@ -1,0 +1,202 @@
+#include "daemon/admin.hpp"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "daemon/accounts.hpp"
+#include "ec2/images.hpp"
+#include "wire/api_error.hpp"
+
+namespace brume::daemon {
+namespace {
+
+namespace json = boost::json;
+
+wire::HttpResponse reply(const json::value& value, int status = 200) {
+  wire::HttpResponse response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.body = json::serialize(value);
+  response.body += '\n';
+  return response;
+}
+
+wire::HttpResponse reply(const wire::ApiError& error) { return reply(json::object{{"code", error.code}, {"message", error.message}}, error.status); }
+
+json::object read_body(const wire::HttpRequest& request) {
+  if (request.body.empty()) return {};
+  json::parse_options options;
+  options.max_depth = 8;
+  boost::system::error_code failure;
+  auto value = json::parse(request.body, failure, {}, options);
+  if (failure || !value.is_object()) throw wire::ApiError(400, "ValidationError", "The body is not a JSON object.");
+  return std::move(value.as_object());
+}
+
+std::string text_of(const json::object& body, std::string_view name) {
+  const auto* value = body.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+std::int64_t number_of(const json::object& body, std::string_view name) {
+  const auto* value = body.if_contains(name);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+json::array keys_of(const state::World& world, const std::string& account) {
+  std::vector<const state::AccessKey*> keys;
+  world.each<state::AccessKey>("", [&](const state::AccessKey& key) { if (key.account == account) keys.push_back(&key); });
+  std::sort(keys.begin(), keys.end(), [](const auto* a, const auto* b) { return a->created < b->created; });
+  json::array list;
+  for (const auto* key : keys)
+    list.push_back(json::object{{"id", key->id}, {"secret", key->secret}, {"active", key->active}, {"created", format_iso8601(key->created)}});
+  return list;
+}
+
+json::object show_account(const state::World& world, const state::Account& account) {
+  return {{"id", account.id}, {"name", account.name}, {"created", format_iso8601(account.created)}, {"enabled", account.enabled},
+          {"keys", keys_of(world, account.id)}};
+}
+
+const state::Account& find_account(const state::World& world, const std::string& id) {
+  const auto* account = world.find<state::Account>(id);
+  if (account == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + id + "; 'brume account list' shows them.");
+  return *account;
+}
+
+json::object show_status(const AdminParts& parts) {
+  const auto world = parts.services.store.world();
+  const auto& settings = parts.services.settings;
+  std::map<std::string, std::int64_t> states;
+  world->each<state::Instance>("", [&](const state::Instance& instance) { ++states[std::string(state::name_of(instance.current_state()))]; });
+  json::object instances;
+  for (const auto& [name, count] : states) instances[name] = count;
+  const auto* pool = world->find<state::Setting>("public-pool");
+  const auto* first = world->find<state::Setting>("first-account");
+  json::object status{{"pid", ::getpid()},
+                      {"home", parts.home},
+                      {"endpoint", settings.endpoint},
+                      {"region", settings.region},
+                      {"simulated", settings.simulated},
+                      {"accelerator", parts.hypervisor.accelerator},
+                      {"acceleratorReason", parts.hypervisor.reason},
+                      {"publicPool", pool == nullptr ? "" : pool->value},
+                      {"firstAccount", first == nullptr ? "" : first->value},
+                      {"accounts", world->size<state::Account>()},
+                      {"images", world->size<state::Image>()},
+                      {"volumes", world->size<state::Volume>()},
+                      {"instances", std::move(instances)},
+                      {"requests", parts.front_door.counters().requests.load()},
+                      {"errors", parts.front_door.counters().errors.load()}};
+  if (const auto free = free_bytes(parts.home)) status["freeBytes"] = *free;
+  return status;
+}
+
+json::object show_image(const AdminParts& parts, const state::World& world, const state::Image& image) {
+  json::object shown{{"id", image.id}, {"account", image.account}, {"name", image.name}, {"type", image.type}, {"state", image.state},
+                     {"reason", image.state_reason}, {"public", image.is_public}};
+  std::string waits_for;
+  for (const auto& id : {image.kernel_id, image.ramdisk_id}) {
+    const auto* boot = id.empty() ? nullptr : world.find_indexed<state::Image>(state::Index::image_by_id, id);
+    if (boot != nullptr && boot->state == "failed") shown["state"] = "failed", shown["reason"] = boot->state_reason;
+    else if (boot != nullptr && boot->state == "pending" && image.state == "available") shown["state"] = "pending";
+  }
+  if (const auto percent = parts.controller.import_progress(image.id)) shown["progress"] = *percent;
+  return shown;
+}
+
+json::object import_image(const AdminParts& parts, const json::object& body) {
+  ec2::ImageImport import;
+  import.account = text_of(body, "account");
+  import.name = text_of(body, "name");
+  import.description = text_of(body, "description");
+  import.disk_file = text_of(body, "disk");
+  import.kernel_file = text_of(body, "kernel");
+  import.ramdisk_file = text_of(body, "ramdisk");
+  import.kernel_arguments = text_of(body, "kernelArguments");
+  import.least_size_gib = number_of(body, "sizeGib");
+  import.is_public = body.contains("public") && body.at("public").is_bool() && body.at("public").get_bool();
+  if (auto device = text_of(body, "rootDeviceName"); !device.empty()) import.root_device_name = device;
+  if (auto architecture = text_of(body, "architecture"); !architecture.empty()) import.architecture = architecture;
+  if (import.account.empty())
+    if (const auto* first = parts.services.store.world()->find<state::Setting>("first-account")) import.account = first->value;
+  find_account(*parts.services.store.world(), import.account);
+  for (const auto* file : {&import.disk_file, &import.kernel_file, &import.ramdisk_file})
+    if (!file->empty() && !path_exists(*file)) throw wire::ApiError(400, "ValidationError", "There is no file " + *file + ".");
+  if (import.disk_file.empty()) throw wire::ApiError(400, "ValidationError", "Which disk image?");
+  std::string id;
+  parts.services.store.transact([&](state::Transaction& transaction) { id = ec2::import_image(transaction, import); });
+  return {{"id", id}};
+}
+
+json::array show_images(const AdminParts& parts) {
+  const auto world = parts.services.store.world();
+  json::array list;
+  world->each<state::Image>("", [&](const state::Image& image) { list.push_back(show_image(parts, *world, image)); });
+  return list;
+}
+
+}  // namespace
+
+wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
+  const auto parts = split(request.path().substr(std::min<size_t>(1, request.path().size())), '/');
+  const auto is = [&](std::string_view method, std::initializer_list<std::string_view> pattern) {
+    return request.method == method && parts.size() == pattern.size() &&
+           std::equal(parts.begin(), parts.end(), pattern.begin(), [](auto part, auto wanted) { return wanted == "*" || part == wanted; });
+  };
+  auto& store = parts_.services.store;
+  const auto name_of_part = [&](size_t index) { return std::string(parts[index]); };
+  if (is("GET", {"status"})) return reply(show_status(parts_));
+  if (is("GET", {"accounts"})) {
+    const auto world = store.world();
+    json::array list;
+    world->each<state::Account>("", [&](const state::Account& account) { list.push_back(show_account(*world, account)); });
+    return reply(list);
+  }
+  if (is("POST", {"accounts"})) {
+    const auto body = read_body(request);
+    std::string id;
+    store.transact([&](state::Transaction& t) { id = create_account(t, parts_.services.settings, text_of(body, "name"), text_of(body, "id")).id; });
+    return reply(show_account(*store.world(), find_account(*store.world(), id)), 201);
+  }
+  if (is("GET", {"accounts", "*"})) return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
+  if (is("POST", {"accounts", "*", "keys"})) {
+    store.transact([&](state::Transaction& t) { create_access_key(t, name_of_part(1)); });
+    return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))), 201);
+  }
+  if (is("DELETE", {"accounts", "*", "keys", "*"})) {
+    store.transact([&](state::Transaction& t) {
+      const auto* key = t.find<state::AccessKey>(name_of_part(3));
+      if (key == nullptr || key->account != name_of_part(1)) throw wire::ApiError(404, "NoSuchEntity", "There is no such access key.");
+      t.erase<state::AccessKey>(name_of_part(3));
+    });
+    return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
+  }
+  if (is("GET", {"images"})) return reply(show_images(parts_));
+  if (is("POST", {"images"})) return reply(import_image(parts_, read_body(request)), 201);
+  if (is("POST", {"shut-down"})) {
+    const auto body = read_body(request);
+    const bool with_machines = body.contains("machines") && body.at("machines").is_bool() && body.at("machines").get_bool();
+    parts_.shut_down(with_machines);
+    return reply(json::object{{"pid", ::getpid()}});
+  }
+  return reply(wire::ApiError(404, "NotFound", "There is nothing at " + std::string(request.path()) + "."));
+}
+
+void Admin::handle(wire::HttpRequest&& request, wire::Responder respond) {
+  const auto work = [this, request = std::move(request), respond] {
+    try {
+      respond(answer(request));
+    } catch (const wire::ApiError& error) {
+      respond(reply(error));
+    } catch (const std::exception& error) {
+      respond(reply(wire::ApiError(500, "InternalError", error.what())));
+    }
+  };
+  if (!parts_.workers.submit(work)) respond(reply(wire::ApiError(503, "Unavailable", "Too much is going on; try again.")));
+}
+
+}  // namespace brume::daemon

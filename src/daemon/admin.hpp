@@ -1,0 +1,36 @@
+// The operator's interface: JSON over HTTP on a unix socket that only root may open. The brume command is its client.
+#pragma once
+
+#include <functional>
+
+#include "control/controller.hpp"
+#include "service/front_door.hpp"
+#include "service/services.hpp"
+#include "wire/http_server.hpp"
+
+namespace brume::daemon {
+
+struct AdminParts {
+  const service::Services& services;
+  control::Controller& controller;
+  service::WorkerPool& workers;
+  const service::FrontDoor& front_door;
+  compute::Hypervisor::Description hypervisor;
+  std::string home;
+  // Ends the daemon; with machines: everything that runs and is on the host as well.
+  std::function<void(bool with_machines)> shut_down;
+};
+
+// Threads: handle may be called from any thread.
+class Admin {
+ public:
+  explicit Admin(AdminParts parts) : parts_(std::move(parts)) {}
+  void handle(wire::HttpRequest&& request, wire::Responder respond);
+
+ private:
+  wire::HttpResponse answer(const wire::HttpRequest& request);
+
+  AdminParts parts_;
+};
+
+}  // namespace brume::daemon

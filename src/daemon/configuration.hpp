@@ -1,0 +1,44 @@
+// What the operator may decide: the daemon's options, and where things lie below BRUME_HOME.
+//
+//   state.db            the state, mode 0600            metadata.key   signs metadata session tokens, 0600
+//   admin.sock          the operator's socket, 0600     brumed.pid     of the running daemon, locked while it runs
+//   brumed.log          written by 'brume up'           tls/           certificate and key, made at first use
+//   machines/           one folder a running machine    blocks/        volumes, snapshots, kernels
+//   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
+//   instance-types.tsv  the operator's own types
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace brume::daemon {
+
+struct Configuration {
+  std::string home = "/var/lib/brume";
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8773;
+  bool simulate = false;
+  bool tls = false;
+  bool verbose = false;
+  std::string accelerator = "auto";  // "kvm", "tcg"
+  std::string public_pool;           // empty: chosen by the network engine
+  std::string region = "us-east-1";
+  std::int64_t zones = 3;
+  std::int64_t instance_limit = 0;
+  std::int64_t keep_terminated_seconds = 3600;
+
+  std::string path(const std::string& name) const { return home + "/" + name; }
+};
+
+// From the command line and BRUME_HOME. An exit code instead when there is nothing to run: help was printed, or the options are wrong.
+struct CommandLine {
+  Configuration configuration;
+  std::optional<int> exit_code;
+};
+CommandLine read_command_line(int argc, char** argv);
+
+}  // namespace brume::daemon

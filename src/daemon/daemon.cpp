@@ -1,0 +1,351 @@
+#include "daemon/daemon.hpp"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "control/controller.hpp"
+#include "daemon/accounts.hpp"
+#include "daemon/admin.hpp"
+#include "daemon/simulation.hpp"
+#include "ec2/actions.hpp"
+#include "ec2/instance_types.hpp"
+#include "guest/metadata_service.hpp"
+#include "service/front_door.hpp"
+#include "sts/identity.hpp"
+#include "wire/http_server.hpp"
+
+namespace brume::daemon {
+namespace {
+
+constexpr milliseconds power_off_patience = seconds(20);
+
+// "use1" of "us-east-1", "apse2" of "ap-southeast-2": how zone ids begin.
+std::string short_region(const std::string& region) {
+  std::string text;
+  for (const auto part : split(region, '-')) {
+    if (text.empty() || (!part.empty() && part.front() >= '0' && part.front() <= '9')) {
+      text += part;
+      continue;
+    }
+    for (const std::string_view direction : {"north", "south", "east", "west", "central"})
+      if (part.find(direction) != std::string_view::npos) text += direction.front();
+  }
+  return text;
+}
+
+service::Settings make_settings(const Configuration& configuration) {
+  service::Settings settings;
+  settings.region = configuration.region;
+  settings.simulated = configuration.simulate;
+  settings.instance_limit = configuration.instance_limit;
+  // us-east-1 keeps the names it had before there were others.
+  if (configuration.region != "us-east-1") {
+    settings.private_domain = configuration.region + ".compute.internal";
+    settings.public_domain = configuration.region + ".compute.amazonaws.com";
+  }
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  settings.host_name = name;
+  for (std::int64_t i = 0; i < configuration.zones; ++i) {
+    const char letter = static_cast<char>('a' + i);
+    settings.zones.push_back({configuration.region + letter, short_region(configuration.region) + "-az" + std::to_string(i + 1)});
+  }
+  return settings;
+}
+
+// The metadata tokens' key: the same over restarts, so that a guest's token stays good.
+Result<std::string> load_metadata_key(const std::string& path, Random& random) {
+  if (path_exists(path)) return read_file(path, 4096);
+  std::string key(32, '\0');
+  random.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
+  if (auto written = write_file(path, key, 0600); !written) return fail(written.error());
+  return key;
+}
+
+}  // namespace
+
+// In the order of building; destroyed the other way round.
+class Daemon::Parts {
+ public:
+  explicit Parts(const Configuration& c) : configuration(c), settings(make_settings(c)) {}
+  ~Parts() { stop(false); }
+
+  Result<void> open_home();
+  Result<void> open_state();
+  Result<void> open_engines();
+  Result<void> build_services();
+  Result<void> set_up_first_start();
+  Result<void> serve();
+  void stop(bool with_machines);
+  void ask_to_end(bool with_machines);
+  void wait_for_end();
+
+  Configuration configuration;
+  service::Settings settings;
+  SystemClock clock;
+  SystemRandom random;
+  std::unique_ptr<state::Store> store;
+  std::unique_ptr<compute::Hypervisor> hypervisor;
+  std::unique_ptr<block::BlockEngine> block;
+  std::unique_ptr<network::NetworkEngine> network;
+  std::unique_ptr<service::WorkerPool> workers;
+  std::unique_ptr<wire::HttpServer> server;
+  std::unique_ptr<guest::MetadataService> metadata;
+  std::unique_ptr<control::Controller> controller;
+  std::unique_ptr<service::Services> services;
+  std::unique_ptr<service::FrontDoor> front_door;
+  std::unique_ptr<Admin> admin;
+
+ private:
+  void serve_metadata(const std::string& vpc_id, Descriptor listening);
+  void close_metadata(const std::string& vpc_id);
+  void route(wire::HttpRequest&& request, const wire::Responder& respond);
+
+  std::mutex mutex_;
+  std::condition_variable end_asked_;
+  bool ending_ = false;
+  bool end_with_machines_ = false;
+  bool stopped_ = false;
+  std::map<std::string, std::uint64_t> metadata_listeners_;  // by VPC id
+};
+
+Result<void> Daemon::Parts::open_home() {
+  if (configuration.simulate) {
+    std::string folder = "/tmp/brume-simulation-XXXXXX";
+    if (const char* temporary = std::getenv("TMPDIR")) folder = std::string(temporary) + "/brume-simulation-XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr) return fail_system("cannot make a temporary folder", errno);
+    configuration.home = folder;
+    return {};
+  }
+  // Machines run as users of their own and must get at their disks; what is secret has mode 0600 inside.
+  if (auto made = make_folders(configuration.home, 0711); !made) return made;
+  return {};
+}
+
+Result<void> Daemon::Parts::open_state() {
+  auto log = state::open_sqlite_log(configuration.path("state.db"));
+  if (!log) return fail(log.error());
+  auto opened = state::Store::open(std::move(*log), clock, random);
+  if (!opened) return fail(opened.error());
+  store = std::move(*opened);
+  return {};
+}
+
+Result<void> Daemon::Parts::open_engines() {
+  if (configuration.simulate) {
+    hypervisor = compute::make_simulated_hypervisor(clock);
+    block = block::make_simulated_block_engine();
+    network = network::make_simulated_network_engine(configuration.public_pool.empty() ? "10.0.0.0/8" : configuration.public_pool);
+    return {};
+  }
+  if (::geteuid() != 0) return fail(ErrorKind::refused, "brumed needs root for networks and machines; brumed --simulate does not");
+  auto made_hypervisor = compute::make_qemu_hypervisor({configuration.path("machines"), configuration.accelerator}, clock);
+  if (!made_hypervisor) return fail(made_hypervisor.error());
+  hypervisor = std::move(*made_hypervisor);
+  auto made_block = block::make_file_block_engine(configuration.path("blocks"));
+  if (!made_block) return fail(made_block.error());
+  block = std::move(*made_block);
+  auto made_network = network::make_host_network_engine({configuration.path("network"), configuration.public_pool, configuration.region});
+  if (!made_network) return fail(made_network.error());
+  network = std::move(*made_network);
+  return {};
+}
+
+void Daemon::Parts::serve_metadata(const std::string& vpc_id, Descriptor listening) {
+  auto handler = [this, vpc_id](wire::HttpRequest&& request, const wire::Responder& respond) { respond(metadata->answer(request, vpc_id)); };
+  auto refusal = [](int status, std::string_view) { return guest::MetadataService::page(status); };
+  wire::HttpLimits limits;
+  limits.body_bytes = 1024;
+  limits.connections = 4096;
+  auto listener = server->serve(std::move(listening), handler, refusal, limits);
+  if (!listener) return log::error("guest", "cannot serve metadata in {}: {}", vpc_id, listener.error().message);
+  const std::lock_guard lock(mutex_);
+  metadata_listeners_[vpc_id] = listener->id;
+}
+
+void Daemon::Parts::close_metadata(const std::string& vpc_id) {
+  std::uint64_t listener = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = metadata_listeners_.find(vpc_id);
+    if (at == metadata_listeners_.end()) return;
+    listener = at->second;
+    metadata_listeners_.erase(at);
+  }
+  server->close(listener);
+}
+
+Result<void> Daemon::Parts::build_services() {
+  auto key = load_metadata_key(configuration.path("metadata.key"), random);
+  if (!key) return fail(key.error());
+  guest::MetadataConfiguration metadata_configuration;
+  metadata_configuration.region = settings.region;
+  metadata_configuration.private_domain = settings.private_domain;
+  metadata_configuration.public_domain = settings.public_domain;
+  for (const auto& zone : settings.zones) metadata_configuration.zone_ids[zone.name] = zone.id;
+  metadata_configuration.token_key = *key;
+  if (const auto types = configuration.path("instance-types.tsv"); path_exists(types)) {
+    auto table = read_file(types);
+    auto added = table ? ec2::set_operator_instance_types(*table) : Result<void>(fail(table.error()));
+    if (!added) return fail(added.error().within(types));
+  }
+  const auto threads = std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
+  workers = std::make_unique<service::WorkerPool>(threads + 2, 4096);
+  server = std::make_unique<wire::HttpServer>(threads);
+  metadata = std::make_unique<guest::MetadataService>(*store, metadata_configuration, clock);
+  control::ControllerSettings controller_settings;
+  controller_settings.private_domain = settings.private_domain;
+  controller_settings.host_name = settings.host_name;
+  controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
+  controller = std::make_unique<control::Controller>(
+      *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,
+      control::MetadataDoor{[this](const std::string& vpc, Descriptor listening) { serve_metadata(vpc, std::move(listening)); },
+                            [this](const std::string& vpc) { close_metadata(vpc); }});
+  const auto console = [this](const std::string& id, size_t limit) -> std::optional<service::ConsoleText> {
+    auto text = controller->console(id, limit);
+    if (!text) return std::nullopt;
+    return service::ConsoleText{std::move(text->text), text->written};
+  };
+  services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console});
+  service::FrontDoorSettings front_door_settings;
+  front_door_settings.simulated = configuration.simulate;
+  std::vector<service::ServiceTable> tables;
+  tables.push_back(ec2::make_service());
+  tables.push_back(sts::make_service());
+  front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
+  const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
+  admin = std::make_unique<Admin>(AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home, shut_down});
+  return {};
+}
+
+Result<void> Daemon::Parts::set_up_first_start() {
+  const auto pool = network->public_pool();
+  try {
+    store->transact([&](state::Transaction& transaction) {
+      transaction.put(state::Setting{"public-pool", pool});
+      if (transaction.find<state::Setting>("first-account") != nullptr) return;
+      const auto account = create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
+      transaction.put(state::Setting{"first-account", account.id});
+      if (configuration.simulate) register_simulated_images(transaction);
+      log::info("daemon", "made the first account, {}", account.id);
+    });
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::system, std::string("cannot make the first account: ") + error.what());
+  }
+  return {};
+}
+
+void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& respond) {
+  if (request.path() == "/ping") return respond({200, "text/plain", {}, "ok\n"});
+  if (request.path() == "/_brume/reset") return reset_simulation(*services, request, respond);
+  front_door->handle(std::move(request), respond);
+}
+
+Result<void> Daemon::Parts::serve() {
+  auto listening = wire::listen_tcp(configuration.address, configuration.port);
+  if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
+  auto handler = [this](wire::HttpRequest&& request, const wire::Responder& respond) { route(std::move(request), respond); };
+  auto refusal = [this](int status, std::string_view reason) { return front_door->refuse(status, reason); };
+  Result<wire::HttpServer::Listener> listener;
+  if (configuration.tls) {
+    const wire::TlsFiles files{configuration.path("tls/certificate.pem"), configuration.path("tls/key.pem")};
+    if (!path_exists(files.certificate)) {
+      if (auto made = make_folders(configuration.path("tls"), 0700); !made) return made;
+      if (auto made = wire::make_certificate(files, {"localhost", settings.host_name, configuration.address}, clock.now()); !made) return made;
+    }
+    listener = server->serve_encrypted(std::move(*listening), files, handler, refusal);
+  } else {
+    listener = server->serve(std::move(*listening), handler, refusal);
+  }
+  if (!listener) return fail(listener.error());
+  settings.endpoint = (configuration.tls ? "https://" : "http://") + configuration.address + ":" + std::to_string(listener->port);
+  auto admin_socket = wire::listen_unix(configuration.path("admin.sock"));
+  if (!admin_socket) return fail(admin_socket.error());
+  auto admin_listener = server->serve(
+      std::move(*admin_socket), [this](wire::HttpRequest&& request, const wire::Responder& respond) { admin->handle(std::move(request), respond); },
+      [this](int status, std::string_view reason) { return front_door->refuse(status, reason); });
+  if (!admin_listener) return fail(admin_listener.error());
+  return {};
+}
+
+void Daemon::Parts::ask_to_end(bool with_machines) {
+  const std::lock_guard lock(mutex_);
+  ending_ = true;
+  end_with_machines_ = with_machines;
+  end_asked_.notify_all();
+}
+
+void Daemon::Parts::wait_for_end() {
+  bool with_machines = false;
+  {
+    std::unique_lock lock(mutex_);
+    end_asked_.wait(lock, [this] { return ending_; });
+    with_machines = end_with_machines_;
+  }
+  stop(with_machines);
+}
+
+void Daemon::Parts::stop(bool with_machines) {
+  if (std::exchange(stopped_, true)) return;
+  if (server) server->stop();
+  if (controller) {
+    controller->stop();
+    if (with_machines) controller->power_off(power_off_patience);
+  }
+  if (workers) workers->stop();
+  if (store) store->stop();
+  if (configuration.simulate && configuration.home.find("brume-simulation-") != std::string::npos) {
+    std::error_code ignored;
+    std::filesystem::remove_all(configuration.home, ignored);
+  } else if (server) {
+    ::unlink(configuration.path("admin.sock").c_str());
+  }
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration) {
+  log::set_level(configuration.verbose ? log::Level::debug : log::Level::info);
+  // Files that the parts make are nobody else's unless they say so.
+  ::umask(0077);
+  auto parts = std::make_unique<Parts>(configuration);
+  for (const auto step : {&Parts::open_home, &Parts::open_state, &Parts::open_engines, &Parts::build_services, &Parts::set_up_first_start, &Parts::serve})
+    if (auto done = (*parts.*step)(); !done) return fail(done.error());
+  if (auto started = parts->controller->start(); !started) return fail(started.error());
+  const auto description = parts->hypervisor->describe();
+  log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
+  return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
+}
+
+std::string Daemon::endpoint() const { return parts_->settings.endpoint; }
+
+void Daemon::run() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  // Blocked in main before any thread began, so only this thread takes them.
+  std::thread waiter([&] {
+    int number = 0;
+    ::sigwait(&signals, &number);
+    parts_->ask_to_end(false);
+  });
+  parts_->wait_for_end();
+  // Wakes the waiter when it was the operator who asked.
+  ::pthread_kill(waiter.native_handle(), SIGTERM);
+  waiter.join();
+}
+
+}  // namespace brume::daemon

@@ -1,0 +1,28 @@
+// The whole of Brume in one process: builds every part once, in order, and hands each to those that need it.
+#pragma once
+
+#include <memory>
+
+#include "base/result.hpp"
+#include "daemon/configuration.hpp"
+
+namespace brume::daemon {
+
+class Daemon {
+ public:
+  // Everything up to serving requests. `exists`: another daemon runs on this home folder, or the port is in use.
+  static Result<std::unique_ptr<Daemon>> start(const Configuration& configuration);
+  ~Daemon();
+
+  // "http://127.0.0.1:8773"
+  std::string endpoint() const;
+  // Until a signal or the operator asks for the end; then ends everything in order.
+  void run();
+
+ private:
+  class Parts;
+  explicit Daemon(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace brume::daemon
