@@ -284,13 +284,13 @@ TEST_F(HttpServerTest, LargeAnswersAndSlowReaders) {
   HttpLimits limits;
   limits.write_time = milliseconds(200);
   const string large(8 << 20, 'z');
-  const auto port = serve([&](HttpRequest&&, const Responder& respond) { respond(text(large)); }, limits);
-  Client reader(port);
+  const auto handler = [&](HttpRequest&&, const Responder& respond) { respond(text(large)); };
+  Client reader(serve(handler));
   for (int i = 0; i < 2; ++i) {
     reader.send(ping);
     EXPECT_GT(reader.answer().size(), large.size());
   }
-  Client slow(port, 4096);
+  Client slow(serve(handler, limits), 4096);
   slow.send(ping);
   // Waits for the server's reset without taking a byte.
   pollfd event{slow.descriptor(), POLLRDHUP, 0};
