@@ -16,7 +16,7 @@ struct Envelope {
   std::string_view version;        // ec2: as the client asked, "2011-12-01"; a date that was checked, it goes into the namespace
   std::string_view xml_namespace;  // query: schema::Service::xml_namespace
   std::string_view request_id;
-  bool has_result = true;          // query: whether the operation has an output shape
+  bool has_result = true;  // query: whether the operation has an output shape
 };
 
 // What the answer's own members come between.

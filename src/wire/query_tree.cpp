@@ -71,9 +71,8 @@ int compare_names(std::string_view a, std::string_view b) {
 
 // What every action may carry: addressing and signatures.
 bool is_common(std::string_view name) {
-  static constexpr std::string_view names[] = {"Action",          "Version",          "AWSAccessKeyId", "Signature",
-                                               "SignatureMethod", "SignatureVersion", "Timestamp",      "Expires",
-                                               "SecurityToken"};
+  static constexpr std::string_view names[] = {"Action",           "Version",   "AWSAccessKeyId", "Signature",    "SignatureMethod",
+                                               "SignatureVersion", "Timestamp", "Expires",        "SecurityToken"};
   if (std::find(std::begin(names), std::end(names), name) != std::end(names)) return true;
   return name.size() > 6 && equals_ignoring_case(name.substr(0, 6), "X-Amz-");
 }

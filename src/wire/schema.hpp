@@ -44,9 +44,9 @@ struct Operation {
 struct Service {
   std::string_view name;  // "ec2", "sts", "iam", ...
   Protocol protocol;
-  int version;                     // newest, 20161115
-  std::string_view version_text;   // "2016-11-15"
-  std::string_view xml_namespace;  // of that version
+  int version;                            // newest, 20161115
+  std::string_view version_text;          // "2016-11-15"
+  std::string_view xml_namespace;         // of that version
   std::span<const Operation> operations;  // sorted by name
   std::span<const Shape> shapes;
   std::span<const Member> members;

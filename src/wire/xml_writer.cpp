@@ -54,7 +54,7 @@ std::string_view escape_of(char c) {
     case '>': return "&gt;";
     case '"': return "&quot;";
     case '\'': return "&apos;";
-    case '\r': return "&#xD;";  // a bare one would be read back as a line feed
+    case '\r': return "&#xD;";       // a bare one would be read back as a line feed
     default: return "\xEF\xBF\xBD";  // U+FFFD: XML 1.0 has no way to say this
   }
 }

@@ -168,7 +168,8 @@ TEST(QueryRead, BadScalarsSayWhere) {
   };
   EXPECT_EQ(run("BlockDeviceMapping.2.Ebs.VolumeSize=8G"),
             "InvalidParameterValue: Value (8G) for parameter BlockDeviceMapping.2.Ebs.VolumeSize is invalid. Expected an integer.");
-  EXPECT_EQ(run("EbsOptimized=maybe"), "InvalidParameterValue: Value (maybe) for parameter EbsOptimized is invalid. Expected true or false.");
+  EXPECT_EQ(run("EbsOptimized=maybe"),
+            "InvalidParameterValue: Value (maybe) for parameter EbsOptimized is invalid. Expected true or false.");
   EXPECT_EQ(run("EbsOptimized=TRUE"), "no error");
   EXPECT_EQ(run("EbsOptimized=0"), "no error");
   EXPECT_EQ(run("Ipv6AddressCount=99999999999").substr(0, 21), "InvalidParameterValue");

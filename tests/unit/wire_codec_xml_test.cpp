@@ -83,13 +83,15 @@ TEST(Envelope, Ec2AnswerAndError) {
 TEST(Envelope, QueryAnswerAndError) {
   sts::GetCallerIdentityResponse who;
   who.account = "123456789012";
-  const Envelope envelope{schema::Protocol::query, "GetCallerIdentity", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/", "r", true};
+  const Envelope envelope{
+      schema::Protocol::query, "GetCallerIdentity", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/", "r", true};
   const std::string document = answer_document(envelope, [&](XmlWriter& xml) { write(xml, who); });
   EXPECT_EQ(document,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
             "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>"
             "<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>");
-  EXPECT_NE(error_document(envelope, ApiError(400, "C", "M")).find("<Type>Sender</Type><Code>C</Code><Message>M</Message>"), std::string::npos);
+  EXPECT_NE(error_document(envelope, ApiError(400, "C", "M")).find("<Type>Sender</Type><Code>C</Code><Message>M</Message>"),
+            std::string::npos);
   EXPECT_NE(error_document(envelope, ApiError(503, "C", "M")).find("<Type>Receiver</Type>"), std::string::npos);
 }
 
@@ -100,8 +102,9 @@ TEST(WireWrite, LeavesOutWhatCameLater) {
   key.key_material = "m";
   key.key_pair_id = "key-1";
   EXPECT_EQ(members(key, 20111201), "<keyName>k</keyName><keyFingerprint>f</keyFingerprint><keyMaterial>m</keyMaterial>");
-  EXPECT_EQ(members(key, 20161115),
-            "<keyName>k</keyName><keyFingerprint>f</keyFingerprint><keyMaterial>m</keyMaterial><keyPairId>key-1</keyPairId><tagSet></tagSet>");
+  EXPECT_EQ(
+      members(key, 20161115),
+      "<keyName>k</keyName><keyFingerprint>f</keyFingerprint><keyMaterial>m</keyMaterial><keyPairId>key-1</keyPairId><tagSet></tagSet>");
   EXPECT_EQ(members(ec2::DeleteKeyPairResponse{}, 20111201), "<return>true</return>");
 }
 
@@ -165,7 +168,8 @@ TEST(Schema, EveryReferenceHolds) {
 
 TEST(Schema, VersionNumbers) {
   EXPECT_EQ(schema::version_number("2011-12-01"), 20111201);
-  for (const char* bad : {"", "2011-12-1", "2011/12/01", "latest", "2011-12-0x", "2011-12-01 "}) EXPECT_EQ(schema::version_number(bad), 0) << bad;
+  for (const char* bad : {"", "2011-12-1", "2011/12/01", "latest", "2011-12-0x", "2011-12-01 "})
+    EXPECT_EQ(schema::version_number(bad), 0) << bad;
 }
 
 }  // namespace
