@@ -1,0 +1,37 @@
+// Rules of security groups: from what requests spell to what records keep, and back to what answers show.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/action.hpp"
+#include "wire/ec2/security_groups.hpp"
+
+namespace brume::ec2 {
+
+// The rules that the permissions stand for, one for each protocol, port range and peer, all in the one spelling that records keep:
+// names of protocols, blocks without host bits, groups by id. They have no id yet. Group names are looked up in the group's VPC.
+// Throws InvalidParameterValue (2011: InvalidPermission.Malformed), MissingParameter, InvalidGroup.NotFound,
+// InvalidPrefixListID.NotFound.
+std::vector<state::SecurityRule> read_rules(const state::World& world, const service::Context& context, const state::SecurityGroup& group,
+                                            const std::vector<wire::ec2::IpPermission>& permissions);
+
+// As Describe shows them: one permission for each protocol and port range, with all its peers.
+std::vector<wire::ec2::IpPermission> show_permissions(const state::World& world, const service::Context& context,
+                                                      const std::vector<state::SecurityRule>& rules);
+
+wire::ec2::SecurityGroupRule show_rule(const state::World& world, const service::Context& context, const state::SecurityGroup& group,
+                                       const state::SecurityRule& rule, bool is_egress);
+
+// "peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW", as EC2 says it in errors.
+std::string describe_rule(const state::SecurityRule& rule);
+
+// Do ports (or ICMP's type and code) mean anything to this protocol?
+bool has_ports(const state::SecurityRule& rule);
+
+// Of names, descriptions and rules alike: less than 256 of the characters that EC2 allows.
+bool is_group_text(std::string_view text);
+inline constexpr std::string_view group_text_characters = "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*";
+
+}  // namespace brume::ec2
