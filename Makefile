@@ -1,0 +1,41 @@
+# Brume. 'make up' builds, starts the cloud and ends in an instance you can log in to; 'make test' runs every test.
+BRUME_HOME ?= /var/lib/brume
+export BRUME_HOME
+build := build/release
+
+.PHONY: help up down build test bench clean coverage format tidy
+
+help:  ## What there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+up: build  ## Build, start the cloud, the starter images and an instance; wait until SSH answers
+	@tools/install-packages run images
+	@$(build)/bin/brume up
+
+down:  ## Stop the instances and the cloud; what is stored stays
+	@test -x $(build)/bin/brume || { echo "nothing was built here, so nothing runs"; exit 0; }; $(build)/bin/brume down
+
+build:  ## Build brumed and brume into build/release/bin
+	@tools/install-packages build
+	@tools/build release brumed brume
+
+test:  ## Build and run every test, real machines included
+	@tools/install-packages build run images test
+	@tests/run
+
+bench:  ## Measure what docs/speed.md promises; writes build/bench.json
+	@tools/install-packages build run images test
+	@tools/build release
+	@bench/run
+
+coverage:  ## Write docs/coverage.md anew
+	@python3 models/coverage.py
+
+format:  ## Put the sources into the project's form
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+tidy:  ## clang-tidy over what changed since main, or all: make tidy ALL=1
+	@tools/tidy $(if $(ALL),--all)
+
+clean:
+	@rm -rf build
