@@ -1,5 +1,5 @@
 // HTTP/1.1 for everything Brume serves: the API, the metadata service inside each VPC, the operator's socket.
-// Only http_server.cpp knows Boost.Beast, which costs tens of seconds to compile; this header is std only.
+// Only http_parser.cpp knows Boost.Beast and only http_{connection,worker,server}.cpp know Asio; this header is std only.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,8 @@ struct HttpResponse {
   std::string body;
 };
 
-// Answers one request. Must be called exactly once, from any thread, at any time; later calls and calls after the peer has gone do nothing.
+// Answers one request. Must be called exactly once, from any thread, at any time; later calls and calls after the peer or the
+// server has gone do nothing. When the last copy is dropped without a call the peer gets 500.
 using Responder = std::function<void(HttpResponse)>;
 // Called on a server thread, must not wait for anything: what waits goes to a worker and calls the responder from there.
 using HttpHandler = std::function<void(HttpRequest&&, Responder)>;
@@ -83,7 +84,8 @@ class HttpServer {
   // Runs `work` on a server thread after `delay`; for timers of the layers above. Dropped by stop().
   void after(milliseconds delay, std::function<void()> work);
 
-  // Stops accepting, gives running requests up to `grace` to answer, ends the threads. Idempotent.
+  // Stops accepting, gives running requests up to `grace` to answer, ends the threads. Idempotent. Waits for the server's
+  // threads, so never from a handler or from work of after().
   void stop(milliseconds grace = seconds(2));
 
  private:
