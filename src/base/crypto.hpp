@@ -20,7 +20,8 @@ using Md5 = Digest<16>;
 using Sha1 = Digest<20>;
 using Sha256 = Digest<32>;
 
-// Threads: any; each thread keeps its own contexts. They throw std::runtime_error only when OpenSSL itself cannot work (no memory, no provider).
+// Threads: any; each thread keeps its own contexts. They throw std::runtime_error only when OpenSSL itself cannot work (no memory, no
+// provider).
 Md5 md5(std::string_view bytes);
 Sha1 sha1(std::string_view bytes);
 Sha256 sha256(std::string_view bytes);

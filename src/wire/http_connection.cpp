@@ -358,7 +358,8 @@ void Connection::write() {
 bool Connection::write_at_once() {
   while (net::buffer_size(unsent_) > 0) {
     std::array<iovec, 2> pieces{};
-    for (size_t i = 0; i < pieces.size(); ++i) pieces[i] = {const_cast<void*>(unsent_[i].data()), unsent_[i].size()};  // NOLINT: iovec knows no const
+    for (size_t i = 0; i < pieces.size(); ++i)
+      pieces[i] = {const_cast<void*>(unsent_[i].data()), unsent_[i].size()};  // NOLINT: iovec knows no const
     msghdr message{};
     message.msg_iov = pieces.data();
     message.msg_iovlen = pieces.size();

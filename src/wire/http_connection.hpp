@@ -103,8 +103,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Peer peer_;
   HttpParser parser_;
   Stage stage_ = Stage::handshake;
-  bool admitted_ = false;     // counted by the endpoint as a connection
-  bool over_limit_ = false;   // counted by the endpoint as one that only hears 503
+  bool admitted_ = false;    // counted by the endpoint as a connection
+  bool over_limit_ = false;  // counted by the endpoint as one that only hears 503
   SteadyTime deadline_ = SteadyTime::max();
   std::atomic<std::int64_t> idle_since_ = busy;
 
@@ -115,8 +115,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string body_;
   std::array<net::const_buffer, 2> unsent_;
 
-  bool processing_ = false;   // process() is on the stack: answers return to it instead of calling it
-  bool timed_out_ = false;    // the request took too long; the read was cancelled to say so
+  bool processing_ = false;  // process() is on the stack: answers return to it instead of calling it
+  bool timed_out_ = false;   // the request took too long; the read was cancelled to say so
   bool keep_alive_ = false;
   bool version_1_0_ = false;
   bool is_head_ = false;

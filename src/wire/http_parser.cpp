@@ -158,7 +158,8 @@ class HttpParser::Implementation {
   size_t body_bytes_;
 };
 
-HttpParser::HttpParser(size_t header_bytes, size_t body_bytes) : implementation_(std::make_unique<Implementation>(header_bytes, body_bytes)) {}
+HttpParser::HttpParser(size_t header_bytes, size_t body_bytes)
+    : implementation_(std::make_unique<Implementation>(header_bytes, body_bytes)) {}
 HttpParser::~HttpParser() = default;
 
 size_t HttpParser::put(std::string_view bytes) { return implementation_->put(bytes); }

@@ -29,14 +29,14 @@ class HttpParser {
   size_t put(std::string_view bytes);
 
   State state() const;
-  bool started() const;         // has taken or seen a byte of a request
-  int status() const;           // when failed: 400, 413 or 431
+  bool started() const;  // has taken or seen a byte of a request
+  int status() const;    // when failed: 400, 413 or 431
   std::string_view reason() const;
-  bool keep_alive() const;      // once the head is complete
-  bool version_1_0() const;     // once the head is complete
+  bool keep_alive() const;        // once the head is complete
+  bool version_1_0() const;       // once the head is complete
   bool expects_continue() const;  // in state body: the peer waits for "100 Continue" before it sends one
-  HttpRequest& request();       // when complete
-  void reset();                 // ready for the next request
+  HttpRequest& request();         // when complete
+  void reset();                   // ready for the next request
 
  private:
   class Implementation;

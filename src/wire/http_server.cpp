@@ -223,8 +223,8 @@ Result<HttpServer::Listener> HttpServer::serve(Descriptor listening, HttpHandler
   return implementation_->serve(std::move(listening), std::move(endpoint));
 }
 
-Result<HttpServer::Listener> HttpServer::serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler, HttpRefusal refusal,
-                                                         HttpLimits limits) {
+Result<HttpServer::Listener> HttpServer::serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler,
+                                                         HttpRefusal refusal, HttpLimits limits) {
   auto tls = load_tls(files);
   if (!tls) return fail(tls.error());
   auto endpoint = std::make_shared<Endpoint>();

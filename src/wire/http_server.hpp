@@ -18,16 +18,16 @@ namespace brume::wire {
 
 struct HttpRequest {
   std::string method;
-  std::string target;  // as sent: path, '?' and query
+  std::string target;                                        // as sent: path, '?' and query
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in the order sent
   std::string body;
-  std::string peer_address;          // "172.31.0.5"; empty on a unix socket
+  std::string peer_address;  // "172.31.0.5"; empty on a unix socket
   std::uint16_t peer_port = 0;
   std::uint16_t local_port = 0;
   bool encrypted = false;
 
-  std::string_view path() const;     // of the target, undecoded
-  std::string_view query() const;    // of the target, without '?', undecoded
+  std::string_view path() const;   // of the target, undecoded
+  std::string_view query() const;  // of the target, without '?', undecoded
   // First header of that lower-case name; empty when absent.
   std::string_view header(std::string_view name) const;
 };
@@ -49,11 +49,11 @@ using HttpRefusal = std::function<HttpResponse(int status, std::string_view reas
 
 struct HttpLimits {
   size_t header_bytes = 16 << 10;
-  size_t body_bytes = 1 << 20;       // EC2 takes no larger request; over it 413, and the rest is not read
-  size_t connections = 1024;         // of one listener; over it the oldest idle connection is closed, else the new one gets 503
-  milliseconds idle = seconds(60);           // keep-alive without a request
-  milliseconds request_time = seconds(20);   // from the first byte of a request to its last
-  milliseconds write_time = seconds(60);     // for the peer to take an answer
+  size_t body_bytes = 1 << 20;              // EC2 takes no larger request; over it 413, and the rest is not read
+  size_t connections = 1024;                // of one listener; over it the oldest idle connection is closed, else the new one gets 503
+  milliseconds idle = seconds(60);          // keep-alive without a request
+  milliseconds request_time = seconds(20);  // from the first byte of a request to its last
+  milliseconds write_time = seconds(60);    // for the peer to take an answer
 };
 
 struct TlsFiles {
@@ -77,7 +77,8 @@ class HttpServer {
   // Serves on an already bound and listening socket (made in any network namespace).
   Result<Listener> serve(Descriptor listening, HttpHandler handler, HttpRefusal refusal, HttpLimits limits = {});
   // The same with TLS; `broken` when the files cannot be used.
-  Result<Listener> serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler, HttpRefusal refusal, HttpLimits limits = {});
+  Result<Listener> serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler, HttpRefusal refusal,
+                                   HttpLimits limits = {});
   // Closes the listener and its idle connections; running requests may still answer.
   void close(std::uint64_t listener);
 

@@ -27,11 +27,11 @@ constexpr std::string_view empty_body_hash = "e3b0c44298fc1c149afbf4c8996fb92427
 // client tokens make the repetition harmless, and TLS keeps others from seeing what they could repeat.
 
 enum class Kind {
-  none,         // no signature at all
-  header,       // version 4, Authorization header
-  presigned,    // version 4, query string
-  version_2,    // version 2, parameters
-  unknown,      // an Authorization header of another scheme
+  none,       // no signature at all
+  header,     // version 4, Authorization header
+  presigned,  // version 4, query string
+  version_2,  // version 2, parameters
+  unknown,    // an Authorization header of another scheme
 };
 
 // What a request says about its signature.
@@ -145,7 +145,8 @@ Manner manner_of(const Claim& claim, const Pairs& parameters) {
   if (claim.service == "s3") return Manner::s3;
   if (!claim.service.empty()) return claim.service == "ec2" ? Manner::ec2 : Manner::query;
   // Without a scope the API's version tells them apart: sts, iam, autoscaling, monitoring, sns, elasticloadbalancing.
-  constexpr std::array<std::string_view, 7> others{"2011-06-15", "2010-05-08", "2011-01-01", "2010-08-01", "2010-03-31", "2012-06-01", "2015-12-01"};
+  constexpr std::array<std::string_view, 7> others{"2011-06-15", "2010-05-08", "2011-01-01", "2010-08-01",
+                                                   "2010-03-31", "2012-06-01", "2015-12-01"};
   return std::find(others.begin(), others.end(), find(parameters, "Version")) == others.end() ? Manner::ec2 : Manner::query;
 }
 
@@ -294,12 +295,14 @@ std::string string_to_sign_2(const HttpRequest& request, const Pairs& parameters
 void check_times_2(const Pairs& parameters, Time now) {
   const bool has_expires = contains(parameters, "Expires");
   const bool has_timestamp = contains(parameters, "Timestamp");
-  if (has_expires && has_timestamp) throw invalid_parameter_combination("The parameter Timestamp cannot be used with the parameter Expires");
+  if (has_expires && has_timestamp)
+    throw invalid_parameter_combination("The parameter Timestamp cannot be used with the parameter Expires");
   if (!has_expires && !has_timestamp) throw missing_parameter("Timestamp or Expires");
   const std::string_view name = has_expires ? "Expires" : "Timestamp";
   const auto text = find(parameters, name);
   const auto stamp = parse_iso8601(text);
-  if (!stamp) throw invalid_parameter_value(fmt::format("Value ({}) for parameter {} is invalid. It must be in ISO8601 format", text, name));
+  if (!stamp)
+    throw invalid_parameter_value(fmt::format("Value ({}) for parameter {} is invalid. It must be in ISO8601 format", text, name));
   const bool late = has_expires ? now > *stamp : (*stamp < now - skew || *stamp > now + skew);
   if (late) throw request_expired(fmt::format("Request has expired. {} date is {}.", name, text));
 }
@@ -308,7 +311,8 @@ bool signature_2_matches(const HttpRequest& request, const Pairs& parameters, co
   const auto method = find(parameters, "SignatureMethod");
   const auto matches = [&](std::string_view host) {
     const auto text = string_to_sign_2(request, parameters, host);
-    return constant_time_equal(method == "HmacSHA1" ? to_base64(hmac_sha1(secret, text)) : to_base64(hmac_sha256(secret, text)), claim.signature);
+    return constant_time_equal(method == "HmacSHA1" ? to_base64(hmac_sha1(secret, text)) : to_base64(hmac_sha256(secret, text)),
+                               claim.signature);
   };
   const auto host = request.header("host");
   if (matches(host)) return true;
@@ -322,10 +326,12 @@ void check_form_2(const Pairs& parameters) {
     if (find(parameters, name).empty()) throw missing_parameter(name);
   const auto version = find(parameters, "SignatureVersion");
   if (version != "2")
-    throw invalid_parameter_value(fmt::format("Value ({}) for parameter SignatureVersion is invalid. Signature version 2 or 4 is required", version));
+    throw invalid_parameter_value(
+        fmt::format("Value ({}) for parameter SignatureVersion is invalid. Signature version 2 or 4 is required", version));
   const auto method = find(parameters, "SignatureMethod");
   if (method != "HmacSHA256" && method != "HmacSHA1")
-    throw invalid_parameter_value(fmt::format("Value ({}) for parameter SignatureMethod is invalid. It must be HmacSHA256 or HmacSHA1", method));
+    throw invalid_parameter_value(
+        fmt::format("Value ({}) for parameter SignatureMethod is invalid. It must be HmacSHA256 or HmacSHA1", method));
 }
 
 }  // namespace
@@ -348,8 +354,8 @@ Caller SignatureVerifier::verify(const HttpRequest& request, const Pairs& parame
     check_times_4(claim, manner, now);
     if (!signature_4_matches(request, claim, credential->secret)) throw wrong_signature(manner);
   }
-  return {credential->account_id, credential->access_key_id, credential->user_arn, std::move(claim.region), std::move(claim.service),
-          std::move(claim.token)};
+  return {credential->account_id,  credential->access_key_id, credential->user_arn,
+          std::move(claim.region), std::move(claim.service),  std::move(claim.token)};
 }
 
 std::string SignatureVerifier::claimed_access_key(const HttpRequest& request, const Pairs& parameters) {

@@ -19,7 +19,7 @@ struct Credential {
   std::string access_key_id;
   std::string secret;
   std::string account_id;
-  std::string user_arn;     // "arn:aws:iam::123456789012:root"
+  std::string user_arn;  // "arn:aws:iam::123456789012:root"
   bool active = true;
 };
 
@@ -45,7 +45,8 @@ class SignatureVerifier {
   // Throws ApiError, in the words of the service that the credential scope names. EC2: MissingParameter (no signature at all),
   // AuthFailure (unknown or disabled key, wrong or malformed signature), RequestExpired. STS, IAM and the others:
   // MissingAuthenticationToken, InvalidClientTokenId, IncompleteSignature, SignatureDoesNotMatch (expired ones included).
-  Caller verify(const HttpRequest& request, const std::vector<std::pair<std::string, std::string>>& parameters, const CredentialLookup& lookup);
+  Caller verify(const HttpRequest& request, const std::vector<std::pair<std::string, std::string>>& parameters,
+                const CredentialLookup& lookup);
 
   // The access key id that the request names, without verifying anything; empty when it names none. For simulation mode.
   static std::string claimed_access_key(const HttpRequest& request, const std::vector<std::pair<std::string, std::string>>& parameters);

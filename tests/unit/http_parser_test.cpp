@@ -22,7 +22,8 @@ State feed(HttpParser& parser, std::string_view raw, size_t step) {
 
 TEST(HttpParser, TheSameInAnyPieces) {
   const std::string raw =
-      "POST /a?b=c HTTP/1.1\r\nHost: x\r\nX-Thing:   y z \r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nHost: "
+      "POST /a?b=c HTTP/1.1\r\nHost: x\r\nX-Thing:   y z \r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3;ext=1\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nHost: "
       "evil\r\n\r\n";
   for (size_t step = 1; step <= raw.size(); ++step) {
     HttpParser parser(4096, 4096);

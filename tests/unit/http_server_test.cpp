@@ -109,7 +109,9 @@ class HttpServerTest : public testing::Test {
   ~HttpServerTest() override { server.stop(milliseconds(50)); }
 
   // Answers "<method> <target> <body>".
-  static void echo(HttpRequest&& request, const Responder& respond) { respond(text(request.method + " " + request.target + " " + request.body)); }
+  static void echo(HttpRequest&& request, const Responder& respond) {
+    respond(text(request.method + " " + request.target + " " + request.body));
+  }
   static HttpResponse refuse(int status, std::string_view reason) {
     auto response = text("refused: " + string(reason));
     response.status = status;
@@ -511,7 +513,8 @@ TEST_F(Folder, Encrypted) {
   SSL_set_fd(session.get(), client.descriptor());
   ASSERT_EQ(SSL_connect(session.get()), 1) << ERR_reason_error_string(ERR_get_error());
   for (int i = 0; i < 2; ++i) {
-    const string request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" + string(i == 1 ? "Connection: close\r\n" : "") + "\r\nhello";
+    const string request =
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" + string(i == 1 ? "Connection: close\r\n" : "") + "\r\nhello";
     ASSERT_EQ(SSL_write(session.get(), request.data(), static_cast<int>(request.size())), static_cast<int>(request.size()));
     string answer;
     char buffer[16384];

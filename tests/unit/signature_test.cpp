@@ -183,7 +183,8 @@ TEST_F(Signature, PresignedLivesAsLongAsItSays) {
   EXPECT_EQ(outcome(vectors::ec2_presigned), "400 RequestExpired");
   clock.time = noon;
   for (const auto lifetime : {"0", "604801", "-1", "x", "", "99999999999999999999"})
-    EXPECT_EQ(outcome(replaced(vectors::sts_presigned, "Expires=60", std::string("Expires=") + lifetime)), "400 IncompleteSignature") << lifetime;
+    EXPECT_EQ(outcome(replaced(vectors::sts_presigned, "Expires=60", std::string("Expires=") + lifetime)), "400 IncompleteSignature")
+        << lifetime;
 }
 
 TEST_F(Signature, Repetition) {
@@ -247,8 +248,9 @@ class Version2 : public Signature {
       return std::to_string(error.status) + " " + error.code;
     }
   }
-  Pairs base{{"Action", "DescribeImages"},        {"AWSAccessKeyId", std::string(vectors::access_key)}, {"SignatureMethod", "HmacSHA256"},
-             {"SignatureVersion", "2"},           {"Version", "2011-12-01"},                            {"ImageId.1", "ami-2bb65342"}};
+  Pairs base{{"Action", "DescribeImages"},      {"AWSAccessKeyId", std::string(vectors::access_key)},
+             {"SignatureMethod", "HmacSHA256"}, {"SignatureVersion", "2"},
+             {"Version", "2011-12-01"},         {"ImageId.1", "ami-2bb65342"}};
 };
 
 // The guide's own sorted string (OPS-082), its signature by python's hmac.
@@ -258,9 +260,14 @@ TEST_F(Version2, TheGuidesExample) {
   request.method = "GET";
   request.target = "/";
   request.headers = {{"host", "ec2.amazonaws.com"}};
-  Pairs pairs{{"Signature", "OS8bRUycxXFPvFJZl8oTsTkFgUf7qNapK+Xjt2FWEu0="}, {"AWSAccessKeyId", std::string(vectors::access_key)}, {"Action", "DescribeImages"},
-              {"Expires", "2008-02-10T12:00:00Z"}, {"ImageId.1", "ami-2bb65342"}, {"SignatureMethod", "HmacSHA256"},
-              {"SignatureVersion", "2"}, {"Version", "2011-12-01"}};
+  Pairs pairs{{"Signature", "OS8bRUycxXFPvFJZl8oTsTkFgUf7qNapK+Xjt2FWEu0="},
+              {"AWSAccessKeyId", std::string(vectors::access_key)},
+              {"Action", "DescribeImages"},
+              {"Expires", "2008-02-10T12:00:00Z"},
+              {"ImageId.1", "ami-2bb65342"},
+              {"SignatureMethod", "HmacSHA256"},
+              {"SignatureVersion", "2"},
+              {"Version", "2011-12-01"}};
   EXPECT_NO_THROW(verifier.verify(request, pairs, lookup));
   pairs[0].second = percent_encode(pairs[0].second);
   EXPECT_THROW(verifier.verify(request, pairs, lookup), ApiError) << "encoded twice";
@@ -313,13 +320,13 @@ TEST(SignatureText, DateHeaders) {
   EXPECT_EQ(basic_time_of_date_header("Mon, 05 Dec 2011 13:00:00 GMT"), "20111205T130000Z");
   EXPECT_EQ(basic_time_of_date_header("20111205T130000Z"), "20111205T130000Z");
   EXPECT_EQ(basic_time_of_date_header("Mon, 5 Dec 2011 13:00:00 GMT"), "20111205T130000Z");
-  for (const auto bad : {"", "Mon, 05 Dec 2011 13:00:00 CET", "Mon, 05 Foo 2011 13:00:00 GMT", "Mon, 99 Dec 2011 13:00:00 GMT", ", ", "now"})
+  for (const auto bad :
+       {"", "Mon, 05 Dec 2011 13:00:00 CET", "Mon, 05 Foo 2011 13:00:00 GMT", "Mon, 99 Dec 2011 13:00:00 GMT", ", ", "now"})
     EXPECT_EQ(basic_time_of_date_header(bad), "") << bad;
 }
 
 TEST(SignatureText, DecodesQueries) {
-  EXPECT_EQ(decode_query("a=1&b&=c&&d=%2f%2&e=x+y%"),
-            (Pairs{{"a", "1"}, {"b", ""}, {"", "c"}, {"d", "/%2"}, {"e", "x y%"}}));
+  EXPECT_EQ(decode_query("a=1&b&=c&&d=%2f%2&e=x+y%"), (Pairs{{"a", "1"}, {"b", ""}, {"", "c"}, {"d", "/%2"}, {"e", "x y%"}}));
 }
 
 }  // namespace
