@@ -6,8 +6,19 @@
 
 namespace brume::ec2 {
 
+namespace {
+
+// Bytes of the UTF-8 character at `at`: ? and * stand for characters, not for parts of them.
+size_t character_size(std::string_view text, size_t at) {
+  size_t size = 1;
+  while (at + size < text.size() && (static_cast<unsigned char>(text[at + size]) & 0xC0) == 0x80) ++size;
+  return size;
+}
+
+}  // namespace
+
 bool matches_pattern(std::string_view pattern, std::string_view value) {
-  // Two positions and one place to come back to: linear in practice, and no recursion for a hostile "*a*a*a*…".
+  // Two positions and one place to come back to: no recursion, so that a hostile "*a*a*a*…" costs at most length times length.
   size_t p = 0;
   size_t v = 0;
   size_t star = std::string_view::npos;
@@ -18,14 +29,19 @@ bool matches_pattern(std::string_view pattern, std::string_view value) {
       resume = v;
       continue;
     }
-    const bool escaped = p + 1 < pattern.size() && pattern[p] == '\\';
-    const bool fits = p < pattern.size() && ((!escaped && pattern[p] == '?') || pattern[p + (escaped ? 1 : 0)] == value[v]);
-    if (fits) {
-      p += escaped ? 2 : 1;
+    if (p < pattern.size() && pattern[p] == '?') {
+      ++p;
+      v += character_size(value, v);
+      continue;
+    }
+    const size_t escape = p + 1 < pattern.size() && pattern[p] == '\\' ? 1 : 0;
+    if (p < pattern.size() && pattern[p + escape] == value[v]) {
+      p += 1 + escape;
       ++v;
     } else if (star != std::string_view::npos) {
       p = star + 1;
-      v = ++resume;
+      resume += character_size(value, resume);
+      v = resume;
     } else {
       return false;
     }
@@ -53,7 +69,9 @@ void check_filter(const wire::ec2::Filter& filter) {
 
 void refuse_filter(std::string_view name) { throw wire::invalid_parameter_value(fmt::format("The filter '{}' is invalid", name)); }
 
-bool is_tag_filter(std::string_view name) { return name == "tag-key" || name == "tag-value" || (name.starts_with("tag:") && name.size() > 4); }
+bool is_tag_filter(std::string_view name) {
+  return name == "tag-key" || name == "tag-value" || (name.starts_with("tag:") && name.size() > 4);
+}
 
 bool tags_match(const state::World& world, std::string_view account, std::string_view resource_id, const wire::ec2::Filter& filter) {
   const auto* set = world.find<state::TagSet>(account, resource_id);
@@ -61,9 +79,12 @@ bool tags_match(const state::World& world, std::string_view account, std::string
   FilterValues values(filter.values);
   const std::string_view name = *filter.name;
   for (const auto& tag : set->tags) {
-    if (name == "tag-key") values.add(tag.name);
-    else if (name == "tag-value") values.add(tag.value);
-    else if (tag.name == name.substr(4)) values.add(tag.value);
+    if (name == "tag-key")
+      values.add(tag.name);
+    else if (name == "tag-value")
+      values.add(tag.value);
+    else if (tag.name == name.substr(4))
+      values.add(tag.value);
   }
   return values.matched();
 }

@@ -1,0 +1,187 @@
+#include "ec2/filters.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "ec2/paging.hpp"
+#include "wire/api_error.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+TEST(Pattern, WithoutWildcardsIsTheWholeTextWithItsCase) {
+  EXPECT_TRUE(matches_pattern("database", "database"));
+  EXPECT_FALSE(matches_pattern("database", "a database"));
+  EXPECT_FALSE(matches_pattern("database", "Database"));
+  EXPECT_FALSE(matches_pattern("database", "databas"));
+  EXPECT_TRUE(matches_pattern("", ""));
+  EXPECT_FALSE(matches_pattern("", "x"));
+  EXPECT_FALSE(matches_pattern("x", ""));
+}
+
+TEST(Pattern, StarIsAnyText) {
+  EXPECT_TRUE(matches_pattern("*", ""));
+  EXPECT_TRUE(matches_pattern("*", "anything"));
+  EXPECT_TRUE(matches_pattern("**", "anything"));
+  EXPECT_TRUE(matches_pattern("*database*", "the database of mine"));
+  EXPECT_TRUE(matches_pattern("*database*", "database"));
+  EXPECT_TRUE(matches_pattern("a*b*c", "a-b-b-c-c"));
+  EXPECT_FALSE(matches_pattern("a*b*c", "a-c-b"));
+  EXPECT_TRUE(matches_pattern("*.log", "a.log.log"));
+  EXPECT_FALSE(matches_pattern("*.log", "a.log.gz"));
+  EXPECT_TRUE(matches_pattern("*aab", "aaaaab"));
+}
+
+TEST(Pattern, QuestionMarkIsOneCharacter) {
+  EXPECT_TRUE(matches_pattern("?", "x"));
+  EXPECT_FALSE(matches_pattern("?", ""));
+  EXPECT_FALSE(matches_pattern("?", "xy"));
+  EXPECT_TRUE(matches_pattern("i-????????", "i-12345678"));
+  EXPECT_TRUE(matches_pattern("*??", "ab"));
+  EXPECT_FALSE(matches_pattern("*??", "a"));
+}
+
+TEST(Pattern, CharactersAreNotBytes) {
+  EXPECT_TRUE(matches_pattern("?", "é"));
+  EXPECT_TRUE(matches_pattern("z?rich", "zürich"));
+  EXPECT_FALSE(matches_pattern("??", "é"));
+  EXPECT_TRUE(matches_pattern("*?", "日本"));
+  EXPECT_TRUE(matches_pattern("??", "日本"));
+  EXPECT_FALSE(matches_pattern("*???", "日本"));
+  EXPECT_TRUE(matches_pattern("日*", "日本"));
+}
+
+TEST(Pattern, BackslashTakesTheMeaningFromTheNext) {
+  EXPECT_TRUE(matches_pattern(R"(\*amazon\?\\)", R"(*amazon?\)"));
+  EXPECT_FALSE(matches_pattern(R"(\*amazon\?\\)", R"(xamazon?\)"));
+  EXPECT_FALSE(matches_pattern(R"(\*)", "x"));
+  EXPECT_FALSE(matches_pattern(R"(\?)", "x"));
+  EXPECT_TRUE(matches_pattern(R"(a\bc)", "abc"));
+  EXPECT_TRUE(matches_pattern(R"(*\**)", "a*b"));
+  EXPECT_FALSE(matches_pattern(R"(*\**)", "ab"));
+  EXPECT_TRUE(matches_pattern("a\\", "a\\"));  // nothing follows: it stands for itself
+}
+
+TEST(Pattern, HostilePatternsEndSoon) {
+  std::string pattern;
+  for (int i = 0; i < 100; ++i) pattern += "*a";
+  pattern += "b";
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(matches_pattern(pattern, std::string(20000, 'a')));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+}
+
+TEST(FilterValues, TypesAreComparedAsTheyArePrinted) {
+  const auto matches = [](const char* pattern, auto value) {
+    const std::vector<std::string> patterns = {"nothing", pattern};
+    FilterValues values(patterns);
+    values.add(value);
+    return values.matched();
+  };
+  EXPECT_TRUE(matches("80", std::int64_t{80}));
+  EXPECT_TRUE(matches("true", true));
+  EXPECT_TRUE(matches("false", false));
+  EXPECT_TRUE(matches("te*", "text"));
+  EXPECT_TRUE(matches("te*", std::string("text")));
+  EXPECT_TRUE(matches("1970-01-01*", Time{}));
+  EXPECT_TRUE(matches("1970-01-01T00:00:00.000Z", Time{}));
+  EXPECT_FALSE(matches("80", std::int64_t{8}));
+}
+
+struct Thing {
+  std::string account = "111122223333";
+  std::string id = "x-1";
+  std::vector<std::string> colours;
+};
+const FilterField<Thing> fields[] = {
+    {"id", [](const auto& at, auto& out) { out.add(at.record.id); }},
+    {"colour",
+     [](const auto& at, auto& out) {
+       for (const auto& colour : at.record.colours) out.add(colour);
+     }},
+};
+
+bool match(const std::vector<wire::ec2::Filter>& asked, const Thing& thing) {
+  const state::World world;
+  return FilterSet<Thing>(fields, asked).match(world, thing);
+}
+
+TEST(FilterSet, ValuesAreAlternativesAndFiltersMustAllHold) {
+  const Thing thing{.colours = {"red", "green"}};
+  EXPECT_TRUE(match({}, thing));
+  EXPECT_TRUE(match({{"colour", {"blue", "green"}}}, thing));
+  EXPECT_FALSE(match({{"colour", {"blue"}}}, thing));
+  EXPECT_TRUE(match({{"colour", {"red"}}, {"colour", {"green"}}}, thing));
+  EXPECT_FALSE(match({{"colour", {"red"}}, {"id", {"x-2"}}}, thing));
+  EXPECT_FALSE(match({{"colour", {"*"}}}, Thing{}));
+  EXPECT_FALSE(match({{"tag:Name", {"*"}}}, thing));
+}
+
+std::string code_of(const std::vector<wire::ec2::Filter>& asked) {
+  try {
+    match(asked, {});
+  } catch (const wire::ApiError& error) {
+    return error.code;
+  }
+  return "";
+}
+
+TEST(FilterSet, RefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(code_of({{"size", {"1"}}}), "InvalidParameterValue");
+  EXPECT_EQ(code_of({{"tag:", {"1"}}}), "InvalidParameterValue");
+  EXPECT_EQ(code_of({{"id", {}}}), "InvalidParameterValue");
+  EXPECT_EQ(code_of({{std::nullopt, {"1"}}}), "MissingParameter");
+  EXPECT_EQ(code_of({{"id", std::vector<std::string>(201, "x")}}), "FilterLimitExceeded");
+  EXPECT_EQ(code_of({{"tag-key", {"1"}}, {"tag-value", {"1"}}, {"id", std::vector<std::string>(200, "x")}}), "");
+}
+
+// ----- pages
+
+std::string token_after(std::string_view list, const std::string& key) {
+  Page page(list, 5, std::nullopt);
+  for (int i = 0; i < 4; ++i) page.take("something");
+  page.take(key);
+  EXPECT_TRUE(page.full());
+  EXPECT_FALSE(page.take("more"));
+  return page.next_token().value();
+}
+
+std::string code_of_page(std::string_view list, std::optional<std::int64_t> most, std::optional<std::string> token) {
+  try {
+    const Page page(list, most, token);
+  } catch (const wire::ApiError& error) {
+    return error.code;
+  }
+  return "";
+}
+
+TEST(Page, GoesOnAfterTheLastKey) {
+  EXPECT_EQ(Page("L", 5, token_after("L", "i-5")).after(), "i-5");
+  EXPECT_EQ(Page("L", std::nullopt, token_after("L", "id/ä key\n")).after(), "id/ä key\n");
+  Page exact("L", 5, std::nullopt);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(exact.take("x"));
+  EXPECT_FALSE(exact.next_token());
+  Page unlimited("L", std::nullopt, std::nullopt);
+  for (int i = 0; i < 5000; ++i) EXPECT_TRUE(unlimited.take("x"));
+  EXPECT_FALSE(unlimited.next_token());
+}
+
+TEST(Page, RefusesWrongSizesAndTokens) {
+  EXPECT_EQ(code_of_page("L", 4, {}), "InvalidParameterValue");
+  EXPECT_EQ(code_of_page("L", 1001, {}), "InvalidParameterValue");
+  EXPECT_EQ(code_of_page("L", 1000, {}), "");
+  const auto token = token_after("L", "i-5");
+  EXPECT_EQ(code_of_page("Other", 5, token), "InvalidNextToken");
+  for (size_t i = 0; i < token.size(); ++i) {
+    auto damaged = token;
+    damaged[i] = damaged[i] == 'A' ? 'B' : 'A';
+    EXPECT_EQ(code_of_page("L", 5, damaged), "InvalidNextToken") << i;
+  }
+  EXPECT_EQ(code_of_page("L", 5, "nonsense"), "InvalidNextToken");
+  EXPECT_EQ(code_of_page("L", 5, std::string(100000, 'A')), "InvalidNextToken");
+  EXPECT_EQ(code_of_page("L", 5, ""), "");
+}
+
+}  // namespace
+}  // namespace brume::ec2
