@@ -17,7 +17,7 @@
 namespace brume::compute {
 
 struct Disk {
-  std::string volume_id;  // also the serial the guest sees: "vol0123456789abcdef0" (20 characters, no dash)
+  std::string volume_id;  // "vol-0123456789abcdef0"; without its dash also the serial the guest sees (a virtio serial has 20 characters)
   std::string file;       // absolute path, readable and writable by the machine's user
   std::string format;     // "qcow2", "raw"
 };
@@ -31,6 +31,7 @@ struct Nic {
 struct MachineSpec {
   std::string id;             // instance id
   std::string uuid;           // "ec2…" in UUID shape: what the guest's firmware tables say (cloud-init looks for it)
+  std::string product;        // product name in the firmware tables: the instance type ("t2.micro"); may be empty
   std::int64_t memory_mib = 512;
   std::int64_t processors = 1;
   std::string kernel;         // path; empty: the disk's own boot loader
@@ -71,7 +72,9 @@ class Hypervisor {
 
   // Called before anything else. Reports come on the engine's thread; the receiver must not wait.
   virtual void on_report(std::function<void(MachineReport)> receiver) = 0;
-  // Takes up the machines that run since before this daemon; returns their ids. Machines that ended meanwhile are not among them.
+  // Takes up the machines that run since before this daemon; returns their ids. Machines that ended meanwhile are not among them:
+  // how each of them ended (guest_shutdown, died) is reported, again at every recover until forget or the next start. A machine that
+  // stands still since before is reported too (io_error). Machines whose start had not finished are removed.
   virtual Result<std::vector<std::string>> recover() = 0;
 
   // Starts the machine; returns when the guest's processors run. On an error nothing is left of it. ≤ 30 s.
@@ -105,7 +108,8 @@ class Hypervisor {
 };
 
 struct QemuConfiguration {
-  std::string folder;            // "<home>/machines": one folder a machine: pid file, QMP socket, console, log
+  std::string folder;            // "<home>/machines": one folder a machine: pid file, QMP socket, console, log. The machines' users
+                                 // must be able to pass through every folder above it (mode 0711)
   std::string accelerator;       // "auto": probe; "kvm", "tcg": as told
   unsigned user_base = 0x60000000;
 };

@@ -1,0 +1,266 @@
+#include "engines/compute/machine.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "base/log.hpp"
+#include "engines/compute/qemu_arguments.hpp"
+
+namespace brume::compute {
+namespace {
+
+// How long QEMU may take to write back and leave after its guest turned itself off.
+constexpr auto longest_goodbye = seconds(30);
+
+class ProcessWatcher final : public Watcher {
+ public:
+  explicit ProcessWatcher(std::weak_ptr<Machine> machine) : machine_(std::move(machine)) {}
+  void ready() override {
+    if (const auto machine = machine_.lock()) machine->on_process_end();
+  }
+
+ private:
+  std::weak_ptr<Machine> machine_;
+};
+
+std::string disk_trouble_text(const QmpMessage& event) {
+  const auto& node = event.field("node-name");
+  const auto& disk = node.empty() ? event.field("device") : node;
+  if (event.field("nospace") == "true") return "the host has no room left for what the guest writes to " + disk;
+  return "the host cannot " + event.field("operation") + " " + disk + ": " + event.field("reason");
+}
+
+// States of QEMU that no guest comes out of.
+bool is_fault(const std::string& status) { return status == "internal-error" || status == "guest-panicked"; }
+
+}  // namespace
+
+Machine::Machine(EventLoop& loop, std::string id, MachineFolder folder, Callbacks callbacks)
+    : loop_(loop), id_(std::move(id)), folder_(std::move(folder)), callbacks_(std::move(callbacks)) {}
+
+Machine::~Machine() { let_go(); }
+
+Result<void> Machine::watch(const ProcessName& process) {
+  Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, process.number, 0)));
+  // Read after the handle was taken: from here on the number cannot pass to another process unseen.
+  if (!handle || !process.alive(std::nullopt)) return fail(ErrorKind::not_found, "the process of " + id_ + " has ended");
+  const std::lock_guard lock(mutex_);
+  auto watch = loop_.add(handle.get(), std::make_shared<ProcessWatcher>(weak_from_this()));
+  if (!watch) return fail(watch.error());
+  process_watch_ = *watch;
+  process_ = std::move(handle);
+  return {};
+}
+
+void Machine::let_go() {
+  std::shared_ptr<QmpClient> qmp;
+  Descriptor process;
+  {
+    const std::lock_guard lock(mutex_);
+    qmp.swap(qmp_);
+    process = std::move(process_);
+  }
+  if (process) loop_.remove(process.get(), process_watch_);
+  if (qmp) qmp->close();
+}
+
+Result<std::shared_ptr<QmpClient>> Machine::monitor(milliseconds limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return fail(ErrorKind::not_found, id_ + " does not run");
+    if (qmp_ && !qmp_->closed()) return qmp_;
+  }
+  auto socket = connect_unix(folder_.qmp_socket());
+  if (!socket) return fail(socket.error());
+  auto client = QmpClient::open(loop_, std::move(*socket), [self = weak_from_this()](const QmpMessage& event) {
+    if (const auto machine = self.lock()) machine->on_event(event);
+  });
+  if (!client) return fail(client.error());
+  if (auto greeted = (*client)->greet(limit); !greeted) {
+    (*client)->close();
+    return fail(greeted.error());
+  }
+  const std::lock_guard lock(mutex_);
+  qmp_ = *client;
+  return *client;
+}
+
+Result<QmpMessage> Machine::execute(std::string_view name, std::string_view arguments, milliseconds limit, int handed_over) {
+  auto client = monitor();
+  if (!client) return fail(client.error());
+  return (*client)->execute(name, arguments, limit, handed_over);
+}
+
+void Machine::started() {
+  const std::lock_guard lock(mutex_);
+  reporting_ = true;
+}
+
+void Machine::resumed_with(const std::string& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    reporting_ = true;
+    halted_ = status != "running";
+    disk_trouble_ = status == "io-error";
+    if (status == "shutdown") shutdown_ = "the guest turned itself off while the daemon was away";
+    if (is_fault(status)) fault_ = "QEMU halted the guest: " + status;
+    ending_since_ = std::chrono::steady_clock::now();
+  }
+  if (status == "io-error") report(MachineEvent::io_error, "the guest stands still since a disk of the host failed or was full");
+  on_tick();
+}
+
+MachineState Machine::state() const {
+  const std::lock_guard lock(mutex_);
+  if (ended_ || shutdown_ || fault_) return MachineState::ended;
+  return halted_ ? MachineState::paused : MachineState::running;
+}
+
+bool Machine::ended() const {
+  const std::lock_guard lock(mutex_);
+  return ended_;
+}
+
+bool Machine::wait_for_end(milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, limit, [&] { return ended_; });
+}
+
+void Machine::signal_process(int number) const {
+  const std::lock_guard lock(mutex_);
+  if (process_) ::syscall(SYS_pidfd_send_signal, process_.get(), number, nullptr, 0);
+}
+
+Result<void> Machine::end(milliseconds grace) {
+  std::shared_ptr<QmpClient> qmp;
+  {
+    const std::lock_guard lock(mutex_);
+    reporting_ = false;
+    qmp = qmp_;
+  }
+  // By word first: QEMU writes back what it holds of the disks and leaves no loose clusters in them.
+  if (qmp && grace.count() > 0) {
+    qmp->post("quit");
+    if (wait_for_end(grace)) return {};
+  }
+  signal_process(SIGKILL);
+  if (wait_for_end(seconds(10))) return {};
+  return fail(ErrorKind::timed_out, "the process of " + id_ + " does not end; the host's disk may hang");
+}
+
+Result<void> Machine::unplug(const std::string& device, milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  {
+    const std::lock_guard lock(mutex_);
+    unplugged_.erase(device);
+  }
+  if (auto asked = execute("device_del", json_object({{"id", device}})); !asked) {
+    const auto& said = asked.error().message;
+    if (said.find("not found") != std::string::npos) return {};
+    // Asked before: the guest may still obey.
+    if (said.find("in the process of unplug") == std::string::npos) return fail(asked.error());
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, deadline, [&] { return ended_ || unplugged_.count(device) != 0; });
+  if (ended_ || unplugged_.erase(device) != 0) return {};
+  return fail(ErrorKind::timed_out, "the guest of " + id_ + " did not let " + device + " go within " + std::to_string(limit.count()) + " ms");
+}
+
+void Machine::report(MachineEvent event, std::string detail) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!reporting_) return;
+  }
+  callbacks_.report({id_, event, std::move(detail)});
+}
+
+void Machine::on_event(const QmpMessage& event) {
+  std::unique_lock lock(mutex_);
+  if (event.kind == QmpMessage::Kind::reply) {
+    // The answer to on_tick's question.
+    if (!fault_ && is_fault(event.field("status"))) {
+      fault_ = "QEMU halted the guest: " + event.field("status");
+      ending_since_ = std::chrono::steady_clock::now();
+    }
+  } else if (event.name == "SHUTDOWN" && event.field("guest") == "true") {
+    if (!shutdown_) shutdown_ = event.field("reason");
+    ending_since_ = std::chrono::steady_clock::now();
+    const auto qmp = qmp_;
+    lock.unlock();
+    if (qmp) qmp->post("quit");
+  } else if (event.name == "RESET" && event.field("guest") == "true") {
+    lock.unlock();
+    report(MachineEvent::guest_reset, event.field("reason"));
+  } else if (event.name == "STOP") {
+    halted_ = true;
+  } else if (event.name == "RESUME") {
+    const bool told = std::exchange(halted_, false);
+    disk_trouble_ = false;
+    lock.unlock();
+    if (told) report(MachineEvent::resumed, "");
+  } else if (event.name == "BLOCK_IO_ERROR" && event.field("action") == "stop") {
+    // One for each request under way; the first says it.
+    const bool told = std::exchange(disk_trouble_, true);
+    lock.unlock();
+    if (!told) report(MachineEvent::io_error, disk_trouble_text(event));
+  } else if (event.name == "DEVICE_DELETED" && !event.field("device").empty()) {
+    unplugged_.insert(event.field("device"));
+    changed_.notify_all();
+  }
+}
+
+void Machine::on_process_end() {
+  std::shared_ptr<QmpClient> qmp;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    qmp = qmp_;
+  }
+  // Its last events may still wait to be read: they tell a shutdown from a death.
+  for (int turn = 0; turn < 8 && qmp && !qmp->closed(); ++turn) qmp->ready();
+  MachineEnd end{MachineEnd::How::killed, ""};
+  bool reported = false;
+  {
+    const std::lock_guard lock(mutex_);
+    reported = reporting_;
+    if (reporting_ && shutdown_) end = {MachineEnd::How::guest_shutdown, *shutdown_};
+    else if (reporting_) end = {MachineEnd::How::died, fault_.value_or("")};
+  }
+  if (end.how == MachineEnd::How::died && end.detail.empty()) end.detail = folder_.last_words();
+  if (end.how == MachineEnd::How::died && end.detail.empty()) end.detail = "QEMU ended without a word; it was killed, perhaps for want of memory";
+  // On disk before anybody hears of it, so that a restart of the daemon says the same.
+  folder_.keep_end(end);
+  callbacks_.gone(id_);
+  let_go();
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+  }
+  if (reported) callbacks_.report({id_, end.how == MachineEnd::How::died ? MachineEvent::died : MachineEvent::guest_shutdown, end.detail});
+}
+
+void Machine::on_tick() {
+  std::shared_ptr<QmpClient> qmp;
+  bool ending = false;
+  bool overdue = false;
+  bool halted = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_ || !reporting_) return;
+    qmp = qmp_;
+    ending = shutdown_ || fault_;
+    overdue = ending && std::chrono::steady_clock::now() - ending_since_ > longest_goodbye;
+    halted = halted_ && !disk_trouble_;
+  }
+  if (overdue) signal_process(SIGKILL);
+  else if (ending && qmp) qmp->post("quit");
+  // Nobody here halts a guest: QEMU did, and the reason is to be asked for.
+  else if (halted && qmp) qmp->post("query-status");
+}
+
+}  // namespace brume::compute

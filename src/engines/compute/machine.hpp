@@ -1,0 +1,87 @@
+// One running QEMU: its process, its monitor, and what its events mean.
+//
+// Lock rule: mutex_ is held for a look or a change, never over a call that waits or calls out.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+#include "engines/compute/event_loop.hpp"
+#include "engines/compute/hypervisor.hpp"
+#include "engines/compute/machine_folder.hpp"
+#include "engines/compute/qmp_client.hpp"
+
+namespace brume::compute {
+
+// Threads: any, but for what is said below.
+class Machine final : public std::enable_shared_from_this<Machine> {
+ public:
+  struct Callbacks {
+    std::function<void(MachineReport)> report;
+    std::function<void(const std::string& id)> gone;  // the process has ended, whatever the reason
+  };
+  Machine(EventLoop& loop, std::string id, MachineFolder folder, Callbacks callbacks);
+  ~Machine();
+
+  const std::string& id() const { return id_; }
+  const MachineFolder& folder() const { return folder_; }
+
+  // Takes up the process and watches for its end.
+  Result<void> watch(const ProcessName& process);
+  // Leaves process and monitor alone from now on.
+  void let_go();
+  // The monitor, connected when it is not. One caller at a time.
+  Result<std::shared_ptr<QmpClient>> monitor(milliseconds limit = seconds(2));
+  // A command over the monitor.
+  Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10), int handed_over = -1);
+  // The processors run for the first time: from here on events are reported.
+  void started();
+  // What a machine that ran before this daemon says of itself: reports what was missed.
+  void resumed_with(const std::string& status);
+
+  MachineState state() const;
+  bool ended() const;
+  // Ends it without a report: by word while there is time, then by force. timed_out when even that did not help.
+  Result<void> end(milliseconds grace);
+
+  // Asks the guest to let a device go. timed_out when it did not within `limit`; success when it was not there.
+  Result<void> unplug(const std::string& device, milliseconds limit);
+
+  // On the loop's thread.
+  void on_event(const QmpMessage& event);
+  void on_process_end();
+  void on_tick();
+
+ private:
+  void report(MachineEvent event, std::string detail);
+  void signal_process(int number) const;
+  bool wait_for_end(milliseconds limit);
+
+  EventLoop& loop_;
+  const std::string id_;
+  const MachineFolder folder_;
+  const Callbacks callbacks_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Descriptor process_;  // pidfd
+  std::uint64_t process_watch_ = 0;
+  std::shared_ptr<QmpClient> qmp_;
+  bool reporting_ = false;   // started, and not being ended by us
+  bool halted_ = false;
+  bool disk_trouble_ = false;
+  bool ended_ = false;
+  std::optional<std::string> shutdown_;  // the guest turned itself off: how it said so
+  std::optional<std::string> fault_;     // QEMU halted the guest for good
+  std::chrono::steady_clock::time_point ending_since_{};
+  std::set<std::string> unplugged_;
+};
+
+}  // namespace brume::compute

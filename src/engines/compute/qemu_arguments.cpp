@@ -1,0 +1,231 @@
+#include "engines/compute/qemu_arguments.hpp"
+
+#include <algorithm>
+
+#include <boost/json.hpp>
+
+namespace brume::compute {
+namespace {
+
+namespace json = boost::json;
+
+// Of the two PC boards the older one: measured under TCG it reaches the guest's kernel sooner than q35 (fewer devices and bridges
+// to look through), and its one flat PCI bus takes some 28 hot-plugged devices without root ports. microvm has no hot-plug.
+constexpr const char* board = "pc";
+
+// The host's page cache is used: all volumes of one image share the same base file, so the second guest boots from memory. What a
+// guest flushes is on the disk all the same (cache.no-flush is off).
+constexpr bool bypass_page_cache = false;
+
+constexpr int first_descriptor = 3;
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : !is_hex(text[i])) return false;
+  }
+  return true;
+}
+
+bool is_mac(std::string_view text) {
+  if (text.size() != 17) return false;
+  for (size_t i = 0; i < text.size(); ++i)
+    if (i % 3 == 2 ? text[i] != ':' : !is_hex(text[i])) return false;
+  return true;
+}
+
+bool is_file(const std::string& path) { return !path.empty() && path.front() == '/' && path.find('\0') == std::string::npos; }
+
+// QEMU reads a comma in an option as its end and two of them as one.
+std::string option_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c;
+    if (c == ',') out += ',';
+  }
+  return out;
+}
+
+void add(std::vector<std::string>& arguments, std::initializer_list<std::string> more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+}
+
+void add_identity(std::vector<std::string>& arguments, const MachineSpec& spec) {
+  const auto product = spec.product.empty() ? std::string() : ",product=" + option_text(spec.product);
+  add(arguments, {"-name", spec.id + ",debug-threads=on"});
+  add(arguments, {"-smbios", "type=0,vendor=Amazon EC2,version=1.0"});
+  add(arguments, {"-smbios", "type=1,manufacturer=Amazon EC2" + product + ",uuid=" + spec.uuid + ",serial=" + spec.uuid});
+}
+
+void add_processors(std::vector<std::string>& arguments, const MachineSpec& spec, const QemuHost& host) {
+  add(arguments, {"-machine", std::string(board) + ",usb=off,vmport=off,graphics=off,dump-guest-core=off"});
+  if (host.accelerator == "kvm") {
+    add(arguments, {"-accel", "kvm", "-cpu", "host"});
+  } else {
+    // Translated code: a quarter of the guest's memory, touched only as it fills.
+    const auto translated = std::clamp<std::int64_t>(spec.memory_mib / 4, 64, 512);
+    // Five-level page tables only make every walk longer when the walk is emulated.
+    add(arguments, {"-accel", "tcg,thread=multi,tb-size=" + std::to_string(translated), "-cpu", "max,la57=off"});
+  }
+  const auto count = std::to_string(spec.processors);
+  add(arguments, {"-smp", "cpus=" + count + ",sockets=1,cores=" + count + ",threads=1"});
+  add(arguments, {"-m", std::to_string(spec.memory_mib) + "M"});
+}
+
+void add_channels(std::vector<std::string>& arguments, const QemuHost& host) {
+  // Both sockets are ours and already listen: no path of the machine's user, no limit of 108 bytes, no waiting for the file.
+  add(arguments, {"-chardev", "socket,id=qmp,server=on,wait=off,fd=" + std::to_string(host.qmp_socket)});
+  add(arguments, {"-mon", "chardev=qmp,mode=control"});
+  add(arguments, {"-chardev", "socket,id=console,server=on,wait=off,fd=" + std::to_string(host.console_socket) + ",logappend=on,logfile=" +
+                                  option_text(console_file(host.folder))});
+  add(arguments, {"-serial", "chardev:console"});
+}
+
+void add_boot(std::vector<std::string>& arguments, const MachineSpec& spec) {
+  add(arguments, {"-boot", "strict=on,menu=off"});
+  if (spec.kernel.empty()) return;
+  add(arguments, {"-kernel", spec.kernel});
+  if (!spec.ramdisk.empty()) add(arguments, {"-initrd", spec.ramdisk});
+  if (!spec.kernel_arguments.empty()) add(arguments, {"-append", spec.kernel_arguments});
+}
+
+void add_devices(Command& command, const MachineSpec& spec, int next_descriptor) {
+  auto& arguments = command.arguments;
+  for (size_t i = 0; i < spec.disks.size(); ++i) {
+    add(arguments, {"-blockdev", disk_node(spec.disks[i])});
+    add(arguments, {"-device", disk_device(spec.disks[i], i == 0 && spec.kernel.empty())});
+  }
+  for (const auto& nic : spec.nics) {
+    command.descriptors.emplace_back(nic.tap.get(), next_descriptor);
+    add(arguments, {"-netdev", nic_end(nic, std::to_string(next_descriptor))});
+    add(arguments, {"-device", nic_device(nic)});
+    ++next_descriptor;
+  }
+  add(arguments, {"-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random"});
+}
+
+// QEMU drops its rights before it starts, so it could not open a /dev/kvm that only a group may open: setpriv (util-linux, always
+// there) gives it that one group.
+void add_kvm_group(Command& command, unsigned user, unsigned group) {
+  const auto number = std::to_string(user);
+  std::vector<std::string> arguments = {"--reuid=" + number, "--regid=" + number, "--groups=" + std::to_string(group), "--no-new-privs",
+                                        "--bounding-set=-all", command.program};
+  arguments.insert(arguments.end(), command.arguments.begin(), command.arguments.end());
+  command.arguments = std::move(arguments);
+  command.program = "setpriv";
+  command.user.reset();
+}
+
+}  // namespace
+
+std::string console_file(const std::string& folder) { return folder + "/console"; }
+std::string log_file(const std::string& folder) { return folder + "/log"; }
+
+bool is_plain_id(std::string_view id) {
+  return !id.empty() && id.size() <= 26 && is_letter(id.front()) &&
+         std::all_of(id.begin(), id.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
+}
+
+Result<void> validate(const Disk& disk) {
+  if (!is_plain_id(disk.volume_id)) return fail(ErrorKind::invalid, "'" + disk.volume_id + "' is not a volume id");
+  if (!is_file(disk.file)) return fail(ErrorKind::invalid, disk.volume_id + " has no absolute path: '" + disk.file + "'");
+  if (disk.format != "qcow2" && disk.format != "raw") return fail(ErrorKind::invalid, disk.volume_id + " has the unknown format '" + disk.format + "'");
+  return {};
+}
+
+Result<void> validate(const Nic& nic) {
+  if (!is_plain_id(nic.interface_id)) return fail(ErrorKind::invalid, "'" + nic.interface_id + "' is not an interface id");
+  if (!is_mac(nic.mac)) return fail(ErrorKind::invalid, nic.interface_id + " has the wrong hardware address '" + nic.mac + "'");
+  if (!nic.tap) return fail(ErrorKind::invalid, nic.interface_id + " has no open tap");
+  return {};
+}
+
+Result<void> validate(const MachineSpec& spec) {
+  if (!is_plain_id(spec.id)) return fail(ErrorKind::invalid, "'" + spec.id + "' is not an instance id");
+  if (!is_uuid(spec.uuid)) return fail(ErrorKind::invalid, spec.id + " has the wrong uuid '" + spec.uuid + "'");
+  if (spec.memory_mib < 16) return fail(ErrorKind::invalid, spec.id + " asks for " + std::to_string(spec.memory_mib) + " MiB of memory; at least 16 are needed");
+  if (spec.processors < 1 || spec.processors > 255) return fail(ErrorKind::invalid, spec.id + " asks for " + std::to_string(spec.processors) + " processors; 1 to 255 can be had");
+  for (const auto* path : {&spec.kernel, &spec.ramdisk})
+    if (!path->empty() && !is_file(*path)) return fail(ErrorKind::invalid, spec.id + " has a kernel or ramdisk without absolute path: " + *path);
+  for (const auto& disk : spec.disks)
+    if (auto valid = validate(disk); !valid) return valid;
+  for (const auto& nic : spec.nics)
+    if (auto valid = validate(nic); !valid) return valid;
+  return {};
+}
+
+Command qemu_command(const MachineSpec& spec, const QemuHost& host) {
+  Command command;
+  command.program = "qemu-system-x86_64";
+  command.folder = host.folder;
+  command.output_file = log_file(host.folder);
+  if (host.user) command.user = *host.user;
+  command.descriptors = {{host.qmp_socket, first_descriptor}, {host.console_socket, first_descriptor + 1}};
+  auto placed = host;
+  placed.qmp_socket = first_descriptor;
+  placed.console_socket = first_descriptor + 1;
+
+  auto& arguments = command.arguments;
+  add(arguments, {"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-msg", "timestamp=on"});
+  add(arguments, {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
+  // Halted until `cont`. A guest that turns itself off stays as a halted process that says so, until the daemon has taken note:
+  // this is how a shutdown is told from a death also when the daemon was away.
+  add(arguments, {"-S", "-no-shutdown"});
+  add_identity(arguments, spec);
+  add_processors(arguments, spec, host);
+  add(arguments, {"-rtc", "base=utc"});
+  add_channels(arguments, placed);
+  add_boot(arguments, spec);
+  add_devices(command, spec, first_descriptor + 2);
+  if (host.user && host.kvm_group) add_kvm_group(command, *host.user, *host.kvm_group);
+  return command;
+}
+
+std::string disk_name(const std::string& volume_id) {
+  std::string name;
+  std::copy_if(volume_id.begin(), volume_id.end(), std::back_inserter(name), [](char c) { return c != '-'; });
+  return name;
+}
+
+std::string disk_node(const Disk& disk) {
+  const auto name = disk_name(disk.volume_id);
+  const json::object file = {{"driver", "file"}, {"filename", disk.file}, {"aio", "threads"}};
+  // cache and discard are inherited by the file below and the base images behind.
+  return json::serialize(json::object{{"driver", disk.format},
+                                      {"node-name", name},
+                                      {"cache", {{"direct", bypass_page_cache}, {"no-flush", false}}},
+                                      {"discard", "unmap"},
+                                      {"detect-zeroes", "unmap"},
+                                      {"file", file}});
+}
+
+std::string disk_device(const Disk& disk, bool boots) {
+  const auto name = disk_name(disk.volume_id);
+  // A full or failing host disk halts the guest instead of handing it errors that would ruin its file system.
+  json::object device = {{"driver", "virtio-blk-pci"}, {"id", name}, {"drive", name}, {"serial", name}, {"werror", "stop"}, {"rerror", "stop"}};
+  if (boots) device["bootindex"] = 0;
+  return json::serialize(device);
+}
+
+std::string nic_device(const Nic& nic) {
+  // An empty ROM file: no time is spent on network boot.
+  return json::serialize(json::object{
+      {"driver", "virtio-net-pci"}, {"id", nic.interface_id}, {"netdev", nic.interface_id + "-end"}, {"mac", nic.mac}, {"romfile", ""}});
+}
+
+std::string nic_end(const Nic& nic, const std::string& descriptor) {
+  return json::serialize(json::object{{"type", "tap"}, {"id", nic.interface_id + "-end"}, {"fd", descriptor}, {"vhost", false}});
+}
+
+std::string json_object(const std::vector<std::pair<std::string, std::string>>& members) {
+  json::object object;
+  for (const auto& [key, value] : members) object[key] = value;
+  return json::serialize(object);
+}
+
+}  // namespace brume::compute

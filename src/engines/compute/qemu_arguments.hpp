@@ -1,0 +1,54 @@
+// What QEMU is told: pure functions from a machine's description to a command line and to the QMP arguments of hot-plug. Golden
+// tested (tests/golden/qemu_arguments_test.cpp). Everything with free text in it goes as JSON, so that no comma in a path can turn
+// into an option.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/process.hpp"
+#include "base/result.hpp"
+#include "engines/compute/hypervisor.hpp"
+
+namespace brume::compute {
+
+// What the host adds to a MachineSpec.
+struct QemuHost {
+  std::string accelerator;      // "kvm", "tcg"
+  std::string folder;           // the machine's own folder
+  int qmp_socket = -1;          // listening sockets of ours, handed over
+  int console_socket = -1;
+  std::optional<unsigned> user; // run as this user; none: as ours
+  std::optional<unsigned> kvm_group;  // group that may open /dev/kvm, when others may not
+};
+
+// Names in a machine's folder.
+std::string console_file(const std::string& folder);
+std::string log_file(const std::string& folder);
+
+// `invalid` with the reason when no command line can be made of it.
+Result<void> validate(const MachineSpec& spec);
+Result<void> validate(const Disk& disk);
+Result<void> validate(const Nic& nic);
+// Letters, digits and dashes, starting with a letter, at most 26: safe as a file name and, with a suffix, as a QEMU name.
+bool is_plain_id(std::string_view id);
+
+// The command that starts the machine, halted (the processors start with `cont`). The taps' descriptors go along.
+Command qemu_command(const MachineSpec& spec, const QemuHost& host);
+
+// "vol-0123" → "vol0123": the disk's serial, and the name of its device and of its block node.
+std::string disk_name(const std::string& volume_id);
+// The two block nodes of a disk, the device on them, and the network card: as `-blockdev`, `-device` and as the arguments of
+// blockdev-add and device_add.
+std::string disk_node(const Disk& disk);
+std::string disk_device(const Disk& disk, bool boots);
+std::string nic_device(const Nic& nic);
+// A network end on a descriptor: a number (command line) or a name that getfd gave (QMP).
+std::string nic_end(const Nic& nic, const std::string& descriptor);
+
+// {"key":"value", …}: arguments of small QMP commands.
+std::string json_object(const std::vector<std::pair<std::string, std::string>>& members);
+
+}  // namespace brume::compute

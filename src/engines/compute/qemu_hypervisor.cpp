@@ -1,0 +1,477 @@
+// Hypervisor over QEMU processes. How one starts: folder and sockets are made, QEMU is started as a child of nobody and halted, its
+// process is written down, its monitor greeted, the processors started. After a crash anywhere in between, recover() removes it.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "engines/compute/control_groups.hpp"
+#include "engines/compute/event_loop.hpp"
+#include "engines/compute/hypervisor.hpp"
+#include "engines/compute/machine.hpp"
+#include "engines/compute/machine_folder.hpp"
+#include "engines/compute/qemu_arguments.hpp"
+
+namespace brume::compute {
+namespace {
+
+constexpr auto greeting_limit = seconds(20);
+constexpr auto command_limit = seconds(10);
+constexpr auto quit_limit = seconds(3);
+constexpr auto tick_period = seconds(1);
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash;
+}
+
+Result<void> done(const Result<QmpMessage>& reply) {
+  if (!reply) return fail(reply.error());
+  return {};
+}
+
+// QEMU's own sentence, with the kind that the caller can act on.
+Error explain(Error error) {
+  const auto says = [&](std::string_view text) { return error.message.find(text) != std::string::npos; };
+  if (says("Cannot allocate memory") || says("No space left")) error.kind = ErrorKind::exhausted;
+  else if (says("uplicate")) error.kind = ErrorKind::exists;
+  return error;
+}
+
+class QemuHypervisor final : public Hypervisor {
+ public:
+  QemuHypervisor(const QemuConfiguration& configuration, Description description, std::optional<unsigned> kvm_group,
+                 std::unique_ptr<EventLoop> loop)
+      : folder_(configuration.folder),
+        user_base_(configuration.user_base),
+        description_(std::move(description)),
+        kvm_group_(kvm_group),
+        groups_("brume-" + std::to_string(hash_of(configuration.folder) % 100'000'000)),
+        loop_(std::move(loop)) {
+    loop_->every(tick_period, [this] { tick(); });
+  }
+
+  ~QemuHypervisor() override {
+    for (const auto& machine : machines()) machine->let_go();
+    loop_->stop();
+  }
+
+  Description describe() const override { return description_; }
+  void on_report(std::function<void(MachineReport)> receiver) override {
+    const std::lock_guard lock(mutex_);
+    receiver_ = std::move(receiver);
+  }
+  Result<std::vector<std::string>> recover() override;
+
+  Result<void> start(MachineSpec spec) override;
+  Result<void> press_power_button(const std::string& id) override { return command(id, "system_powerdown"); }
+  Result<void> reset(const std::string& id) override { return command(id, "system_reset"); }
+  Result<void> kill(const std::string& id) override;
+  Result<MachineState> state(const std::string& id) override;
+  Result<void> resume(const std::string& id) override { return command(id, "cont"); }
+
+  Result<void> attach_disk(const std::string& id, const Disk& disk) override;
+  Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) override;
+  Result<void> attach_nic(const std::string& id, Nic nic) override;
+  Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) override;
+
+  Result<Console> console(const std::string& id, size_t limit) override;
+  Result<void> forget(const std::string& id) override;
+
+  unsigned user_of(const std::string& id) const override {
+    // Who is not root cannot become another.
+    if (::geteuid() != 0) return ::geteuid();
+    return user_base_ + static_cast<unsigned>(hash_of(id) & 0xffffffU);
+  }
+
+ private:
+  MachineFolder folder_of(const std::string& id) const { return MachineFolder(folder_ + "/" + id); }
+  std::optional<unsigned> user(const std::string& id) const {
+    return ::geteuid() == 0 ? std::optional<unsigned>(user_of(id)) : std::nullopt;
+  }
+  std::shared_ptr<Machine> make_machine(const std::string& id);
+  // A machine that has not ended; null: there is none.
+  std::shared_ptr<Machine> find(const std::string& id) const;
+  Result<std::shared_ptr<Machine>> running(const std::string& id) const;
+  std::vector<std::shared_ptr<Machine>> machines() const;
+  void keep(const std::shared_ptr<Machine>& machine);
+  void drop(const std::string& id);
+
+  Result<void> launch(Machine& machine, const MachineSpec& spec);
+  bool take_up(const std::string& id);
+  void report_end(const std::string& id);
+  void remove_unfinished(const std::string& id);
+  Result<void> command(const std::string& id, std::string_view name);
+  void report(MachineReport report);
+  void tick();
+
+  const std::string folder_;
+  const unsigned user_base_;
+  const Description description_;
+  const std::optional<unsigned> kvm_group_;
+  const ControlGroups groups_;
+  std::mutex console_mutex_;  // a console is not cut while it is read
+  mutable std::mutex mutex_;
+  std::function<void(MachineReport)> receiver_;
+  std::map<std::string, std::shared_ptr<Machine>> machines_;
+  std::unique_ptr<EventLoop> loop_;
+};
+
+std::shared_ptr<Machine> QemuHypervisor::make_machine(const std::string& id) {
+  Machine::Callbacks callbacks;
+  callbacks.report = [this](MachineReport what) { report(std::move(what)); };
+  callbacks.gone = [this](const std::string& which) { groups_.leave(which); };
+  return std::make_shared<Machine>(*loop_, id, folder_of(id), std::move(callbacks));
+}
+
+std::shared_ptr<Machine> QemuHypervisor::find(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = machines_.find(id);
+  return found == machines_.end() || found->second->ended() ? nullptr : found->second;
+}
+
+Result<std::shared_ptr<Machine>> QemuHypervisor::running(const std::string& id) const {
+  auto machine = find(id);
+  if (!machine) return fail(ErrorKind::not_found, id + " does not run");
+  return machine;
+}
+
+std::vector<std::shared_ptr<Machine>> QemuHypervisor::machines() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Machine>> all;
+  all.reserve(machines_.size());
+  for (const auto& [id, machine] : machines_) all.push_back(machine);
+  return all;
+}
+
+void QemuHypervisor::keep(const std::shared_ptr<Machine>& machine) {
+  const std::lock_guard lock(mutex_);
+  machines_[machine->id()] = machine;
+}
+
+void QemuHypervisor::drop(const std::string& id) {
+  std::shared_ptr<Machine> last;
+  const std::lock_guard lock(mutex_);
+  const auto found = machines_.find(id);
+  if (found == machines_.end()) return;
+  last = std::move(found->second);
+  machines_.erase(found);
+}
+
+void QemuHypervisor::report(MachineReport what) {
+  std::function<void(MachineReport)> receiver;
+  {
+    const std::lock_guard lock(mutex_);
+    receiver = receiver_;
+  }
+  if (receiver) receiver(std::move(what));
+}
+
+void QemuHypervisor::tick() {
+  for (const auto& machine : machines()) {
+    if (machine->ended()) {
+      // Its folder says all there is to know; only what nobody has replaced meanwhile goes.
+      const std::lock_guard lock(mutex_);
+      const auto found = machines_.find(machine->id());
+      if (found != machines_.end() && found->second == machine) machines_.erase(found);
+      continue;
+    }
+    machine->on_tick();
+    const std::lock_guard lock(console_mutex_);
+    machine->folder().bound();
+  }
+}
+
+Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
+  const auto& folder = machine.folder();
+  auto qmp = listen_unix(folder.qmp_socket());
+  if (!qmp) return fail(qmp.error());
+  auto serial = listen_unix(folder.serial_socket());
+  if (!serial) return fail(serial.error());
+  QemuHost host;
+  host.accelerator = description_.accelerator;
+  host.folder = folder.path();
+  host.qmp_socket = qmp->get();
+  host.console_socket = serial->get();
+  host.user = user(spec.id);
+  host.kvm_group = kvm_group_;
+  const auto process = start_detached(qemu_command(spec, host));
+  if (!process) return fail(process.error());
+  // From here on only QEMU holds the sockets: when it ends, whoever waits at them learns it.
+  qmp->close();
+  serial->close();
+  const ProcessName name{*process, process_start_time(*process).value_or(0)};
+  if (auto kept = folder.keep_process(name); !kept) {
+    // Nothing on disk names it, and it waits for `cont`, which never comes.
+    if (machine.watch(name)) [[maybe_unused]] const auto ended = machine.end(milliseconds(0));
+    return kept;
+  }
+  if (auto watched = machine.watch(name); !watched) return watched;
+  groups_.enter(spec.id, name.number, spec.processors);
+  if (auto monitor = machine.monitor(greeting_limit); !monitor) return fail(monitor.error());
+  machine.started();
+  if (auto going = machine.execute("cont", {}, command_limit); !going) return fail(going.error());
+  const auto status = machine.execute("query-status", {}, command_limit);
+  if (!status) return fail(status.error());
+  if (status->field("running") != "true" && machine.state() == MachineState::running)
+    return fail(ErrorKind::broken, "QEMU does not run the guest: " + status->field("status"));
+  return {};
+}
+
+Result<void> QemuHypervisor::start(MachineSpec spec) {
+  if (auto valid = validate(spec); !valid) return valid;
+  if (find(spec.id)) return fail(ErrorKind::exists, spec.id + " already runs");
+  if (const auto old = folder_of(spec.id).process(); old && old->alive(user(spec.id))) return fail(ErrorKind::exists, spec.id + " already runs");
+  const auto folder = folder_of(spec.id);
+  if (auto prepared = folder.prepare(user(spec.id)); !prepared) return fail(prepared.error().within("cannot start " + spec.id));
+  const auto machine = make_machine(spec.id);
+  keep(machine);
+  auto launched = launch(*machine, spec);
+  if (launched) return {};
+  auto error = launched.error();
+  if (folder.process()) [[maybe_unused]] const auto ended = machine->end(milliseconds(0));
+  // What QEMU said says more than that it went.
+  if (const auto words = folder.words(); !words.empty()) error = {ErrorKind::broken, words};
+  drop(spec.id);
+  groups_.leave(spec.id);
+  folder.remove();
+  return fail(explain(error).within("cannot start " + spec.id));
+}
+
+Result<void> QemuHypervisor::kill(const std::string& id) {
+  if (const auto machine = find(id)) {
+    if (auto ended = machine->end(quit_limit); !ended) return ended;
+    drop(id);
+    return {};
+  }
+  // Runs without our knowing only before recover().
+  const auto process = is_plain_id(id) ? folder_of(id).process() : std::nullopt;
+  if (!process || !process->alive(user(id))) return {};
+  const auto machine = make_machine(id);
+  if (!machine->watch(*process)) return {};
+  return machine->end(milliseconds(0));
+}
+
+Result<MachineState> QemuHypervisor::state(const std::string& id) {
+  if (const auto machine = find(id)) return machine->state();
+  if (!is_plain_id(id) || !folder_of(id).exists()) return fail(ErrorKind::not_found, id + " is not known here");
+  return MachineState::ended;
+}
+
+Result<void> QemuHypervisor::command(const std::string& id, std::string_view name) {
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  return done((*machine)->execute(name, {}, command_limit));
+}
+
+Result<void> QemuHypervisor::attach_disk(const std::string& id, const Disk& disk) {
+  if (auto valid = validate(disk); !valid) return valid;
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  const auto what = "cannot attach " + disk.volume_id + " to " + id;
+  if (auto added = (*machine)->execute("blockdev-add", disk_node(disk), command_limit); !added) return fail(explain(added.error()).within(what));
+  auto plugged = (*machine)->execute("device_add", disk_device(disk, false), command_limit);
+  if (plugged) return {};
+  [[maybe_unused]] const auto undone = (*machine)->execute("blockdev-del", json_object({{"node-name", disk_name(disk.volume_id)}}));
+  return fail(explain(plugged.error()).within(what));
+}
+
+Result<void> QemuHypervisor::detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) {
+  if (!is_plain_id(volume_id)) return fail(ErrorKind::invalid, "'" + volume_id + "' is not a volume id");
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  const auto name = disk_name(volume_id);
+  auto unplugged = (*machine)->unplug(name, limit);
+  if (!unplugged) {
+    if (!force || unplugged.error().kind != ErrorKind::timed_out) return unplugged;
+    // The guest keeps a device whose bytes go nowhere; the volume is free.
+    const auto nothing = name + "-gone";
+    [[maybe_unused]] const auto added = (*machine)->execute(
+        "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", command_limit);
+    const auto path = "/machine/peripheral/" + name;
+    auto swapped = (*machine)->execute("qom-set", json_object({{"path", path + "/virtio-backend"}, {"property", "drive"}, {"value", nothing}}), command_limit);
+    if (!swapped) return fail(swapped.error().within("cannot take " + volume_id + " from " + id));
+  }
+  auto removed = (*machine)->execute("blockdev-del", json_object({{"node-name", name}}), command_limit);
+  // Gone before: so it is what was asked for.
+  if (!removed && removed.error().message.find("Failed to find node") == std::string::npos) return fail(removed.error());
+  return {};
+}
+
+Result<void> QemuHypervisor::attach_nic(const std::string& id, Nic nic) {
+  if (auto valid = validate(nic); !valid) return valid;
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  const auto what = "cannot attach " + nic.interface_id + " to " + id;
+  const auto handle = nic.interface_id + "-tap";
+  auto given = (*machine)->execute("getfd", json_object({{"fdname", handle}}), command_limit, nic.tap.get());
+  if (!given) return fail(given.error().within(what));
+  if (auto added = (*machine)->execute("netdev_add", nic_end(nic, handle), command_limit); !added) {
+    [[maybe_unused]] const auto undone = (*machine)->execute("closefd", json_object({{"fdname", handle}}));
+    return fail(explain(added.error()).within(what));
+  }
+  auto plugged = (*machine)->execute("device_add", nic_device(nic), command_limit);
+  if (plugged) return {};
+  [[maybe_unused]] const auto undone = (*machine)->execute("netdev_del", json_object({{"id", nic.interface_id + "-end"}}));
+  return fail(explain(plugged.error()).within(what));
+}
+
+Result<void> QemuHypervisor::detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) {
+  if (!is_plain_id(interface_id)) return fail(ErrorKind::invalid, "'" + interface_id + "' is not an interface id");
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  auto unplugged = (*machine)->unplug(interface_id, limit);
+  // By force: the card stays with the guest, without a cable.
+  if (!unplugged && (!force || unplugged.error().kind != ErrorKind::timed_out)) return unplugged;
+  auto removed = (*machine)->execute("netdev_del", json_object({{"id", interface_id + "-end"}}), command_limit);
+  if (!removed && removed.error().message.find("not found") == std::string::npos) return fail(removed.error());
+  return {};
+}
+
+Result<Hypervisor::Console> QemuHypervisor::console(const std::string& id, size_t limit) {
+  if (!is_plain_id(id)) return fail(ErrorKind::not_found, id + " is not known here");
+  const auto path = console_file(folder_of(id).path());
+  const std::lock_guard lock(console_mutex_);
+  auto text = read_file_tail(path, limit);
+  if (!text) return fail(text.error());
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail(ErrorKind::not_found, id + " has no console");
+  const auto written = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+  return Console{std::move(*text), Time(std::chrono::floor<milliseconds>(written))};
+}
+
+Result<void> QemuHypervisor::forget(const std::string& id) {
+  if (!is_plain_id(id)) return {};
+  const auto folder = folder_of(id);
+  const auto process = folder.process();
+  if (find(id) || (process && process->alive(user(id)))) return fail(ErrorKind::refused, id + " still runs");
+  drop(id);
+  folder.remove();
+  return {};
+}
+
+// Recovery ------------------------------------------------------------------------------------------------------------------------
+
+Result<std::vector<std::string>> QemuHypervisor::recover() {
+  std::vector<std::string> found;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, code)) {
+    const auto id = entry.path().filename().string();
+    if (!entry.is_directory() || !is_plain_id(id) || find(id)) continue;
+    const auto folder = folder_of(id);
+    const auto process = folder.process();
+    if (process && process->alive(user(id))) {
+      if (take_up(id)) found.push_back(id);
+    } else if (process || folder.end()) {
+      report_end(id);
+    } else {
+      remove_unfinished(id);
+    }
+  }
+  if (code) return fail_system("cannot look into " + folder_, code.value());
+  return found;
+}
+
+// True: it runs, and is ours again.
+bool QemuHypervisor::take_up(const std::string& id) {
+  const auto machine = make_machine(id);
+  if (!machine->watch(*machine->folder().process())) {
+    report_end(id);
+    return false;
+  }
+  keep(machine);
+  const auto status = machine->execute("query-status");
+  if (status && status->field("status") == "prelaunch") {
+    // Its start was never finished, nobody was told of it.
+    [[maybe_unused]] const auto ended = machine->end(milliseconds(0));
+    drop(id);
+    machine->folder().remove();
+    return false;
+  }
+  if (!status) log::warning("compute", "{} runs but its monitor does not answer: {}", id, status.error().message);
+  loop_->post([machine, text = status ? status->field("status") : "running"] { machine->resumed_with(text); });
+  return !status || machine->state() != MachineState::ended;
+}
+
+// It ended while no daemon watched, or before the last one could tell: said (again) now.
+void QemuHypervisor::report_end(const std::string& id) {
+  const auto folder = folder_of(id);
+  auto end = folder.end();
+  if (!end) {
+    auto words = folder.last_words();
+    if (words.empty()) words = "QEMU ended while the daemon was away";
+    end = MachineEnd{MachineEnd::How::died, words};
+    folder.keep_end(*end);
+  }
+  groups_.leave(id);
+  if (end->how == MachineEnd::How::killed) return;
+  const auto event = end->how == MachineEnd::How::guest_shutdown ? MachineEvent::guest_shutdown : MachineEvent::died;
+  loop_->post([this, id, event, detail = end->detail] { report({id, event, detail}); });
+}
+
+// The daemon died between starting a QEMU and writing down which. It is halted and holds the other end of its socket, if it is there.
+void QemuHypervisor::remove_unfinished(const std::string& id) {
+  const auto machine = make_machine(id);
+  if (const auto monitor = machine->monitor()) [[maybe_unused]] const auto quit = (*monitor)->execute("quit", {}, seconds(2));
+  machine->let_go();
+  groups_.leave(id);
+  machine->folder().remove();
+}
+
+}  // namespace
+
+// How QEMU may open /dev/kvm as a machine's user: others may (0 groups), a group may, or nobody but root.
+struct KvmAccess {
+  bool possible = false;
+  std::optional<unsigned> group;
+};
+
+static KvmAccess kvm_access() {
+  struct stat status {};
+  if (::geteuid() != 0) return {::access("/dev/kvm", R_OK | W_OK) == 0, std::nullopt};
+  if (::stat("/dev/kvm", &status) != 0) return {};
+  if ((status.st_mode & 0006) == 0006) return {true, std::nullopt};
+  if ((status.st_mode & 0060) == 0060 && status.st_gid != 0) return {true, status.st_gid};
+  return {};
+}
+
+static Hypervisor::Description choose_accelerator(const QemuConfiguration& configuration, const KvmAccess& access) {
+  if (configuration.accelerator == "kvm" || configuration.accelerator == "tcg") return {configuration.accelerator, "as configured"};
+  const auto probe = probe_kvm(configuration.folder);
+  if (probe.works && !access.possible)
+    return {"tcg", "KVM works, but only root may open /dev/kvm: give it to a group (chgrp kvm /dev/kvm; chmod 660 /dev/kvm)"};
+  return {probe.works ? "kvm" : "tcg", probe.reason};
+}
+
+// The machines' users must be able to walk to their folders.
+static Result<void> check_passage(const std::string& folder) {
+  if (::geteuid() != 0) return {};
+  for (std::filesystem::path path(folder); path.has_relative_path(); path = path.parent_path()) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0001) == 0)
+      return fail(ErrorKind::refused, "the users of the machines cannot pass through " + path.string() + ": chmod o+x it, or choose another home");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock&) {
+  auto chosen = configuration;
+  chosen.folder = std::filesystem::absolute(configuration.folder).lexically_normal().string();
+  if (chosen.accelerator != "auto" && chosen.accelerator != "kvm" && chosen.accelerator != "tcg")
+    return fail(ErrorKind::invalid, "the accelerator '" + chosen.accelerator + "' is unknown; auto, kvm and tcg are there");
+  if (auto made = make_folders(chosen.folder, 0711); !made) return fail(made.error());
+  if (auto open = check_passage(chosen.folder); !open) return fail(open.error());
+  const auto access = kvm_access();
+  auto loop = EventLoop::make();
+  if (!loop) return fail(loop.error());
+  auto description = choose_accelerator(chosen, access);
+  return std::make_unique<QemuHypervisor>(chosen, std::move(description), access.group, std::move(*loop));
+}
+
+}  // namespace brume::compute

@@ -1,0 +1,76 @@
+// A connection to one QEMU's monitor. Commands wait for their reply with a time limit; events come on the event loop's thread.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+#include "engines/compute/event_loop.hpp"
+#include "engines/compute/qmp_message.hpp"
+
+namespace brume::compute {
+
+// Connects to a listening unix socket, however long its path is.
+Result<Descriptor> connect_unix(const std::string& path);
+// A listening unix socket at `path` that only our user may connect to; what was there before is removed.
+Result<Descriptor> listen_unix(const std::string& path);
+
+// Threads: execute and greet may be called from any thread but the loop's; post and close from any.
+class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpClient> {
+ public:
+  using EventHandler = std::function<void(const QmpMessage&)>;
+
+  // `on_event` runs on the loop's thread and must not wait. It gets events, and replies that nobody waits for.
+  static Result<std::shared_ptr<QmpClient>> open(EventLoop& loop, Descriptor socket, EventHandler on_event);
+  QmpClient(EventLoop& loop, Descriptor socket, EventHandler on_event);  // for open
+  ~QmpClient() override;
+
+  // Waits for QEMU's greeting and leaves the negotiation. To be called once, first.
+  Result<void> greet(milliseconds limit);
+  // Runs a command and waits for its reply. Errors: refused (QEMU's own sentence), timed_out, broken (the connection ended).
+  // `handed_over`: a descriptor that goes along (getfd).
+  Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10), int handed_over = -1);
+  // Sends a command and does not wait; its reply goes to the event handler. May be lost when QEMU does not read: repeat what matters.
+  void post(std::string_view name, std::string_view arguments = {});
+
+  // Takes what QEMU has sent so far, events included. On the loop's thread only.
+  void ready() override;
+  bool closed() const;
+  void close();
+
+ private:
+  struct Pending {
+    bool done = false;
+    Result<QmpMessage> result = QmpMessage{};
+  };
+
+  Result<void> send(std::string_view line, int handed_over, std::chrono::steady_clock::time_point deadline);  // sending_ held
+  bool read_available();  // false: at the end
+  void take_lines();
+  void take(QmpMessage message);
+  void break_off(const std::string& why);
+
+  EventLoop& loop_;
+  const EventHandler on_event_;
+  const Descriptor socket_;  // shut down by close, closed when the last one lets go
+  std::uint64_t watch_ = 0;
+  std::string received_;     // the loop's thread only
+  size_t searched_ = 0;      // up to here received_ has no line end
+
+  std::timed_mutex sending_; // one command on the wire at a time; never held together with mutex_
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unordered_map<std::uint64_t, Pending> pending_;
+  std::uint64_t last_id_ = 0;
+  bool greeted_ = false;
+  bool closed_ = false;
+  std::string why_closed_;
+};
+
+}  // namespace brume::compute

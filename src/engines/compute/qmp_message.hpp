@@ -1,0 +1,34 @@
+// One line of QMP, QEMU's monitor protocol: JSON objects, one a line. Parsed with bounds, since the peer runs a stranger's guest.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace brume::compute {
+
+// A line longer than this ends the connection. The longest that QEMU sends here is below 10 KiB.
+constexpr size_t qmp_line_limit = 1 << 20;
+
+struct QmpMessage {
+  enum class Kind { greeting, reply, error, event, other };
+  Kind kind = Kind::other;
+  std::uint64_t id = 0;                       // of the command that is answered; 0: none
+  std::string name;                           // event: its name; error: its class
+  std::string description;                    // error: QEMU's sentence
+  std::map<std::string, std::string> fields;  // simple members of the reply or of the event's data, as text ("true", "12")
+
+  // The field's text; empty when it is not there.
+  const std::string& field(const std::string& key) const;
+};
+
+// `broken`: not a JSON object, or nested too deeply.
+Result<QmpMessage> parse_qmp(std::string_view line);
+
+// The line that runs a command; `arguments` is a JSON object or empty.
+std::string qmp_command(std::string_view name, std::string_view arguments, std::uint64_t id);
+
+}  // namespace brume::compute
