@@ -1,0 +1,41 @@
+// Which connections that conntrack knows are still allowed. The same decision as nft_rules.cpp takes for a new packet; after a change
+// the engine asks it for every known connection and ends the others, as EC2 does when a rule is revoked. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "engines/network/model.hpp"
+
+namespace brume::network {
+
+// A connection as conntrack describes it: what was sent, and from where the answer comes (which shows the translation).
+struct Flow {
+  std::uint8_t protocol = 0;
+  std::uint32_t source = 0;
+  std::uint32_t destination = 0;
+  std::uint32_t reply_source = 0;
+  std::uint32_t reply_destination = 0;
+  std::uint16_t destination_port = 0;        // as sent; translation never changes a port here
+  std::uint8_t icmp_type = 0;
+  std::uint8_t icmp_code = 0;
+};
+
+class FlowRules {
+ public:
+  explicit FlowRules(const Model& model);
+  bool allow(const Flow& flow) const;
+
+ private:
+  bool permitted(const InterfaceSpec& interface, bool ingress, std::uint32_t peer, const Flow& flow) const;
+  bool matches(const Permission& permission, std::uint32_t peer, const Flow& flow) const;
+  bool is_router(std::uint32_t address) const;
+  const InterfaceSpec* at(std::uint32_t address) const;
+
+  const Model& model_;
+  Ipv4Block range_;
+  std::map<std::uint32_t, const InterfaceSpec*> interfaces_;
+  std::map<std::uint32_t, std::uint32_t> public_of_;
+  bool forwards_foreign_ = false;  // an interface without source/destination check: its traffic has any source
+};
+
+}  // namespace brume::network

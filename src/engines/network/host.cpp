@@ -1,0 +1,288 @@
+#include "engines/network/host.hpp"
+
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "engines/network/names.hpp"
+#include "engines/network/namespaces.hpp"
+#include "engines/network/nft_rules.hpp"
+
+namespace brume::network {
+namespace {
+
+// RFC 2544 keeps 198.18.0.0/15 for benchmarks: no public host has these addresses. Links take the first half of 198.19.0.0/16.
+constexpr std::uint32_t benchmark_base = 0xC6120000;
+constexpr Ipv4Block links{0xC6130000, 17};
+constexpr int pool_prefix = 24;
+
+bool overlap(const Ipv4Block& a, const Ipv4Block& b) { return a.contains(b.base) || b.contains(a.base); }
+
+// True for addresses that the internet does not route (RFC 1918, 6598, 2544).
+bool is_private(const Ipv4Block& range) {
+  constexpr std::array<Ipv4Block, 5> known = {Ipv4Block{0x0A000000, 8}, Ipv4Block{0xAC100000, 12}, Ipv4Block{0xC0A80000, 16}, Ipv4Block{0x64400000, 10},
+                                              Ipv4Block{benchmark_base, 15}};
+  return std::any_of(known.begin(), known.end(), [&](const Ipv4Block& one) { return one.contains(range.base); });
+}
+
+std::vector<Ipv4Block> pool_candidates(unsigned first) {
+  std::vector<Ipv4Block> candidates;
+  constexpr unsigned count = 512;
+  for (unsigned i = 0; i < count; ++i) {
+    const Ipv4Block range{benchmark_base + ((first + i) % count << 8), pool_prefix};
+    if (!overlap(range, links)) candidates.push_back(range);
+  }
+  return candidates;
+}
+
+bool is_taken(const Ipv4Block& range, const std::vector<Route>& routes, const std::vector<LinkAddress>& addresses) {
+  const auto overlaps = [&](const Route& route) { return route.destination.prefix > 0 && overlap(route.destination, range); };
+  const auto inside = [&](const LinkAddress& one) { return range.contains(one.address); };
+  return std::any_of(routes.begin(), routes.end(), overlaps) || std::any_of(addresses.begin(), addresses.end(), inside);
+}
+
+unsigned mark_number(const std::string& mark) { return static_cast<unsigned>(std::strtoul(mark.c_str(), nullptr, 16)); }
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> Host::open(const HostNetworkConfiguration& configuration) {
+  if (auto made = make_folders(configuration.folder); !made) return fail(made.error());
+  SystemRandom random;
+  auto mark = load_or_make_mark(configuration.folder, random);
+  if (!mark) return fail(mark.error());
+  auto routes = RouteSocket::open();
+  if (!routes) return fail(routes.error());
+  std::unique_ptr<Host> host(new Host(*mark, configuration.folder, std::move(*routes)));
+  if (auto chosen = host->choose_pool(configuration.public_pool); !chosen) return fail(chosen.error());
+  return host;
+}
+
+std::string Host::namespace_of(const std::string& vpc_id) const { return namespace_name(mark_, vpc_id); }
+std::string Host::folder_of(const std::string& vpc_id) const { return folder_ + "/vpcs/" + vpc_id; }
+std::string Host::runtime_folder_of(const std::string& vpc_id) const { return runtime_folder(mark_) + "/" + vpc_id; }
+
+// --- pool ---
+
+// The pool is held by a route that rejects what has no owner; its metric says whose it is.
+std::uint32_t Host::reservation_metric() const { return 0x42000000U | mark_number(mark_); }
+
+Result<void> Host::choose_pool(const std::string& configured) {
+  auto routes = routes_.routes();
+  if (!routes) return fail(routes.error());
+  const auto path = folder_ + "/pool";
+  if (!configured.empty()) {
+    const auto range = parse_ipv4_block(configured);
+    if (!range) return fail(ErrorKind::invalid, "public pool \"" + configured + "\" is not a range of IPv4 addresses");
+    pool_ = format_ipv4_block(*range);
+    return reserve_pool(*routes);
+  }
+  if (const auto kept = read_file(path, 64)) {
+    const auto range = parse_ipv4_block(trim(*kept));
+    if (!range) return fail(ErrorKind::broken, path + " does not hold a range of IPv4 addresses");
+    pool_ = format_ipv4_block(*range);
+    return reserve_pool(*routes);
+  }
+  auto addresses = routes_.addresses();
+  if (!addresses) return fail(addresses.error());
+  for (const auto& range : pool_candidates(mark_number(mark_))) {
+    if (is_taken(range, *routes, *addresses)) continue;
+    pool_ = format_ipv4_block(range);
+    if (auto written = write_file(path, pool_ + "\n", 0644); !written) return written;
+    log::info("network", "public addresses come from {}", pool_);
+    return reserve_pool(*routes);
+  }
+  return fail(ErrorKind::exhausted, "the host uses all of 198.18.0.0/15 already: set a range for public addresses in the configuration");
+}
+
+Result<void> Host::reserve_pool(const std::vector<Route>& routes) {
+  const auto range = *parse_ipv4_block(pool_);
+  for (const auto& route : routes) {
+    if (route.destination.base != range.base || route.destination.prefix != range.prefix || route.protocol != route_protocol || route.type != RTN_UNREACHABLE) continue;
+    if (route.metric == reservation_metric()) return {};
+    return fail(ErrorKind::refused, fmt::format("public pool {} belongs to another installation on this host (route metric {})", pool_, route.metric));
+  }
+  Route route;
+  route.destination = range;
+  route.metric = reservation_metric();
+  route.type = RTN_UNREACHABLE;
+  routes_.put_route(route);
+  return routes_.commit();
+}
+
+// --- table and forwarding ---
+
+std::vector<Table> Host::tables() const {
+  return host_tables({mark_, pool_, format_ipv4_block(links), is_private(*parse_ipv4_block(pool_))});
+}
+
+Result<void> Host::ensure() {
+  const std::lock_guard lock(mutex_);
+  const auto forwarding = read_file("/proc/sys/net/ipv4/ip_forward", 16);
+  if (!forwarding || trim(*forwarding) != "1") {
+    if (auto set = set_network_option("ipv4/ip_forward", "1"); !set) return set;
+    log::warning("network", "net.ipv4.ip_forward of the host was off and is on now: guests need it to reach other networks");
+  }
+  const auto applied = nft_.apply(tables());
+  if (!applied) return fail(applied.error());
+  return {};
+}
+
+// --- links ---
+
+Result<Link> Host::link_of(const std::string& vpc_id) {
+  const auto name = link_name(mark_, vpc_id);
+  auto link = routes_.link(name);
+  if (!link) return fail(link.error());
+  if (!*link) return fail(ErrorKind::not_found, "the link " + name + " of " + vpc_id + " is not there");
+  return **link;
+}
+
+Result<std::uint32_t> Host::free_link_range(const std::string& vpc_id) {
+  auto addresses = routes_.addresses();
+  if (!addresses) return fail(addresses.error());
+  std::set<std::uint32_t> used;
+  for (const auto& one : *addresses)
+    if (links.contains(one.address)) used.insert(one.address & ~std::uint32_t{1});
+  const auto count = static_cast<std::uint32_t>(links.size() / 2);
+  // Start where another installation hardly will: two that choose at the same moment do not see each other.
+  const auto first = std::strtoul(router_mac(mark_ + vpc_id).substr(12, 2).c_str(), nullptr, 16) * 64 + mark_number(mark_);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t base = links.base + static_cast<std::uint32_t>((first + i) % count) * 2;
+    if (!used.contains(base)) return base;
+  }
+  return fail(ErrorKind::exhausted, "no link addresses are left in " + format_ipv4_block(links));
+}
+
+Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
+  const std::lock_guard lock(mutex_);
+  const auto name = link_name(mark_, vpc_id);
+  const auto space = namespace_of(vpc_id);
+  auto existing = routes_.link(name);
+  if (!existing) return fail(existing.error());
+  bool complete = false;
+  if (*existing) {
+    // The other end may have gone with a namespace that somebody removed.
+    auto looked = in_namespace(space, [&]() -> Result<void> {
+      auto inside = RouteSocket::open();
+      if (!inside) return fail(inside.error());
+      auto peer = inside->link(std::string(uplink_name));
+      if (!peer) return fail(peer.error());
+      complete = peer->has_value();
+      return {};
+    });
+    if (!looked) return fail(looked.error());
+    if ((*existing)->alias != vpc_id && !(*existing)->alias.empty())
+      return fail(ErrorKind::exists, fmt::format("link {} belongs to {}, not to {}", name, (*existing)->alias, vpc_id));
+  }
+  if (*existing && complete) {
+    auto addresses = routes_.addresses();
+    if (!addresses) return fail(addresses.error());
+    for (const auto& one : *addresses)
+      if (one.link == (*existing)->index && links.contains(one.address)) return LinkEnds{one.address, one.address ^ 1};
+  }
+  auto base = free_link_range(vpc_id);
+  if (!base) return fail(base.error());
+  if (*existing) routes_.remove_link((*existing)->index, name);
+  const Descriptor target(::open(namespace_path(space).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!target) return fail_system("cannot open namespace " + space, errno);
+  routes_.add_veth(name, std::string(uplink_name), target.get());
+  if (auto made = routes_.commit(); !made) return fail(made.error());
+  auto link = link_of(vpc_id);
+  if (!link) return fail(link.error());
+  routes_.set_up(link->index, vpc_id);
+  routes_.add_address(link->index, *base, 31);
+  if (auto done = routes_.commit(); !done) return fail(done.error());
+  return LinkEnds{*base, *base ^ 1};
+}
+
+Result<void> Host::remove_link(const std::string& vpc_id) {
+  const std::lock_guard lock(mutex_);
+  auto link = routes_.link(link_name(mark_, vpc_id));
+  if (!link) return fail(link.error());
+  if (!*link || ((*link)->alias != vpc_id && !(*link)->alias.empty())) return {};
+  routes_.remove_link((*link)->index, (*link)->name);
+  return routes_.commit();
+}
+
+// --- public addresses ---
+
+namespace {
+
+Route public_route(const Link& link, const LinkEnds& ends, std::uint32_t address) {
+  Route route;
+  route.destination = {address, 32};
+  route.link = link.index;
+  route.gateway = ends.vpc;
+  route.source = ends.host;
+  return route;
+}
+
+}  // namespace
+
+Result<void> Host::set_public_addresses(const std::string& vpc_id, const LinkEnds& ends, const std::vector<std::uint32_t>& addresses) {
+  const std::lock_guard lock(mutex_);
+  auto link = link_of(vpc_id);
+  if (!link) return fail(link.error());
+  auto routes = routes_.routes();
+  if (!routes) return fail(routes.error());
+  const std::set<std::uint32_t> wanted(addresses.begin(), addresses.end());
+  for (const auto& route : *routes)
+    if (route.link == link->index && route.protocol == route_protocol && !wanted.contains(route.destination.base)) routes_.remove_route(route);
+  for (const auto address : wanted) routes_.put_route(public_route(*link, ends, address));
+  return routes_.commit();
+}
+
+Result<void> Host::add_public_address(const std::string& vpc_id, const LinkEnds& ends, std::uint32_t address) {
+  const std::lock_guard lock(mutex_);
+  auto link = link_of(vpc_id);
+  if (!link) return fail(link.error());
+  routes_.put_route(public_route(*link, ends, address));
+  return routes_.commit();
+}
+
+// Names the link as well: the address may lead to another VPC by now.
+Result<void> Host::remove_public_address(const std::string& vpc_id, std::uint32_t address) {
+  const std::lock_guard lock(mutex_);
+  auto link = link_of(vpc_id);
+  if (!link) return {};
+  Route route;
+  route.destination = {address, 32};
+  route.link = link->index;
+  route.gateway = 0;
+  route.protocol = route_protocol;
+  routes_.remove_route(route);
+  return routes_.commit();
+}
+
+// --- the end ---
+
+Result<void> Host::remove_rest() {
+  const std::lock_guard lock(mutex_);
+  auto all = routes_.links();
+  if (!all) return fail(all.error());
+  for (const auto& link : *all)
+    if (link.name.starts_with(std::string(link_prefix) + mark_) && link.kind == "veth") routes_.remove_link(link.index, link.name);
+  auto known = routes_.routes();
+  if (!known) return fail(known.error());
+  for (const auto& route : *known)
+    if (route.protocol == route_protocol && route.metric == reservation_metric()) routes_.remove_route(route);
+  if (auto done = routes_.commit(); !done) return done;
+  std::error_code ignored;
+  std::filesystem::remove_all(runtime_folder(mark_), ignored);
+  std::filesystem::remove_all(folder_ + "/vpcs", ignored);
+  return nft_.remove(tables());
+}
+
+}  // namespace brume::network

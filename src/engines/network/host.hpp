@@ -1,0 +1,64 @@
+// What this installation has on the host itself, outside of its namespaces: its mark, its range of public addresses, a link to each
+// VPC's namespace, routes to the public addresses behind it, one small table.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "engines/network/network_engine.hpp"
+#include "engines/network/nft.hpp"
+#include "engines/network/rtnetlink.hpp"
+
+namespace brume::network {
+
+struct LinkEnds {
+  std::uint32_t host = 0;
+  std::uint32_t vpc = 0;
+};
+
+// Threads: all functions may be called from any thread.
+class Host {
+ public:
+  static Result<std::unique_ptr<Host>> open(const HostNetworkConfiguration& configuration);
+
+  const std::string& mark() const { return mark_; }
+  const std::string& pool() const { return pool_; }
+  std::string namespace_of(const std::string& vpc_id) const;
+  std::string folder_of(const std::string& vpc_id) const;          // what is kept
+  std::string runtime_folder_of(const std::string& vpc_id) const;  // what a reboot may take
+
+  // Table and forwarding.
+  Result<void> ensure();
+  // The link between the host and the namespace of the VPC, which must be there.
+  Result<LinkEnds> ensure_link(const std::string& vpc_id);
+  Result<void> remove_link(const std::string& vpc_id);
+  // Exactly these public addresses lead to the VPC.
+  Result<void> set_public_addresses(const std::string& vpc_id, const LinkEnds& ends, const std::vector<std::uint32_t>& addresses);
+  Result<void> add_public_address(const std::string& vpc_id, const LinkEnds& ends, std::uint32_t address);
+  Result<void> remove_public_address(const std::string& vpc_id, std::uint32_t address);
+
+  // All that carries the mark and no VPC owns; the namespaces have to be gone.
+  Result<void> remove_rest();
+
+ private:
+  Host(std::string mark, std::string folder, RouteSocket routes) : mark_(std::move(mark)), folder_(std::move(folder)), routes_(std::move(routes)) {}
+  Result<void> choose_pool(const std::string& configured);
+  Result<void> reserve_pool(const std::vector<Route>& routes);
+  std::uint32_t reservation_metric() const;
+  Result<std::uint32_t> free_link_range(const std::string& vpc_id);
+  Result<Link> link_of(const std::string& vpc_id);
+  std::vector<Table> tables() const;
+
+  std::string mark_;
+  std::string folder_;
+  std::string pool_;
+  std::mutex mutex_;
+  RouteSocket routes_;
+  Nft nft_{""};
+};
+
+}  // namespace brume::network

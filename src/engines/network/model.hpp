@@ -1,0 +1,49 @@
+// What one VPC shall be: the sum of the calls made so far. Kept as one small file per object in the installation's folder, so that a
+// new daemon can change one thing without being told all the others first; the kernel is made to follow it, never the other way.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/ipv4.hpp"
+#include "engines/network/network_engine.hpp"
+
+namespace brume::network {
+
+struct Model {
+  VpcSpec vpc;
+  std::map<std::string, GroupSpec> groups;
+  std::map<std::string, InterfaceSpec> interfaces;
+};
+
+// Base + 2: where a VPC's guests ask for names.
+std::string dns_address(const VpcSpec& vpc);
+// Base + 1 of the subnet: the router.
+std::string router_address(const std::string& subnet_cidr);
+
+// Whether ids, addresses and ranges can be used; the error names what cannot.
+Result<void> check(const VpcSpec& vpc);
+Result<void> check(const InterfaceSpec& interface);
+Result<void> check(const GroupSpec& group);
+
+// Files of one VPC: vpc.json, groups/<id>.json, interfaces/<id>.json.
+class ModelFiles {
+ public:
+  explicit ModelFiles(std::string folder) : folder_(std::move(folder)) {}
+
+  // nullopt: nothing is kept. A file that cannot be read is left out with a warning: control will repeat the call.
+  std::optional<Model> load() const;
+  Result<void> keep(const VpcSpec& vpc) const;
+  Result<void> keep(const GroupSpec& group) const;
+  Result<void> keep(const InterfaceSpec& interface) const;
+  void forget_group(const std::string& id) const;
+  void forget_interface(const std::string& id) const;
+  void forget_all() const;
+
+ private:
+  std::string folder_;
+};
+
+}  // namespace brume::network

@@ -1,0 +1,26 @@
+// Network namespaces with names, as `ip netns` makes them, and work inside them.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace brume::network {
+
+// Names under /run/netns that start with `prefix` and are namespaces.
+std::vector<std::string> list_namespaces(std::string_view prefix);
+bool namespace_exists(const std::string& name);
+// Success also when it is there already.
+Result<void> make_namespace(const std::string& name);
+// The name goes at once; the namespace itself when its last process, socket and tap are gone.
+Result<void> remove_namespace(const std::string& name);
+
+// Runs `work` on a thread of its own inside the namespace and waits for it.
+Result<void> in_namespace(const std::string& name, const std::function<Result<void>()>& work);
+
+// Writes /proc/sys/net/… of the calling thread's namespace, when it is not so already.
+Result<void> set_network_option(const std::string& name, std::string_view value);
+
+}  // namespace brume::network

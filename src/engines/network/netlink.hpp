@@ -1,0 +1,92 @@
+// The kernel's netlink protocol: many requests in one go, dumps. Knows nothing of what the messages mean.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+
+namespace brume::network {
+
+// One request under construction.
+class NetlinkMessage {
+ public:
+  NetlinkMessage(std::uint16_t type, std::uint16_t flags);
+
+  template <class T>
+  NetlinkMessage& body(const T& header) {
+    append(&header, sizeof header);
+    return *this;
+  }
+  template <class T>
+  NetlinkMessage& number(std::uint16_t type, T value) {
+    return attribute(type, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+  }
+  NetlinkMessage& text(std::uint16_t type, std::string_view value);  // with its final zero
+  NetlinkMessage& attribute(std::uint16_t type, std::span<const std::uint8_t> bytes);
+  // The attributes that `fill` adds are nested in one of this type.
+  NetlinkMessage& nested(std::uint16_t type, const std::function<void(NetlinkMessage&)>& fill);
+
+  std::vector<std::uint8_t> finish(std::uint32_t sequence);
+
+ private:
+  void append(const void* bytes, size_t count);
+
+  std::vector<std::uint8_t> bytes_;
+};
+
+// One attribute of an answer; what it points to lives as long as the answer.
+struct NetlinkAttribute {
+  std::uint16_t type = 0;
+  std::span<const std::uint8_t> bytes;
+
+  template <class T>
+  T as() const {
+    T value{};
+    if (bytes.size() >= sizeof value) std::memcpy(&value, bytes.data(), sizeof value);
+    return value;
+  }
+  std::string text() const;
+};
+std::vector<NetlinkAttribute> parse_attributes(std::span<const std::uint8_t> bytes);
+
+// Threads: one at a time. A socket belongs to the namespace that its thread was in when it was opened.
+class NetlinkSocket {
+ public:
+  static Result<NetlinkSocket> open(int protocol);
+
+  // Queues a request. Its failure is told by commit as "action: reason", unless the errno is `tolerated`.
+  void queue(NetlinkMessage message, std::string action, int tolerated = 0);
+  // Sends what is queued and waits for every answer; the first failure is returned, the others are still tried.
+  Result<void> commit();
+
+  // Hands each answer's type and payload (behind the netlink header) to `take`.
+  using Take = std::function<void(std::uint16_t type, std::span<const std::uint8_t> payload)>;
+  Result<void> dump(NetlinkMessage message, const Take& take);
+  // The same for a request with a single answer.
+  Result<void> ask(NetlinkMessage message, const Take& take);
+
+ private:
+  explicit NetlinkSocket(Descriptor socket) : socket_(std::move(socket)) {}
+  struct Pending {
+    std::vector<std::uint8_t> bytes;
+    std::string action;
+    int tolerated;
+  };
+  Result<void> exchange(size_t first, size_t last);
+  Result<void> converse(NetlinkMessage message, std::uint16_t flags, const Take& take);
+  Result<std::span<const std::uint8_t>> receive();
+
+  Descriptor socket_;
+  std::uint32_t sequence_ = 1;
+  std::vector<Pending> pending_;
+  std::vector<std::uint8_t> buffer_;
+};
+
+}  // namespace brume::network

@@ -1,0 +1,72 @@
+#include "engines/network/nft.hpp"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include "base/log.hpp"
+#include "base/process.hpp"
+#include "engines/network/names.hpp"
+#include "engines/network/namespaces.hpp"
+#include "engines/network/netlink.hpp"
+
+namespace brume::network {
+
+std::optional<std::uint32_t> Nft::generation() const {
+  std::optional<std::uint32_t> number;
+  const auto ask = [&]() -> Result<void> {
+    auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
+    if (!socket) return fail(socket.error());
+    NetlinkMessage message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0);
+    message.body(nfgenmsg{});
+    return socket->ask(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
+      for (const auto& attribute : parse_attributes(payload.subspan(std::min(payload.size(), sizeof(nfgenmsg)))))
+        if (attribute.type == NFTA_GEN_ID) number = ntohl(attribute.as<std::uint32_t>());
+    });
+  };
+  const auto asked = namespace_.empty() ? ask() : in_namespace(namespace_, ask);
+  return asked ? number : std::nullopt;
+}
+
+Result<void> Nft::run(const std::string& transaction) const {
+  Command command;
+  command.program = "nft";
+  command.arguments = {"-j", "-f", "-"};
+  command.input = transaction;
+  if (!namespace_.empty()) command.network_namespace = namespace_path(namespace_);
+  auto done = run_checked(command, seconds(60));
+  if (!done) return fail(done.error().within("cannot set the packet filter of " + (namespace_.empty() ? "the host" : namespace_)));
+  return {};
+}
+
+Result<bool> Nft::apply(const std::vector<Table>& wanted) {
+  const auto before = generation();
+  const bool untouched = before && generation_ == before && in_force_.size() == wanted.size();
+  if (untouched) {
+    const auto change = change_transaction(in_force_, wanted);
+    if (change.empty()) return false;
+    if (const auto done = run(change)) {
+      in_force_ = wanted;
+      generation_ = *before + 1;
+      return true;
+    } else {
+      log::warning("network", "a change of the packet filter failed, all of it is set anew: {}", done.error().message);
+    }
+  }
+  generation_.reset();
+  const auto start = generation();
+  if (auto done = run(replace_transaction(wanted)); !done) return fail(done.error());
+  in_force_ = wanted;
+  if (start) generation_ = *start + 1;
+  return true;
+}
+
+Result<void> Nft::remove(const std::vector<Table>& tables) {
+  generation_.reset();
+  in_force_.clear();
+  return run(remove_transaction(tables));
+}
+
+}  // namespace brume::network

@@ -1,0 +1,317 @@
+#include "engines/network/nft_rules.hpp"
+
+#include <initializer_list>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "engines/network/names.hpp"
+
+namespace brume::network {
+namespace {
+
+namespace json = boost::json;
+using json::value;
+
+value meta(std::string_view key) { return {{"meta", {{"key", key}}}}; }
+value field(std::string_view protocol, std::string_view name) { return {{"payload", {{"protocol", protocol}, {"field", name}}}}; }
+value connection(std::string_view key) { return {{"ct", {{"key", key}}}}; }
+value concatenation(std::initializer_list<json::value_ref> parts) { return {{"concat", json::array(parts)}}; }
+value any_of(std::initializer_list<json::value_ref> values) { return {{"set", json::array(values)}}; }
+
+// value_ref: literals, texts and values alike; each lives as long as the expression it stands in.
+value match(std::string_view op, json::value_ref left, json::value_ref right) {
+  return {{"match", {{"op", op}, {"left", left}, {"right", right}}}};
+}
+value is(json::value_ref left, json::value_ref right) { return match("==", left, right); }
+value is_not(json::value_ref left, json::value_ref right) { return match("!=", left, right); }
+
+value accept() { return {{"accept", nullptr}}; }
+value drop() { return {{"drop", nullptr}}; }
+value jump(std::string_view chain) { return {{"jump", {{"target", chain}}}}; }
+
+value from_tap() { return is(meta("iifname"), std::string(tap_prefix) + "*"); }
+value not_from_tap() { return is_not(meta("iifname"), std::string(tap_prefix) + "*"); }
+value to_tap() { return is(meta("oifname"), std::string(tap_prefix) + "*"); }
+value not_to_tap() { return is_not(meta("oifname"), std::string(tap_prefix) + "*"); }
+value from_uplink() { return is(meta("iifname"), uplink_name); }
+value to_uplink() { return is(meta("oifname"), uplink_name); }
+value state(std::initializer_list<json::value_ref> states) { return match("in", connection("state"), json::array(states)); }
+value known_connection() { return state({"established", "related"}); }
+value invalid() { return match("in", connection("state"), "invalid"); }
+value was_sent_to_public() { return match("in", connection("status"), "dnat"); }
+value from_router() { return is({{"fib", {{"result", "type"}, {"flags", json::array{"saddr"}}}}}, "local"); }
+
+std::string rule(std::initializer_list<json::value_ref> expressions) { return json::serialize(json::array(expressions)); }
+
+value look_up(value key, std::string_view map) { return {{"map", {{"key", std::move(key)}, {"data", "@" + std::string(map)}}}}; }
+value verdict_of(std::string_view key, std::string_view map) {
+  return {{"vmap", {{"key", meta(key)}, {"data", "@" + std::string(map)}}}};
+}
+value translate(std::string_view kind, std::string_view address_field, std::string_view map) {
+  return {{kind, {{"family", "ip"}, {"addr", look_up(field("ip", address_field), map)}}}};
+}
+
+value address_range(const Ipv4Block& range) {
+  if (range.prefix == 32) return value(format_ipv4(range.base));
+  return {{"prefix", {{"addr", format_ipv4(range.base)}, {"len", range.prefix}}}};
+}
+
+std::string hook(std::string_view type, std::string_view hook_name, int priority, std::string_view policy) {
+  return json::serialize(value{{"type", type}, {"hook", hook_name}, {"prio", priority}, {"policy", policy}});
+}
+
+// The services that every guest may reach, whatever its groups say.
+value to_metadata() { return is(field("ip", "daddr"), "169.254.169.254"); }
+std::vector<std::string> service_rules(const Model& model) {
+  const auto dns = dns_address(model.vpc);
+  return {
+      rule({is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
+      rule({is(field("ip", "daddr"), dns), is(field("udp", "dport"), 53), accept()}),
+      rule({is(field("ip", "daddr"), dns), is(field("tcp", "dport"), 53), accept()}),
+      rule({to_metadata(), is(field("tcp", "dport"), 80), accept()}),
+  };
+}
+
+// --- security groups ---
+
+std::string members_set(std::string_view group) { return "members_" + table_name_part(group); }
+std::string ingress_chain(std::string_view id) { return "in_" + table_name_part(id); }
+std::string egress_chain(std::string_view id) { return "out_" + table_name_part(id); }
+
+// False: the permission is for a peer that does not exist in this network (IPv6).
+bool add_peer(json::array& expressions, const Permission& permission, std::string_view address_field) {
+  if (!permission.group_id.empty()) {
+    expressions.push_back(is(field("ip", address_field), "@" + members_set(permission.group_id)));
+    return true;
+  }
+  const auto range = parse_ipv4_block(permission.cidr);
+  if (!range) return false;
+  if (range->prefix > 0) expressions.push_back(is(field("ip", address_field), address_range(*range)));
+  return true;
+}
+
+void add_ports(json::array& expressions, const Permission& permission, std::string_view protocol) {
+  const auto from = permission.from_port;
+  const auto to = permission.to_port;
+  const bool all = from < 0 || (from == 0 && to >= 65535);
+  if (all) expressions.push_back(is(meta("l4proto"), protocol));
+  else if (from == to) expressions.push_back(is(field(protocol, "dport"), from));
+  else expressions.push_back(is(field(protocol, "dport"), {{"range", {from, to}}}));
+}
+
+void add_icmp(json::array& expressions, const Permission& permission) {
+  if (permission.from_port < 0) {
+    expressions.push_back(is(meta("l4proto"), "icmp"));
+    return;
+  }
+  expressions.push_back(is(field("icmp", "type"), permission.from_port));
+  if (permission.to_port >= 0) expressions.push_back(is(field("icmp", "code"), permission.to_port));
+}
+
+bool add_protocol(json::array& expressions, const Permission& permission) {
+  const auto& protocol = permission.protocol;
+  if (protocol == "-1" || protocol == "all") return true;
+  if (protocol == "tcp" || protocol == "6") add_ports(expressions, permission, "tcp");
+  else if (protocol == "udp" || protocol == "17") add_ports(expressions, permission, "udp");
+  else if (protocol == "icmp" || protocol == "1") add_icmp(expressions, permission);
+  else if (const auto number = parse_integer(protocol); number && *number >= 0 && *number <= 255) expressions.push_back(is(meta("l4proto"), *number));
+  else return false;
+  return true;
+}
+
+std::vector<std::string> group_rules(const std::vector<Permission>& permissions, std::string_view address_field) {
+  std::vector<std::string> rules;
+  for (const auto& permission : permissions) {
+    json::array expressions;
+    if (!add_peer(expressions, permission, address_field) || !add_protocol(expressions, permission)) continue;
+    expressions.push_back(accept());
+    rules.push_back(json::serialize(expressions));
+  }
+  return rules;
+}
+
+void add_groups(Table& table, const Model& model) {
+  // A group that is only named, by a member or a rule, is there with nothing in it: it lets nothing through.
+  const auto name_group = [&](const std::string& id) {
+    table.sets[members_set(id)].type = R"("ipv4_addr")";
+    table.chains[ingress_chain(id)];
+    table.chains[egress_chain(id)];
+  };
+  for (const auto& [id, group] : model.groups) {
+    name_group(id);
+    table.chains[ingress_chain(id)].rules = group_rules(group.ingress, "saddr");
+    table.chains[egress_chain(id)].rules = group_rules(group.egress, "daddr");
+    for (const auto* permissions : {&group.ingress, &group.egress})
+      for (const auto& permission : *permissions)
+        if (!permission.group_id.empty()) table.sets[members_set(permission.group_id)].type = R"("ipv4_addr")";
+  }
+  for (const auto& [id, interface] : model.interfaces)
+    for (const auto& group : interface.group_ids) {
+      name_group(group);
+      table.sets[members_set(group)].elements.insert(json::serialize(value(interface.private_ip)));
+    }
+}
+
+// --- interfaces ---
+
+void add_interface(Table& table, const InterfaceSpec& interface) {
+  const auto tap = tap_name(interface.id);
+  table.sets["hardware"].elements.insert(json::serialize(concatenation({tap, interface.mac})));
+  table.sets["sources"].elements.insert(json::serialize(concatenation({tap, interface.private_ip})));
+  if (!interface.source_dest_check) table.sets["unchecked"].elements.insert(json::serialize(value(tap)));
+  const auto in = ingress_chain(interface.id);
+  const auto out = egress_chain(interface.id);
+  for (const auto& group : interface.group_ids) {
+    table.chains[in].rules.push_back(rule({jump(ingress_chain(group))}));
+    table.chains[out].rules.push_back(rule({jump(egress_chain(group))}));
+  }
+  table.chains[in];
+  table.chains[out];
+  table.sets["ingress"].elements.insert(json::serialize(json::array{tap, jump(in)}));
+  table.sets["egress"].elements.insert(json::serialize(json::array{tap, jump(out)}));
+  if (interface.public_ip.empty()) return;
+  table.sets["public_of"].elements.insert(json::serialize(json::array{interface.private_ip, interface.public_ip}));
+  table.sets["private_of"].elements.insert(json::serialize(json::array{interface.public_ip, interface.private_ip}));
+}
+
+// --- the base, the same in every VPC ---
+
+void add_sets(Table& table) {
+  table.sets["hardware"].type = R"(["ifname","ether_addr"])";
+  table.sets["sources"].type = R"(["ifname","ipv4_addr"])";
+  table.sets["unchecked"].type = R"("ifname")";
+  table.sets["ingress"] = Set{R"("ifname")", R"("verdict")", {}};
+  table.sets["egress"] = Set{R"("ifname")", R"("verdict")", {}};
+  table.sets["public_of"] = Set{R"("ipv4_addr")", R"("ipv4_addr")", {}};
+  table.sets["private_of"] = Set{R"("ipv4_addr")", R"("ipv4_addr")", {}};
+}
+
+Chain guard(const Model& model) {
+  const auto range = parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{});
+  return {hook("filter", "prerouting", -300, "accept"),
+          {
+              rule({is(meta("nfproto"), "ipv6"), drop()}),
+              rule({from_uplink(), is(field("ip", "saddr"), address_range(range)), drop()}),
+              rule({not_from_tap(), accept()}),
+              rule({is_not(concatenation({meta("iifname"), field("ether", "saddr")}), "@hardware"), drop()}),
+              rule({is(field("udp", "sport"), 67), is(field("udp", "dport"), 68), drop()}),
+              rule({is(concatenation({meta("iifname"), field("ip", "saddr")}), "@sources"), accept()}),
+              rule({is(field("ip", "saddr"), "0.0.0.0"), is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
+              rule({is(meta("iifname"), "@unchecked"), accept()}),
+              rule({drop()}),
+          }};
+}
+
+Chain leaving(const Model& model) {
+  Chain chain{hook("filter", "prerouting", -150, "accept"),
+              {rule({invalid(), drop()}), rule({not_from_tap(), accept()}), rule({known_connection(), accept()})}};
+  for (auto& service : service_rules(model)) chain.rules.push_back(std::move(service));
+  chain.rules.push_back(rule({verdict_of("iifname", "egress")}));
+  chain.rules.push_back(rule({drop()}));
+  return chain;
+}
+
+Chain router(const Model& model) {
+  Chain chain{hook("filter", "input", 0, "drop"),
+              {rule({is(meta("iifname"), "lo"), accept()}), rule({known_connection(), accept()}), rule({not_from_tap(), drop()})}};
+  for (auto& service : service_rules(model)) chain.rules.push_back(std::move(service));
+  return chain;
+}
+
+Chain between() {
+  return {hook("filter", "forward", 0, "drop"),
+          {
+              rule({known_connection(), accept()}),
+              rule({is(field("ip", "daddr"), address_range(Ipv4Block{0xA9FE0000, 16})), drop()}),
+              rule({from_tap(), to_tap(), accept()}),
+              rule({from_tap(), to_uplink(), accept()}),
+              rule({from_uplink(), to_tap(), was_sent_to_public(), accept()}),
+          }};
+}
+
+Chain to_public(const Model& model) {
+  const auto range = parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{});
+  return {hook("nat", "postrouting", 100, "accept"),
+          {
+              rule({from_router(), accept()}),
+              rule({to_uplink(), translate("snat", "saddr", "public_of")}),
+              rule({to_uplink(), drop()}),
+              rule({was_sent_to_public(), translate("snat", "saddr", "public_of")}),
+              rule({was_sent_to_public(), is(field("ip", "saddr"), address_range(range)), drop()}),
+          }};
+}
+
+Chain entering() {
+  return {hook("filter", "postrouting", 150, "accept"),
+          {
+              rule({not_to_tap(), accept()}),
+              rule({known_connection(), accept()}),
+              rule({from_router(), accept()}),
+              rule({verdict_of("oifname", "ingress")}),
+              rule({drop()}),
+          }};
+}
+
+Table arp_table(const Model& model) {
+  Table table{"arp", "brume", {}, {}};
+  table.sets["claims"].type = R"(["ifname","ether_addr","ipv4_addr"])";
+  for (const auto& [id, interface] : model.interfaces)
+    table.sets["claims"].elements.insert(json::serialize(concatenation({tap_name(id), interface.mac, interface.private_ip})));
+  const auto claim = concatenation({meta("iifname"), field("arp", "saddr ether"), field("arp", "saddr ip")});
+  // 0.0.0.0 is a guest asking whether its address is taken.
+  table.chains["guard"] = {hook("filter", "input", 0, "accept"),
+                           {
+                               rule({not_from_tap(), accept()}),
+                               rule({is(claim, "@claims"), accept()}),
+                               rule({is(field("arp", "saddr ip"), "0.0.0.0"), is(field("arp", "operation"), "request"), accept()}),
+                               rule({drop()}),
+                           }};
+  return table;
+}
+
+}  // namespace
+
+std::vector<Table> vpc_tables(const Model& model) {
+  Table table{"inet", "brume", {}, {}};
+  add_sets(table);
+  add_groups(table, model);
+  for (const auto& [id, interface] : model.interfaces) add_interface(table, interface);
+  table.chains["guard"] = guard(model);
+  table.chains["leaving"] = leaving(model);
+  table.chains["to_private"] = {hook("nat", "prerouting", -100, "accept"), {rule({translate("dnat", "daddr", "private_of")})}};
+  table.chains["router"] = router(model);
+  table.chains["between"] = between();
+  table.chains["to_public"] = to_public(model);
+  table.chains["entering"] = entering();
+  return {std::move(table), arp_table(model)};
+}
+
+std::vector<Table> host_tables(const HostTableSpec& spec) {
+  const auto pool = address_range(parse_ipv4_block(spec.pool).value_or(Ipv4Block{}));
+  const auto links = address_range(parse_ipv4_block(spec.links).value_or(Ipv4Block{}));
+  const auto ours = std::string(link_prefix) + spec.mark + "*";
+  Table table{"inet", host_table(spec.mark), {}, {}};
+  table.chains["input"] = {hook("filter", "input", -10, "accept"),
+                           {
+                               rule({is_not(meta("iifname"), ours), accept()}),
+                               rule({known_connection(), accept()}),
+                               // A namespace's DNS forwarder asks a resolver that runs on this host.
+                               rule({is(field("ip", "saddr"), links), is(field("udp", "dport"), 53), accept()}),
+                               rule({is(field("ip", "saddr"), links), is(field("tcp", "dport"), 53), accept()}),
+                               rule({drop()}),
+                           }};
+  table.chains["forward"] = {hook("filter", "forward", -10, "accept"),
+                             {rule({is(meta("iifname"), ours), is_not(field("ip", "saddr"), any_of({pool, links})), drop()})}};
+  // Other installations on this host have routes back to our pool, and shall see who is speaking.
+  table.chains["outside"] = {hook("nat", "postrouting", 100, "accept"), {}};
+  const auto others = std::string(link_prefix) + "*";
+  if (spec.masquerade)
+    table.chains["outside"].rules.push_back(rule({is(meta("iifname"), ours), is_not(meta("oifname"), others), is(field("ip", "saddr"), any_of({pool, links})), value{{"masquerade", nullptr}}}));
+  else
+    table.chains["outside"].rules.push_back(rule({is(meta("iifname"), ours), is_not(meta("oifname"), others), is(field("ip", "saddr"), links), value{{"masquerade", nullptr}}}));
+  return {std::move(table)};
+}
+
+}  // namespace brume::network

@@ -1,0 +1,34 @@
+// From what a VPC shall be to tables of nftables. Pure; golden files in tests/golden/network.
+//
+// A packet's way through a VPC's namespace, hook by hook:
+//   prerouting  raw       guard         a guest sends only as itself; the outside never as one of ours
+//   prerouting  mangle    leaving       egress rules, before translation: a peer reached by its public address is that address
+//   prerouting  dstnat    to_private    public → private
+//   input       filter    router        DHCP, DNS, metadata; nothing else here answers a guest
+//   forward     filter    between       tap ⇄ tap, tap → host, and from the host only what was translated
+//   postrouting srcnat    to_public     private → public when leaving or coming back from outside; no public address: no way out
+//   postrouting 150       entering      ingress rules, after translation: a peer that came by a public address is that address
+//   arp input   filter    guard         a guest claims only its own address
+// Established connections pass; which of them have to end after a change is decided in flows.hpp.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engines/network/model.hpp"
+#include "engines/network/ruleset.hpp"
+
+namespace brume::network {
+
+std::vector<Table> vpc_tables(const Model& model);
+
+struct HostTableSpec {
+  std::string mark;
+  std::string pool;      // public addresses of this installation
+  std::string links;     // range of the links between namespaces and host
+  bool masquerade = true;
+};
+// On the host itself: guests do not reach the host's own services, what leaves gets the host's address.
+std::vector<Table> host_tables(const HostTableSpec& spec);
+
+}  // namespace brume::network

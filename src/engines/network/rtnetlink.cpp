@@ -1,0 +1,216 @@
+#include "engines/network/rtnetlink.hpp"
+
+#include <arpa/inet.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+namespace brume::network {
+namespace {
+
+std::array<std::uint8_t, 6> mac_bytes(const std::string& mac) {
+  std::array<std::uint8_t, 6> bytes{};
+  for (size_t i = 0; i < bytes.size() && mac.size() >= i * 3 + 2; ++i)
+    bytes[i] = static_cast<std::uint8_t>(std::strtoul(mac.substr(i * 3, 2).c_str(), nullptr, 16));
+  return bytes;
+}
+
+template <class T>
+T take_body(std::span<const std::uint8_t>& payload) {
+  T body{};
+  const auto size = std::min(payload.size(), sizeof body);
+  std::memcpy(&body, payload.data(), size);
+  payload = payload.subspan(std::min(payload.size(), (sizeof body + 3) & ~size_t{3}));
+  return body;
+}
+
+ifinfomsg link_body(int index) {
+  ifinfomsg body{};
+  body.ifi_family = AF_UNSPEC;
+  body.ifi_index = index;
+  return body;
+}
+
+Link read_link(std::span<const std::uint8_t> payload) {
+  Link link;
+  link.index = take_body<ifinfomsg>(payload).ifi_index;
+  for (const auto& attribute : parse_attributes(payload)) {
+    if (attribute.type == IFLA_IFNAME) link.name = attribute.text();
+    if (attribute.type == IFLA_IFALIAS) link.alias = attribute.text();
+    if (attribute.type != IFLA_LINKINFO) continue;
+    for (const auto& info : parse_attributes(attribute.bytes))
+      if (info.type == IFLA_INFO_KIND) link.kind = info.text();
+  }
+  return link;
+}
+
+std::optional<Route> read_route(std::span<const std::uint8_t> payload) {
+  const auto body = take_body<rtmsg>(payload);
+  if (body.rtm_family != AF_INET || body.rtm_table == RT_TABLE_LOCAL) return std::nullopt;
+  Route route;
+  route.destination.prefix = body.rtm_dst_len;
+  route.protocol = body.rtm_protocol;
+  route.type = body.rtm_type;
+  for (const auto& attribute : parse_attributes(payload)) {
+    if (attribute.type == RTA_DST) route.destination.base = ntohl(attribute.as<std::uint32_t>());
+    if (attribute.type == RTA_OIF) route.link = attribute.as<int>();
+    if (attribute.type == RTA_GATEWAY) route.gateway = ntohl(attribute.as<std::uint32_t>());
+    if (attribute.type == RTA_PREFSRC) route.source = ntohl(attribute.as<std::uint32_t>());
+    if (attribute.type == RTA_PRIORITY) route.metric = attribute.as<std::uint32_t>();
+  }
+  return route;
+}
+
+NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Route& route) {
+  rtmsg body{};
+  body.rtm_family = AF_INET;
+  body.rtm_dst_len = static_cast<unsigned char>(route.destination.prefix);
+  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_protocol = route.protocol;
+  body.rtm_type = route.type;
+  body.rtm_scope = route.type == RTN_UNICAST && route.gateway == 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  if (route.on_link) body.rtm_flags = RTNH_F_ONLINK;
+  NetlinkMessage message(type, flags);
+  message.body(body);
+  if (route.destination.prefix > 0) message.number(RTA_DST, htonl(route.destination.base));
+  if (route.link != 0) message.number(RTA_OIF, route.link);
+  if (route.gateway != 0) message.number(RTA_GATEWAY, htonl(route.gateway));
+  if (route.source != 0) message.number(RTA_PREFSRC, htonl(route.source));
+  if (route.metric != 0) message.number(RTA_PRIORITY, route.metric);
+  return message;
+}
+
+}  // namespace
+
+Result<RouteSocket> RouteSocket::open() {
+  auto socket = NetlinkSocket::open(NETLINK_ROUTE);
+  if (!socket) return fail(socket.error());
+  return RouteSocket(std::move(*socket));
+}
+
+Result<std::vector<Link>> RouteSocket::links() {
+  std::vector<Link> links;
+  NetlinkMessage message(RTM_GETLINK, 0);
+  message.body(link_body(0));
+  auto done = socket_.dump(std::move(message), [&](std::uint16_t type, std::span<const std::uint8_t> payload) {
+    if (type == RTM_NEWLINK) links.push_back(read_link(payload));
+  });
+  if (!done) return fail(done.error().within("cannot list links"));
+  return links;
+}
+
+Result<std::optional<Link>> RouteSocket::link(const std::string& name) {
+  auto all = links();
+  if (!all) return fail(all.error());
+  for (auto& one : *all)
+    if (one.name == name) return std::optional(std::move(one));
+  return std::optional<Link>();
+}
+
+Result<std::vector<LinkAddress>> RouteSocket::addresses() {
+  std::vector<LinkAddress> addresses;
+  ifaddrmsg body{};
+  body.ifa_family = AF_INET;
+  NetlinkMessage message(RTM_GETADDR, 0);
+  message.body(body);
+  auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
+    const auto header = take_body<ifaddrmsg>(payload);
+    LinkAddress one{static_cast<int>(header.ifa_index), 0, header.ifa_prefixlen};
+    for (const auto& attribute : parse_attributes(payload))
+      if (attribute.type == IFA_LOCAL) one.address = ntohl(attribute.as<std::uint32_t>());
+    addresses.push_back(one);
+  });
+  if (!done) return fail(done.error().within("cannot list addresses"));
+  return addresses;
+}
+
+Result<std::vector<Route>> RouteSocket::routes() {
+  std::vector<Route> routes;
+  rtmsg body{};
+  body.rtm_family = AF_INET;
+  NetlinkMessage message(RTM_GETROUTE, 0);
+  message.body(body);
+  auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
+    if (auto route = read_route(payload)) routes.push_back(*route);
+  });
+  if (!done) return fail(done.error().within("cannot list routes"));
+  return routes;
+}
+
+void RouteSocket::add_veth(const std::string& name, const std::string& peer, int peer_namespace) {
+  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  message.body(link_body(0)).text(IFLA_IFNAME, name);
+  message.nested(IFLA_LINKINFO, [&](NetlinkMessage& info) {
+    info.text(IFLA_INFO_KIND, "veth");
+    info.nested(IFLA_INFO_DATA, [&](NetlinkMessage& data) {
+      data.nested(VETH_INFO_PEER, [&](NetlinkMessage& other) {
+        other.body(link_body(0)).text(IFLA_IFNAME, peer).number(IFLA_NET_NS_FD, peer_namespace);
+      });
+    });
+  });
+  socket_.queue(std::move(message), "cannot make link " + name);
+}
+
+void RouteSocket::remove_link(int index, const std::string& name) {
+  NetlinkMessage message(RTM_DELLINK, 0);
+  message.body(link_body(index));
+  socket_.queue(std::move(message), "cannot remove link " + name, ENODEV);
+}
+
+void RouteSocket::set_up(int index, const std::string& alias, const std::string& mac) {
+  auto body = link_body(index);
+  body.ifi_flags = IFF_UP;
+  body.ifi_change = IFF_UP;
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  message.body(body);
+  if (!mac.empty()) message.attribute(IFLA_ADDRESS, mac_bytes(mac));
+  if (!alias.empty()) message.text(IFLA_IFALIAS, alias);
+  socket_.queue(std::move(message), "cannot set link " + std::to_string(index) + " up");
+}
+
+void RouteSocket::add_address(int link, std::uint32_t address, unsigned prefix) {
+  ifaddrmsg body{};
+  body.ifa_family = AF_INET;
+  body.ifa_prefixlen = static_cast<std::uint8_t>(prefix);
+  body.ifa_index = static_cast<unsigned>(link);
+  NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+  message.body(body).number(IFA_LOCAL, htonl(address)).number(IFA_ADDRESS, htonl(address));
+  socket_.queue(std::move(message), "cannot give address " + format_ipv4(address), EEXIST);
+}
+
+void RouteSocket::put_route(const Route& route) {
+  socket_.queue(route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route), "cannot set the route to " + format_ipv4_block(route.destination));
+}
+
+void RouteSocket::remove_route(const Route& route) {
+  socket_.queue(route_message(RTM_DELROUTE, 0, route), "cannot remove the route to " + format_ipv4_block(route.destination), ESRCH);
+}
+
+void RouteSocket::answer_at_once(int link) {
+  ndtmsg body{};
+  body.ndtm_family = AF_INET;
+  NetlinkMessage message(RTM_SETNEIGHTBL, NLM_F_REPLACE);
+  message.body(body).text(NDTA_NAME, "arp_cache");
+  message.nested(NDTA_PARMS, [&](NetlinkMessage& parameters) {
+    parameters.number(NDTPA_IFINDEX, static_cast<std::uint32_t>(link)).number(NDTPA_PROXY_DELAY, std::uint64_t{0});
+  });
+  socket_.queue(std::move(message), "cannot set the proxy delay of link " + std::to_string(link));
+}
+
+void RouteSocket::put_neighbour(int link, std::uint32_t address, const std::string& mac) {
+  ndmsg body{};
+  body.ndm_family = AF_INET;
+  body.ndm_ifindex = link;
+  body.ndm_state = NUD_PERMANENT;
+  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+  message.body(body).number(NDA_DST, htonl(address)).attribute(NDA_LLADDR, mac_bytes(mac));
+  socket_.queue(std::move(message), "cannot set the neighbour " + format_ipv4(address));
+}
+
+}  // namespace brume::network

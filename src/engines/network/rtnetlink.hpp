@@ -1,0 +1,69 @@
+// Links, addresses, routes and neighbours of one network namespace.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ipv4.hpp"
+#include "engines/network/netlink.hpp"
+
+namespace brume::network {
+
+// Routes that Brume makes carry this protocol number; the operator sees "proto 66".
+inline constexpr std::uint8_t route_protocol = 66;
+
+struct Link {
+  int index = 0;
+  std::string name;
+  std::string alias;
+  std::string kind;  // "veth", "tun"
+};
+
+struct LinkAddress {
+  int link = 0;
+  std::uint32_t address = 0;
+  unsigned prefix = 0;
+};
+
+struct Route {
+  Ipv4Block destination;
+  int link = 0;          // 0: none
+  std::uint32_t gateway = 0;   // 0: none
+  std::uint32_t source = 0;    // preferred source; 0: none
+  std::uint32_t metric = 0;
+  std::uint8_t protocol = route_protocol;
+  std::uint8_t type = 1;   // RTN_UNICAST
+  bool on_link = false;    // the gateway need not be in a range of the link
+};
+
+// Requests are queued; commit sends them together. Threads: one at a time.
+class RouteSocket {
+ public:
+  // In the namespace of the calling thread.
+  static Result<RouteSocket> open();
+
+  Result<std::vector<Link>> links();
+  Result<std::optional<Link>> link(const std::string& name);
+  Result<std::vector<LinkAddress>> addresses();
+  Result<std::vector<Route>> routes();  // IPv4, of all tables but "local"
+
+  // A veth pair: one end here, the other in the namespace that `peer_namespace` is open on.
+  void add_veth(const std::string& name, const std::string& peer, int peer_namespace);
+  void remove_link(int index, const std::string& name);
+  // Up, with an alias and, if given, a hardware address.
+  void set_up(int index, const std::string& alias = {}, const std::string& mac = {});
+  void add_address(int link, std::uint32_t address, unsigned prefix);
+  void put_route(const Route& route);     // in place of one to the same range
+  void remove_route(const Route& route);
+  // Proxy ARP without the kernel's random wait of up to 0.8 s. (A namespace has no default that new links would inherit.)
+  void answer_at_once(int link);
+  void put_neighbour(int link, std::uint32_t address, const std::string& mac);
+  Result<void> commit() { return socket_.commit(); }
+
+ private:
+  explicit RouteSocket(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  NetlinkSocket socket_;
+};
+
+}  // namespace brume::network

@@ -1,0 +1,375 @@
+#include "engines/network/vpc_network.hpp"
+
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "engines/network/connections.hpp"
+#include "engines/network/names.hpp"
+#include "engines/network/namespaces.hpp"
+#include "engines/network/nft_rules.hpp"
+#include "engines/network/taps.hpp"
+
+namespace brume::network {
+namespace {
+
+constexpr std::uint32_t metadata_address = 0xA9FEA9FE;
+constexpr std::uint16_t metadata_port = 80;
+
+bool operator==(const Permission& a, const Permission& b) {
+  return a.protocol == b.protocol && a.from_port == b.from_port && a.to_port == b.to_port && a.cidr == b.cidr && a.group_id == b.group_id;
+}
+
+// True: everything that the old rules let through, the new ones do too.
+bool covers(const std::vector<Permission>& now, const std::vector<Permission>& before) {
+  return std::all_of(before.begin(), before.end(), [&](const Permission& old) {
+    return std::any_of(now.begin(), now.end(), [&](const Permission& one) { return one == old; });
+  });
+}
+
+// Settings of a router namespace. The taps inherit what "default" says when they are made.
+Result<void> set_options() {
+  constexpr std::array<std::pair<const char*, const char*>, 14> options = {{
+      {"ipv6/conf/all/disable_ipv6", "1"},
+      {"ipv6/conf/default/disable_ipv6", "1"},
+      {"ipv6/conf/all/accept_ra", "0"},
+      {"ipv6/conf/default/accept_ra", "0"},
+      {"ipv4/ip_forward", "1"},
+      {"ipv4/conf/all/rp_filter", "0"},  // the guard chain knows better who may send what
+      {"ipv4/conf/default/rp_filter", "0"},
+      {"ipv4/conf/all/send_redirects", "0"},
+      {"ipv4/conf/default/send_redirects", "0"},
+      {"ipv4/conf/all/accept_redirects", "0"},
+      {"ipv4/conf/default/accept_redirects", "0"},
+      {"ipv4/conf/default/proxy_arp", "1"},       // peers are on the guest's link only by our word
+      {"ipv4/conf/uplink/proxy_arp", "0"},
+      {"netfilter/nf_conntrack_tcp_loose", "0"},  // an ended connection does not come back by its next packet
+  }};
+  for (const auto& [name, value] : options) {
+    if (auto set = set_network_option(name, value); !set) {
+      // A host without IPv6 has nothing to switch off.
+      if (std::string_view(name).starts_with("ipv6/") && set.error().kind == ErrorKind::not_found) continue;
+      return set;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+VpcNetwork::VpcNetwork(Host& host, std::string vpc_id, DnsmasqPlace place)
+    : host_(host), id_(std::move(vpc_id)), namespace_(host.namespace_of(id_)), files_(host.folder_of(id_)), nft_(namespace_),
+      dnsmasq_(std::move(place), namespace_) {}
+
+// --- base ---
+
+// A VPC that an earlier daemon made is taken over as that one left it.
+Result<void> VpcNetwork::require() {
+  if (!model_) model_ = files_.load();
+  if (!model_ || !namespace_exists(namespace_)) return fail(ErrorKind::not_found, id_ + " has no network on this host");
+  if (ends_) return {};
+  return ensure_base();
+}
+
+Result<void> VpcNetwork::ensure_base() {
+  const bool fresh = !namespace_exists(namespace_);
+  if (auto made = make_namespace(namespace_); !made) return made;
+  if (auto ready = host_.ensure(); !ready) return ready;
+  auto ends = host_.ensure_link(id_);
+  if (!ends) return fail(ends.error());
+  // The filter stands before the first packet can pass.
+  if (fresh) nft_ = Nft(namespace_);
+  if (auto applied = apply_rules(); !applied) return applied;
+  auto prepared = in_namespace(namespace_, [&]() -> Result<void> {
+    if (auto set = set_options(); !set) return set;
+    return prepare_inside(*ends);
+  });
+  if (!prepared) return prepared;
+  ends_ = *ends;
+  return {};
+}
+
+Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
+  auto netlink = RouteSocket::open();
+  if (!netlink) return fail(netlink.error());
+  const auto loopback = static_cast<int>(::if_nametoindex("lo"));
+  const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
+  if (uplink == 0) return fail(ErrorKind::not_found, "the link to the host is missing in " + namespace_);
+  const auto range = *parse_ipv4_block(model_->vpc.cidr);
+  netlink->set_up(loopback);
+  netlink->add_address(loopback, metadata_address, 32);
+  netlink->add_address(loopback, range.base + 2, 32);
+  netlink->set_up(uplink, "host");
+  netlink->add_address(uplink, ends.vpc, 31);
+  Route out;
+  out.destination = {0, 0};
+  out.link = uplink;
+  out.gateway = ends.host;
+  netlink->put_route(out);
+  // What is inside the VPC's range and has no owner goes nowhere, least of all to the host.
+  Route nowhere;
+  nowhere.destination = range;
+  nowhere.type = RTN_BLACKHOLE;
+  netlink->put_route(nowhere);
+  return netlink->commit();
+}
+
+Result<void> VpcNetwork::apply_rules() {
+  const auto applied = nft_.apply(vpc_tables(*model_));
+  if (!applied) return fail(applied.error());
+  return {};
+}
+
+Result<void> VpcNetwork::end_connections() const {
+  return in_namespace(namespace_, [&]() -> Result<void> {
+    const auto ended = end_forbidden_connections(FlowRules(*model_));
+    if (!ended) return fail(ended.error());
+    if (*ended > 0) log::info("network", "connections ended because no rule allows them any more vpc={} count={}", id_, *ended);
+    return {};
+  });
+}
+
+std::vector<std::uint32_t> VpcNetwork::public_addresses() const {
+  std::vector<std::uint32_t> addresses;
+  for (const auto& [id, interface] : model_->interfaces)
+    if (const auto address = parse_ipv4(interface.public_ip)) addresses.push_back(*address);
+  return addresses;
+}
+
+Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
+  const std::lock_guard lock(mutex_);
+  if (!model_) model_ = files_.load();
+  if (!model_) model_.emplace();
+  model_->vpc = vpc;
+  if (auto kept = files_.keep(vpc); !kept) return kept;
+  if (auto based = ensure_base(); !based) return based;
+  return dnsmasq_.ensure(*model_);
+}
+
+void VpcNetwork::keep_exactly(const Model& wanted) {
+  const auto before = model_ ? std::move(model_) : files_.load();
+  model_ = wanted;
+  if (!before) return;
+  for (const auto& [id, group] : before->groups)
+    if (!wanted.groups.contains(id)) files_.forget_group(id);
+  for (const auto& [id, interface] : before->interfaces)
+    if (!wanted.interfaces.contains(id)) files_.forget_interface(id);
+}
+
+Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces) {
+  const std::lock_guard lock(mutex_);
+  Model wanted{vpc, {}, {}};
+  for (const auto& group : groups) wanted.groups[group.id] = group;
+  for (const auto& interface : interfaces) wanted.interfaces[interface.id] = interface;
+  keep_exactly(wanted);
+  if (auto kept = files_.keep(vpc); !kept) return kept;
+  for (const auto& group : groups)
+    if (auto kept = files_.keep(group); !kept) return kept;
+  std::vector<const InterfaceSpec*> all;
+  for (const auto& interface : interfaces) {
+    if (auto kept = files_.keep(interface); !kept) return kept;
+    all.push_back(&interface);
+  }
+  if (auto based = ensure_base(); !based) return based;
+  if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, true); }); !made) return made;
+  if (auto running = dnsmasq_.ensure(*model_); !running) return running;
+  if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
+  return end_connections();
+}
+
+// --- interfaces ---
+
+Result<void> VpcNetwork::ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const {
+  auto netlink = RouteSocket::open();
+  if (!netlink) return fail(netlink.error());
+  std::map<std::string, int> known;
+  if (remove_others) {
+    auto links = netlink->links();
+    if (!links) return fail(links.error());
+    std::set<std::string> wanted;
+    for (const auto* interface : interfaces) wanted.insert(tap_name(interface->id));
+    for (const auto& link : *links) {
+      if (!link.name.starts_with(tap_prefix) || link.kind != "tun") continue;
+      if (wanted.contains(link.name)) known[link.name] = link.index;
+      else netlink->remove_link(link.index, link.name);
+    }
+  }
+  for (const auto* interface : interfaces) {
+    const auto name = tap_name(interface->id);
+    auto index = known.contains(name) ? known[name] : static_cast<int>(::if_nametoindex(name.c_str()));
+    if (index == 0) {
+      if (auto made = make_tap(name, interface->user); !made) return made;
+      index = static_cast<int>(::if_nametoindex(name.c_str()));
+    }
+    const auto address = *parse_ipv4(interface->private_ip);
+    netlink->set_up(index, interface->id, router_mac(id_));
+    netlink->answer_at_once(index);
+    netlink->add_address(index, *parse_ipv4(router_address(interface->subnet_cidr)), 32);
+    Route route;
+    route.destination = {address, 32};
+    route.link = index;
+    netlink->put_route(route);
+    netlink->put_neighbour(index, address, interface->mac);
+  }
+  return netlink->commit();
+}
+
+Result<void> VpcNetwork::remove_tap(const std::string& interface_id) const {
+  return in_namespace(namespace_, [&]() -> Result<void> {
+    const auto name = tap_name(interface_id);
+    const auto index = static_cast<int>(::if_nametoindex(name.c_str()));
+    if (index == 0) return {};
+    auto netlink = RouteSocket::open();
+    if (!netlink) return fail(netlink.error());
+    netlink->remove_link(index, name);
+    return netlink->commit();
+  });
+}
+
+Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
+  const std::lock_guard lock(mutex_);
+  if (auto there = require(); !there) return there;
+  std::optional<InterfaceSpec> before;
+  if (const auto found = model_->interfaces.find(interface.id); found != model_->interfaces.end()) before = found->second;
+  // std::uint32_t and range of an interface never change in EC2; should they, the old ones must not linger.
+  if (before && (before->private_ip != interface.private_ip || before->subnet_cidr != interface.subnet_cidr))
+    if (auto removed = remove_tap(interface.id); !removed) return removed;
+  model_->interfaces[interface.id] = interface;
+  if (auto kept = files_.keep(interface); !kept) return kept;
+  if (auto applied = apply_rules(); !applied) return applied;
+  if (auto made = in_namespace(namespace_, [&] { return ensure_taps({&interface}, false); }); !made) return made;
+  if (auto told = dnsmasq_.put(interface, model_->vpc); !told) return told;
+  if (before && before->public_ip != interface.public_ip)
+    if (const auto old = parse_ipv4(before->public_ip))
+      if (auto removed = host_.remove_public_address(id_, *old); !removed) return removed;
+  if (const auto address = parse_ipv4(interface.public_ip))
+    if (auto routed = host_.add_public_address(id_, *ends_, *address); !routed) return routed;
+  const bool narrower = before && (before->public_ip != interface.public_ip || before->group_ids != interface.group_ids || before->private_ip != interface.private_ip);
+  return narrower ? end_connections() : Result<void>();
+}
+
+Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
+  const std::lock_guard lock(mutex_);
+  if (!model_) model_ = files_.load();
+  if (!model_ || !namespace_exists(namespace_)) return {};
+  const auto found = model_->interfaces.find(interface_id);
+  if (found == model_->interfaces.end()) return remove_tap(interface_id);
+  if (auto there = require(); !there) return there;
+  const auto interface = found->second;
+  if (const auto address = parse_ipv4(interface.public_ip))
+    if (auto removed = host_.remove_public_address(id_, *address); !removed) return removed;
+  if (auto removed = remove_tap(interface_id); !removed) return removed;
+  model_->interfaces.erase(interface_id);
+  if (auto applied = apply_rules(); !applied) return applied;
+  dnsmasq_.remove(interface);
+  files_.forget_interface(interface_id);
+  return end_connections();
+}
+
+Result<Descriptor> VpcNetwork::open_tap(const std::string& interface_id) {
+  const std::lock_guard lock(mutex_);
+  Descriptor queue;
+  auto opened = in_namespace(namespace_, [&]() -> Result<void> {
+    const auto name = tap_name(interface_id);
+    if (::if_nametoindex(name.c_str()) == 0) return fail(ErrorKind::not_found, interface_id + " has no tap in " + namespace_);
+    auto tap = open_tap_queue(name);
+    if (!tap) return fail(tap.error());
+    queue = std::move(*tap);
+    return {};
+  });
+  if (!opened) return fail(opened.error());
+  return queue;
+}
+
+Result<std::vector<std::string>> VpcNetwork::interface_ids() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  auto looked = in_namespace(namespace_, [&]() -> Result<void> {
+    auto netlink = RouteSocket::open();
+    if (!netlink) return fail(netlink.error());
+    auto links = netlink->links();
+    if (!links) return fail(links.error());
+    for (const auto& link : *links)
+      if (link.name.starts_with(tap_prefix) && link.kind == "tun" && !link.alias.empty()) ids.push_back(link.alias);
+    return {};
+  });
+  if (!looked) return fail(looked.error());
+  return ids;
+}
+
+// --- groups ---
+
+Result<void> VpcNetwork::ensure_group(const GroupSpec& group) {
+  const std::lock_guard lock(mutex_);
+  if (auto there = require(); !there) return there;
+  const auto found = model_->groups.find(group.id);
+  const bool wider = found != model_->groups.end() && covers(group.ingress, found->second.ingress) && covers(group.egress, found->second.egress);
+  model_->groups[group.id] = group;
+  if (auto kept = files_.keep(group); !kept) return kept;
+  if (auto applied = apply_rules(); !applied) return applied;
+  return wider ? Result<void>() : end_connections();
+}
+
+Result<void> VpcNetwork::remove_group(const std::string& group_id) {
+  const std::lock_guard lock(mutex_);
+  if (!model_) model_ = files_.load();
+  if (!model_ || !namespace_exists(namespace_) || !model_->groups.contains(group_id)) return {};
+  if (auto there = require(); !there) return there;
+  model_->groups.erase(group_id);
+  files_.forget_group(group_id);
+  if (auto applied = apply_rules(); !applied) return applied;
+  return end_connections();
+}
+
+// --- metadata, removal ---
+
+Result<Descriptor> VpcNetwork::listen_metadata() {
+  const std::lock_guard lock(mutex_);
+  if (auto there = require(); !there) return fail(there.error());
+  Descriptor listener;
+  auto opened = in_namespace(namespace_, [&]() -> Result<void> {
+    Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) return fail_system("cannot open the metadata socket", errno);
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(metadata_port);
+    address.sin_addr.s_addr = htonl(metadata_address);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      return fail_system("cannot bind the metadata socket of " + id_, errno);
+    if (::listen(socket.get(), SOMAXCONN) != 0) return fail_system("cannot listen on the metadata socket of " + id_, errno);
+    listener = std::move(socket);
+    return {};
+  });
+  if (!opened) return fail(opened.error());
+  return listener;
+}
+
+Result<void> VpcNetwork::remove() {
+  const std::lock_guard lock(mutex_);
+  dnsmasq_.stop();
+  if (namespace_exists(namespace_)) {
+    // Taps first: a machine that still holds one keeps the namespace alive, but shall not speak any more.
+    if (auto cleared = in_namespace(namespace_, [&] { return ensure_taps({}, true); }); !cleared) return cleared;
+  }
+  if (auto removed = host_.remove_link(id_); !removed) return removed;
+  if (auto removed = remove_namespace(namespace_); !removed) return removed;
+  files_.forget_all();
+  model_.reset();
+  ends_.reset();
+  nft_ = Nft(namespace_);
+  return {};
+}
+
+}  // namespace brume::network

@@ -1,0 +1,56 @@
+// One VPC on this host: its namespace and everything in it. Each change goes the same way: check, keep, then bring links, packet
+// filter, DHCP and the host's routes after it, then end the connections that are no longer allowed.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engines/network/dnsmasq.hpp"
+#include "engines/network/host.hpp"
+#include "engines/network/model.hpp"
+#include "engines/network/nft.hpp"
+
+namespace brume::network {
+
+// Threads: all functions may be called from any thread; they wait for each other.
+class VpcNetwork {
+ public:
+  VpcNetwork(Host& host, std::string vpc_id, DnsmasqPlace place);
+
+  Result<void> ensure(const VpcSpec& vpc);
+  Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces);
+  Result<void> ensure_interface(const InterfaceSpec& interface);
+  Result<void> remove_interface(const std::string& interface_id);
+  Result<void> ensure_group(const GroupSpec& group);
+  Result<void> remove_group(const std::string& group_id);
+  Result<void> remove();
+
+  Result<Descriptor> open_tap(const std::string& interface_id);
+  Result<Descriptor> listen_metadata();
+  Result<std::vector<std::string>> interface_ids();
+
+ private:
+  Result<void> require();
+  Result<void> ensure_base();
+  Result<void> prepare_inside(const LinkEnds& ends) const;
+  Result<void> ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const;
+  Result<void> remove_tap(const std::string& interface_id) const;
+  Result<void> apply_rules();
+  Result<void> end_connections() const;
+  std::vector<std::uint32_t> public_addresses() const;
+  void keep_exactly(const Model& wanted);
+
+  Host& host_;
+  std::string id_;
+  std::string namespace_;
+  ModelFiles files_;
+  std::mutex mutex_;
+  std::optional<Model> model_;
+  std::optional<LinkEnds> ends_;  // set: the base was brought in order by us
+  Nft nft_;
+  Dnsmasq dnsmasq_;
+};
+
+}  // namespace brume::network

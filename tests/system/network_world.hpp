@@ -1,0 +1,93 @@
+// A little world for packets: this process's own network namespace is "the host", behind it an "internet", and guests that are network
+// namespaces whose card is plugged into the engine's tap by a pump, as a virtual machine's card is.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/descriptor.hpp"
+#include "engines/network/network_engine.hpp"
+
+namespace brume::network::test {
+
+// Runs `work` as the first process of network, mount and process namespaces of its own, with an empty /run: the machine's network is
+// never touched, and whatever it starts ends with it. Returns its result; 77 where that is not allowed (not root).
+int in_private_world(const std::function<int()>& work);
+
+// Runs a program to its end in a namespace (empty: the host); standard output when it succeeded.
+std::optional<std::string> run_in(const std::string& space, const std::vector<std::string>& line, int seconds_limit = 10);
+// Work on a thread inside a namespace; empty: the host.
+void inside(const std::string& space, const std::function<void()>& work);
+
+enum class Outcome { connected, refused, silent };
+struct Connection {
+  Outcome outcome = Outcome::silent;
+  Descriptor socket;
+};
+Connection connect_from(const std::string& space, const std::string& address, int port, int limit_ms = 1000);
+Outcome try_from(const std::string& space, const std::string& address, int port, int limit_ms = 1000);
+// Sends a line and waits for its echo.
+bool talks(const Descriptor& socket, int limit_ms = 1000);
+bool pings(const std::string& space, const std::string& address);
+
+// Accepts on 0.0.0.0:port of a namespace, says who is connected ("from 1.2.3.4\n") and echoes.
+class EchoServer {
+ public:
+  EchoServer(const std::string& space, int port);
+  ~EchoServer();
+
+ private:
+  void serve();
+  Descriptor listener_;
+  Descriptor stop_;
+  std::thread thread_;
+};
+// What an echo server says of us; empty when it cannot be reached.
+std::string seen_as(const std::string& space, const std::string& address, int port);
+
+// A UDP socket bound in a namespace.
+class UdpSocket {
+ public:
+  UdpSocket(const std::string& space, int port);
+  void send(const std::string& address, int port, const std::string& text);
+  // Waits for a datagram: its text.
+  std::optional<std::string> receive(int limit_ms = 300);
+
+ private:
+  Descriptor socket_;
+};
+
+class Guest {
+ public:
+  // The interface must have been ensured. `configure`: with static addresses, as DHCP would give them.
+  Guest(NetworkEngine& engine, const InterfaceSpec& interface, const std::string& name, bool configure = true);
+  ~Guest();
+  const std::string& space() const { return name_; }
+  const InterfaceSpec& interface() const { return interface_; }
+  // An Ethernet frame as a guest may make it up.
+  void send_frame(const std::vector<std::uint8_t>& frame);
+  // What the router answers to an ARP request from this card, as hex; empty: nothing.
+  std::string ask_arp(const std::string& sender_mac, const std::string& sender_ip, const std::string& target_ip);
+
+ private:
+  void pump();
+  InterfaceSpec interface_;
+  std::string name_;
+  Descriptor tap_;    // the engine's
+  Descriptor card_;   // the guest's
+  Descriptor stop_;
+  std::atomic<bool> watch_arp_ = false;
+  std::atomic<bool> arp_answer_ = false;
+  std::thread thread_;
+};
+
+std::vector<std::uint8_t> udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source, const std::string& target,
+                                    int source_port, int target_port, const std::string& text);
+
+}  // namespace brume::network::test
