@@ -1,6 +1,12 @@
 # Debian 12's packages; packages.list names them, docs/dependencies.md says why.
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(fmt REQUIRED)
+# clang does not find an instantiation that Debian's g++-built libfmt exports; its header-only form has all.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(BRUME_FMT fmt::fmt)
+else()
+  set(BRUME_FMT fmt::fmt-header-only)
+endif()
 find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(Threads REQUIRED)
