@@ -61,10 +61,16 @@ void ImageReconciler::import_machine(const state::Image& image) {
   std::string snapshot_id;
   for (const auto& device : image.block_devices)
     if (device.device == image.root_device_name) snapshot_id = device.snapshot_id;
-  auto imported = engines_.block.import_snapshot(snapshot_id, image.import_source, [&](int percent) {
+  const auto report = [&](int percent) {
     const std::lock_guard lock(mutex_);
     progress_[image.id] = percent;
-  });
+  };
+  auto imported = engines_.block.import_snapshot(snapshot_id, image.import_source, report);
+  if (!imported && imported.error().kind == ErrorKind::exists) {
+    // Whole already, from before a crash; but its size was never recorded, so it is made again.
+    if (auto removed = engines_.block.remove_snapshot(snapshot_id); removed)
+      imported = engines_.block.import_snapshot(snapshot_id, image.import_source, report);
+  }
   settle(image, imported.value_or(0), imported ? std::string() : imported.error().message);
 }
 

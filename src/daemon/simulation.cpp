@@ -27,7 +27,7 @@ void register_simulated_images(state::Transaction& transaction) {
     state::Snapshot snapshot;
     snapshot.account = image_owner;
     snapshot.id = make_id(transaction.random(), "snap");
-    snapshot.size_gib = row.size_gib;
+    snapshot.state = "pending";
     snapshot.started = transaction.now();
     state::Image image;
     image.account = image_owner;
@@ -38,6 +38,8 @@ void register_simulated_images(state::Transaction& transaction) {
     image.architecture = row.architecture;
     image.root_device_name = row.device;
     image.is_public = true;
+    image.state = "pending";  // control brings it in as it does any image
+    image.import_source = "simulated";
     image.created = transaction.now();
     state::BlockDevice root;
     root.device = image.root_device_name;

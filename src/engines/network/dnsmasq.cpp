@@ -135,9 +135,11 @@ Result<void> Dnsmasq::start() {
 }
 
 void Dnsmasq::end_process() {
-  for (int tries = 0; tries < 200; ++tries) {
-    const auto running = process();
-    if (!running) return;
+  const auto running = process();
+  if (!running) return;
+  const auto began = process_start_time(*running);
+  // It takes its pid file away before it lets go of its sockets: only the process itself tells that it is gone.
+  for (int tries = 0; began && process_start_time(*running) == began && tries < 200; ++tries) {
     ::kill(*running, tries < 100 ? SIGTERM : SIGKILL);
     std::this_thread::sleep_for(milliseconds(5));
   }
