@@ -13,9 +13,12 @@ std::string json_text(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') quoted.append(1, '\\').append(1, c);
-    else if (byte < 0x20) quoted.append("\\u00").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
-    else quoted += c;
+    if (c == '"' || c == '\\')
+      quoted.append(1, '\\').append(1, c);
+    else if (byte < 0x20)
+      quoted.append("\\u00").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    else
+      quoted += c;
   }
   return quoted += '"';
 }

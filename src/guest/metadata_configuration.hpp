@@ -10,10 +10,10 @@ struct MetadataConfiguration {
   std::string region = "us-east-1";
   std::string partition = "aws";
   std::string services_domain = "amazonaws.com";
-  std::string private_domain = "ec2.internal";          // "ip-172-31-0-5." + this
+  std::string private_domain = "ec2.internal";            // "ip-172-31-0-5." + this
   std::string public_domain = "compute-1.amazonaws.com";  // "ec2-198-18-0-5." + this
-  std::string system = "nitro";                          // what EC2 calls a KVM-style machine, in contrast to "xen"
-  std::map<std::string, std::string> zone_ids;           // "us-east-1a" → "use1-az1"; a zone that is not here has no id
+  std::string system = "nitro";                           // what EC2 calls a KVM-style machine, in contrast to "xen"
+  std::map<std::string, std::string> zone_ids;            // "us-east-1a" → "use1-az1"; a zone that is not here has no id
   std::string token_key;  // secret, at least 32 bytes; the same after a restart, or guests must fetch new tokens
 };
 

@@ -1,7 +1,6 @@
 #include "guest/metadata_items.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 #include "guest/identity_document.hpp"
 

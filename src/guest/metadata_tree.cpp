@@ -8,9 +8,9 @@
 namespace brume::guest {
 
 struct MetadataTree::Node {
-  std::string_view name;                  // of the table: "ami-id", "{mac}"
-  const MetadataItem* item = nullptr;     // a leaf
-  const MetadataNames* names = nullptr;   // stands for any of these names
+  std::string_view name;                 // of the table: "ami-id", "{mac}"
+  const MetadataItem* item = nullptr;    // a leaf
+  const MetadataNames* names = nullptr;  // stands for any of these names
   std::vector<std::unique_ptr<Node>> children;
 
   Node& child(std::string_view wanted) {

@@ -65,7 +65,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, size_t size) {
   request.headers.emplace_back("x-aws-ec2-metadata-token-ttl-seconds", take_line(rest));
   const auto response = fixture.service.answer(request, "vpc-1");
   switch (response.status) {
-    case 200: case 400: case 401: case 403: case 404: case 405: case 414: return 0;
+    case 200:
+    case 400:
+    case 401:
+    case 403:
+    case 404:
+    case 405:
+    case 414: return 0;
     default: std::abort();
   }
 }

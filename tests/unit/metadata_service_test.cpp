@@ -112,7 +112,8 @@ class MetadataServiceTest : public testing::Test {
   }
 
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  HttpResponse ask(std::string method, std::string target, Headers headers = {}, std::string from = "172.31.16.5", std::string_view in = vpc) {
+  HttpResponse ask(std::string method, std::string target, Headers headers = {}, std::string from = "172.31.16.5",
+                   std::string_view in = vpc) {
     HttpRequest request;
     request.method = std::move(method);
     request.target = std::move(target);
@@ -219,7 +220,8 @@ TEST_F(MetadataServiceTest, SecondInterfaceHasItsOwnFolderAndCallsForTheSameInst
 
 TEST_F(MetadataServiceTest, WhatDoesNotApplyIsNeitherListedNorFound) {
   const auto lines = text("/latest/meta-data/", "172.31.16.6");
-  for (const std::string name : {"public-ipv4", "public-hostname", "public-keys", "kernel-id", "ramdisk-id", "tags", "security-groups", "iam"}) {
+  for (const std::string name :
+       {"public-ipv4", "public-hostname", "public-keys", "kernel-id", "ramdisk-id", "tags", "security-groups", "iam"}) {
     EXPECT_THAT(lines, Not(HasSubstr(name)));
     EXPECT_EQ(text("/latest/meta-data/" + name, "172.31.16.6"), "[404]") << name;
     EXPECT_EQ(text("/latest/meta-data/" + name + "/", "172.31.16.6"), "[404]") << name;
@@ -288,8 +290,9 @@ TEST_F(MetadataServiceTest, VersionsHaveWhatTheyIntroduced) {
   EXPECT_EQ(text("/2011-01-01/meta-data/mac"), mac);
   EXPECT_EQ(text("/2008-09-01/dynamic/"), "[404]");
   EXPECT_EQ(text("/1.0/"), "meta-data");
-  EXPECT_EQ(text("/1.0/meta-data/"),
-            "ami-id\nami-launch-index\nami-manifest-path\nhostname\ninstance-id\nlocal-ipv4\npublic-keys/\nreservation-id\nsecurity-groups");
+  EXPECT_EQ(
+      text("/1.0/meta-data/"),
+      "ami-id\nami-launch-index\nami-manifest-path\nhostname\ninstance-id\nlocal-ipv4\npublic-keys/\nreservation-id\nsecurity-groups");
   EXPECT_EQ(text("/2011-01-02/meta-data/"), "[404]");
 }
 
@@ -326,7 +329,8 @@ TEST_F(MetadataServiceTest, IdentityDocumentHasEc2sFields) {
 }
 
 TEST_F(MetadataServiceTest, TagsAreThereOnlyWhenAskedFor) {
-  put(state::TagSet{account, "i-full", "instance", {{"Name", "web 1"}, {"a b", "1"}, {"a/b", "2"}, {"..", "3"}, {"empty", ""}, {"k@x", "4"}}});
+  put(state::TagSet{
+      account, "i-full", "instance", {{"Name", "web 1"}, {"a b", "1"}, {"a/b", "2"}, {"..", "3"}, {"empty", ""}, {"k@x", "4"}}});
   EXPECT_EQ(item("tags/instance/"), "[404]");
   change<state::Instance>("i-full", [](state::Instance& i) { i.metadata_tags = true; });
   EXPECT_EQ(item("tags/"), "instance/");
@@ -424,9 +428,10 @@ TEST_F(MetadataServiceTest, OddPathsAreAnsweredCleanly) {
   EXPECT_EQ(text("/latest/meta-data/instance-id?x=y"), "i-full");
   EXPECT_EQ(text("http://169.254.169.254/latest/meta-data/instance-id"), "i-full");
   EXPECT_EQ(text("/latest/meta-data/instance%2did"), "i-full");
-  for (const std::string path : {"/latest/meta-data/../user-data", "/latest/./meta-data", "/latest/meta-data/instance-id/x", "/latest/meta-data%2f",
-                                 "/latest/meta-data/%00", "/Latest/", "/latest/META-DATA/", "/latest/meta-data/{mac}", "/latest/api/",
-                                 "/latest/meta-data/network/interfaces/macs/{mac}/mac", "/favicon.ico", "/2007", "/1.0/x"})
+  for (const std::string path :
+       {"/latest/meta-data/../user-data", "/latest/./meta-data", "/latest/meta-data/instance-id/x", "/latest/meta-data%2f",
+        "/latest/meta-data/%00", "/Latest/", "/latest/META-DATA/", "/latest/meta-data/{mac}", "/latest/api/",
+        "/latest/meta-data/network/interfaces/macs/{mac}/mac", "/favicon.ico", "/2007", "/1.0/x"})
     EXPECT_EQ(text(path), "[404]") << path;
   for (const std::string path : {"/latest/%", "/latest/%2", "/latest/%zz", "", "latest", "*"}) EXPECT_EQ(text(path), "[400]") << path;
   EXPECT_EQ(text("/" + std::string(5000, 'a')), "[414]");
