@@ -51,62 +51,66 @@ std::string option_text(std::string_view text) {
   return out;
 }
 
-void add(std::vector<std::string>& arguments, std::initializer_list<std::string> more) {
-  arguments.insert(arguments.end(), more.begin(), more.end());
+void add(std::vector<std::string>& arguments, const char* option, std::string value) {
+  arguments.emplace_back(option);
+  arguments.push_back(std::move(value));
 }
 
 void add_identity(std::vector<std::string>& arguments, const MachineSpec& spec) {
   const auto product = spec.product.empty() ? std::string() : ",product=" + option_text(spec.product);
-  add(arguments, {"-name", spec.id + ",debug-threads=on"});
-  add(arguments, {"-smbios", "type=0,vendor=Amazon EC2,version=1.0"});
-  add(arguments, {"-smbios", "type=1,manufacturer=Amazon EC2" + product + ",uuid=" + spec.uuid + ",serial=" + spec.uuid});
+  add(arguments, "-name", spec.id + ",debug-threads=on");
+  add(arguments, "-smbios", "type=0,vendor=Amazon EC2,version=1.0");
+  add(arguments, "-smbios", "type=1,manufacturer=Amazon EC2" + product + ",uuid=" + spec.uuid + ",serial=" + spec.uuid);
 }
 
 void add_processors(std::vector<std::string>& arguments, const MachineSpec& spec, const QemuHost& host) {
-  add(arguments, {"-machine", std::string(board) + ",usb=off,vmport=off,graphics=off,dump-guest-core=off"});
+  add(arguments, "-machine", std::string(board) + ",usb=off,vmport=off,graphics=off,dump-guest-core=off");
   if (host.accelerator == "kvm") {
-    add(arguments, {"-accel", "kvm", "-cpu", "host"});
+    add(arguments, "-accel", "kvm");
+    add(arguments, "-cpu", "host");
   } else {
     // Translated code: a quarter of the guest's memory, touched only as it fills.
     const auto translated = std::clamp<std::int64_t>(spec.memory_mib / 4, 64, 512);
     // Five-level page tables only make every walk longer when the walk is emulated.
-    add(arguments, {"-accel", "tcg,thread=multi,tb-size=" + std::to_string(translated), "-cpu", "max,la57=off"});
+    add(arguments, "-accel", "tcg,thread=multi,tb-size=" + std::to_string(translated));
+    add(arguments, "-cpu", "max,la57=off");
   }
   const auto count = std::to_string(spec.processors);
-  add(arguments, {"-smp", "cpus=" + count + ",sockets=1,cores=" + count + ",threads=1"});
-  add(arguments, {"-m", std::to_string(spec.memory_mib) + "M"});
+  add(arguments, "-smp", "cpus=" + count + ",sockets=1,cores=" + count + ",threads=1");
+  add(arguments, "-m", std::to_string(spec.memory_mib) + "M");
 }
 
 void add_channels(std::vector<std::string>& arguments, const QemuHost& host) {
   // Both sockets are ours and already listen: no path of the machine's user, no limit of 108 bytes, no waiting for the file.
-  add(arguments, {"-chardev", "socket,id=qmp,server=on,wait=off,fd=" + std::to_string(host.qmp_socket)});
-  add(arguments, {"-mon", "chardev=qmp,mode=control"});
-  add(arguments, {"-chardev", "socket,id=console,server=on,wait=off,fd=" + std::to_string(host.console_socket) + ",logappend=on,logfile=" +
-                                  option_text(console_file(host.folder))});
-  add(arguments, {"-serial", "chardev:console"});
+  add(arguments, "-chardev", "socket,id=qmp,server=on,wait=off,fd=" + std::to_string(host.qmp_socket));
+  add(arguments, "-mon", "chardev=qmp,mode=control");
+  add(arguments, "-chardev", "socket,id=console,server=on,wait=off,fd=" + std::to_string(host.console_socket) + ",logappend=on,logfile=" +
+                                  option_text(console_file(host.folder)));
+  add(arguments, "-serial", "chardev:console");
 }
 
 void add_boot(std::vector<std::string>& arguments, const MachineSpec& spec) {
-  add(arguments, {"-boot", "strict=on,menu=off"});
+  add(arguments, "-boot", "strict=on,menu=off");
   if (spec.kernel.empty()) return;
-  add(arguments, {"-kernel", spec.kernel});
-  if (!spec.ramdisk.empty()) add(arguments, {"-initrd", spec.ramdisk});
-  if (!spec.kernel_arguments.empty()) add(arguments, {"-append", spec.kernel_arguments});
+  add(arguments, "-kernel", spec.kernel);
+  if (!spec.ramdisk.empty()) add(arguments, "-initrd", spec.ramdisk);
+  if (!spec.kernel_arguments.empty()) add(arguments, "-append", spec.kernel_arguments);
 }
 
 void add_devices(Command& command, const MachineSpec& spec, int next_descriptor) {
   auto& arguments = command.arguments;
   for (size_t i = 0; i < spec.disks.size(); ++i) {
-    add(arguments, {"-blockdev", disk_node(spec.disks[i])});
-    add(arguments, {"-device", disk_device(spec.disks[i], i == 0 && spec.kernel.empty())});
+    add(arguments, "-blockdev", disk_node(spec.disks[i]));
+    add(arguments, "-device", disk_device(spec.disks[i], i == 0 && spec.kernel.empty()));
   }
   for (const auto& nic : spec.nics) {
     command.descriptors.emplace_back(nic.tap.get(), next_descriptor);
-    add(arguments, {"-netdev", nic_end(nic, std::to_string(next_descriptor))});
-    add(arguments, {"-device", nic_device(nic)});
+    add(arguments, "-netdev", nic_end(nic, std::to_string(next_descriptor)));
+    add(arguments, "-device", nic_device(nic));
     ++next_descriptor;
   }
-  add(arguments, {"-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random"});
+  add(arguments, "-object", "rng-builtin,id=random");
+  add(arguments, "-device", "virtio-rng-pci,rng=random");
 }
 
 // QEMU drops its rights before it starts, so it could not open a /dev/kvm that only a group may open: setpriv (util-linux, always
@@ -171,14 +175,17 @@ Command qemu_command(const MachineSpec& spec, const QemuHost& host) {
   placed.console_socket = first_descriptor + 1;
 
   auto& arguments = command.arguments;
-  add(arguments, {"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-msg", "timestamp=on"});
-  add(arguments, {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
+  arguments = {"-nodefaults", "-no-user-config"};
+  add(arguments, "-display", "none");
+  add(arguments, "-vga", "none");
+  add(arguments, "-msg", "timestamp=on");
+  add(arguments, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
   // Halted until `cont`. A guest that turns itself off stays as a halted process that says so, until the daemon has taken note:
   // this is how a shutdown is told from a death also when the daemon was away.
-  add(arguments, {"-S", "-no-shutdown"});
+  arguments.insert(arguments.end(), {"-S", "-no-shutdown"});
   add_identity(arguments, spec);
   add_processors(arguments, spec, host);
-  add(arguments, {"-rtc", "base=utc"});
+  add(arguments, "-rtc", "base=utc");
   add_channels(arguments, placed);
   add_boot(arguments, spec);
   add_devices(command, spec, first_descriptor + 2);
