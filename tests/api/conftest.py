@@ -1,0 +1,220 @@
+"""Contract tests: stock clients against a throw-away daemon in simulation mode.
+
+    /usr/bin/python3 -m pytest tests/api
+
+The daemon comes from BRUME_BIN (a folder; default build/release/bin). Nothing here needs root, and nothing but the daemon's own
+temporary folder is written. The tests say what EC2 says: they could run against the original.
+"""
+import contextlib
+import os
+import pathlib
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+
+import boto
+import boto.ec2.connection
+import boto.regioninfo
+import boto3
+import botocore.config
+import botocore.exceptions
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("BRUME_BIN", ROOT / "build/release/bin"))
+REGION = "us-east-1"
+OLD = "2011-12-01"
+NEW = "2016-11-15"
+
+
+class Keys:
+    def __init__(self, account, key_id, secret):
+        self.account, self.key_id, self.secret = account, key_id, secret
+
+
+class Answer:
+    """What came back of a plain Query request."""
+
+    def __init__(self, status, body):
+        self.status, self.body = status, body
+        self.tree = ElementTree.fromstring(body)
+        for element in self.tree.iter():
+            element.tag = element.tag.rpartition("}")[2]
+
+    def texts(self, path):
+        return [element.text or "" for element in self.tree.iterfind(path)]
+
+    @property
+    def code(self):
+        return "".join(self.texts(".//Error/Code"))
+
+
+class Daemon:
+    def __init__(self, process, endpoint, home):
+        self.process, self.endpoint, self.home = process, endpoint, home
+        # In simulation an access key that nobody made belongs to this account.
+        self.keys = Keys("123456789012", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+
+    def client(self, service="ec2", keys=None):
+        keys = keys or self.keys
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=keys.key_id,
+            aws_secret_access_key=keys.secret,
+            config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=30),
+        )
+
+    def old_client(self, keys=None):
+        """boto 2 with the API version of the guide and signature version 2."""
+        keys = keys or self.keys
+        where = urllib.parse.urlsplit(self.endpoint)
+        connection = boto.ec2.connection.EC2Connection(
+            aws_access_key_id=keys.key_id,
+            aws_secret_access_key=keys.secret,
+            is_secure=False,
+            port=where.port,
+            region=boto.regioninfo.RegionInfo(name=REGION, endpoint=where.hostname),
+            api_version=OLD,
+            validate_certs=False,
+        )
+        connection.num_retries = 0
+        return connection
+
+    def query(self, action, version=OLD, parameters=None, **more):
+        """A request as it was written by hand then, unsigned: simulation does not ask for a signature."""
+        fields = {"Action": action, "Version": version, "AWSAccessKeyId": self.keys.key_id, **(parameters or {}), **more}
+        try:
+            with urllib.request.urlopen(self.endpoint, urllib.parse.urlencode(fields).encode(), timeout=30) as response:
+                return Answer(response.status, response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read())
+
+    def reset(self, keys=None):
+        keys = keys or self.keys
+        request = urllib.request.Request(self.endpoint + "/_brume/reset", data=b"", method="POST")
+        credential = f"{keys.key_id}/20111201/{REGION}/ec2/aws4_request"
+        request.add_header("Authorization", f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            assert response.status == 200
+
+    def create_account(self, name):
+        output = subprocess.run(
+            [BIN / "brume", "account", "create", name],
+            env={**os.environ, "BRUME_HOME": self.home},
+            check=True, capture_output=True, text=True, timeout=30,
+        ).stdout
+        fields = dict(re.findall(r"^(account|access key|secret) +(\S+)", output, re.MULTILINE))
+        return Keys(fields["account"], fields["access key"], fields["secret"])
+
+
+def wait_for_ready(process, seconds):
+    """The endpoint out of the line 'ready endpoint=http://…'."""
+    deadline = time.monotonic() + seconds
+    seen = b""
+    while time.monotonic() < deadline:
+        if select.select([process.stdout], [], [], 0.2)[0]:
+            chunk = os.read(process.stdout.fileno(), 4096)
+            seen += chunk
+            found = re.search(rb"^ready endpoint=(\S+)$", seen, re.MULTILINE)
+            if found:
+                return found.group(1).decode()
+            if not chunk:
+                break
+        if process.poll() is not None:
+            break
+    raise RuntimeError(f"brumed was not ready (exit code {process.poll()}): {seen.decode(errors='replace')}")
+
+
+@contextlib.contextmanager
+def started_daemon(*options):
+    if not (BIN / "brumed").exists():
+        pytest.skip(f"no daemon in {BIN}")
+    # Short: the operator's socket lies below it, and paths of sockets have at most 107 bytes.
+    folder = tempfile.mkdtemp(prefix="brume-api-", dir="/tmp")
+    log = open(os.path.join(folder, "log"), "wb")
+    process = subprocess.Popen(
+        [BIN / "brumed", "--simulate", "--port", "0", *options],
+        stdout=subprocess.PIPE, stderr=log, env={**os.environ, "TMPDIR": folder},
+    )
+    try:
+        endpoint = wait_for_ready(process, 60)
+        (home,) = pathlib.Path(folder).glob("brume-simulation-*")
+        yield Daemon(process, endpoint, str(home))
+        assert process.poll() is None, "brumed ended during the tests"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def daemon():
+    with started_daemon() as running:
+        yield running
+
+
+@pytest.fixture
+def ec2(daemon):
+    """boto3 on an account in which there is nothing yet."""
+    daemon.reset()
+    return daemon.client()
+
+
+@pytest.fixture
+def old(daemon, ec2):
+    """boto 2 speaking 2011-12-01, on the same account as `ec2`."""
+    return daemon.old_client()
+
+
+@pytest.fixture(scope="session")
+def other_account(daemon):
+    return daemon.create_account("other")
+
+
+@pytest.fixture
+def other(daemon, other_account):
+    """boto3 on another, empty account."""
+    daemon.reset(other_account)
+    return daemon.client(keys=other_account)
+
+
+@pytest.fixture
+def query(daemon, ec2):
+    return daemon.query
+
+
+@pytest.fixture
+def refused():
+    """with refused("InvalidGroup.NotFound"): … for boto3 and boto 2 alike."""
+
+    @contextlib.contextmanager
+    def expect(code, status=400):
+        try:
+            yield
+        except botocore.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == code, error.response["Error"]
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == status
+            assert error.response["Error"]["Message"]
+            assert error.response["ResponseMetadata"]["RequestId"]
+        except boto.exception.BotoServerError as error:
+            assert error.error_code == code, error.body
+            assert error.status == status
+            assert error.request_id
+        else:
+            pytest.fail(f"{code} expected, but it went well")
+
+    return expect
