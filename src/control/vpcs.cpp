@@ -129,7 +129,6 @@ Result<void> VpcReconciler::recover() {
         network.present[id] = "/" + id;
       }
     }
-    network.made = true;
     wake_("vpc/" + there.vpc_id);
   }
   return {};
@@ -153,20 +152,16 @@ bool VpcReconciler::make(const Look& look) {
   return true;
 }
 
-std::vector<network::GroupSpec> VpcReconciler::groups_for(const state::World& world, const std::vector<network::InterfaceSpec>& interfaces,
-                                                          const std::set<std::string>& dirty_groups,
+std::vector<network::GroupSpec> VpcReconciler::groups_for(const Look& look, const std::vector<network::InterfaceSpec>& interfaces,
                                                           const std::set<std::string>& in_force) const {
   std::map<std::string, network::GroupSpec> specs;
-  for (const auto& key : dirty_groups)
-    if (const auto* group = world.find<state::SecurityGroup>(key)) specs.emplace(group->id, specify(*group));
-  for (const auto& interface : interfaces) {
-    const auto* record = world.find_indexed<state::NetworkInterface>(state::Index::interface_by_private_ip, interface.vpc_id + "/" + interface.private_ip);
-    if (record == nullptr) continue;
-    for (const auto& id : interface.group_ids) {
-      if (in_force.contains(id) || specs.contains(id)) continue;
-      if (const auto* group = world.find<state::SecurityGroup>(record->account, id)) specs.emplace(id, specify(*group));
-    }
-  }
+  const auto add = [&](const state::SecurityGroup* group) {
+    if (group != nullptr && group->vpc_id == look.vpc_id) specs.emplace(group->id, specify(*group));
+  };
+  for (const auto& key : look.network.dirty_groups) add(look.world->find<state::SecurityGroup>(key));
+  for (const auto& interface : interfaces)
+    for (const auto& id : interface.group_ids)
+      if (!in_force.contains(id)) add(look.world->find<state::SecurityGroup>(look.vpc->account, id));
   std::vector<network::GroupSpec> groups;
   for (auto& [id, spec] : specs) groups.push_back(std::move(spec));
   return groups;
@@ -248,25 +243,65 @@ void VpcReconciler::remove_unwanted(const Look& look) {
   }
 }
 
+Result<void> VpcReconciler::apply_whole(const Look& look, std::set<std::string>& groups_in_force) {
+  std::vector<network::InterfaceSpec> interfaces;
+  for (const auto& key : look.network.wanted)
+    if (const auto* interface = look.world->find<state::NetworkInterface>(key))
+      interfaces.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
+  const auto groups = groups_for(look, interfaces, {});
+  auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.private_domain), groups, interfaces);
+  if (!applied) return applied;
+  groups_in_force.clear();
+  for (const auto& group : groups) groups_in_force.insert(group.id);
+  return {};
+}
+
+std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look, std::set<std::string>& groups_in_force) {
+  std::map<std::string, std::string> failures;
+  std::string group_failure;
+  for (const auto& group : groups_for(look, look.wanted, look.network.groups)) {
+    if (auto applied = engines_.network.ensure_group(group); !applied) {
+      group_failure = applied.error().message;
+      log::error("network", "cannot put {} into force: {}", group.id, group_failure);
+    } else {
+      groups_in_force.insert(group.id);
+    }
+  }
+  for (const auto& interface : look.wanted) {
+    auto& failure = failures[interface.id];
+    failure = group_failure;
+    if (!failure.empty()) continue;
+    if (auto applied = engines_.network.ensure_interface(interface); !applied) {
+      failure = applied.error().message;
+      log::error("network", "cannot make {}: {}", interface.id, failure);
+    }
+  }
+  return failures;
+}
+
 void VpcReconciler::apply(const Look& look, bool made) {
-  if (look.vpc == nullptr) return;
-  const auto groups = groups_for(*look.world, look.wanted, look.network.dirty_groups, look.network.groups);
-  if (look.wanted.empty() && groups.empty()) return;
-  std::string failure;
-  if (!made) {
-    failure = "the VPC's network cannot be made; the daemon's log says why";
-  } else if (auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.private_domain), groups, look.wanted); !applied) {
-    failure = applied.error().message;
-    log::error("network", "cannot program {}: {}", look.vpc_id, failure);
+  if (look.vpc == nullptr || (look.wanted.empty() && look.network.dirty_groups.empty())) return;
+  // One interface costs little; from some on, and after a start, all in one step is cheaper and repairs what is not as it should be.
+  constexpr size_t few = 4;
+  const bool whole = !look.network.made || look.wanted.size() > few;
+  auto groups_in_force = look.network.groups;
+  std::map<std::string, std::string> failures;
+  std::string failure = made ? std::string() : std::string("the VPC's network cannot be made; the daemon's log says why");
+  if (made && whole) {
+    if (auto applied = apply_whole(look, groups_in_force); !applied) {
+      failure = applied.error().message;
+      log::error("network", "cannot program {}: {}", look.vpc_id, failure);
+    }
+  } else if (made) {
+    failures = apply_changes(look, groups_in_force);
   }
   {
     const std::lock_guard lock(mutex_);
     auto& network = networks_[look.vpc_id];
-    network.made = made;
-    if (failure.empty())
-      for (const auto& group : groups) network.groups.insert(group.id);
+    network.made = network.made || (made && failure.empty());
+    network.groups = std::move(groups_in_force);
   }
-  for (const auto& interface : look.wanted) settle(look.vpc_id, look.keys.at(interface.id), failure);
+  for (const auto& interface : look.wanted) settle(look.vpc_id, look.keys.at(interface.id), failure.empty() ? failures[interface.id] : failure);
 }
 
 void VpcReconciler::remove_groups(const Look& look) {
@@ -301,7 +336,7 @@ void VpcReconciler::remove_if_empty(const std::string& vpc_id) {
 void VpcReconciler::reconcile(const std::string& vpc_id) {
   const auto look = begin(vpc_id);
   if (!look) return;
-  const bool made = !look->network.wanted.empty() && look->vpc != nullptr ? make(*look) : look->network.made;
+  const bool made = !look->network.wanted.empty() && look->vpc != nullptr && make(*look);
   remove_unwanted(*look);
   apply(*look, made);
   remove_groups(*look);

@@ -33,7 +33,7 @@ class VpcReconciler {
 
  private:
   struct Network {
-    bool made = false;
+    bool made = false;                               // as a whole, by this process
     bool serves_metadata = false;
     std::set<std::string> wanted;                    // interface keys "account/eni-…"
     std::set<std::string> dirty;                     // interface keys to look at again
@@ -57,11 +57,16 @@ class VpcReconciler {
   bool make(const Look& look);
   void remove_unwanted(const Look& look);
   void apply(const Look& look, bool made);
+  // Everything the VPC should have, in few steps; interfaces and groups that are not wanted go.
+  Result<void> apply_whole(const Look& look, std::set<std::string>& groups_in_force);
+  // Only what changed. Says for each interface what went wrong; an entry of its own for none.
+  std::map<std::string, std::string> apply_changes(const Look& look, std::set<std::string>& groups_in_force);
   void remove_groups(const Look& look);
   void remove_if_empty(const std::string& vpc_id);
   void wake_instance_of(const state::World& world, const std::string& interface_key);
-  std::vector<network::GroupSpec> groups_for(const state::World& world, const std::vector<network::InterfaceSpec>& interfaces,
-                                             const std::set<std::string>& dirty_groups, const std::set<std::string>& in_force) const;
+  // The groups to put into force: those that changed, and those of the interfaces that are not in force yet.
+  std::vector<network::GroupSpec> groups_for(const Look& look, const std::vector<network::InterfaceSpec>& interfaces,
+                                             const std::set<std::string>& in_force) const;
   void settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure);
 
   state::Store& store_;

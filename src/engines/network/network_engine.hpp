@@ -86,7 +86,7 @@ class NetworkEngine {
   // A listening socket on 169.254.169.254:80 inside the VPC's namespace, for the metadata service.
   virtual Result<Descriptor> listen_metadata(const std::string& vpc_id) = 0;
 
-  // Whole restart or repair: ensure all of these in as few steps as possible (1,000 interfaces in seconds).
+  // Whole restart or repair: the VPC has these groups and interfaces and no others, in as few steps as possible (1,000 in seconds).
   virtual Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces) = 0;
 
   // Removes everything with this installation's mark from the host: `brume down --purge`, tests.
