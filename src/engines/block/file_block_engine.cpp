@@ -88,7 +88,9 @@ class FileBlockEngine final : public BlockEngine {
   explicit FileBlockEngine(std::string folder) : folder_(std::move(folder)) {}
   Result<void> prepare();
 
-  Result<void> create(const std::string& volume_id, std::uint64_t bytes) override { return make_volume(volume_id, "", bytes); }
+  Result<void> create(const std::string& volume_id, std::uint64_t bytes) override {
+    return check_id(volume_id).and_then([&] { return make_volume(volume_id, "", bytes); });
+  }
   Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) override;
   Result<void> remove_volume(const std::string& volume_id) override;
   Result<void> remove_snapshot(const std::string& snapshot_id) override;

@@ -1,0 +1,261 @@
+// The file engine with real qemu-img, in a folder of its own.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/files.hpp"
+#include "base/process.hpp"
+#include "engines/block/block_engine.hpp"
+#include "engines/block/image_import.hpp"
+#include "engines/block/qcow2_header.hpp"
+
+namespace brume::block {
+namespace {
+
+constexpr std::uint64_t mib = 1ULL << 20;
+
+class FileBlockEngineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/brume-blocks-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+    make();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void make() {
+    auto made = make_file_block_engine(folder_ + "/blocks");
+    ASSERT_TRUE(made) << made.error().message;
+    blocks_ = std::move(*made);
+  }
+  std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  static void qemu_img(std::vector<std::string> arguments) {
+    Command command;
+    command.program = "qemu-img";
+    command.arguments = std::move(arguments);
+    const auto output = run_checked(command);
+    ASSERT_TRUE(output) << output.error().message;
+  }
+  // A raw image of 4 MiB with something in it.
+  std::string raw_image() const {
+    std::string content(4 * mib, '\0');
+    content.replace(2 * mib, 5, "brume");
+    EXPECT_TRUE(write_file(file("disk.raw"), content));
+    return file("disk.raw");
+  }
+  std::string read_back(const std::string& image) const {
+    qemu_img({"convert", "-O", "raw", image, file("back.raw")});
+    return read_file(file("back.raw"), 64 * mib).value_or("");
+  }
+  Error refusal(const std::string& image) const {
+    const auto imported = blocks_->import_snapshot("snap-1", image, {});
+    EXPECT_FALSE(imported);
+    EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/snapshots"));
+    return imported ? Error{} : imported.error();
+  }
+  static unsigned mode_of(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 07777U : 0U;
+  }
+
+  std::string folder_;
+  std::unique_ptr<BlockEngine> blocks_;
+};
+
+TEST_F(FileBlockEngineTest, MakesAndRemovesAnEmptyVolume) {
+  ASSERT_TRUE(blocks_->create("vol-1", 8ULL << 30));
+  const auto usage = blocks_->usage("vol-1");
+  ASSERT_TRUE(usage);
+  EXPECT_EQ(usage->virtual_bytes, 8ULL << 30);
+  EXPECT_LT(usage->allocated_bytes, mib);
+  EXPECT_EQ(blocks_->create("vol-1", mib).error().kind, ErrorKind::exists);
+  EXPECT_EQ(mode_of(folder_ + "/blocks/volumes/vol-1.qcow2"), 0600U);
+  EXPECT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_EQ(blocks_->usage("vol-1").error().kind, ErrorKind::not_found);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/volumes"));
+}
+
+TEST_F(FileBlockEngineTest, ImportsEveryFormat) {
+  const auto raw = raw_image();
+  const auto content = *read_file(raw);
+  int number = 0;
+  for (const std::vector<std::string>& how : {std::vector<std::string>{"raw"}, {"qcow2"}, {"qcow2", "-c"}, {"vmdk"}, {"vmdk", "-o", "subformat=streamOptimized"},
+                                              {"vpc"}, {"vpc", "-o", "subformat=fixed,force_size=on"}, {"vhdx"}}) {
+    const auto image = file("image");
+    std::vector<std::string> arguments = {"convert", "-f", "raw", "-O", how[0]};
+    arguments.insert(arguments.end(), how.begin() + 1, how.end());
+    arguments.insert(arguments.end(), {raw, image});
+    qemu_img(arguments);
+    const auto id = "snap-" + std::to_string(++number);
+    std::vector<int> told;
+    const auto bytes = blocks_->import_snapshot(id, image, [&](int percent) { told.push_back(percent); });
+    ASSERT_TRUE(bytes) << how[0] << ": " << bytes.error().message;
+    EXPECT_GE(*bytes, content.size());
+    EXPECT_LE(*bytes, content.size() + mib) << how[0];
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(told.back(), 100);
+    const auto made = folder_ + "/blocks/snapshots/" + id + ".qcow2";
+    EXPECT_EQ(mode_of(made), 0444U);
+    EXPECT_EQ(read_back(made).substr(0, content.size()), content) << how[0];
+    std::filesystem::remove(image);
+  }
+}
+
+TEST_F(FileBlockEngineTest, RefusesAnImageThatNamesAnotherFile) {
+  raw_image();
+  qemu_img({"create", "-q", "-f", "qcow2", "-F", "raw", "-b", file("disk.raw"), file("overlay.qcow2")});
+  const auto overlay = refusal(file("overlay.qcow2"));
+  EXPECT_EQ(overlay.kind, ErrorKind::invalid);
+  EXPECT_NE(overlay.message.find("overlay"), std::string::npos) << overlay.message;
+  // Also when what it names is not there.
+  qemu_img({"create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/shadow-not-there", file("dangling.qcow2"), "1M"});
+  EXPECT_EQ(refusal(file("dangling.qcow2")).kind, ErrorKind::invalid);
+  qemu_img({"create", "-q", "-f", "qcow2", "-o", "data_file=" + file("data"), file("external.qcow2"), "1M"});
+  EXPECT_EQ(refusal(file("external.qcow2")).kind, ErrorKind::invalid);
+  qemu_img({"create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", file("flat.vmdk"), "1M"});
+  EXPECT_EQ(refusal(file("flat.vmdk")).kind, ErrorKind::invalid);
+}
+
+TEST_F(FileBlockEngineTest, RefusesWhatIsNoDisk) {
+  ASSERT_TRUE(write_file(file("text"), "hello"));
+  EXPECT_EQ(refusal(file("text")).kind, ErrorKind::invalid);
+  ASSERT_TRUE(write_file(file("disk.gz"), "\x1f\x8b" + std::string(1022, 'x')));
+  EXPECT_NE(refusal(file("disk.gz")).message.find("gzip"), std::string::npos);
+  ASSERT_TRUE(write_file(file("torn.qcow2"), "QFI\xfb" + std::string(508, '\xff')));
+  EXPECT_EQ(refusal(file("torn.qcow2")).kind, ErrorKind::invalid);
+  ASSERT_TRUE(write_file(file("empty"), ""));
+  EXPECT_EQ(refusal(file("empty")).kind, ErrorKind::invalid);
+  EXPECT_EQ(refusal(file("absent")).kind, ErrorKind::not_found);
+  EXPECT_EQ(refusal(folder_).kind, ErrorKind::invalid);
+  qemu_img({"create", "-q", "-f", "vdi", file("disk.vdi"), "1M"});
+  EXPECT_EQ(refusal(file("disk.vdi")).kind, ErrorKind::invalid);
+}
+
+TEST(JudgeImage, SurvivesAnyAnswer) {
+  EXPECT_EQ(judge_image("/x", "").error().kind, ErrorKind::broken);
+  EXPECT_EQ(judge_image("/x", "[]").error().kind, ErrorKind::broken);
+  EXPECT_FALSE(judge_image("/x", R"({"format":7})"));
+  EXPECT_FALSE(judge_image("/x", R"({"format":"raw","virtual-size":-1})"));
+  EXPECT_FALSE(judge_image("/x", R"({"format":"vmdk","virtual-size":512,"format-specific":{"data":{"extents":[7]}}})"));
+  EXPECT_FALSE(judge_image("/x", R"({"format":"qcow2","virtual-size":9223372036854775807})"));
+  EXPECT_TRUE(judge_image("/x", R"({"format":"raw","virtual-size":512,"format-specific":null})"));
+}
+
+TEST_F(FileBlockEngineTest, ClonesShareTheSnapshotAndKeepTheirOwnBytes) {
+  const auto content = *read_file(raw_image());
+  ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
+  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0));
+  ASSERT_TRUE(blocks_->clone("vol-2", "snap-1", 64 * mib));
+  EXPECT_EQ(blocks_->clone("vol-2", "snap-1", 0).error().kind, ErrorKind::exists);
+  EXPECT_EQ(blocks_->clone("vol-3", "snap-2", 0).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(blocks_->usage("vol-1")->virtual_bytes, 4 * mib);
+  EXPECT_EQ(blocks_->usage("vol-2")->virtual_bytes, 64 * mib);
+  Command io;
+  io.program = "qemu-io";
+  io.arguments = {"-c", "write -P 65 0 512", folder_ + "/blocks/volumes/vol-1.qcow2"};
+  ASSERT_TRUE(run_checked(io));
+  EXPECT_EQ(read_back(folder_ + "/blocks/volumes/vol-1.qcow2").substr(0, 512), std::string(512, 'A'));
+  EXPECT_EQ(read_back(folder_ + "/blocks/volumes/vol-2.qcow2").substr(0, content.size()), content);
+
+  // The folder can be moved with everything in it.
+  blocks_.reset();
+  std::filesystem::rename(folder_ + "/blocks", folder_ + "/elsewhere");
+  std::filesystem::create_directory(folder_ + "/new");
+  std::filesystem::rename(folder_ + "/elsewhere", folder_ + "/new/blocks");
+  EXPECT_EQ(read_back(folder_ + "/new/blocks/volumes/vol-2.qcow2").substr(0, content.size()), content);
+}
+
+TEST_F(FileBlockEngineTest, ASnapshotStaysWhileAVolumeStandsOnIt) {
+  raw_image();
+  ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
+  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0));
+  EXPECT_EQ(blocks_->remove_snapshot("snap-1").error().kind, ErrorKind::refused);
+  make();  // also known after a restart
+  EXPECT_EQ(blocks_->remove_snapshot("snap-1").error().kind, ErrorKind::refused);
+  EXPECT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_TRUE(blocks_->remove_snapshot("snap-1"));
+  EXPECT_TRUE(blocks_->remove_snapshot("snap-1"));
+}
+
+TEST_F(FileBlockEngineTest, OpensForItsMachine) {
+  ASSERT_TRUE(blocks_->create("vol-1", mib));
+  const unsigned user = ::geteuid() == 0 ? 0x60000001U : ::geteuid();
+  const auto opened = blocks_->open("vol-1", user);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(opened->format, "qcow2");
+  struct stat status {};
+  ASSERT_EQ(::stat(opened->file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, user);
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+  EXPECT_EQ(blocks_->open("vol-2", user).error().kind, ErrorKind::not_found);
+}
+
+TEST_F(FileBlockEngineTest, NamesThatLeadElsewhereAreRefused) {
+  for (const auto* id : {"", "../vol-1", "vol/1", "vol.1", "-vol", "vol-1\n"}) {
+    EXPECT_EQ(blocks_->clone(id, "snap-1", 0).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(blocks_->remove_volume(id).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(blocks_->create(id, mib).error().kind, ErrorKind::invalid) << id;
+    EXPECT_EQ(blocks_->remove_snapshot(id).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(blocks_->open(id, 1).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(blocks_->import_boot_file(id, "/etc/hostname").error().kind, ErrorKind::invalid);
+  }
+}
+
+TEST_F(FileBlockEngineTest, SweepsWhatIsNobodys) {
+  raw_image();
+  ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
+  ASSERT_TRUE(blocks_->import_snapshot("snap-2", file("disk.raw"), {}));
+  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0));
+  ASSERT_TRUE(blocks_->create("vol-2", mib));
+  ASSERT_TRUE(write_file(folder_ + "/blocks/volumes/vol-9.qcow2.part", "half"));
+  ASSERT_TRUE(write_file(folder_ + "/blocks/snapshots/snap-9.qcow2.part.progress", "half"));
+  ASSERT_TRUE(write_file(folder_ + "/blocks/volumes/notes.txt", "of the operator"));
+  auto removed = blocks_->sweep([](const std::string& id) { return id == "vol-1"; });
+  ASSERT_TRUE(removed);
+  std::sort(removed->begin(), removed->end());
+  // snap-1 is forgotten by all but vol-1, whose bytes it holds.
+  EXPECT_EQ(*removed, (std::vector<std::string>{"snap-2", "snap-9.qcow2.part.progress", "vol-2", "vol-9.qcow2.part"}));
+  EXPECT_TRUE(path_exists(folder_ + "/blocks/volumes/notes.txt"));
+  EXPECT_TRUE(blocks_->usage("vol-1"));
+}
+
+TEST_F(FileBlockEngineTest, KeepsBootFiles) {
+  ASSERT_TRUE(write_file(file("vmlinuz"), "kernel"));
+  ASSERT_TRUE(blocks_->import_boot_file("aki-1", file("vmlinuz")));
+  const auto path = blocks_->boot_file("aki-1");
+  ASSERT_TRUE(path);
+  EXPECT_EQ(*read_file(*path), "kernel");
+  EXPECT_EQ(mode_of(*path), 0444U);
+  EXPECT_EQ(blocks_->import_boot_file("aki-2", file("absent")).error().kind, ErrorKind::not_found);
+  EXPECT_TRUE(blocks_->remove_boot_file("aki-1"));
+  EXPECT_EQ(blocks_->boot_file("aki-1").error().kind, ErrorKind::not_found);
+}
+
+TEST_F(FileBlockEngineTest, ACloneOfAHugeSnapshotIsAsQuickAsOfASmallOne) {
+  qemu_img({"create", "-q", "-f", "qcow2", file("huge.qcow2"), "100G"});
+  qemu_img({"create", "-q", "-f", "qcow2", file("small.qcow2"), "1G"});
+  ASSERT_TRUE(blocks_->import_snapshot("snap-100", file("huge.qcow2"), {}));
+  ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("small.qcow2"), {}));
+  const auto time = [&](const std::string& snapshot, int from) {
+    auto best = milliseconds(1000000);
+    for (int i = from; i < from + 5; ++i) {
+      const auto begun = std::chrono::steady_clock::now();
+      EXPECT_TRUE(blocks_->clone("vol-" + std::to_string(i), snapshot, 0));
+      best = std::min(best, std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun));
+    }
+    return best;
+  };
+  const auto small = time("snap-1", 0);
+  const auto huge = time("snap-100", 10);
+  RecordProperty("clone_1_gib_ms", static_cast<int>(small.count()));
+  RecordProperty("clone_100_gib_ms", static_cast<int>(huge.count()));
+  EXPECT_LT(huge.count(), 2 * small.count() + 50);
+}
+
+}  // namespace
+}  // namespace brume::block
