@@ -1,5 +1,6 @@
 // Measures the state layer alone: durable commits, start with 100,000 instances, memory of a record, reads. Prints one JSON line.
 // Use: state_bench [FOLDER]   (the folder decides which disk is measured; default: the working folder)
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -110,6 +111,21 @@ double commits_a_second(const std::string& path, int submitters, Random& random)
   return done / seconds_since(start);
 }
 
+// What the disk itself does: 8 KiB overwritten and synced, one after the other.
+double syncs_a_second(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const std::string page(8192, 'x');
+  if (file < 0) give_up("cannot make " + path);
+  int done = 0;
+  const auto start = Steady::now();
+  while (seconds_since(start) < 3) {
+    if (::pwrite(file, page.data(), page.size(), done % 128 * 8192) < 0 || ::fdatasync(file) != 0) give_up("cannot write " + path);
+    ++done;
+  }
+  ::close(file);
+  return done / seconds_since(start);
+}
+
 size_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   size_t whole = 0, resident = 0;
@@ -135,7 +151,6 @@ struct Loaded {
   double seconds;
   double bytes_each;
   double resident_each;
-
 };
 Loaded load(const std::string& path, Random& random) {
   ::malloc_trim(0);
@@ -187,6 +202,7 @@ int main(int count, char** arguments) {
   const auto folder = std::filesystem::path(count > 1 ? arguments[1] : ".") / ("state_bench." + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   SeededRandom random(1);
+  const double syncs = syncs_a_second(folder / "syncs");
   const double one = commits_a_second(folder / "one.db", 1, random);
   const double sixteen = commits_a_second(folder / "sixteen.db", 16, random);
   const double puts = fill(folder / "many.db", random, 80, false);
@@ -202,10 +218,11 @@ int main(int count, char** arguments) {
   const double decode_rate = instance_count / seconds_since(start);
   std::filesystem::remove_all(folder);
   std::printf(
-      "{\"commits_1\":%.0f,\"commits_16\":%.0f,\"puts_batched\":%.0f,\"load_100k_s\":%.3f,\"load_100k_rsa_s\":%.3f,\"json_bytes\":%zu,"
+      "{\"syncs\":%.0f,\"commits_1\":%.0f,\"commits_16\":%.0f,\"puts_batched\":%.0f,\"load_100k_s\":%.3f,\"load_100k_rsa_s\":%.3f,\"json_"
+      "bytes\":%zu,"
       "\"bytes_each\":%.0f,\"resident_each\":%.0f,\"bytes_each_rsa\":%.0f,\"resident_each_rsa\":%.0f,\"find\":%.0f,\"find_indexed\":%.0f,"
       "\"each\":%.0f,\"decode\":%.0f}\n",
-      one, sixteen, puts, small.seconds, large.seconds, json.size(), small.bytes_each, small.resident_each, large.bytes_each,
+      syncs, one, sixteen, puts, small.seconds, large.seconds, json.size(), small.bytes_each, small.resident_each, large.bytes_each,
       large.resident_each, rates.find, rates.find_indexed, rates.each, decode_rate);
   return 0;
 }

@@ -46,8 +46,10 @@ const json::object& as_object(const void* object) { return *static_cast<const js
 }  // namespace
 
 void close_object(std::string& out) {
-  if (out.back() == ',') out.back() = '}';
-  else out += '}';
+  if (out.back() == ',')
+    out.back() = '}';
+  else
+    out += '}';
 }
 
 void FieldWriter::begin(std::string_view name) {
@@ -61,15 +63,19 @@ void FieldWriter::end() {
   const auto text = std::string_view(out_).substr(start_);
   if (texts_ != nullptr) texts_->emplace_back(text);
   const bool is_default = defaults_ != nullptr && text == (*defaults_)[place_];
-  if (is_default) out_.resize(start_);
-  else out_ += ',';
+  if (is_default)
+    out_.resize(start_);
+  else
+    out_ += ',';
   ++place_;
 }
 
 void FieldWriter::begin_list() { out_ += '['; }
 void FieldWriter::end_list() {
-  if (out_.back() == ',') out_.back() = ']';
-  else out_ += ']';
+  if (out_.back() == ',')
+    out_.back() = ']';
+  else
+    out_ += ']';
 }
 
 void FieldWriter::operator()(std::string_view name, const std::string& value) {

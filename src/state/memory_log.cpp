@@ -13,8 +13,10 @@ class MemoryLog final : public Log {
   }
   Result<std::uint64_t> append(const std::vector<LogWrite>& writes) override {
     for (const auto& write : writes) {
-      if (write.value) entries_[write.key] = *write.value;
-      else entries_.erase(write.key);
+      if (write.value)
+        entries_[write.key] = *write.value;
+      else
+        entries_.erase(write.key);
     }
     return ++version_;
   }

@@ -9,7 +9,7 @@ namespace brume::state {
 namespace {
 
 constexpr size_t fan_out = 32;
-constexpr size_t poor = 8;         // a node with fewer looks for a neighbour to join
+constexpr size_t poor = 8;          // a node with fewer looks for a neighbour to join
 constexpr size_t rich_enough = 24;  // … if both together stay below this, so that the next put does not split them again
 
 // At most fan_out keys in order, their bytes end to end.
@@ -37,8 +37,10 @@ class Keys {
     size_t low = 0;
     for (size_t high = count_; low < high;) {
       const size_t middle = (low + high) / 2;
-      if (at(middle) < key) low = middle + 1;
-      else high = middle;
+      if (at(middle) < key)
+        low = middle + 1;
+      else
+        high = middle;
     }
     return low;
   }
@@ -182,8 +184,10 @@ void insert_splitting(N& node, size_t at, std::string_view key, Item item, Split
     right->items[i - cut] = std::exchange(node.items[i], {});
   }
   node.keys.truncate(cut);
-  if (at > cut || cut == fan_out) insert_item(*right, at - cut, key, std::move(item));
-  else insert_item(node, at, key, std::move(item));
+  if (at > cut || cut == fan_out)
+    insert_item(*right, at - cut, key, std::move(item));
+  else
+    insert_item(node, at, key, std::move(item));
   split.first_key = right->keys.at(0);
 }
 
@@ -213,7 +217,8 @@ void append_all(N& left, const N& right, std::string_view right_bound) {
   for (size_t i = 0; i < right.keys.count(); ++i) {
     const size_t end = left.keys.count();
     // The first key of an inner node may be stale; the bound that the parent has for it is the true one.
-    insert_item(left, end, i == 0 && !right.is_leaf ? right_bound : right.keys.at(i), typename decltype(left.items)::value_type(right.items[i]));
+    insert_item(left, end, i == 0 && !right.is_leaf ? right_bound : right.keys.at(i),
+                typename decltype(left.items)::value_type(right.items[i]));
   }
 }
 
@@ -223,8 +228,10 @@ bool join(Inner& inner, size_t left) {
   const NodePointer right = inner.items[left + 1];
   if (inner.items[left]->keys.count() + right->keys.count() > rich_enough) return false;
   Node& target = own(inner.items[left]);
-  if (target.is_leaf) append_all(as_leaf(target), as_leaf(std::as_const(*right.get())), {});
-  else append_all(as_inner(target), as_inner(std::as_const(*right.get())), inner.keys.at(left + 1));
+  if (target.is_leaf)
+    append_all(as_leaf(target), as_leaf(std::as_const(*right.get())), {});
+  else
+    append_all(as_inner(target), as_inner(std::as_const(*right.get())), inner.keys.at(left + 1));
   erase_item(inner, left + 1);
   return true;
 }
@@ -237,8 +244,10 @@ void erase_below(NodePointer& slot, std::string_view key) {
   const size_t child = child_for(inner, key);
   erase_below(inner.items[child], key);
   const size_t left = inner.items[child]->keys.count();
-  if (left == 0) erase_item(inner, child);
-  else if (left < poor && !join(inner, child) && child > 0) join(inner, child - 1);
+  if (left == 0)
+    erase_item(inner, child);
+  else if (left < poor && !join(inner, child) && child > 0)
+    join(inner, child - 1);
 }
 
 }  // namespace
@@ -249,8 +258,10 @@ PersistentMap::NodePointer::NodePointer(const NodePointer& other) noexcept : nod
 
 PersistentMap::NodePointer::~NodePointer() {
   if (node_ == nullptr || node_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if (node_->is_leaf) delete static_cast<Leaf*>(node_);
-  else delete static_cast<Inner*>(node_);
+  if (node_->is_leaf)
+    delete static_cast<Leaf*>(node_);
+  else
+    delete static_cast<Inner*>(node_);
 }
 
 namespace {
@@ -312,7 +323,9 @@ PersistentMap::Cursor PersistentMap::seek(std::string_view prefix, std::string_v
   const std::string_view bound = behind ? after : prefix;
   const Node* node = root_.get();
   while (true) {
-    const size_t at = !node->is_leaf ? child_for(as_inner(*node), bound) : behind ? node->keys.upper_bound(bound) : node->keys.lower_bound(bound);
+    const size_t at = !node->is_leaf ? child_for(as_inner(*node), bound)
+                      : behind       ? node->keys.upper_bound(bound)
+                                     : node->keys.lower_bound(bound);
     // Each level but the last holds many nodes: sixteen levels are out of reach.
     if (cursor.depth_ == cursor.path_.size()) throw std::length_error("a map is too deep");
     cursor.path_[cursor.depth_++] = {node, at};
@@ -344,8 +357,6 @@ std::string_view PersistentMap::Cursor::key() const { return path_[depth_ - 1].n
 
 const void* PersistentMap::Cursor::value() const { return as_leaf(*path_[depth_ - 1].node).items[path_[depth_ - 1].at].get(); }
 
-PersistentMap::Value PersistentMap::Cursor::shared_value() const {
-  return as_leaf(*path_[depth_ - 1].node).items[path_[depth_ - 1].at];
-}
+PersistentMap::Value PersistentMap::Cursor::shared_value() const { return as_leaf(*path_[depth_ - 1].node).items[path_[depth_ - 1].at]; }
 
 }  // namespace brume::state

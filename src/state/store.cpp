@@ -32,8 +32,10 @@ class GroupChanges {
  public:
   void add(Change change) {
     const auto [place, is_new] = places_.try_emplace(log_key(change.kind, change.key), changes_.size());
-    if (is_new) changes_.push_back(std::move(change));
-    else changes_[place->second].after = std::move(change.after);
+    if (is_new)
+      changes_.push_back(std::move(change));
+    else
+      changes_[place->second].after = std::move(change.after);
   }
   // Without what came and went within the group.
   std::vector<Change> take() {
@@ -86,7 +88,11 @@ void Transaction::put_erased(Kind kind, std::string key, std::shared_ptr<const v
 class Store::Implementation {
  public:
   Implementation(std::unique_ptr<Log> log, const Clock& clock, Random& random, World world)
-      : log_(std::move(log)), clock_(clock), random_(random), working_(std::move(world)), published_(std::make_shared<const World>(working_)) {
+      : log_(std::move(log)),
+        clock_(clock),
+        random_(random),
+        working_(std::move(world)),
+        published_(std::make_shared<const World>(working_)) {
     writer_ = std::thread([this] { run(); });
   }
   Implementation(const Implementation&) = delete;
@@ -275,8 +281,10 @@ void Store::transact(const Decision& decision) {
   auto outcome = done->get_future();
   submit([&decision](Transaction& transaction) { decision(transaction); },
          [done](std::exception_ptr failure) {
-           if (failure) done->set_exception(std::move(failure));
-           else done->set_value();
+           if (failure)
+             done->set_exception(std::move(failure));
+           else
+             done->set_value();
          });
   outcome.get();
 }

@@ -19,8 +19,10 @@ World::Record World::set(Kind kind, std::string_view key, Record record) {
       if (std::find(now.begin(), now.end(), entry) == now.end()) indexes_[static_cast<size_t>(entry.index)].erase(entry.key);
   }
   for (const auto& entry : now) indexes_[static_cast<size_t>(entry.index)].put(entry.key, record);
-  if (record) records.put(key, std::move(record));
-  else if (before) records.erase(key);
+  if (record)
+    records.put(key, std::move(record));
+  else if (before)
+    records.erase(key);
   return before;
 }
 

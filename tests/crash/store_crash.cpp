@@ -153,7 +153,8 @@ int write_until_killed(const std::string& folder, const std::string& round) {
   const auto store = open_store(folder, random);
   std::vector<std::thread> threads;
   for (int i = 0; i < thread_count; ++i)
-    threads.emplace_back([&, i] { work(*store, round + "-" + std::to_string(i), std::stoull(round) * 100 + static_cast<std::uint64_t>(i)); });
+    threads.emplace_back(
+        [&, i] { work(*store, round + "-" + std::to_string(i), std::stoull(round) * 100 + static_cast<std::uint64_t>(i)); });
   for (auto& thread : threads) thread.join();
   return 0;
 }
@@ -170,7 +171,8 @@ void check_thing(const World& world, const Instance& instance) {
     give_up(name + " has records of two decisions");
   if (name.starts_with("bad")) give_up(name + " was refused and is there");
   if (world.find_indexed<Instance>(Index::instance_by_id, instance.id) != &instance) give_up(name + " is not in the index of ids");
-  if (world.find_indexed<NetworkInterface>(Index::interface_by_group, "sg-" + token) != interface) give_up(name + " is not in the index of groups");
+  if (world.find_indexed<NetworkInterface>(Index::interface_by_group, "sg-" + token) != interface)
+    give_up(name + " is not in the index of groups");
   say("is " + name + " " + token);
 }
 
@@ -185,7 +187,8 @@ int check(const std::string& folder) {
   if (world->size<NetworkInterface>() != things || world->size<Volume>() != things || world->size<TagSet>() != things ||
       world->size<UserData>() != things)
     give_up("some records lack their instance");
-  if (count_in(*world) != static_cast<int>(things)) give_up("the count is " + std::to_string(count_in(*world)) + ", the things are " + std::to_string(things));
+  if (count_in(*world) != static_cast<int>(things))
+    give_up("the count is " + std::to_string(count_in(*world)) + ", the things are " + std::to_string(things));
   store->transact([](Transaction& transaction) { transaction.put(Setting{"checked", "yes"}); });  // it can go on
   say("opened " + std::to_string(took.count()));
   return 0;

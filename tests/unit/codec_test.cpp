@@ -240,17 +240,16 @@ TEST(Codec, ExtremeNumbersAndTimesAreExact) {
 }
 
 TEST(Codec, WhatIsNotARecordIsBrokenAndSaysWhere) {
-  for (const auto& [json, part] : std::vector<std::pair<std::string, std::string>>{
-           {"", "JSON"},
-           {"[]", "object"},
-           {"{\"id\":1}", "id"},
-           {"{\"id\":\"a\"", "JSON"},
-           {"{\"id\":\"a\"} x", "JSON"},
-           {"{\"created\":\"2011\"}", "created"},
-           {"{\"created\":1.5}", "created"},
-           {"{\"created\":99999999999999999999}", "created"},
-           {"{\"enabled\":1}", "enabled"},
-           {std::string(200, '['), "JSON"}}) {
+  for (const auto& [json, part] : std::vector<std::pair<std::string, std::string>>{{"", "JSON"},
+                                                                                   {"[]", "object"},
+                                                                                   {"{\"id\":1}", "id"},
+                                                                                   {"{\"id\":\"a\"", "JSON"},
+                                                                                   {"{\"id\":\"a\"} x", "JSON"},
+                                                                                   {"{\"created\":\"2011\"}", "created"},
+                                                                                   {"{\"created\":1.5}", "created"},
+                                                                                   {"{\"created\":99999999999999999999}", "created"},
+                                                                                   {"{\"enabled\":1}", "enabled"},
+                                                                                   {std::string(200, '['), "JSON"}}) {
     const auto result = decode(Kind::account, json);
     ASSERT_FALSE(result.has_value()) << json;
     EXPECT_EQ(result.error().kind, ErrorKind::broken);

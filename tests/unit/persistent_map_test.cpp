@@ -33,7 +33,8 @@ Model content_of(const PersistentMap& map, std::string_view prefix = {}, std::st
 
 // A key out of few families, so that prefixes, equal keys and neighbours all happen; now and then empty, long or not text.
 std::string some_key(std::mt19937& random, size_t spread) {
-  static const std::vector<std::string> families = {"", "123456789012/i-", "123456789012/vol-", "999999999999/i-", "\xff\xfe", std::string("a\0b", 3)};
+  static const std::vector<std::string> families = {"",         "123456789012/i-",     "123456789012/vol-", "999999999999/i-",
+                                                    "\xff\xfe", std::string("a\0b", 3)};
   std::string key = families[random() % families.size()] + std::to_string(random() % spread);
   if (random() % 50 == 0) key += std::string(random() % 700, 'x');
   return key;
@@ -99,11 +100,15 @@ TEST_P(RandomOperations, AgreeWithStdMapAndOldVersionsStayWhole) {
     const auto expected = model.find(probe);
     const void* found = map.find(probe);
     ASSERT_EQ(found != nullptr, expected != model.end());
-    if (found != nullptr) { ASSERT_EQ(number_of(found), expected->second); }
+    if (found != nullptr) {
+      ASSERT_EQ(number_of(found), expected->second);
+    }
     if (step % 1000 == 500) kept.emplace_back(map, model);
     if (step % 500 == 0) {
       const auto expected_behind = Model(model.upper_bound(probe), model.end());
-      if (!probe.empty()) { ASSERT_EQ(content_of(map, {}, probe), expected_behind); }
+      if (!probe.empty()) {
+        ASSERT_EQ(content_of(map, {}, probe), expected_behind);
+      }
       ASSERT_EQ(content_of(map, probe), Model(model.lower_bound(probe), model.end()));
     }
   }
@@ -176,8 +181,10 @@ TEST(PersistentMap, CopiesLiveAndDieOnOtherThreads) {
   for (int round = 0; round < 300; ++round) {
     for (int i = 0; i < 20; ++i) {
       const auto key = std::to_string(random() % 4000);
-      if (random() % 2 == 0) map.put(key, value_of(round));
-      else map.erase(key);
+      if (random() % 2 == 0)
+        map.put(key, value_of(round));
+      else
+        map.erase(key);
     }
     const std::lock_guard lock(mutex);
     shared = map;

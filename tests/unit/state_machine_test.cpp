@@ -14,17 +14,19 @@ constexpr InstanceState all[] = {pending, running, shutting_down, terminated, st
 // The whole table, written down a second time: a change to either shows.
 TEST(InstanceStates, OnlyTheseTransitionsAreAllowed) {
   const std::set<std::pair<InstanceState, InstanceState>> allowed = {
-      {pending, running},       {pending, shutting_down}, {pending, terminated}, {pending, stopped},       {running, stopping}, {running, shutting_down},
-      {stopping, stopped},      {stopping, shutting_down}, {stopped, pending},   {stopped, shutting_down}, {shutting_down, terminated}};
+      {pending, running},  {pending, shutting_down}, {pending, terminated},      {pending, stopped},
+      {running, stopping}, {running, shutting_down}, {stopping, stopped},        {stopping, shutting_down},
+      {stopped, pending},  {stopped, shutting_down}, {shutting_down, terminated}};
   for (const auto from : all)
-    for (const auto to : all)
-      EXPECT_EQ(may_become(from, to), allowed.contains({from, to})) << name_of(from) << " to " << name_of(to);
+    for (const auto to : all) EXPECT_EQ(may_become(from, to), allowed.contains({from, to})) << name_of(from) << " to " << name_of(to);
 }
 
 TEST(InstanceStates, EveryStateCanEndAndTheEndIsFinal) {
   for (const auto state : all) {
     EXPECT_FALSE(may_become(terminated, state));
-    if (state != terminated) { EXPECT_TRUE(may_become(state, shutting_down) || may_become(state, terminated)) << name_of(state); }
+    if (state != terminated) {
+      EXPECT_TRUE(may_become(state, shutting_down) || may_become(state, terminated)) << name_of(state);
+    }
   }
 }
 

@@ -39,7 +39,8 @@ class TestLog final : public Log {
     std::atomic<int> appends{0};
     std::atomic<size_t> last_size{0};
   };
-  TestLog(std::shared_ptr<Control> control, std::map<std::string, std::string> entries = {}) : control_(std::move(control)), entries_(std::move(entries)) {}
+  TestLog(std::shared_ptr<Control> control, std::map<std::string, std::string> entries = {})
+      : control_(std::move(control)), entries_(std::move(entries)) {}
 
   Result<void> load(const std::function<void(std::string_view, std::string_view)>& entry) override {
     for (const auto& [key, value] : entries_) entry(key, value);
@@ -124,7 +125,8 @@ TEST_F(StoreTest, AThrowingDecisionLeavesEverythingAsItWas) {
     transaction.put(setting("b", "2"));
     transaction.erase<Setting>("a");
     throw std::runtime_error("no");
-  }), std::runtime_error);
+  }),
+               std::runtime_error);
   EXPECT_THROW(store->transact([](Transaction&) { throw 7; }), int);
   EXPECT_EQ(store->world()->version(), version);
   store->transact([](Transaction& transaction) {
@@ -291,8 +293,10 @@ TEST_F(StoreTest, ADecisionMayPutAndEraseWhileItWalks) {
     int seen = 0;
     transaction.world().each<Setting>("", [&](const Setting& found) {
       EXPECT_EQ(found.value, "old");
-      if (++seen % 2 == 0) transaction.erase<Setting>(found.name);
-      else transaction.put(setting(found.name, "new"));
+      if (++seen % 2 == 0)
+        transaction.erase<Setting>(found.name);
+      else
+        transaction.put(setting(found.name, "new"));
       transaction.put(setting(found.name + "/child", "new"));
       EXPECT_FALSE(found.name.empty());
     });
@@ -347,7 +351,8 @@ TEST_F(StoreTest, IndexesFollowTheRecords) {
     transaction.erase<NetworkInterface>("1/eni-1");
     EXPECT_EQ(transaction.world().find_indexed<NetworkInterface>(Index::interface_by_group, "sg-2"), nullptr);
     throw std::runtime_error("back");
-  }), std::runtime_error);
+  }),
+               std::runtime_error);
   EXPECT_EQ(interfaces_of(*store->world(), Index::interface_by_group, "sg-2"), Ids{"eni-1"});
 }
 
