@@ -24,19 +24,23 @@ const std::string internet = "test-internet";
 const std::string vpc_a = "vpc-0a000000000000001";
 const std::string vpc_b = "vpc-0b000000000000002";
 
-Permission any_to(const std::string& protocol, int from, int to, const std::string& cidr = "0.0.0.0/0") { return {protocol, from, to, cidr, ""}; }
+Permission any_to(const std::string& protocol, int from, int to, const std::string& cidr = "0.0.0.0/0") {
+  return {protocol, from, to, cidr, ""};
+}
 Permission all_from_group(const std::string& group) { return {"-1", -1, -1, "", group}; }
 const std::vector<Permission> everything = {any_to("-1", -1, -1)};
 
 VpcSpec vpc(const std::string& id) { return {id, "172.31.0.0/16", {"172.31.0.0/20", "172.31.16.0/20"}, "ec2.internal"}; }
 
-GroupSpec group(const std::string& id, const std::vector<Permission>& ingress, const std::string& vpc_id = vpc_a, const std::vector<Permission>& egress = everything) {
+GroupSpec group(const std::string& id, const std::vector<Permission>& ingress, const std::string& vpc_id = vpc_a,
+                const std::vector<Permission>& egress = everything) {
   return {id, vpc_id, ingress, egress};
 }
 
 std::string public_address(unsigned number);
 
-InterfaceSpec interface(unsigned number, const std::string& private_ip, const std::vector<std::string>& groups, unsigned public_number = 0, const std::string& vpc_id = vpc_a) {
+InterfaceSpec interface(unsigned number, const std::string& private_ip, const std::vector<std::string>& groups, unsigned public_number = 0,
+                        const std::string& vpc_id = vpc_a) {
   InterfaceSpec spec;
   char text[32];
   std::snprintf(text, sizeof text, "eni-0%016x", number);
@@ -222,7 +226,7 @@ TEST_F(Network, PublicAddressWorksFromHostInternetAndOtherTenants) {
   const EchoServer outside(internet, 8080);
   const EchoServer of_host("", 9090);
   EXPECT_NE(seen_as("", a1->interface().public_ip, 80), "");
-  EXPECT_EQ(seen_as(a1->space(), "203.0.113.1", 8080), "203.0.113.2");  // masqueraded by the host
+  EXPECT_EQ(seen_as(a1->space(), "203.0.113.1", 8080), "203.0.113.2");          // masqueraded by the host
   EXPECT_EQ(try_from(a2->space(), "203.0.113.1", 8080, 400), Outcome::silent);  // no public address: no way out
   EXPECT_EQ(seen_as(b1->space(), a1->interface().public_ip, 80), b1->interface().public_ip);
   EXPECT_EQ(try_from("", b1->interface().public_ip, 80), Outcome::refused);
@@ -336,9 +340,11 @@ TEST_F(Network, DhcpGivesAddressRouterNamesAndMtu) {
   Guest guest(*engine, fresh, "guest-dhcp", false);
   const std::string script = folder + "/udhcpc";
   ASSERT_TRUE(write_file(script, "#!/bin/sh\nenv\n", 0755));
-  const auto said = run_in(guest.space(), {"busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-T", "1", "-s", script, "-O", "hostname", "-O", "mtu", "-O", "domain"});
+  const auto said = run_in(guest.space(), {"busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-T", "1", "-s", script, "-O",
+                                           "hostname", "-O", "mtu", "-O", "domain"});
   ASSERT_TRUE(said);
-  for (const auto* expected : {"ip=172.31.16.9\n", "mask=20\n", "router=172.31.16.1\n", "dns=172.31.0.2\n", "hostname=ip-172-31-16-9\n", "domain=ec2.internal\n", "mtu=1500\n", "lease=3600\n"})
+  for (const auto* expected : {"ip=172.31.16.9\n", "mask=20\n", "router=172.31.16.1\n", "dns=172.31.0.2\n", "hostname=ip-172-31-16-9\n",
+                               "domain=ec2.internal\n", "mtu=1500\n", "lease=3600\n"})
     EXPECT_NE(said->find(expected), std::string::npos) << expected << *said;
   good(engine->remove_interface(vpc_a, fresh.id));
   // The address goes to another machine at once.
@@ -404,6 +410,17 @@ TEST_F(Network, WhatOthersBrokeIsRepaired) {
   EXPECT_TRUE(run_in(a1->space(), {"busybox", "nslookup", "ip-172-31-16-7.ec2.internal", "172.31.0.2"}));
 }
 
+TEST_F(Network, DeletedNamespaceIsMadeAnew) {
+  b1.reset();
+  ASSERT_TRUE(run_in("", {"ip", "netns", "delete", namespace_of(vpc_b)}));
+  EXPECT_FALSE(engine->ensure_interface(interface(4, "172.31.0.5", {"sg-b"}, 4, vpc_b)));
+  good(engine->ensure_vpc(vpc(vpc_b)));
+  b1 = std::make_unique<Guest>(*engine, interface(4, "172.31.0.5", {"sg-b"}, 4, vpc_b), "guest-b1");
+  const EchoServer server(b1->space(), 80);
+  EXPECT_EQ(try_from("", b1->interface().public_ip, 80), Outcome::connected);
+  EXPECT_EQ(try_from("", b1->interface().public_ip, 81, 300), Outcome::silent);
+}
+
 TEST_F(Network, RemovedInterfaceIsSilentAtOnce) {
   auto spec = interface(0x20, "172.31.0.32", {"sg-web"}, 32);
   std::unique_ptr<Guest> guest;
@@ -445,7 +462,8 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 TEST_F(Network, SingleChangesAreQuick) {
   constexpr int rounds = 10;
   auto start = std::chrono::steady_clock::now();
-  for (unsigned i = 0; i < rounds; ++i) good(engine->ensure_interface(interface(0x100 + i, "172.31.1." + std::to_string(i), {"sg-web"}, 100 + i)));
+  for (unsigned i = 0; i < rounds; ++i)
+    good(engine->ensure_interface(interface(0x100 + i, "172.31.1." + std::to_string(i), {"sg-web"}, 100 + i)));
   const auto ensured = ms_since(start) / rounds;
   start = std::chrono::steady_clock::now();
   for (int i = 0; i < rounds; ++i) good(engine->ensure_group(group("sg-web", {any_to("tcp", 100 + i, 100 + i)})));
@@ -467,7 +485,8 @@ TEST_F(Network, AThousandInterfacesInSeconds) {
   }
   std::vector<InterfaceSpec> interfaces;
   for (unsigned i = 0; i < 1000; ++i)
-    interfaces.push_back(interface(0x1000 + i, "172.31." + std::to_string(1 + i / 250) + "." + std::to_string(i % 250), {"sg-" + std::to_string(i % 200)}, 0, big));
+    interfaces.push_back(interface(0x1000 + i, "172.31." + std::to_string(1 + i / 250) + "." + std::to_string(i % 250),
+                                   {"sg-" + std::to_string(i % 200)}, 0, big));
   auto start = std::chrono::steady_clock::now();
   good(engine->ensure_all(vpc(big), groups, interfaces));
   const auto first = ms_since(start);
@@ -483,7 +502,8 @@ TEST_F(Network, AThousandInterfacesInSeconds) {
   const auto rule = ms_since(start);
   start = std::chrono::steady_clock::now();
   good(engine->remove_vpc(big));
-  std::printf("1,000 interfaces, 200 groups: first %.0f ms, again %.0f ms, one more interface %.0f ms, one rule %.0f ms, removed %.0f ms\n", first, again, one, rule, ms_since(start));
+  std::printf("1,000 interfaces, 200 groups: first %.0f ms, again %.0f ms, one more interface %.0f ms, one rule %.0f ms, removed %.0f ms\n",
+              first, again, one, rule, ms_since(start));
   EXPECT_LT(first, 15000);
   EXPECT_LT(again, 5000);
 }

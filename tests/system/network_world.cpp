@@ -78,8 +78,9 @@ int in_private_world(const std::function<int()>& work) {
   const pid_t first = ::fork();
   if (first == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const bool ready = ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 && ::mount("proc", "/proc", "proc", 0, nullptr) == 0 &&
-                       ::mount("brume-test", "/run", "tmpfs", 0, "mode=755") == 0 && run_in("", {"ip", "link", "set", "lo", "up"});
+    const bool ready = ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                       ::mount("proc", "/proc", "proc", 0, nullptr) == 0 && ::mount("brume-test", "/run", "tmpfs", 0, "mode=755") == 0 &&
+                       run_in("", {"ip", "link", "set", "lo", "up"});
     std::_Exit([&] {
       const int result = ready ? work() : skipped;
       std::fflush(stdout);
@@ -309,8 +310,8 @@ std::string Guest::ask_arp(const std::string& sender_mac, const std::string& sen
   return arp_answer_ ? "answered" : "";
 }
 
-std::vector<std::uint8_t> udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source, const std::string& target,
-                                    int source_port, int target_port, const std::string& text) {
+std::vector<std::uint8_t> udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source,
+                                    const std::string& target, int source_port, int target_port, const std::string& text) {
   std::vector<std::uint8_t> frame(42);
   copy_mac(frame.data(), target_mac);
   copy_mac(frame.data() + 6, source_mac);

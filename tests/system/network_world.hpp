@@ -79,15 +79,15 @@ class Guest {
   void pump();
   InterfaceSpec interface_;
   std::string name_;
-  Descriptor tap_;    // the engine's
-  Descriptor card_;   // the guest's
+  Descriptor tap_;   // the engine's
+  Descriptor card_;  // the guest's
   Descriptor stop_;
   std::atomic<bool> watch_arp_ = false;
   std::atomic<bool> arp_answer_ = false;
   std::thread thread_;
 };
 
-std::vector<std::uint8_t> udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source, const std::string& target,
-                                    int source_port, int target_port, const std::string& text);
+std::vector<std::uint8_t> udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source,
+                                    const std::string& target, int source_port, int target_port, const std::string& text);
 
 }  // namespace brume::network::test

@@ -153,8 +153,8 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   for (const auto* part : {"", "/leases", "/names"})
     if (auto made = make_folders(place_.folder + part, 0755); !made) return made;
   // Who else is on this host need not know the guests' names and addresses.
-  if (const auto* group = ::getgrnam(place_.group.c_str()); group == nullptr || ::chown(place_.folder.c_str(), 0, group->gr_gid) != 0 ||
-      ::chmod(place_.folder.c_str(), 0750) != 0)
+  if (const auto* group = ::getgrnam(place_.group.c_str());
+      group == nullptr || ::chown(place_.folder.c_str(), 0, group->gr_gid) != 0 || ::chmod(place_.folder.c_str(), 0750) != 0)
     return fail(ErrorKind::system, "cannot give " + place_.folder + " to group " + place_.group);
   bool changed = remove_others(place_.folder + "/leases", model.interfaces);
   changed |= remove_others(place_.folder + "/names", model.interfaces);

@@ -14,8 +14,8 @@
 namespace brume::network {
 
 struct DnsmasqPlace {
-  std::string folder;     // /run/brume-<mark>/<vpc id>
-  std::string user;       // whom it becomes once it runs
+  std::string folder;  // /run/brume-<mark>/<vpc id>
+  std::string user;    // whom it becomes once it runs
   std::string group;
   std::vector<std::string> resolvers;  // where other names are asked for; empty: nowhere
 };

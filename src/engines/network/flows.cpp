@@ -7,10 +7,11 @@
 namespace brume::network {
 namespace {
 
-constexpr std::uint8_t icmp = 1;
-constexpr std::uint8_t tcp = 6;
-constexpr std::uint8_t udp = 17;
+constexpr int icmp = 1;
+constexpr int tcp = 6;
+constexpr int udp = 17;
 constexpr std::uint32_t metadata = 0xA9FEA9FE;
+constexpr std::uint32_t broadcast = 0xFFFFFFFF;
 
 // -1: all; -2: none that IPv4 has.
 int protocol_number(const std::string& protocol) {
@@ -23,7 +24,12 @@ int protocol_number(const std::string& protocol) {
 
 }  // namespace
 
-FlowRules::FlowRules(const Model& model) : model_(model), range_(parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{})) {
+// The model must outlive the rules.
+FlowRules::FlowRules(const Model& model) : range_(parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{})) {
+  routers_ = {metadata, broadcast, 0, range_.base + 2};
+  for (const auto& subnet : model.vpc.subnets)
+    if (const auto range = parse_ipv4_block(subnet)) routers_.insert(range->base + 1);
+  for (const auto& [id, group] : model.groups) groups_[id] = {prepare(group.ingress), prepare(group.egress)};
   for (const auto& [id, interface] : model.interfaces) {
     const auto address = parse_ipv4(interface.private_ip);
     if (!address) continue;
@@ -33,67 +39,61 @@ FlowRules::FlowRules(const Model& model) : model_(model), range_(parse_ipv4_bloc
   }
 }
 
+std::vector<FlowRules::Rule> FlowRules::prepare(const std::vector<Permission>& permissions) {
+  std::vector<Rule> rules;
+  for (const auto& permission : permissions)
+    rules.push_back({protocol_number(permission.protocol), permission.from_port, permission.to_port, parse_ipv4_block(permission.cidr),
+                     permission.group_id});
+  return rules;
+}
+
 const InterfaceSpec* FlowRules::at(std::uint32_t address) const {
   const auto found = interfaces_.find(address);
   return found == interfaces_.end() ? nullptr : found->second;
 }
 
-bool FlowRules::is_router(std::uint32_t address) const {
-  if (address == metadata || address == range_.base + 2 || address == 0xFFFFFFFF || address == 0) return true;
-  return std::any_of(model_.vpc.subnets.begin(), model_.vpc.subnets.end(), [&](const std::string& subnet) {
-    const auto range = parse_ipv4_block(subnet);
-    return range && range->base + 1 == address;
-  });
+// The public addresses that the connection was translated by are still those of its interfaces.
+bool FlowRules::translated_as_now(const Flow& flow, const InterfaceSpec* sender) const {
+  const auto has = [&](std::uint32_t inner, std::uint32_t outer) {
+    const auto given = public_of_.find(inner);
+    return given != public_of_.end() && given->second == outer;
+  };
+  if (flow.reply_destination != flow.source && sender != nullptr && !has(flow.source, flow.reply_destination)) return false;
+  return flow.destination == flow.reply_source || has(flow.reply_source, flow.destination);
 }
 
 bool FlowRules::allow(const Flow& flow) const {
-  const auto sender_address = flow.source;
-  const auto receiver_address = flow.reply_source;
-  const auto* sender = at(sender_address);
-  const auto* receiver = at(receiver_address);
-  if (is_router(receiver_address) || is_router(sender_address)) return (range_.contains(sender_address) ? sender != nullptr || is_router(sender_address) : true);
-  // Translated: only as the interfaces have their public addresses now.
-  if (flow.reply_destination != sender_address && sender != nullptr) {
-    const auto given = public_of_.find(sender_address);
-    if (given == public_of_.end() || given->second != flow.reply_destination) return false;
-  }
-  if (flow.destination != receiver_address) {
-    const auto given = public_of_.find(receiver_address);
-    if (given == public_of_.end() || given->second != flow.destination) return false;
-  }
+  const auto* sender = at(flow.source);
+  const auto* receiver = at(flow.reply_source);
+  // DHCP, DNS, metadata: for everybody who is there.
+  if (is_router(flow.reply_source) || is_router(flow.source))
+    return !range_.contains(flow.source) || sender != nullptr || is_router(flow.source);
+  if (!translated_as_now(flow, sender)) return false;
   if (sender != nullptr && !permitted(*sender, false, flow.destination, flow)) return false;
   if (receiver != nullptr && !permitted(*receiver, true, flow.reply_destination, flow)) return false;
   // An address of this VPC that nobody has any more.
-  if (sender == nullptr && range_.contains(sender_address) && !forwards_foreign_) return false;
-  if (receiver == nullptr && range_.contains(receiver_address)) return false;
-  return true;
+  if (sender == nullptr && range_.contains(flow.source) && !forwards_foreign_) return false;
+  return receiver != nullptr || !range_.contains(flow.reply_source);
 }
 
 bool FlowRules::permitted(const InterfaceSpec& interface, bool ingress, std::uint32_t peer, const Flow& flow) const {
   return std::any_of(interface.group_ids.begin(), interface.group_ids.end(), [&](const std::string& id) {
-    const auto group = model_.groups.find(id);
-    if (group == model_.groups.end()) return false;
-    const auto& permissions = ingress ? group->second.ingress : group->second.egress;
-    return std::any_of(permissions.begin(), permissions.end(), [&](const Permission& permission) { return matches(permission, peer, flow); });
+    const auto group = groups_.find(id);
+    if (group == groups_.end()) return false;
+    const auto& rules = ingress ? group->second.ingress : group->second.egress;
+    return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return matches(rule, peer, flow); });
   });
 }
 
-bool FlowRules::matches(const Permission& permission, std::uint32_t peer, const Flow& flow) const {
-  const int protocol = protocol_number(permission.protocol);
-  if (protocol != -1 && protocol != flow.protocol) return false;
-  if (permission.from_port >= 0 && (protocol == tcp || protocol == udp)) {
-    if (flow.destination_port < permission.from_port || flow.destination_port > permission.to_port) return false;
-  }
-  if (permission.from_port >= 0 && protocol == icmp) {
-    if (flow.icmp_type != permission.from_port) return false;
-    if (permission.to_port >= 0 && flow.icmp_code != permission.to_port) return false;
-  }
-  if (!permission.group_id.empty()) {
-    const auto* member = at(peer);
-    return member != nullptr && std::find(member->group_ids.begin(), member->group_ids.end(), permission.group_id) != member->group_ids.end();
-  }
-  const auto range = parse_ipv4_block(permission.cidr);
-  return range && range->contains(peer);
+bool FlowRules::matches(const Rule& rule, std::uint32_t peer, const Flow& flow) const {
+  if (rule.protocol != -1 && rule.protocol != flow.protocol) return false;
+  if (rule.from >= 0 && (rule.protocol == tcp || rule.protocol == udp) &&
+      (flow.destination_port < rule.from || flow.destination_port > rule.to))
+    return false;
+  if (rule.from >= 0 && rule.protocol == icmp && (flow.icmp_type != rule.from || (rule.to >= 0 && flow.icmp_code != rule.to))) return false;
+  if (rule.group.empty()) return rule.peers && rule.peers->contains(peer);
+  const auto* member = at(peer);
+  return member != nullptr && std::find(member->group_ids.begin(), member->group_ids.end(), rule.group) != member->group_ids.end();
 }
 
 }  // namespace brume::network

@@ -3,6 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "engines/network/model.hpp"
 
@@ -15,7 +20,7 @@ struct Flow {
   std::uint32_t destination = 0;
   std::uint32_t reply_source = 0;
   std::uint32_t reply_destination = 0;
-  std::uint16_t destination_port = 0;        // as sent; translation never changes a port here
+  std::uint16_t destination_port = 0;  // as sent; translation never changes a port here
   std::uint8_t icmp_type = 0;
   std::uint8_t icmp_code = 0;
 };
@@ -26,15 +31,30 @@ class FlowRules {
   bool allow(const Flow& flow) const;
 
  private:
+  // A permission made ready to be asked a hundred thousand times.
+  struct Rule {
+    int protocol = -1;  // -1: all
+    std::int64_t from = -1;
+    std::int64_t to = -1;
+    std::optional<Ipv4Block> peers;
+    std::string group;
+  };
+  struct Group {
+    std::vector<Rule> ingress;
+    std::vector<Rule> egress;
+  };
+  static std::vector<Rule> prepare(const std::vector<Permission>& permissions);
   bool permitted(const InterfaceSpec& interface, bool ingress, std::uint32_t peer, const Flow& flow) const;
-  bool matches(const Permission& permission, std::uint32_t peer, const Flow& flow) const;
-  bool is_router(std::uint32_t address) const;
+  bool matches(const Rule& rule, std::uint32_t peer, const Flow& flow) const;
+  bool translated_as_now(const Flow& flow, const InterfaceSpec* sender) const;
+  bool is_router(std::uint32_t address) const { return routers_.contains(address); }
   const InterfaceSpec* at(std::uint32_t address) const;
 
-  const Model& model_;
   Ipv4Block range_;
-  std::map<std::uint32_t, const InterfaceSpec*> interfaces_;
+  std::map<std::string, Group> groups_;
+  std::map<std::uint32_t, const InterfaceSpec*> interfaces_;  // of the model
   std::map<std::uint32_t, std::uint32_t> public_of_;
+  std::set<std::uint32_t> routers_;
   bool forwards_foreign_ = false;  // an interface without source/destination check: its traffic has any source
 };
 

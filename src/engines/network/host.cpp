@@ -32,8 +32,8 @@ bool overlap(const Ipv4Block& a, const Ipv4Block& b) { return a.contains(b.base)
 
 // True for addresses that the internet does not route (RFC 1918, 6598, 2544).
 bool is_private(const Ipv4Block& range) {
-  constexpr std::array<Ipv4Block, 5> known = {Ipv4Block{0x0A000000, 8}, Ipv4Block{0xAC100000, 12}, Ipv4Block{0xC0A80000, 16}, Ipv4Block{0x64400000, 10},
-                                              Ipv4Block{benchmark_base, 15}};
+  constexpr std::array<Ipv4Block, 5> known = {Ipv4Block{0x0A000000, 8}, Ipv4Block{0xAC100000, 12}, Ipv4Block{0xC0A80000, 16},
+                                              Ipv4Block{0x64400000, 10}, Ipv4Block{benchmark_base, 15}};
   return std::any_of(known.begin(), known.end(), [&](const Ipv4Block& one) { return one.contains(range.base); });
 }
 
@@ -109,9 +109,12 @@ Result<void> Host::choose_pool(const std::string& configured) {
 Result<void> Host::reserve_pool(const std::vector<Route>& routes) {
   const auto range = *parse_ipv4_block(pool_);
   for (const auto& route : routes) {
-    if (route.destination.base != range.base || route.destination.prefix != range.prefix || route.protocol != route_protocol || route.type != RTN_UNREACHABLE) continue;
+    if (route.destination.base != range.base || route.destination.prefix != range.prefix || route.protocol != route_protocol ||
+        route.type != RTN_UNREACHABLE)
+      continue;
     if (route.metric == reservation_metric()) return {};
-    return fail(ErrorKind::refused, fmt::format("public pool {} belongs to another installation on this host (route metric {})", pool_, route.metric));
+    return fail(ErrorKind::refused,
+                fmt::format("public pool {} belongs to another installation on this host (route metric {})", pool_, route.metric));
   }
   Route route;
   route.destination = range;
@@ -133,6 +136,15 @@ Result<void> Host::ensure() {
   if (!forwarding || trim(*forwarding) != "1") {
     if (auto set = set_network_option("ipv4/ip_forward", "1"); !set) return set;
     log::warning("network", "net.ipv4.ip_forward of the host was off and is on now: guests need it to reach other networks");
+  }
+  if (!warned_) {
+    // Our own table cannot overrule another's drop, and theirs is not ours to change.
+    warned_ = true;
+    for (const auto& chain : dropping_forward_chains(list_host_chains()))
+      log::warning("network",
+                   "the host's chain \"{0}\" drops what is forwarded: guests reach neither the internet nor other VPCs until it lets "
+                   "{1}{2}* pass (with docker: iptables -I DOCKER-USER -i {1}{2}+ -j ACCEPT; iptables -I DOCKER-USER -o {1}{2}+ -j ACCEPT)",
+                   chain, link_prefix, mark_);
   }
   const auto applied = nft_.apply(tables());
   if (!applied) return fail(applied.error());
@@ -239,7 +251,8 @@ Result<void> Host::set_public_addresses(const std::string& vpc_id, const LinkEnd
   if (!routes) return fail(routes.error());
   const std::set<std::uint32_t> wanted(addresses.begin(), addresses.end());
   for (const auto& route : *routes)
-    if (route.link == link->index && route.protocol == route_protocol && !wanted.contains(route.destination.base)) routes_.remove_route(route);
+    if (route.link == link->index && route.protocol == route_protocol && !wanted.contains(route.destination.base))
+      routes_.remove_route(route);
   for (const auto address : wanted) routes_.put_route(public_route(*link, ends, address));
   return routes_.commit();
 }

@@ -45,7 +45,8 @@ class Host {
   Result<void> remove_rest();
 
  private:
-  Host(std::string mark, std::string folder, RouteSocket routes) : mark_(std::move(mark)), folder_(std::move(folder)), routes_(std::move(routes)) {}
+  Host(std::string mark, std::string folder, RouteSocket routes)
+      : mark_(std::move(mark)), folder_(std::move(folder)), routes_(std::move(routes)) {}
   Result<void> choose_pool(const std::string& configured);
   Result<void> reserve_pool(const std::vector<Route>& routes);
   std::uint32_t reservation_metric() const;
@@ -59,6 +60,7 @@ class Host {
   std::mutex mutex_;
   RouteSocket routes_;
   Nft nft_{""};
+  bool warned_ = false;
 };
 
 }  // namespace brume::network

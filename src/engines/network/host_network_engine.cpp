@@ -1,8 +1,9 @@
 // The network engine of one machine: looks after one VpcNetwork per VPC and hands each call to it.
-#include <pwd.h>
 #include <grp.h>
+#include <pwd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <mutex>
 
@@ -108,7 +109,13 @@ class HostNetworkEngine final : public NetworkEngine {
   }
 
   Result<void> remove_everything() override {
-    for (const auto& vpc_id : vpc_ids())
+    // Also VPCs whose namespace somebody else removed: their files and processes are still there.
+    auto ids = vpc_ids();
+    for (const auto& place : {host_->folder_of(""), host_->runtime_folder_of("")}) {
+      std::error_code ignored;
+      for (const auto& entry : std::filesystem::directory_iterator(place, ignored)) ids.push_back(entry.path().filename().string());
+    }
+    for (const auto& vpc_id : ids)
       if (auto removed = remove_vpc(vpc_id); !removed) return removed;
     return host_->remove_rest();
   }

@@ -35,9 +35,16 @@ VpcSpec read_vpc(const json::object& object) {
 }
 
 json::object write(const InterfaceSpec& one) {
-  return {{"id", one.id}, {"vpc_id", one.vpc_id}, {"subnet_cidr", one.subnet_cidr}, {"mac", one.mac}, {"private_ip", one.private_ip},
-          {"public_ip", one.public_ip}, {"group_ids", texts(one.group_ids)}, {"host_name", one.host_name},
-          {"source_dest_check", one.source_dest_check}, {"user", one.user}};
+  return {{"id", one.id},
+          {"vpc_id", one.vpc_id},
+          {"subnet_cidr", one.subnet_cidr},
+          {"mac", one.mac},
+          {"private_ip", one.private_ip},
+          {"public_ip", one.public_ip},
+          {"group_ids", texts(one.group_ids)},
+          {"host_name", one.host_name},
+          {"source_dest_check", one.source_dest_check},
+          {"user", one.user}};
 }
 
 InterfaceSpec read_interface(const json::object& object) {
@@ -58,7 +65,11 @@ InterfaceSpec read_interface(const json::object& object) {
 json::array write(const std::vector<Permission>& permissions) {
   json::array list;
   for (const auto& one : permissions)
-    list.push_back(json::object{{"protocol", one.protocol}, {"from_port", one.from_port}, {"to_port", one.to_port}, {"cidr", one.cidr}, {"group_id", one.group_id}});
+    list.push_back(json::object{{"protocol", one.protocol},
+                                {"from_port", one.from_port},
+                                {"to_port", one.to_port},
+                                {"cidr", one.cidr},
+                                {"group_id", one.group_id}});
   return list;
 }
 
@@ -66,7 +77,8 @@ std::vector<Permission> read_permissions(const json::value& list) {
   std::vector<Permission> permissions;
   for (const auto& value : list.as_array()) {
     const auto& one = value.as_object();
-    permissions.push_back({text(one, "protocol"), one.at("from_port").as_int64(), one.at("to_port").as_int64(), text(one, "cidr"), text(one, "group_id")});
+    permissions.push_back(
+        {text(one, "protocol"), one.at("from_port").as_int64(), one.at("to_port").as_int64(), text(one, "cidr"), text(one, "group_id")});
   }
   return permissions;
 }

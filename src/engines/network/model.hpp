@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "base/result.hpp"
 #include "base/ipv4.hpp"
+#include "base/result.hpp"
 #include "engines/network/network_engine.hpp"
 
 namespace brume::network {

@@ -31,9 +31,7 @@ std::string letters(std::uint64_t number, size_t count) {
   return text;
 }
 
-bool is_hex(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
+bool is_hex(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 
 std::string namespace_prefix(std::string_view mark) { return fmt::format("brume-{}-", mark); }
 
@@ -82,7 +80,8 @@ std::string runtime_folder(std::string_view mark) { return "/run/brume-" + std::
 
 std::string router_mac(std::string_view vpc_id) {
   const auto hash = stable_hash(vpc_id);
-  return fmt::format("fe:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", hash & 255, hash >> 8 & 255, hash >> 16 & 255, hash >> 24 & 255, hash >> 32 & 255);
+  return fmt::format("fe:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", hash & 255, hash >> 8 & 255, hash >> 16 & 255, hash >> 24 & 255,
+                     hash >> 32 & 255);
 }
 
 std::string table_name_part(std::string_view id) {

@@ -76,7 +76,8 @@ Result<void> make_namespace(const std::string& name) {
   if (!file) return fail_system("cannot make " + path, errno);
   auto made = on_own_thread([&]() -> Result<void> {
     if (::unshare(CLONE_NEWNET) != 0) return fail_system("cannot make namespace " + name, errno);
-    if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) != 0) return fail_system("cannot name namespace " + name, errno);
+    if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) != 0)
+      return fail_system("cannot name namespace " + name, errno);
     return {};
   });
   if (!made) ::unlink(path.c_str());
@@ -106,7 +107,8 @@ Result<void> set_network_option(const std::string& name, std::string_view value)
   if (const auto now = read_file(path, 64); now && trim(*now) == value) return {};
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file) return fail_system("cannot open " + path, errno);
-  if (::write(file.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) return fail_system("cannot set " + path, errno);
+  if (::write(file.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
+    return fail_system("cannot set " + path, errno);
   return {};
 }
 

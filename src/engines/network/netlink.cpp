@@ -73,7 +73,8 @@ std::vector<NetlinkAttribute> parse_attributes(std::span<const std::uint8_t> byt
     nlattr header{};
     std::memcpy(&header, bytes.data(), sizeof header);
     if (header.nla_len < sizeof header || header.nla_len > bytes.size()) break;
-    attributes.push_back({static_cast<std::uint16_t>(header.nla_type & NLA_TYPE_MASK), bytes.subspan(sizeof header, header.nla_len - sizeof header)});
+    attributes.push_back(
+        {static_cast<std::uint16_t>(header.nla_type & NLA_TYPE_MASK), bytes.subspan(sizeof header, header.nla_len - sizeof header)});
     bytes = bytes.subspan(std::min(bytes.size(), aligned(header.nla_len)));
   }
   return attributes;

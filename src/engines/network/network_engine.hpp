@@ -18,10 +18,10 @@
 namespace brume::network {
 
 struct VpcSpec {
-  std::string id;      // "vpc-…"
-  std::string cidr;    // "172.31.0.0/16": the router is .1 of each subnet, DNS is base + 2
+  std::string id;                    // "vpc-…"
+  std::string cidr;                  // "172.31.0.0/16": the router is .1 of each subnet, DNS is base + 2
   std::vector<std::string> subnets;  // CIDRs
-  std::string domain;  // "ec2.internal"
+  std::string domain;                // "ec2.internal"
 };
 
 struct InterfaceSpec {
@@ -30,19 +30,19 @@ struct InterfaceSpec {
   std::string subnet_cidr;
   std::string mac;
   std::string private_ip;
-  std::string public_ip;              // empty: none
+  std::string public_ip;  // empty: none
   std::vector<std::string> group_ids;
-  std::string host_name;              // "ip-172-31-0-5": given by DHCP and DNS
+  std::string host_name;  // "ip-172-31-0-5": given by DHCP and DNS
   bool source_dest_check = true;
-  unsigned user = 0;                  // the machine's user number: the tap belongs to it
+  unsigned user = 0;  // the machine's user number: the tap belongs to it
 };
 
 struct Permission {
-  std::string protocol;        // "tcp", "udp", "icmp", "icmpv6", "-1", or a number
-  std::int64_t from_port = -1; // ICMP: type; -1: all
-  std::int64_t to_port = -1;   // ICMP: code; -1: all
-  std::string cidr;            // IPv4 peer; empty when a group is the peer
-  std::string group_id;        // peer group: all interfaces in it
+  std::string protocol;         // "tcp", "udp", "icmp", "icmpv6", "-1", or a number
+  std::int64_t from_port = -1;  // ICMP: type; -1: all
+  std::int64_t to_port = -1;    // ICMP: code; -1: all
+  std::string cidr;             // IPv4 peer; empty when a group is the peer
+  std::string group_id;         // peer group: all interfaces in it
 };
 
 struct GroupSpec {
@@ -87,7 +87,8 @@ class NetworkEngine {
   virtual Result<Descriptor> listen_metadata(const std::string& vpc_id) = 0;
 
   // Whole restart or repair: the VPC has these groups and interfaces and no others, in as few steps as possible (1,000 in seconds).
-  virtual Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces) = 0;
+  virtual Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups,
+                                  const std::vector<InterfaceSpec>& interfaces) = 0;
 
   // Removes everything with this installation's mark from the host: `brume down --purge`, tests.
   virtual Result<void> remove_everything() = 0;

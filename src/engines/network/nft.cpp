@@ -6,6 +6,8 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <boost/json.hpp>
+
 #include "base/log.hpp"
 #include "base/process.hpp"
 #include "engines/network/names.hpp"
@@ -13,6 +15,35 @@
 #include "engines/network/netlink.hpp"
 
 namespace brume::network {
+
+std::vector<std::string> dropping_forward_chains(const std::string& listing) {
+  std::vector<std::string> chains;
+  try {
+    const auto all = boost::json::parse(listing);
+    for (const auto& entry : all.at("nftables").as_array()) {
+      const auto* chain = entry.as_object().if_contains("chain");
+      if (chain == nullptr) continue;
+      const auto& values = chain->as_object();
+      const auto* hook = values.if_contains("hook");
+      const auto* policy = values.if_contains("policy");
+      if (hook == nullptr || policy == nullptr || *hook != "forward" || *policy != "drop") continue;
+      std::string name;
+      for (const auto* part : {"family", "table", "name"}) name += (name.empty() ? "" : " ") + std::string(values.at(part).as_string());
+      chains.push_back(name);
+    }
+  } catch (const std::exception& error) {
+    log::debug("network", "the host's chains cannot be listed: {}", error.what());
+  }
+  return chains;
+}
+
+std::string list_host_chains() {
+  Command command;
+  command.program = "nft";
+  command.arguments = {"-j", "list", "chains"};
+  const auto listed = run_checked(command, seconds(10));
+  return listed ? listed->output : std::string("{\"nftables\":[]}");
+}
 
 std::optional<std::uint32_t> Nft::generation() const {
   std::optional<std::uint32_t> number;

@@ -11,6 +11,11 @@
 
 namespace brume::network {
 
+// Chains of others on the host whose policy drops forwarded packets ("ip filter FORWARD", as docker sets it). `listing` is what
+// `nft -j list chains` says. Pure.
+std::vector<std::string> dropping_forward_chains(const std::string& listing);
+std::string list_host_chains();
+
 // The tables of one network namespace, or of the host. Threads: one at a time.
 class Nft {
  public:

@@ -2,8 +2,8 @@
 
 #include <initializer_list>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/text.hpp"
 #include "engines/network/names.hpp"
@@ -46,9 +46,7 @@ value from_router() { return is({{"fib", {{"result", "type"}, {"flags", json::ar
 std::string rule(std::initializer_list<json::value_ref> expressions) { return json::serialize(json::array(expressions)); }
 
 value look_up(value key, std::string_view map) { return {{"map", {{"key", std::move(key)}, {"data", "@" + std::string(map)}}}}; }
-value verdict_of(std::string_view key, std::string_view map) {
-  return {{"vmap", {{"key", meta(key)}, {"data", "@" + std::string(map)}}}};
-}
+value verdict_of(std::string_view key, std::string_view map) { return {{"vmap", {{"key", meta(key)}, {"data", "@" + std::string(map)}}}}; }
 value translate(std::string_view kind, std::string_view address_field, std::string_view map) {
   return {{kind, {{"family", "ip"}, {"addr", look_up(field("ip", address_field), map)}}}};
 }
@@ -96,9 +94,12 @@ void add_ports(json::array& expressions, const Permission& permission, std::stri
   const auto from = permission.from_port;
   const auto to = permission.to_port;
   const bool all = from < 0 || (from == 0 && to >= 65535);
-  if (all) expressions.push_back(is(meta("l4proto"), protocol));
-  else if (from == to) expressions.push_back(is(field(protocol, "dport"), from));
-  else expressions.push_back(is(field(protocol, "dport"), {{"range", {from, to}}}));
+  if (all)
+    expressions.push_back(is(meta("l4proto"), protocol));
+  else if (from == to)
+    expressions.push_back(is(field(protocol, "dport"), from));
+  else
+    expressions.push_back(is(field(protocol, "dport"), {{"range", {from, to}}}));
 }
 
 void add_icmp(json::array& expressions, const Permission& permission) {
@@ -113,11 +114,16 @@ void add_icmp(json::array& expressions, const Permission& permission) {
 bool add_protocol(json::array& expressions, const Permission& permission) {
   const auto& protocol = permission.protocol;
   if (protocol == "-1" || protocol == "all") return true;
-  if (protocol == "tcp" || protocol == "6") add_ports(expressions, permission, "tcp");
-  else if (protocol == "udp" || protocol == "17") add_ports(expressions, permission, "udp");
-  else if (protocol == "icmp" || protocol == "1") add_icmp(expressions, permission);
-  else if (const auto number = parse_integer(protocol); number && *number >= 0 && *number <= 255) expressions.push_back(is(meta("l4proto"), *number));
-  else return false;
+  if (protocol == "tcp" || protocol == "6")
+    add_ports(expressions, permission, "tcp");
+  else if (protocol == "udp" || protocol == "17")
+    add_ports(expressions, permission, "udp");
+  else if (protocol == "icmp" || protocol == "1")
+    add_icmp(expressions, permission);
+  else if (const auto number = parse_integer(protocol); number && *number >= 0 && *number <= 255)
+    expressions.push_back(is(meta("l4proto"), *number));
+  else
+    return false;
   return true;
 }
 
@@ -308,9 +314,11 @@ std::vector<Table> host_tables(const HostTableSpec& spec) {
   table.chains["outside"] = {hook("nat", "postrouting", 100, "accept"), {}};
   const auto others = std::string(link_prefix) + "*";
   if (spec.masquerade)
-    table.chains["outside"].rules.push_back(rule({is(meta("iifname"), ours), is_not(meta("oifname"), others), is(field("ip", "saddr"), any_of({pool, links})), value{{"masquerade", nullptr}}}));
+    table.chains["outside"].rules.push_back(rule({is(meta("iifname"), ours), is_not(meta("oifname"), others),
+                                                  is(field("ip", "saddr"), any_of({pool, links})), value{{"masquerade", nullptr}}}));
   else
-    table.chains["outside"].rules.push_back(rule({is(meta("iifname"), ours), is_not(meta("oifname"), others), is(field("ip", "saddr"), links), value{{"masquerade", nullptr}}}));
+    table.chains["outside"].rules.push_back(rule(
+        {is(meta("iifname"), ours), is_not(meta("oifname"), others), is(field("ip", "saddr"), links), value{{"masquerade", nullptr}}}));
   return {std::move(table)};
 }
 

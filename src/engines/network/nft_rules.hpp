@@ -24,8 +24,8 @@ std::vector<Table> vpc_tables(const Model& model);
 
 struct HostTableSpec {
   std::string mark;
-  std::string pool;      // public addresses of this installation
-  std::string links;     // range of the links between namespaces and host
+  std::string pool;   // public addresses of this installation
+  std::string links;  // range of the links between namespaces and host
   bool masquerade = true;
 };
 // On the host itself: guests do not reach the host's own services, what leaves gets the host's address.

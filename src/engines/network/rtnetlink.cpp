@@ -149,9 +149,8 @@ void RouteSocket::add_veth(const std::string& name, const std::string& peer, int
   message.nested(IFLA_LINKINFO, [&](NetlinkMessage& info) {
     info.text(IFLA_INFO_KIND, "veth");
     info.nested(IFLA_INFO_DATA, [&](NetlinkMessage& data) {
-      data.nested(VETH_INFO_PEER, [&](NetlinkMessage& other) {
-        other.body(link_body(0)).text(IFLA_IFNAME, peer).number(IFLA_NET_NS_FD, peer_namespace);
-      });
+      data.nested(VETH_INFO_PEER,
+                  [&](NetlinkMessage& other) { other.body(link_body(0)).text(IFLA_IFNAME, peer).number(IFLA_NET_NS_FD, peer_namespace); });
     });
   });
   socket_.queue(std::move(message), "cannot make link " + name);
@@ -161,6 +160,19 @@ void RouteSocket::remove_link(int index, const std::string& name) {
   NetlinkMessage message(RTM_DELLINK, 0);
   message.body(link_body(index));
   socket_.queue(std::move(message), "cannot remove link " + name, ENODEV);
+}
+
+void RouteSocket::remove_links(const std::vector<int>& indexes) {
+  if (indexes.empty()) return;
+  constexpr std::uint32_t doomed = 0x62727500;  // a link group for this moment only
+  for (const int index : indexes) {
+    NetlinkMessage message(RTM_NEWLINK, 0);
+    message.body(link_body(index)).number(IFLA_GROUP, doomed);
+    socket_.queue(std::move(message), "cannot prepare link " + std::to_string(index) + " for removal", ENODEV);
+  }
+  NetlinkMessage message(RTM_DELLINK, 0);
+  message.body(link_body(0)).number(IFLA_GROUP, doomed);
+  socket_.queue(std::move(message), "cannot remove links", ENODEV);
 }
 
 void RouteSocket::set_up(int index, const std::string& alias, const std::string& mac) {
@@ -185,7 +197,8 @@ void RouteSocket::add_address(int link, std::uint32_t address, unsigned prefix) 
 }
 
 void RouteSocket::put_route(const Route& route) {
-  socket_.queue(route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route), "cannot set the route to " + format_ipv4_block(route.destination));
+  socket_.queue(route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route),
+                "cannot set the route to " + format_ipv4_block(route.destination));
 }
 
 void RouteSocket::remove_route(const Route& route) {

@@ -9,7 +9,7 @@
 namespace brume::network {
 
 struct Chain {
-  std::string hook;                // JSON members of a base chain ("type", "hook", "prio", "policy"), as an object; empty: an ordinary chain
+  std::string hook;  // JSON members of a base chain ("type", "hook", "prio", "policy"), as an object; empty: an ordinary chain
   std::vector<std::string> rules;  // each the JSON array of its expressions
   bool operator==(const Chain&) const = default;
 };

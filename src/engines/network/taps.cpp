@@ -29,7 +29,8 @@ Result<Descriptor> attach(const std::string& name) {
 Result<void> make_tap(const std::string& name, unsigned user) {
   auto queue = attach(name);
   if (!queue) return fail(queue.error());
-  if (::ioctl(queue->get(), TUNSETOWNER, static_cast<unsigned long>(user)) != 0) return fail_system("cannot give tap " + name + " to its user", errno);
+  if (::ioctl(queue->get(), TUNSETOWNER, static_cast<unsigned long>(user)) != 0)
+    return fail_system("cannot give tap " + name + " to its user", errno);
   if (::ioctl(queue->get(), TUNSETPERSIST, 1UL) != 0) return fail_system("cannot keep tap " + name, errno);
   return {};
 }

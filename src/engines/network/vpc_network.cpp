@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <map>
@@ -13,7 +14,9 @@
 
 #include <fmt/format.h>
 
+#include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "engines/network/connections.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
@@ -37,6 +40,13 @@ bool covers(const std::vector<Permission>& now, const std::vector<Permission>& b
   });
 }
 
+bool has_members(const Model& model, const std::string& group) {
+  return std::any_of(model.interfaces.begin(), model.interfaces.end(), [&](const auto& one) {
+    const auto& groups = one.second.group_ids;
+    return std::find(groups.begin(), groups.end(), group) != groups.end();
+  });
+}
+
 // Settings of a router namespace. The taps inherit what "default" says when they are made.
 Result<void> set_options() {
   constexpr std::array<std::pair<const char*, const char*>, 14> options = {{
@@ -51,7 +61,7 @@ Result<void> set_options() {
       {"ipv4/conf/default/send_redirects", "0"},
       {"ipv4/conf/all/accept_redirects", "0"},
       {"ipv4/conf/default/accept_redirects", "0"},
-      {"ipv4/conf/default/proxy_arp", "1"},       // peers are on the guest's link only by our word
+      {"ipv4/conf/default/proxy_arp", "1"},  // peers are on the guest's link only by our word
       {"ipv4/conf/uplink/proxy_arp", "0"},
       {"netfilter/nf_conntrack_tcp_loose", "0"},  // an ended connection does not come back by its next packet
   }};
@@ -68,7 +78,11 @@ Result<void> set_options() {
 }  // namespace
 
 VpcNetwork::VpcNetwork(Host& host, std::string vpc_id, DnsmasqPlace place)
-    : host_(host), id_(std::move(vpc_id)), namespace_(host.namespace_of(id_)), files_(host.folder_of(id_)), nft_(namespace_),
+    : host_(host),
+      id_(std::move(vpc_id)),
+      namespace_(host.namespace_of(id_)),
+      files_(host.folder_of(id_)),
+      nft_(namespace_),
       dnsmasq_(std::move(place), namespace_) {}
 
 // --- base ---
@@ -132,6 +146,8 @@ Result<void> VpcNetwork::apply_rules() {
 
 Result<void> VpcNetwork::end_connections() const {
   return in_namespace(namespace_, [&]() -> Result<void> {
+    // Listing them costs 10 ms and more even when there are few: the kernel walks the table of all namespaces.
+    if (const auto count = read_file("/proc/sys/net/netfilter/nf_conntrack_count", 32); count && trim(*count) == "0") return {};
     const auto ended = end_forbidden_connections(FlowRules(*model_));
     if (!ended) return fail(ended.error());
     if (*ended > 0) log::info("network", "connections ended because no rule allows them any more vpc={} count={}", id_, *ended);
@@ -146,13 +162,25 @@ std::vector<std::uint32_t> VpcNetwork::public_addresses() const {
   return addresses;
 }
 
+// Somebody removed the namespace: what was in it is made anew. Machines that run hold the old taps and have to be plugged in again.
+Result<void> VpcNetwork::restore_interfaces() {
+  log::warning("network", "the namespace was gone and is made anew vpc={} interfaces={}", id_, model_->interfaces.size());
+  std::vector<const InterfaceSpec*> all;
+  for (const auto& [id, interface] : model_->interfaces) all.push_back(&interface);
+  if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, false); }); !made) return made;
+  return host_.set_public_addresses(id_, *ends_, public_addresses());
+}
+
 Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   const std::lock_guard lock(mutex_);
   if (!model_) model_ = files_.load();
   if (!model_) model_.emplace();
   model_->vpc = vpc;
   if (auto kept = files_.keep(vpc); !kept) return kept;
+  const bool rebuilt = !namespace_exists(namespace_) && !model_->interfaces.empty();
   if (auto based = ensure_base(); !based) return based;
+  if (rebuilt)
+    if (auto restored = restore_interfaces(); !restored) return restored;
   return dnsmasq_.ensure(*model_);
 }
 
@@ -166,7 +194,8 @@ void VpcNetwork::keep_exactly(const Model& wanted) {
     if (!wanted.interfaces.contains(id)) files_.forget_interface(id);
 }
 
-Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces) {
+Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups,
+                                    const std::vector<InterfaceSpec>& interfaces) {
   const std::lock_guard lock(mutex_);
   Model wanted{vpc, {}, {}};
   for (const auto& group : groups) wanted.groups[group.id] = group;
@@ -198,11 +227,15 @@ Result<void> VpcNetwork::ensure_taps(const std::vector<const InterfaceSpec*>& in
     if (!links) return fail(links.error());
     std::set<std::string> wanted;
     for (const auto* interface : interfaces) wanted.insert(tap_name(interface->id));
+    std::vector<int> others;
     for (const auto& link : *links) {
       if (!link.name.starts_with(tap_prefix) || link.kind != "tun") continue;
-      if (wanted.contains(link.name)) known[link.name] = link.index;
-      else netlink->remove_link(link.index, link.name);
+      if (wanted.contains(link.name))
+        known[link.name] = link.index;
+      else
+        others.push_back(link.index);
     }
+    netlink->remove_links(others);
   }
   for (const auto* interface : interfaces) {
     const auto name = tap_name(interface->id);
@@ -254,7 +287,8 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
       if (auto removed = host_.remove_public_address(id_, *old); !removed) return removed;
   if (const auto address = parse_ipv4(interface.public_ip))
     if (auto routed = host_.add_public_address(id_, *ends_, *address); !routed) return routed;
-  const bool narrower = before && (before->public_ip != interface.public_ip || before->group_ids != interface.group_ids || before->private_ip != interface.private_ip);
+  const bool narrower = before && (before->public_ip != interface.public_ip || before->group_ids != interface.group_ids ||
+                                   before->private_ip != interface.private_ip);
   return narrower ? end_connections() : Result<void>();
 }
 
@@ -313,11 +347,13 @@ Result<void> VpcNetwork::ensure_group(const GroupSpec& group) {
   const std::lock_guard lock(mutex_);
   if (auto there = require(); !there) return there;
   const auto found = model_->groups.find(group.id);
-  const bool wider = found != model_->groups.end() && covers(group.ingress, found->second.ingress) && covers(group.egress, found->second.egress);
+  const bool wider =
+      found != model_->groups.end() && covers(group.ingress, found->second.ingress) && covers(group.egress, found->second.egress);
+  const bool felt = has_members(*model_, group.id);
   model_->groups[group.id] = group;
   if (auto kept = files_.keep(group); !kept) return kept;
   if (auto applied = apply_rules(); !applied) return applied;
-  return wider ? Result<void>() : end_connections();
+  return wider || !felt ? Result<void>() : end_connections();
 }
 
 Result<void> VpcNetwork::remove_group(const std::string& group_id) {
@@ -328,7 +364,7 @@ Result<void> VpcNetwork::remove_group(const std::string& group_id) {
   model_->groups.erase(group_id);
   files_.forget_group(group_id);
   if (auto applied = apply_rules(); !applied) return applied;
-  return end_connections();
+  return has_members(*model_, group_id) ? end_connections() : Result<void>();
 }
 
 // --- metadata, removal ---

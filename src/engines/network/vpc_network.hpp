@@ -34,6 +34,7 @@ class VpcNetwork {
  private:
   Result<void> require();
   Result<void> ensure_base();
+  Result<void> restore_interfaces();
   Result<void> prepare_inside(const LinkEnds& ends) const;
   Result<void> ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const;
   Result<void> remove_tap(const std::string& interface_id) const;

@@ -1,0 +1,44 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/files.hpp"
+#include "engines/network/dnsmasq.hpp"
+
+namespace brume::network {
+namespace {
+
+const VpcSpec vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {"172.31.0.0/20", "172.31.16.0/20"}, "ec2.internal"};
+const DnsmasqPlace place = {"/run/brume-3fa2c1/vpc-0123456789abcdef0", "dnsmasq", "nogroup", {"192.0.2.53"}};
+
+void expect_golden(const std::string& name, const std::string& text) {
+  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/network/" + name;
+  if (std::getenv("BRUME_UPDATE_GOLDEN") != nullptr) {
+    ASSERT_TRUE(write_file(path, text, 0644));
+  }
+  const auto golden = read_file(path);
+  ASSERT_TRUE(golden) << path << " is missing: run with BRUME_UPDATE_GOLDEN=1";
+  EXPECT_EQ(text, *golden) << path;
+}
+
+TEST(Dnsmasq, Configuration) { expect_golden("dnsmasq.conf", dnsmasq_configuration(vpc, place)); }
+
+TEST(Dnsmasq, LeaseAndName) {
+  InterfaceSpec interface;
+  interface.mac = "02:00:00:00:00:01";
+  interface.private_ip = "172.31.0.5";
+  interface.host_name = "ip-172-31-0-5";
+  EXPECT_EQ(lease_line(interface), "02:00:00:00:00:01,172.31.0.5,ip-172-31-0-5\n");
+  EXPECT_EQ(name_line(interface, vpc.domain), "172.31.0.5 ip-172-31-0-5.ec2.internal ip-172-31-0-5\n");
+  interface.host_name.clear();
+  EXPECT_EQ(lease_line(interface), "02:00:00:00:00:01,172.31.0.5\n");
+}
+
+TEST(Dnsmasq, ResolversOfTheHost) {
+  EXPECT_EQ(reachable_resolvers("# x\nnameserver 127.0.0.53\nnameserver 192.0.2.53\nnameserver\t9.9.9.9\nnameserver fe80::1\nsearch lan\n"),
+            (std::vector<std::string>{"192.0.2.53", "9.9.9.9"}));
+  EXPECT_TRUE(reachable_resolvers("nameserver 127.0.0.1\n").empty());
+}
+
+}  // namespace
+}  // namespace brume::network

@@ -1,0 +1,110 @@
+// Whole transactions of nftables, as `nft -j -f -` takes them.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/files.hpp"
+#include "engines/network/nft_rules.hpp"
+
+namespace brume::network {
+namespace {
+
+void expect_golden(const std::string& name, const std::string& text) {
+  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/network/" + name;
+  if (std::getenv("BRUME_UPDATE_GOLDEN") != nullptr) {
+    ASSERT_TRUE(write_file(path, text, 0644));
+  }
+  const auto golden = read_file(path);
+  ASSERT_TRUE(golden) << path << " is missing: run with BRUME_UPDATE_GOLDEN=1";
+  EXPECT_EQ(text, *golden) << path;
+}
+
+InterfaceSpec interface(const std::string& id, const std::string& mac, const std::string& address, const std::string& given,
+                        const std::vector<std::string>& groups) {
+  InterfaceSpec spec;
+  spec.id = id;
+  spec.vpc_id = "vpc-0123456789abcdef0";
+  spec.subnet_cidr = "172.31.0.0/20";
+  spec.mac = mac;
+  spec.private_ip = address;
+  spec.public_ip = given;
+  spec.group_ids = groups;
+  return spec;
+}
+
+Model small_model() {
+  Model model;
+  model.vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {"172.31.0.0/20", "172.31.16.0/20"}, "ec2.internal"};
+  model.groups["sg-0web"] = {"sg-0web",
+                             model.vpc.id,
+                             {{"tcp", 22, 22, "203.0.113.7/32", ""},
+                              {"tcp", 8000, 8080, "10.0.0.0/8", ""},
+                              {"udp", -1, -1, "0.0.0.0/0", ""},
+                              {"icmp", 8, 0, "0.0.0.0/0", ""},
+                              {"icmp", -1, -1, "172.31.0.0/16", ""},
+                              {"47", -1, -1, "0.0.0.0/0", ""},
+                              {"-1", -1, -1, "", "sg-0app"},
+                              {"tcp", 80, 80, "2001:db8::/32", ""}},
+                             {{"-1", -1, -1, "0.0.0.0/0", ""}}};
+  model.groups["sg-0app"] = {"sg-0app", model.vpc.id, {}, {{"6", 0, 65535, "", "sg-0web"}}};
+  model.interfaces["eni-0123456789abcdef0"] =
+      interface("eni-0123456789abcdef0", "02:00:00:00:00:01", "172.31.0.5", "198.18.5.1", {"sg-0web", "sg-0app"});
+  auto router = interface("eni-0123456789abcdef1", "02:00:00:00:00:02", "172.31.0.6", "", {"sg-0app"});
+  router.source_dest_check = false;
+  model.interfaces[router.id] = router;
+  return model;
+}
+
+TEST(NftRules, WholeVpc) { expect_golden("vpc.nft.json", replace_transaction(vpc_tables(small_model()))); }
+
+TEST(NftRules, Host) {
+  expect_golden("host.nft.json", replace_transaction(host_tables({"3fa2c1", "198.18.5.0/24", "198.19.0.0/17", true})));
+  expect_golden("host-routed-pool.nft.json", replace_transaction(host_tables({"3fa2c1", "203.0.113.0/24", "198.19.0.0/17", false})));
+}
+
+TEST(NftRules, NoChangeIsNoTransaction) { EXPECT_EQ(change_transaction(vpc_tables(small_model()), vpc_tables(small_model())), ""); }
+
+TEST(NftRules, NewMemberTouchesSetsOnly) {
+  auto model = small_model();
+  const auto before = vpc_tables(model);
+  auto one = interface("eni-0123456789abcdef2", "02:00:00:00:00:03", "172.31.0.7", "198.18.5.2", {"sg-0web"});
+  model.interfaces[one.id] = one;
+  const auto change = change_transaction(before, vpc_tables(model));
+  expect_golden("new-member.nft.json", change);
+  EXPECT_EQ(change.find("flush"), std::string::npos);
+}
+
+TEST(NftRules, MemberGoes) {
+  auto model = small_model();
+  const auto before = vpc_tables(model);
+  model.interfaces.erase("eni-0123456789abcdef1");
+  expect_golden("member-gone.nft.json", change_transaction(before, vpc_tables(model)));
+}
+
+TEST(NftRules, RuleChangeTouchesItsChainOnly) {
+  auto model = small_model();
+  const auto before = vpc_tables(model);
+  model.groups["sg-0web"].ingress = {{"tcp", 443, 443, "0.0.0.0/0", ""}};
+  expect_golden("rule-change.nft.json", change_transaction(before, vpc_tables(model)));
+}
+
+TEST(NftRules, PublicAddressMoves) {
+  auto model = small_model();
+  const auto before = vpc_tables(model);
+  model.interfaces["eni-0123456789abcdef0"].public_ip = "";
+  model.interfaces["eni-0123456789abcdef1"].public_ip = "198.18.5.1";
+  expect_golden("address-moves.nft.json", change_transaction(before, vpc_tables(model)));
+}
+
+// A group without rules, or one that nobody has told us yet, lets nothing through, and its name is there to be jumped to.
+TEST(NftRules, UnknownGroupIsEmpty) {
+  Model model;
+  model.vpc = small_model().vpc;
+  model.interfaces["eni-1"] = interface("eni-1", "02:00:00:00:00:01", "172.31.0.5", "", {"sg-late"});
+  const auto tables = vpc_tables(model);
+  ASSERT_TRUE(tables.front().chains.contains("in_sg_late"));
+  EXPECT_TRUE(tables.front().chains.at("in_sg_late").rules.empty());
+}
+
+}  // namespace
+}  // namespace brume::network
