@@ -418,7 +418,10 @@ void InstanceReconciler::reap(const state::Instance& seen) {
         kept.attachment_state.clear();
         transaction.put(std::move(kept));
       }
-      for (const auto& id : instance.interface_ids) transaction.erase<state::NetworkInterface>(state::owned_key(instance.account, id));
+      for (const auto& id : instance.interface_ids) {
+        transaction.erase<state::NetworkInterface>(state::owned_key(instance.account, id));
+        transaction.erase<state::TagSet>(state::owned_key(instance.account, id));
+      }
       instance.volume_ids.clear();
       instance.interface_ids.clear();
       transaction.erase<state::Dependents>(seen.key());
@@ -432,6 +435,13 @@ void InstanceReconciler::reap(const state::Instance& seen) {
   store_.transact([&](state::Transaction& transaction) {
     transaction.erase<state::Instance>(seen.key());
     transaction.erase<state::TagSet>(seen.key());
+    // From here on its client token is good for another 24 hours (INS-045).
+    if (seen.client_token.empty()) return;
+    if (const auto* token = transaction.find<state::ClientToken>(seen.account, "RunInstances:" + seen.client_token)) {
+      auto kept = *token;
+      kept.created = transaction.now();
+      transaction.put(std::move(kept));
+    }
   });
 }
 

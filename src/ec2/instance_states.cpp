@@ -55,11 +55,15 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
 wire::ec2::StartInstancesResponse start_instances(state::Transaction& transaction, const Context& context,
                                                   const wire::ec2::StartInstancesRequest& request) {
   wire::ec2::StartInstancesResponse response;
+  auto room = room_for_instances(transaction.world(), context).to_run;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     const auto before = instance.current_state();
     if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running) throw incorrect_state(instance);
-    if (before == InstanceState::stopped) start_one(transaction, instance);
+    if (before == InstanceState::stopped) {
+      if (--room < 0) throw instance_limit_exceeded(context, static_cast<std::int64_t>(request.instance_ids.size()));
+      start_one(transaction, instance);
+    }
     response.starting_instances.push_back(show_change(instance, before));
     if (before == InstanceState::stopped) transaction.put(std::move(instance));
   }

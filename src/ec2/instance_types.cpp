@@ -54,7 +54,7 @@ const FilterField<TypeRecord> filter_fields[] = {
     {"burstable-performance-supported", [](const auto& at, auto& out) { out.add(at.record.type->burstable); }},
     {"bare-metal", [](const auto&, auto& out) { out.add(false); }},
     {"hypervisor", [](const auto& at, auto& out) { out.add(at.record.type->current_generation ? "nitro" : "xen"); }},
-    {"instance-storage-supported", [](const auto& at, auto& out) { out.add(at.record.type->storage_disks > 0); }},
+    {"instance-storage-supported", [](const auto&, auto& out) { out.add(false); }},
     {"memory-info.size-in-mib", [](const auto& at, auto& out) { out.add(at.record.type->memory_mib); }},
     {"vcpu-info.default-vcpus", [](const auto& at, auto& out) { out.add(at.record.type->processors); }},
     {"processor-info.supported-architecture",
@@ -80,15 +80,7 @@ wire::ec2::InstanceTypeInfo describe(const InstanceType& type) {
   processors.default_cores = type.processors;
   processors.default_threads_per_core = 1;
   info.memory_info.emplace().size_in_mib = type.memory_mib;
-  info.instance_storage_supported = type.storage_disks > 0;
-  if (type.storage_disks > 0) {
-    auto& storage = info.instance_storage_info.emplace();
-    storage.total_size_in_gb = type.storage_disks * type.storage_gb_each;
-    auto& disks = storage.disks.emplace_back();
-    disks.count = type.storage_disks;
-    disks.size_in_gb = type.storage_gb_each;
-    disks.type = "hdd";
-  }
+  info.instance_storage_supported = false;  // of no type, until instances are given such disks
   auto& ebs = info.ebs_info.emplace();
   ebs.ebs_optimized_support = "unsupported";
   ebs.encryption_support = "unsupported";

@@ -26,6 +26,11 @@ void with_primary(const At& at, Add&& add) {
   if (const auto* interface = primary_interface(at.world, at.record)) add(*interface);
 }
 
+// The public address, which is in force once the instance runs: while it is pending nothing answers there (INS-035).
+std::string public_ip_of(const state::Instance& instance, const state::NetworkInterface& interface) {
+  return instance.current_state() == state::InstanceState::pending ? std::string() : interface.public_ip;
+}
+
 template <class Add>
 void each_volume(const At& at, Add&& add) {
   for (const auto& id : at.record.volume_ids)
@@ -60,7 +65,7 @@ const FilterField<state::Instance> instance_filters[] = {
     {"instance-type", [](const auto& at, auto& out) { out.add(at.record.type); }},
     {"instance.group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
     {"instance.group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
-    {"ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.public_ip); }); }},
+    {"ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(public_ip_of(at.record, i)); }); }},
     {"kernel-id", [](const auto& at, auto& out) { if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id); }},
     {"key-name", [](const auto& at, auto& out) { if (!at.record.key_name.empty()) out.add(at.record.key_name); }},
     {"launch-index", [](const auto& at, auto& out) { out.add(at.record.launch_index); }},
@@ -101,15 +106,16 @@ std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& worl
   return groups;
 }
 
-wire::ec2::InstanceNetworkInterfaceAssociation describe_association(const Context& context, const state::NetworkInterface& interface) {
+wire::ec2::InstanceNetworkInterfaceAssociation describe_association(const Context& context, const std::string& public_ip) {
   wire::ec2::InstanceNetworkInterfaceAssociation association;
-  association.public_ip = interface.public_ip;
-  association.public_dns_name = public_dns_name(context.services.settings, interface.public_ip);
+  association.public_ip = public_ip;
+  association.public_dns_name = public_dns_name(context.services.settings, public_ip);
   association.ip_owner_id = "amazon";
   return association;
 }
 
-wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world, const Context& context, const state::NetworkInterface& interface) {
+wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world, const Context& context, const state::Instance& instance,
+                                                       const state::NetworkInterface& interface) {
   wire::ec2::InstanceNetworkInterface item;
   item.network_interface_id = interface.id;
   item.subnet_id = interface.subnet_id;
@@ -134,8 +140,8 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
   address.private_ip_address = interface.private_ip;
   address.private_dns_name = *item.private_dns_name;
   address.primary = true;
-  if (!interface.public_ip.empty()) {
-    item.association = describe_association(context, interface);
+  if (const auto public_ip = public_ip_of(instance, interface); !public_ip.empty()) {
+    item.association = describe_association(context, public_ip);
     address.association = item.association;
   }
   return item;
@@ -152,15 +158,21 @@ void describe_network(const state::World& world, const Context& context, const s
   const auto& settings = context.services.settings;
   item.subnet_id = instance.subnet_id;
   item.vpc_id = instance.vpc_id;
+  const auto public_ip = public_ip_of(instance, *primary);
   item.private_ip_address = primary->private_ip;
   item.private_dns_name = private_dns_name(settings, primary->private_ip);
-  if (!primary->public_ip.empty()) item.public_ip_address = primary->public_ip;
-  item.public_dns_name = public_dns_name(settings, primary->public_ip);
+  if (!public_ip.empty()) item.public_ip_address = public_ip;
+  item.public_dns_name = public_dns_name(settings, public_ip);
+  // The guide has neither name nor address before the instance runs; VPC clients of today are given the private ones at once.
+  if (context.is_2011() && instance.current_state() == state::InstanceState::pending) {
+    item.private_ip_address.reset();
+    item.private_dns_name = "";
+  }
   item.source_dest_check = primary->source_dest_check;
   item.security_groups = describe_groups(world, *primary);
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = world.find<state::NetworkInterface>(instance.account, id))
-      item.network_interfaces.push_back(describe_interface(world, context, *interface));
+      item.network_interfaces.push_back(describe_interface(world, context, instance, *interface));
 }
 
 void describe_disks(const state::World& world, const state::Instance& instance, wire::ec2::Instance& item) {
@@ -208,7 +220,7 @@ class InstanceFilters {
     const auto* primary = primary_interface(world_, instance);
     for (const auto& filter : names_) {
       FilterValues values(filter.values);
-      if (primary != nullptr && *filter.name == "dns-name") values.add(public_dns_name(settings_, primary->public_ip));
+      if (primary != nullptr && *filter.name == "dns-name") values.add(public_dns_name(settings_, public_ip_of(instance, *primary)));
       if (primary != nullptr && *filter.name == "private-dns-name") values.add(private_dns_name(settings_, primary->private_ip));
       if (!values.matched()) return false;
     }

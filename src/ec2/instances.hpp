@@ -1,6 +1,8 @@
 // What the actions on instances share: how an instance is shown, and how the ids in a request are looked up.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,15 @@ wire::ec2::InstanceState describe_state(state::InstanceState state);
 // The account's instances with these ids, in the order asked, each once. Throws MissingParameter, InvalidInstanceID.Malformed,
 // InvalidInstanceID.NotFound.
 std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account, const std::vector<std::string>& ids);
+
+// How many more instances the account may have: running or on their way to it, and at all, stopped ones included (OPS-090, OPS-091).
+struct Room {
+  std::int64_t to_run = std::numeric_limits<std::int64_t>::max();
+  std::int64_t to_have = std::numeric_limits<std::int64_t>::max();
+};
+// Walks the account's instances when the operator has set a limit, and only then.
+Room room_for_instances(const state::World& world, const service::Context& context);
+wire::ApiError instance_limit_exceeded(const service::Context& context, std::int64_t asked);
 
 std::vector<service::Action> launch_actions();
 std::vector<service::Action> instance_state_actions();

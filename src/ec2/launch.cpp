@@ -1,10 +1,8 @@
 // RunInstances (INS-030, INS-045): what is asked is checked as a whole before anything is changed.
-#include <openssl/evp.h>
-
 #include <algorithm>
 
-#include "base/crypto.hpp"
 #include "base/text.hpp"
+#include "ec2/client_tokens.hpp"
 #include "ec2/images.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
@@ -225,25 +223,10 @@ void read_user_data(const RunInstancesRequest& request, Launch& launch) {
   launch.user_data = *decoded;
 }
 
-// How many of the account's instances are up or on their way.
-std::int64_t count_in_use(const state::World& world, const std::string& account) {
-  std::int64_t count = 0;
-  world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
-    count += instance.current_state() == state::InstanceState::pending || instance.current_state() == state::InstanceState::running;
-  });
-  return count;
-}
-
 std::int64_t count_to_launch(const state::World& world, const Context& context, const Launch& launch) {
-  const auto limit = context.services.settings.instance_limit;
-  if (limit == 0) return launch.most;
-  const auto room = limit - count_in_use(world, context.account());
-  if (room < launch.least)
-    throw wire::ApiError(400, "InstanceLimitExceeded",
-                         fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified "
-                                     "instance type. The operator of this installation can raise it.",
-                                     launch.least, limit));
-  return std::min(launch.most, room);
+  const auto room = room_for_instances(world, context);
+  if (room.to_run < launch.least || room.to_have < launch.least) throw instance_limit_exceeded(context, launch.least);
+  return std::min({launch.most, room.to_run, room.to_have});
 }
 
 std::string make_mac(state::Transaction& transaction) {
@@ -376,30 +359,11 @@ wire::ec2::Reservation show_reservation(const state::World& world, const Context
   return reservation;
 }
 
-// A digest of what was asked, so that a token that comes again with something else is noticed (INS-045).
-std::string digest_of(const Context& context, const RunInstancesRequest& request) {
-  std::string text = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}", context.account(), request.image_id.value_or(""), request.instance_type.value_or(""),
-                                 *request.min_count, *request.max_count, request.key_name.value_or(""), request.subnet_id.value_or(""),
-                                 request.user_data.value_or(""), request.placement ? request.placement->availability_zone.value_or("") : "");
-  for (const auto& id : request.security_group_ids) text += "|" + id;
-  for (const auto& name : request.security_groups) text += "|" + name;
-  for (const auto& mapping : request.block_device_mappings)
-    text += fmt::format("|{}:{}", mapping.device_name.value_or(""), mapping.ebs ? mapping.ebs->volume_size.value_or(0) : 0);
-  return to_hex(sha256(text));
-}
-
 wire::ec2::Reservation run_instances(state::Transaction& transaction, const Context& context, const RunInstancesRequest& request) {
-  const auto token_key = state::owned_key(context.account(), "RunInstances:" + request.client_token.value_or(""));
-  const auto digest = request.client_token ? digest_of(context, request) : std::string();
-  if (request.client_token) {
-    if (request.client_token->size() > 64) throw wire::invalid_parameter_value("ClientToken is limited to 64 characters");
-    const auto* seen = transaction.find<state::ClientToken>(token_key);
-    if (seen != nullptr && transaction.now() - seen->created < std::chrono::hours(24)) {
-      if (seen->parameters != digest)
-        throw wire::ApiError(400, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request.");
-      return show_reservation(transaction.world(), context, seen->resource_id);
-    }
-  }
+  // An empty token is none: some clients send the parameter always.
+  const auto token = request.client_token.value_or("");
+  if (!token.empty())
+    if (const auto launched = find_launched(transaction, context, token); !launched.empty()) return show_reservation(transaction.world(), context, launched);
   Launch launch;
   if (!request.image_id) throw wire::missing_parameter("ImageId");
   read_counts(request, launch);
@@ -420,8 +384,7 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
     instance.launch_index = index;
     make_instance(transaction, request, launch, instance);
   }
-  if (request.client_token)
-    transaction.put(state::ClientToken{context.account(), "RunInstances:" + *request.client_token, digest, reservation_id, transaction.now()});
+  if (!token.empty()) remember_launched(transaction, context, token, reservation_id);
   return show_reservation(transaction.world(), context, reservation_id);
 }
 
@@ -437,6 +400,25 @@ void put_dependents(state::Transaction& transaction, const state::Instance& inst
     if (const auto* volume = transaction.find<state::Volume>(instance.account, id); volume != nullptr && volume->delete_on_termination)
       dependents.volumes.push_back(id);
   transaction.put(std::move(dependents));
+}
+
+Room room_for_instances(const state::World& world, const Context& context) {
+  const auto limit = context.services.settings.instance_limit;
+  if (limit == 0) return {};
+  Room room{limit, 2 * limit};
+  world.each_of<state::Instance>(context.account(), [&](const state::Instance& instance) {
+    const auto current = instance.current_state();
+    room.to_run -= current == state::InstanceState::pending || current == state::InstanceState::running;
+    room.to_have -= current != state::InstanceState::terminated;
+  });
+  return room;
+}
+
+wire::ApiError instance_limit_exceeded(const Context& context, std::int64_t asked) {
+  return {400, "InstanceLimitExceeded",
+          fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified instance type. "
+                      "The operator of this installation can raise it.",
+                      asked, context.services.settings.instance_limit)};
 }
 
 std::vector<service::Action> launch_actions() {

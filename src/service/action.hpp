@@ -28,6 +28,7 @@ struct Context {
   int version;        // of the API asked for, as a number: 20111201, 20161115
   Time now;
   bool dry_run = false;
+  const wire::QueryTree* parameters = nullptr;  // as sent; for telling a repeated request from another
 
   const std::string& account() const { return caller.account_id; }
   // The guide's API, whose defaults and addresses differ from today's.

@@ -147,7 +147,7 @@ void FrontDoor::look_up(Pending& pending) {
     throw wire::ApiError(400, "NoSuchVersion", fmt::format("The requested version ({}) of service {} does not exist", pending.version, pending.service->name));
   pending.version_number = wire::schema::version_number(pending.version);
   const auto* operation = wire::schema::find_operation(*pending.service, pending.action_name);
-  if (operation == nullptr) {
+  if (operation == nullptr || operation->since > pending.version_number) {
     // An error document is not the place to echo a name of any size.
     pending.action_name.resize(std::min<size_t>(pending.action_name.size(), 128));
     throw wire::invalid_action(pending.action_name, pending.version);
@@ -162,7 +162,8 @@ void FrontDoor::look_up(Pending& pending) {
 }
 
 void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
-  pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(), pending->invocation->dry_run()});
+  pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(), pending->invocation->dry_run(),
+                                   pending->parameters.get()});
   switch (pending->action->lane) {
     case Lane::read:
       pending->world = services_.store.world();

@@ -11,6 +11,7 @@ import pathlib
 import re
 import select
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -106,12 +107,14 @@ class Daemon:
         with urllib.request.urlopen(request, timeout=30) as response:
             assert response.status == 200
 
-    def create_account(self, name):
-        output = subprocess.run(
-            [BIN / "brume", "account", "create", name],
-            env={**os.environ, "BRUME_HOME": self.home},
-            check=True, capture_output=True, text=True, timeout=30,
+    def brume(self, *arguments):
+        """What the operator's command prints."""
+        return subprocess.run(
+            [BIN / "brume", *arguments], env={**os.environ, "BRUME_HOME": self.home}, check=True, capture_output=True, text=True, timeout=30
         ).stdout
+
+    def create_account(self, name):
+        output = self.brume("account", "create", name)
         fields = dict(re.findall(r"^(account|access key|secret) +(\S+)", output, re.MULTILINE))
         return Keys(fields["account"], fields["access key"], fields["secret"])
 
@@ -151,14 +154,63 @@ def started_daemon(*options):
         yield Daemon(process, endpoint, str(home))
         assert process.poll() is None, "brumed ended during the tests"
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        ended(process)
         log.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def ended(process, seconds=20):
+    """Asks a daemon to end; its exit code, or None when it had to be killed."""
+    process.terminate()
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
+@contextlib.contextmanager
+def started_real_daemon(*options):
+    """A daemon that checks signatures: not simulated, so it needs root; no machine is ever launched by it."""
+    if os.geteuid() != 0:
+        pytest.skip("a daemon that is not a simulation needs root")
+    home = tempfile.mkdtemp(prefix="brume-api-", dir="/tmp")
+    log = open(os.path.join(home, "log"), "wb")
+    process = subprocess.Popen(
+        [BIN / "brumed", "--home", home, "--port", "0", "--accelerator", "tcg", "--verbose", *options], stdout=subprocess.PIPE, stderr=log
+    )
+    try:
+        running = Daemon(process, wait_for_ready(process, 60), home)
+        output = running.brume("env")
+        fields = dict(re.findall(r"^export (\w+)=(.*)$", output, re.MULTILINE))
+        running.keys = Keys("", fields["AWS_ACCESS_KEY_ID"], fields["AWS_SECRET_ACCESS_KEY"])
+        yield running
+        assert process.poll() is None, "brumed ended during the tests"
+    finally:
+        ended(process)
+        log.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def wait_until(condition, seconds=10):
+    """What `condition` says as soon as it is true; fails when it has not been for that long."""
+    deadline = time.monotonic() + seconds
+    while not (said := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+    return said
+
+
+def talk(endpoint, data, seconds=10):
+    """Sends bytes, and returns all that comes back until the server closes."""
+    where = urllib.parse.urlsplit(endpoint)
+    with socket.create_connection((where.hostname, where.port), timeout=seconds) as connection:
+        connection.sendall(data)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+        return received
 
 
 @pytest.fixture(scope="session")
@@ -195,6 +247,41 @@ def other(daemon, other_account):
 @pytest.fixture
 def query(daemon, ec2):
     return daemon.query
+
+
+@pytest.fixture
+def ami(ec2):
+    """A starter image, as soon as it is available."""
+    return wait_until(lambda: [one["ImageId"] for one in ec2.describe_images(Filters=[{"Name": "name", "Values": ["tiny"]}])["Images"] if one["State"] == "available"])[0]
+
+
+@pytest.fixture
+def in_state(ec2):
+    """in_state("running", id, …): waits until all of these instances are, and describes them in that order."""
+
+    def wait(state, *ids):
+        def look():
+            found = {one["InstanceId"]: one for one in instances_of(ec2.describe_instances(InstanceIds=list(ids)))}
+            return all(one["State"]["Name"] == state for one in found.values()) and [found[each] for each in ids]
+
+        return wait_until(look)
+
+    return wait
+
+
+@pytest.fixture
+def launch(ec2, ami, in_state):
+    """launch(parameter=…): one instance that runs."""
+
+    def run(**parameters):
+        made = ec2.run_instances(**{"ImageId": ami, "MinCount": 1, "MaxCount": 1, "InstanceType": "t2.micro", **parameters})
+        return in_state("running", *(one["InstanceId"] for one in made["Instances"]))[0]
+
+    return run
+
+
+def instances_of(answer):
+    return [instance for reservation in answer["Reservations"] for instance in reservation["Instances"]]
 
 
 @pytest.fixture
