@@ -272,7 +272,8 @@ std::optional<std::uint64_t> process_start_time(pid_t process) {
   const auto name_end = text->rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   const auto fields = split(std::string_view(*text).substr(std::min(text->size(), name_end + 2)), ' ');
-  if (fields.size() < 20) return std::nullopt;
+  // Ended, and only not yet waited for by its parent.
+  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return std::nullopt;
   const auto value = parse_integer(fields[19]);
   if (!value) return std::nullopt;
   return static_cast<std::uint64_t>(*value);

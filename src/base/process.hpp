@@ -45,7 +45,8 @@ Result<CommandOutput> run_checked(const Command& command, milliseconds limit = s
 // Starts a process that is a child of nobody (double fork, own session) and so outlives us. Returns its process id.
 Result<pid_t> start_detached(const Command& command);
 
-// Time of start in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it names one process for good.
+// Time of start in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it names one process for good. nullopt:
+// the process has ended.
 std::optional<std::uint64_t> process_start_time(pid_t process);
 
 }  // namespace brume

@@ -105,7 +105,7 @@ def test_groups_hold_inside_the_subnet(instance, tiny):
     friend, stranger = account.launch(tiny, SubnetId=subnet), account.launch(tiny, SubnetId=subnet, SecurityGroupIds=[apart])
     friend.wait_ssh()
     stranger.wait_ssh()
-    ping = f"ping -c 2 -w 4 {instance.private_address} >/dev/null && echo yes || echo no"
+    ping = f"sudo ping -c 2 -w 4 {instance.private_address} >/dev/null && echo yes || echo no"
     assert friend.ssh(ping) == "yes", "members of the default group reach each other"
     assert stranger.ssh(ping) == "no", "others do not"
     # By its public address a member comes as anybody.
