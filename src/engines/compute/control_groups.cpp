@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/descriptor.hpp"
 #include "base/files.hpp"
@@ -52,6 +53,18 @@ void ControlGroups::leave(const std::string& id) const {
     const auto ours = hierarchy.folder + "/" + mark_;
     ::rmdir((ours + "/" + id).c_str());
     ::rmdir(ours.c_str());  // stays while another machine is in it
+  }
+}
+
+void ControlGroups::sweep() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& hierarchy : hierarchies_) {
+    const auto ours = hierarchy.folder + "/" + mark_;
+    std::error_code code;
+    // The kernel lets only empty ones go.
+    for (const auto& entry : std::filesystem::directory_iterator(ours, code))
+      if (entry.is_directory(code)) ::rmdir(entry.path().c_str());
+    ::rmdir(ours.c_str());
   }
 }
 

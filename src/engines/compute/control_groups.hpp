@@ -21,6 +21,8 @@ class ControlGroups {
   void enter(const std::string& id, pid_t process, std::int64_t processors) const;
   // When its process has ended.
   void leave(const std::string& id) const;
+  // Removes the groups that hold no process any more.
+  void sweep() const;
 
  private:
   struct Hierarchy {

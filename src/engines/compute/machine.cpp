@@ -16,6 +16,10 @@ namespace {
 // How long QEMU may take to write back and leave after its guest turned itself off.
 constexpr auto longest_goodbye = seconds(30);
 
+// After any reset, also one from outside, the firmware resets the machine once or twice more to begin afresh. No guest comes as far as
+// rebooting itself in this time.
+constexpr auto reset_echo = seconds(2);
+
 class ProcessWatcher final : public Watcher {
  public:
   explicit ProcessWatcher(std::weak_ptr<Machine> machine) : machine_(std::move(machine)) {}
@@ -192,9 +196,11 @@ void Machine::on_event(const QmpMessage& event) {
     const auto qmp = qmp_;
     lock.unlock();
     if (qmp) qmp->post("quit");
-  } else if (event.name == "RESET" && event.field("guest") == "true") {
+  } else if (event.name == "RESET") {
+    const auto now = std::chrono::steady_clock::now();
+    const bool first = now - std::exchange(last_reset_, now) > reset_echo;
     lock.unlock();
-    report(MachineEvent::guest_reset, event.field("reason"));
+    if (first && event.field("guest") == "true") report(MachineEvent::guest_reset, event.field("reason"));
   } else if (event.name == "STOP") {
     halted_ = true;
   } else if (event.name == "RESUME") {
@@ -205,6 +211,7 @@ void Machine::on_event(const QmpMessage& event) {
   } else if (event.name == "BLOCK_IO_ERROR" && event.field("action") == "stop") {
     // One for each request under way; the first says it.
     const bool told = std::exchange(disk_trouble_, true);
+    halted_ = true;  // STOP follows
     lock.unlock();
     if (!told) report(MachineEvent::io_error, disk_trouble_text(event));
   } else if (event.name == "DEVICE_DELETED" && !event.field("device").empty()) {

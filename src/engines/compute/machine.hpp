@@ -81,6 +81,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   std::optional<std::string> shutdown_;  // the guest turned itself off: how it said so
   std::optional<std::string> fault_;     // QEMU halted the guest for good
   std::chrono::steady_clock::time_point ending_since_{};
+  std::chrono::steady_clock::time_point last_reset_{};
   std::set<std::string> unplugged_;
 };
 

@@ -64,7 +64,7 @@ void add_identity(std::vector<std::string>& arguments, const MachineSpec& spec) 
 }
 
 void add_processors(std::vector<std::string>& arguments, const MachineSpec& spec, const QemuHost& host) {
-  add(arguments, "-machine", std::string(board) + ",usb=off,vmport=off,graphics=off,dump-guest-core=off");
+  add(arguments, "-machine", std::string(board) + ",usb=off,vmport=off,dump-guest-core=off");
   if (host.accelerator == "kvm") {
     add(arguments, "-accel", "kvm");
     add(arguments, "-cpu", "host");

@@ -352,6 +352,7 @@ Result<void> QemuHypervisor::forget(const std::string& id) {
   const auto process = folder.process();
   if (find(id) || (process && process->alive(user(id)))) return fail(ErrorKind::refused, id + " still runs");
   drop(id);
+  groups_.leave(id);
   folder.remove();
   return {};
 }
@@ -374,6 +375,7 @@ Result<std::vector<std::string>> QemuHypervisor::recover() {
       remove_unfinished(id);
     }
   }
+  groups_.sweep();
   if (code) return fail_system("cannot look into " + folder_, code.value());
   return found;
 }
@@ -418,9 +420,12 @@ void QemuHypervisor::report_end(const std::string& id) {
 // The daemon died between starting a QEMU and writing down which. It is halted and holds the other end of its socket, if it is there.
 void QemuHypervisor::remove_unfinished(const std::string& id) {
   const auto machine = make_machine(id);
-  if (const auto monitor = machine->monitor()) [[maybe_unused]] const auto quit = (*monitor)->execute("quit", {}, seconds(2));
+  if (const auto monitor = machine->monitor()) {
+    (*monitor)->post("quit");
+    // It hangs up when it ends.
+    for (int turn = 0; turn < 200 && !(*monitor)->closed(); ++turn) std::this_thread::sleep_for(milliseconds(10));
+  }
   machine->let_go();
-  groups_.leave(id);
   machine->folder().remove();
 }
 
