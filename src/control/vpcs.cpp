@@ -6,6 +6,9 @@
 namespace brume::control {
 namespace {
 
+// One interface costs little; from some on, and after a start, all in one step is cheaper and repairs what is not as it should be.
+constexpr size_t few = 4;
+
 std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1); }
 
 std::string host_name_of(const std::string& private_ip) {
@@ -195,9 +198,19 @@ std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_i
     const std::lock_guard lock(mutex_);
     const auto at = networks_.find(vpc_id);
     if (at == networks_.end()) return std::nullopt;
-    look.network = at->second;
-    at->second.dirty.clear();
-    at->second.dirty_groups.clear();
+    auto& network = at->second;
+    look.is_used = !network.wanted.empty();
+    look.network.made = network.made;
+    look.network.serves_metadata = network.serves_metadata;
+    look.network.groups = network.groups;
+    look.network.dirty = std::exchange(network.dirty, {});
+    look.network.dirty_groups = std::exchange(network.dirty_groups, {});
+    // A VPC may have thousands of interfaces: a copy of all of them only where all are looked at.
+    look.is_whole = !network.made || look.network.dirty.size() > std::max(few, network.wanted.size() / 8);
+    if (look.is_whole) look.network.wanted = network.wanted;
+    else
+      for (const auto& key : look.network.dirty)
+        if (network.wanted.contains(key)) look.network.wanted.insert(key);
   }
   // After the dirty marks are taken: a change from here on marks anew.
   look.world = store_.world();
@@ -281,13 +294,10 @@ std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look
 
 void VpcReconciler::apply(const Look& look, bool made) {
   if (look.vpc == nullptr || (look.wanted.empty() && look.network.dirty_groups.empty())) return;
-  // One interface costs little; from some on, and after a start, all in one step is cheaper and repairs what is not as it should be.
-  constexpr size_t few = 4;
-  const bool whole = !look.network.made || look.wanted.size() > few;
   auto groups_in_force = look.network.groups;
   std::map<std::string, std::string> failures;
   std::string failure = made ? std::string() : std::string("the VPC's network cannot be made; the daemon's log says why");
-  if (made && whole) {
+  if (made && look.is_whole) {
     if (auto applied = apply_whole(look, groups_in_force); !applied) {
       failure = applied.error().message;
       log::error("network", "cannot program {}: {}", look.vpc_id, failure);
@@ -336,7 +346,7 @@ void VpcReconciler::remove_if_empty(const std::string& vpc_id) {
 void VpcReconciler::reconcile(const std::string& vpc_id) {
   const auto look = begin(vpc_id);
   if (!look) return;
-  const bool made = !look->network.wanted.empty() && look->vpc != nullptr && make(*look);
+  const bool made = look->is_used && look->vpc != nullptr && make(*look);
   remove_unwanted(*look);
   apply(*look, made);
   remove_groups(*look);

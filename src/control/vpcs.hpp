@@ -48,7 +48,9 @@ class VpcReconciler {
     std::string vpc_id;
     state::WorldPointer world;
     const state::Vpc* vpc = nullptr;
-    Network network;
+    bool is_used = false;   // somebody wants an interface in it
+    bool is_whole = false;  // program all of it, not only what changed
+    Network network;        // `wanted`: all of them when is_whole, else those of `dirty`; `present`: not filled
     std::vector<network::InterfaceSpec> wanted;
     std::map<std::string, std::string> keys;  // of the wanted, by interface id
     std::vector<std::string> unwanted;        // interface ids

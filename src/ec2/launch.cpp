@@ -89,23 +89,17 @@ void read_key(const state::World& world, const Context& context, const RunInstan
   launch.public_key = key->public_key;
 }
 
-const state::Subnet* default_subnet(const state::World& world, const Context& context, const std::string& zone) {
-  const state::Subnet* found = nullptr;
-  std::int64_t most_free = -1;
-  // Without a zone: where most addresses are free.
+const state::Subnet* default_subnet(const state::World& world, const Context& context, const std::string& zone, std::int64_t count) {
+  std::vector<std::pair<std::uint64_t, const state::Subnet*>> subnets;
   world.each_of<state::Subnet>(context.account(), [&](const state::Subnet& subnet) {
-    if (!subnet.is_default || (!zone.empty() && subnet.zone != zone)) return;
-    if (!zone.empty()) {
-      found = &subnet;
-      return;
-    }
-    const auto free = count_free_addresses(world, subnet);
-    if (free > most_free) {
-      most_free = free;
-      found = &subnet;
-    }
+    if (subnet.is_default && (zone.empty() || subnet.zone == zone)) subnets.emplace_back(addresses_handed_out(world, subnet), &subnet);
   });
-  return found;
+  // Without a zone: of those with room, where the fewest addresses were handed out. Nothing here counts instances: a launch costs the
+  // same in a full account.
+  std::stable_sort(subnets.begin(), subnets.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [handed_out, subnet] : subnets)
+    if (has_free_addresses(world, *subnet, count)) return subnet;
+  return subnets.empty() ? nullptr : subnets.front().second;
 }
 
 void read_place(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
@@ -125,7 +119,7 @@ void read_place(const state::World& world, const Context& context, const RunInst
     if (!zone.empty() && subnet->zone != zone)
       throw wire::invalid_parameter_value(fmt::format("The availability zone '{}' is not the subnet's, which is '{}'", zone, subnet->zone));
   } else {
-    subnet = default_subnet(world, context, zone);
+    subnet = default_subnet(world, context, zone, launch.most);
     if (subnet == nullptr) throw wire::ApiError(400, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
   }
   launch.subnet = *subnet;

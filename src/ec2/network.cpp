@@ -70,6 +70,21 @@ void make_default_network(state::Transaction& transaction, const std::string& ac
   transaction.put(std::move(vpc));
 }
 
+std::uint64_t addresses_handed_out(const state::World& world, const state::Subnet& subnet) {
+  return cursor(world, "private-address-cursor/" + subnet.id);
+}
+
+bool has_free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t count) {
+  const auto block = *parse_ipv4_block(subnet.cidr);
+  const auto usable = block.size() - kept_low - kept_high;
+  const auto start = addresses_handed_out(world, subnet);
+  for (std::uint64_t i = 0; i < usable && count > 0; ++i) {
+    const auto address = format_ipv4(block.base + static_cast<std::uint32_t>(kept_low + (start + i) % usable));
+    if (!is_private_address_used(world, subnet.vpc_id, address)) --count;
+  }
+  return count <= 0;
+}
+
 std::string take_private_address(state::Transaction& transaction, const state::Subnet& subnet) {
   const auto block = *parse_ipv4_block(subnet.cidr);
   const auto usable = block.size() - kept_low - kept_high;

@@ -20,6 +20,10 @@ void check_private_address(const state::World& world, const state::Subnet& subne
 // A free address of the installation's pool. Throws InsufficientAddressCapacity when there is none.
 std::string take_public_address(state::Transaction& transaction);
 
+// How far take_private_address has come in the subnet since it last began at its start.
+std::uint64_t addresses_handed_out(const state::World& world, const state::Subnet& subnet);
+// Quick while there are many; count_free_addresses looks at every interface of the account.
+bool has_free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t count);
 std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet);
 
 // "ip-172-31-0-5.ec2.internal", "ec2-198-18-0-5.compute-1.amazonaws.com"; empty for an empty address.
