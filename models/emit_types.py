@@ -210,9 +210,12 @@ class ServiceTypes:
         required = self.model.shapes[shape].get("required", [])
         body = []
         for name, ref in self.model.shapes[shape].get("members", {}).items():
-            body += self.read_member(name, ref, self.model.parameter_name(name, ref), name in required)
-            for alias in self.model.aliases.get((shape, name), []):
+            aliases = self.model.aliases.get((shape, name), [])
+            body += self.read_member(name, ref, self.model.parameter_name(name, ref), name in required and not aliases)
+            for alias in aliases:
                 body += self.read_member(name, ref, alias, False)
+            if aliases and name in required:
+                body.append(f'  if (!out.{snake_case(name)}) node.missing("{self.model.parameter_name(name, ref)}");')
         if not body:
             return f"void read(const QueryNode&, {self.name(shape)}&) {{}}\n"
         return "\n".join([f"void read(const QueryNode& node, {self.name(shape)}& out) {{"] + body + ["}\n"])
@@ -228,7 +231,9 @@ class ServiceTypes:
             return lines + [f"  if (!{target}) {missing}"] if required else lines
         function = {"integer": "read_int32_member", "blob": "read_blob_member"}.get(kind, "read_member")
         extra = f", TimeFormat::{self.time_format(ref)}" if kind == "timestamp" and self.time_format(ref) != "iso8601" else ""
-        call = f'{function}(node, "{wire}", {target}{extra})'
+        *above, leaf = wire.split(".")
+        node = "node" + "".join(f'.child("{segment}")' for segment in above)
+        call = f'{function}({node}, "{leaf}", {target}{extra})'
         return [f"  if (!{call}) {missing}"] if required else [f"  {call};"]
 
     def read_into(self, node, target, ref, indent, depth):

@@ -194,8 +194,9 @@ void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
 void FrontDoor::run_work(const std::shared_ptr<Pending>& pending) {
   const bool taken = workers_.submit([this, pending] {
     try {
-      if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+      // The handler checks, sees that it is a dry run, and changes nothing.
       pending->invocation->work(*pending->context);
+      if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
       answer(*pending);
     } catch (...) {
       answer_failure(*pending, std::current_exception());

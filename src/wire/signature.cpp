@@ -143,8 +143,10 @@ enum class Manner { ec2, query, s3 };
 
 Manner manner_of(const Claim& claim, const Pairs& parameters) {
   if (claim.service == "s3") return Manner::s3;
-  if (!claim.service.empty()) return claim.service == "ec2" ? Manner::ec2 : Manner::query;
-  // Without a scope the API's version tells them apart: sts, iam, autoscaling, monitoring, sns, elasticloadbalancing.
+  if (claim.service == "ec2") return Manner::ec2;
+  constexpr std::array<std::string_view, 6> names{"sts", "iam", "autoscaling", "monitoring", "sns", "elasticloadbalancing"};
+  if (std::find(names.begin(), names.end(), claim.service) != names.end()) return Manner::query;
+  // Without a scope, or with what boto 2 takes from a host's name, the API's version tells them apart.
   constexpr std::array<std::string_view, 7> others{"2011-06-15", "2010-05-08", "2011-01-01", "2010-08-01",
                                                    "2010-03-31", "2012-06-01", "2015-12-01"};
   return std::find(others.begin(), others.end(), find(parameters, "Version")) == others.end() ? Manner::ec2 : Manner::query;

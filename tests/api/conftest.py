@@ -57,6 +57,13 @@ class Answer:
         return "".join(self.texts(".//Error/Code"))
 
 
+class ClassicConnection(boto.ec2.connection.EC2Connection):
+    """boto 2 signing as it did in the guide's days; its last release uses version 4."""
+
+    def _required_auth_capability(self):
+        return ["ec2"]
+
+
 class Daemon:
     def __init__(self, process, endpoint, home):
         self.process, self.endpoint, self.home = process, endpoint, home
@@ -74,11 +81,11 @@ class Daemon:
             config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=30),
         )
 
-    def old_client(self, keys=None):
+    def old_client(self, keys=None, kind=ClassicConnection):
         """boto 2 with the API version of the guide and signature version 2."""
         keys = keys or self.keys
         where = urllib.parse.urlsplit(self.endpoint)
-        connection = boto.ec2.connection.EC2Connection(
+        connection = kind(
             aws_access_key_id=keys.key_id,
             aws_secret_access_key=keys.secret,
             is_secure=False,
@@ -119,7 +126,7 @@ class Daemon:
         return Keys(fields["account"], fields["access key"], fields["secret"])
 
 
-def wait_for_ready(process, seconds):
+def wait_for_ready(process, seconds, log):
     """The endpoint out of the line 'ready endpoint=http://…'."""
     deadline = time.monotonic() + seconds
     seen = b""
@@ -134,7 +141,7 @@ def wait_for_ready(process, seconds):
                 break
         if process.poll() is not None:
             break
-    raise RuntimeError(f"brumed was not ready (exit code {process.poll()}): {seen.decode(errors='replace')}")
+    raise RuntimeError(f"brumed was not ready (exit code {process.poll()}): {pathlib.Path(log.name).read_text(errors='replace')}")
 
 
 @contextlib.contextmanager
@@ -149,7 +156,7 @@ def started_daemon(*options):
         stdout=subprocess.PIPE, stderr=log, env={**os.environ, "TMPDIR": folder},
     )
     try:
-        endpoint = wait_for_ready(process, 60)
+        endpoint = wait_for_ready(process, 60, log)
         (home,) = pathlib.Path(folder).glob("brume-simulation-*")
         yield Daemon(process, endpoint, str(home))
         assert process.poll() is None, "brumed ended during the tests"
@@ -176,12 +183,13 @@ def started_real_daemon(*options):
     if os.geteuid() != 0:
         pytest.skip("a daemon that is not a simulation needs root")
     home = tempfile.mkdtemp(prefix="brume-api-", dir="/tmp")
+    os.chmod(home, 0o711)  # the users of machines pass through
     log = open(os.path.join(home, "log"), "wb")
     process = subprocess.Popen(
         [BIN / "brumed", "--home", home, "--port", "0", "--accelerator", "tcg", "--verbose", *options], stdout=subprocess.PIPE, stderr=log
     )
     try:
-        running = Daemon(process, wait_for_ready(process, 60), home)
+        running = Daemon(process, wait_for_ready(process, 60, log), home)
         output = running.brume("env")
         fields = dict(re.findall(r"^export (\w+)=(.*)$", output, re.MULTILINE))
         running.keys = Keys("", fields["AWS_ACCESS_KEY_ID"], fields["AWS_SECRET_ACCESS_KEY"])

@@ -1,0 +1,159 @@
+"""Images as boto3 sees them: describing, registering from a snapshot, deregistering."""
+import pytest
+
+from conftest import wait_until
+
+MISSING = "ami-0123456789abcdef0"
+
+
+def names(ec2, **parameters):
+    return sorted(image["Name"] for image in ec2.describe_images(**parameters)["Images"])
+
+
+def by(name, *values):
+    return {"Filters": [{"Name": name, "Values": list(values)}]}
+
+
+@pytest.fixture
+def snapshot(ec2, ami):
+    """Of a starter image, which is another account's and public."""
+    return ec2.describe_images(ImageIds=[ami])["Images"][0]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+
+
+def test_starter_images(ec2, ami):
+    (image,) = ec2.describe_images(ImageIds=[ami])["Images"]
+    assert image["Name"] == "tiny" and image["State"] == "available" and image["Public"] is True and image["ImageType"] == "machine"
+    assert image["RootDeviceType"] == "ebs" and image["RootDeviceName"] == "/dev/sda1" and image["VirtualizationType"] == "hvm"
+    (mapping,) = image["BlockDeviceMappings"]
+    assert mapping["DeviceName"] == "/dev/sda1" and mapping["Ebs"]["VolumeSize"] == 1 and mapping["Ebs"]["SnapshotId"].startswith("snap-")
+    assert image["OwnerId"] != "123456789012" and image["ImageLocation"] == image["OwnerId"] + "/tiny"
+    assert names(ec2) == ["classic-linux-i386", "debian-12-amd64", "fedora-40-x86_64", "tiny", "ubuntu-24.04-amd64"]
+
+
+def test_filters(ec2, ami, refused):
+    assert names(ec2, **by("name", "tiny")) == ["tiny"]
+    assert names(ec2, **by("name", "*-amd64")) == ["debian-12-amd64", "ubuntu-24.04-amd64"]
+    assert names(ec2, **by("architecture", "i386")) == ["classic-linux-i386"]
+    assert names(ec2, **by("image-id", ami)) == ["tiny"]
+    assert names(ec2, **by("root-device-name", "/dev/xvda")) == ["debian-12-amd64"]
+    assert names(ec2, **by("block-device-mapping.volume-size", "6")) == ["fedora-40-x86_64"]
+    assert names(ec2, **by("state", "pending", "failed")) == [] and len(names(ec2, **by("is-public", "true"))) == 5
+    with refused("InvalidParameterValue"):
+        names(ec2, **by("colour", "red"))
+
+
+def test_owners_and_users(ec2, ami, query):
+    (owner,) = {image["OwnerId"] for image in ec2.describe_images()["Images"]}
+    assert len(names(ec2, Owners=[owner])) == 5 and names(ec2, Owners=["self"]) == [] and names(ec2, Owners=["999999999999"]) == []
+    assert len(names(ec2, Owners=["self", owner])) == 5
+    assert len(names(ec2, ExecutableUsers=["all"])) == 5 and names(ec2, ExecutableUsers=["self"]) == []
+    assert len(query("DescribeImages", parameters={"Owner.1": owner}).texts(".//imageId")) == 5
+
+
+def test_ids_that_are_not_there(ec2, ami, refused):
+    with refused("InvalidAMIID.NotFound"):
+        ec2.describe_images(ImageIds=[ami, MISSING])
+    for malformed in ("ami-1", "i-0123456789abcdef0", "ami", ""):
+        with refused("InvalidAMIID.Malformed"):
+            ec2.describe_images(ImageIds=[malformed])
+        with refused("InvalidAMIID.Malformed"):
+            ec2.deregister_image(ImageId=malformed)
+    with refused("InvalidAMIID.NotFound"):
+        ec2.deregister_image(ImageId=MISSING)
+
+
+def test_pages(query, ami):
+    """This boto3 does not know pages of images yet; today's clients do."""
+    now = {"version": "2016-11-15", "MaxResults": "3"}
+    first = query("DescribeImages", **now)
+    (token,) = first.texts("nextToken")
+    second = query("DescribeImages", NextToken=token, **now)
+    assert len(first.texts(".//imageId")) == 3 and len(second.texts(".//imageId")) == 2 and second.texts("nextToken") == []
+    assert len(set(first.texts(".//imageId") + second.texts(".//imageId"))) == 5
+
+
+def test_another_accounts_image_is_not_ours_to_remove(ec2, ami, refused):
+    with refused("AuthFailure"):
+        ec2.deregister_image(ImageId=ami)
+    assert "tiny" in names(ec2)
+
+
+@pytest.mark.parametrize(
+    "code, parameters",
+    [
+        ("InvalidAMIName.Malformed", {"Name": "a"}),
+        ("InvalidAMIName.Malformed", {"Name": "x" * 129}),
+        ("InvalidAMIName.Malformed", {"Name": "semi;colon"}),
+        ("UnsupportedOperation", {"Name": "mine", "ImageLocation": "bucket/image.manifest.xml"}),
+        ("UnsupportedOperation", {"Name": "mine", "Architecture": "arm64"}),
+        ("UnsupportedOperation", {"Name": "mine", "BootMode": "uefi"}),
+        ("InvalidBlockDeviceMapping", {"Name": "mine"}),
+        ("InvalidSnapshot.NotFound", {"Name": "mine", "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": "snap-0123456789abcdef0"}}]}),
+    ],
+    ids=str,
+)
+def test_what_may_not_be_registered(ec2, refused, code, parameters):
+    with refused(code):
+        ec2.register_image(**parameters)
+    assert names(ec2, Owners=["self"]) == []
+
+
+def test_a_name_is_needed(query):
+    assert query("RegisterImage", RootDeviceName="/dev/sda1").code == "MissingParameter"
+
+
+def test_another_accounts_snapshot_cannot_be_registered(ec2, snapshot, refused):
+    with refused("InvalidSnapshot.NotFound"):
+        ec2.register_image(Name="mine", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": snapshot}}])
+
+
+@pytest.fixture
+def imported(daemon, ec2, tmp_path):
+    """An image of the account's own, brought in by the operator: what there is to register another from."""
+    (tmp_path / "disk.raw").write_bytes(b"\0" * 65536)
+    daemon.brume("image", "import", str(tmp_path / "disk.raw"), "--name", "imported")
+    return wait_until(lambda: [one for one in ec2.describe_images(Owners=["self"])["Images"] if one["State"] == "available"])[0]
+
+
+def test_register_describe_launch_deregister(ec2, imported, in_state, refused):
+    source = imported["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    device = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": source, "VolumeSize": imported["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] + 2}}
+    made = ec2.register_image(
+        Name="mine", Description="d", Architecture="x86_64", RootDeviceName="/dev/xvda", VirtualizationType="hvm", BlockDeviceMappings=[device]
+    )["ImageId"]
+    (shown,) = ec2.describe_images(ImageIds=[made])["Images"]
+    assert shown["Name"] == "mine" and shown["Description"] == "d" and shown["Public"] is False and shown["State"] == "available"
+    assert shown["OwnerId"] == "123456789012" and shown["RootDeviceName"] == "/dev/xvda" and names(ec2, Owners=["self"]) == ["imported", "mine"]
+    with refused("InvalidAMIName.Duplicate"):
+        ec2.register_image(Name="mine", RootDeviceName="/dev/xvda", BlockDeviceMappings=[device])
+    with refused("InvalidBlockDeviceMapping"):
+        small = {"DeviceName": "/dev/xvda", "Ebs": {**device["Ebs"], "VolumeSize": 0}}
+        ec2.register_image(Name="small", RootDeviceName="/dev/other", BlockDeviceMappings=[small])
+    (instance,) = ec2.run_instances(ImageId=made, MinCount=1, MaxCount=1, InstanceType="t2.micro")["Instances"]
+    (running,) = in_state("running", instance["InstanceId"])
+    (volume,) = ec2.describe_volumes()["Volumes"]
+    assert volume["Size"] == device["Ebs"]["VolumeSize"] and volume["Attachments"][0]["Device"] == "/dev/xvda"
+    ec2.deregister_image(ImageId=made)
+    assert names(ec2, Owners=["self"]) == ["imported"]
+    with refused("InvalidAMIID.NotFound"):
+        ec2.describe_images(ImageIds=[made])
+    with refused("InvalidAMIID.NotFound"):
+        ec2.run_instances(ImageId=made, MinCount=1, MaxCount=1)
+    with refused("InvalidAMIID.NotFound"):
+        ec2.deregister_image(ImageId=made)
+    # What runs of it runs on.
+    assert in_state("running", running["InstanceId"])[0]["ImageId"] == made
+    assert ec2.register_image(Name="mine", RootDeviceName="/dev/xvda", BlockDeviceMappings=[device])["ImageId"] != made
+
+
+def test_a_private_image_is_nobody_elses(ec2, other, imported, refused):
+    assert imported["Public"] is False and "imported" not in names(other)
+    with refused("InvalidAMIID.NotFound"):
+        other.describe_images(ImageIds=[imported["ImageId"]])
+    with refused("InvalidAMIID.NotFound"):
+        other.run_instances(ImageId=imported["ImageId"], MinCount=1, MaxCount=1)
+    with refused("InvalidAMIID.NotFound"):
+        other.deregister_image(ImageId=imported["ImageId"])
+    with refused("InvalidSnapshot.NotFound"):
+        source = imported["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+        other.register_image(Name="stolen", RootDeviceName="/dev/sda1", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": source}}])
