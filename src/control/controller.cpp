@@ -51,8 +51,11 @@ void Controller::power_off(milliseconds patience) {
   const auto running = instances_->running_machines();
   for (const auto& id : running) [[maybe_unused]] const auto pressed = engines_.hypervisor.press_power_button(id);
   instances_->wait_until_down(patience);
-  for (const auto& id : running)
+  for (const auto& id : running) {
     if (auto killed = engines_.hypervisor.kill(id); !killed) log::error("compute", "cannot end {}: {}", id, killed.error().message);
+    // Its last words would say at the next start that the guest wanted to end; it was us.
+    [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(id);
+  }
   if (auto removed = engines_.network.remove_everything(); !removed) log::error("network", "{}", removed.error().message);
 }
 

@@ -8,6 +8,9 @@ using state::InstanceState;
 
 namespace {
 
+// How long a machine that a full disk paused waits before it tries again.
+constexpr milliseconds resume_pause = seconds(3);
+
 // The firmware's uuid: "ec2" and the digits of the instance id, so that it is the same at every start.
 std::string machine_uuid(const std::string& instance_id) {
   std::string digits = "ec2";
@@ -83,7 +86,8 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
       break;
     case MachineEvent::io_error:
       log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
-      break;
+      // Not at once: there is no more room than a moment ago.
+      return wake_(queue_key(*instance), resume_pause);
     case MachineEvent::guest_reset:
     case MachineEvent::resumed: return;
   }
@@ -260,7 +264,7 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
     if (!state || *state != compute::MachineState::paused) return;
     // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.
     [[maybe_unused]] const auto resumed = engines_.hypervisor.resume(instance.id);
-    wake_(queue_key(instance), seconds(5));
+    wake_(queue_key(instance), resume_pause);
     return;
   }
   if (now.ended) return handle_end(instance, now);
