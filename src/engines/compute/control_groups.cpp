@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
 #include "base/descriptor.hpp"
@@ -18,6 +19,8 @@ bool tell(const std::string& path, const std::string& text) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
+
+bool has_processes(const std::string& group) { return !read_file(group + "/cgroup.procs").value_or("").empty(); }
 
 }  // namespace
 
@@ -51,9 +54,15 @@ void ControlGroups::leave(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   for (const auto& hierarchy : hierarchies_) {
     const auto ours = hierarchy.folder + "/" + mark_;
-    ::rmdir((ours + "/" + id).c_str());
+    // The kernel may count a process that has just ended for a moment more.
+    if (::rmdir((ours + "/" + id).c_str()) != 0 && errno == EBUSY) left_over_ = true;
     ::rmdir(ours.c_str());  // stays while another machine is in it
   }
+}
+
+bool ControlGroups::tidy() const {
+  if (left_over_.exchange(false)) sweep();
+  return !left_over_;
 }
 
 void ControlGroups::sweep() const {
@@ -63,7 +72,7 @@ void ControlGroups::sweep() const {
     std::error_code code;
     // The kernel lets only empty ones go.
     for (const auto& entry : std::filesystem::directory_iterator(ours, code))
-      if (entry.is_directory(code)) ::rmdir(entry.path().c_str());
+      if (entry.is_directory(code) && ::rmdir(entry.path().c_str()) != 0 && errno == EBUSY && !has_processes(entry.path().string())) left_over_ = true;
     ::rmdir(ours.c_str());
   }
 }

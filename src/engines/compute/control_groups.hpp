@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -21,6 +22,8 @@ class ControlGroups {
   void enter(const std::string& id, pid_t process, std::int64_t processors) const;
   // When its process has ended.
   void leave(const std::string& id) const;
+  // Removes what leave could not remove at once; false: it still cannot. The daemon calls it every second.
+  bool tidy() const;
   // Removes the groups that hold no process any more.
   void sweep() const;
 
@@ -31,6 +34,7 @@ class ControlGroups {
     std::int64_t weight_of_one;
   };
   mutable std::mutex mutex_;  // the last one out removes the common folder: not while another comes in
+  mutable std::atomic<bool> left_over_{false};
   std::string mark_;
   std::vector<Hierarchy> hierarchies_;
 };

@@ -114,8 +114,10 @@ void Machine::resumed_with(const std::string& status) {
     if (is_fault(status)) fault_ = "QEMU halted the guest: " + status;
     ending_since_ = std::chrono::steady_clock::now();
   }
-  if (status == "io-error") report(MachineEvent::io_error, "the guest stands still since a disk of the host failed or was full");
-  on_tick();
+  loop_.post([self = shared_from_this(), status] {
+    if (status == "io-error") self->report(MachineEvent::io_error, "the guest stands still since a disk of the host failed or was full");
+    self->on_tick();
+  });
 }
 
 MachineState Machine::state() const {

@@ -43,7 +43,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10), int handed_over = -1);
   // The processors run for the first time: from here on events are reported.
   void started();
-  // What a machine that ran before this daemon says of itself: reports what was missed.
+  // What a machine that ran before this daemon says of itself; what was missed is reported on the loop's thread.
   void resumed_with(const std::string& status);
 
   MachineState state() const;

@@ -60,6 +60,7 @@ class QemuHypervisor final : public Hypervisor {
   ~QemuHypervisor() override {
     for (const auto& machine : machines()) machine->let_go();
     loop_->stop();
+    for (int turn = 0; turn < 50 && !groups_.tidy(); ++turn) std::this_thread::sleep_for(milliseconds(5));
   }
 
   Description describe() const override { return description_; }
@@ -174,6 +175,7 @@ void QemuHypervisor::report(MachineReport what) {
 }
 
 void QemuHypervisor::tick() {
+  groups_.tidy();
   for (const auto& machine : machines()) {
     if (machine->ended()) {
       // Its folder says all there is to know; only what nobody has replaced meanwhile goes.
@@ -397,8 +399,8 @@ bool QemuHypervisor::take_up(const std::string& id) {
     return false;
   }
   if (!status) log::warning("compute", "{} runs but its monitor does not answer: {}", id, status.error().message);
-  loop_->post([machine, text = status ? status->field("status") : "running"] { machine->resumed_with(text); });
-  return !status || machine->state() != MachineState::ended;
+  machine->resumed_with(status ? status->field("status") : "running");
+  return machine->state() != MachineState::ended;
 }
 
 // It ended while no daemon watched, or before the last one could tell: said (again) now.
