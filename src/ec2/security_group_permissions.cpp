@@ -173,12 +173,31 @@ wire::ec2::RevokeSecurityGroupIngressResponse revoke_ingress(state::Transaction&
   return response;
 }
 
+wire::ec2::AuthorizeSecurityGroupEgressResponse authorize_egress(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::AuthorizeSecurityGroupEgressRequest& request) {
+  const auto& group = find_group(transaction.world(), context.account(), request.group_id, std::nullopt);
+  wire::ec2::AuthorizeSecurityGroupEgressResponse response;
+  response.security_group_rules =
+      authorize(transaction, context, group, &SecurityGroup::egress, permissions_asked(request), request.tag_specifications);
+  return response;
+}
+
+wire::ec2::RevokeSecurityGroupEgressResponse revoke_egress(state::Transaction& transaction, const Context& context,
+                                                           const wire::ec2::RevokeSecurityGroupEgressRequest& request) {
+  const auto& group = find_group(transaction.world(), context.account(), request.group_id, std::nullopt);
+  wire::ec2::RevokeSecurityGroupEgressResponse response;
+  response.revoked_security_group_rules = revoke(transaction, context, group, &SecurityGroup::egress, request);
+  return response;
+}
+
 }  // namespace
 
 std::vector<service::Action> security_group_permission_actions() {
   return {
       service::write_action("AuthorizeSecurityGroupIngress", authorize_ingress),
       service::write_action("RevokeSecurityGroupIngress", revoke_ingress),
+      service::write_action("AuthorizeSecurityGroupEgress", authorize_egress),
+      service::write_action("RevokeSecurityGroupEgress", revoke_egress),
   };
 }
 

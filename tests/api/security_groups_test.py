@@ -184,6 +184,21 @@ def test_sixty_rules(ec2, web, refused):
         ec2.authorize_security_group_ingress(GroupId=web, IpPermissions=[tcp(61)])
 
 
+def test_egress_as_terraform_sets_it(ec2, web, refused):
+    everything = {"IpProtocol": "-1", "IpRanges": ANYONE}
+    gone = ec2.revoke_security_group_egress(GroupId=web, IpPermissions=[everything])
+    assert gone["Return"] is True
+    with refused("InvalidPermission.NotFound"):
+        ec2.revoke_security_group_egress(GroupId=web, IpPermissions=[{"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}])
+    assert group(ec2, web)["IpPermissionsEgress"] == []
+    (rule,) = ec2.authorize_security_group_egress(GroupId=web, IpPermissions=[tcp(443)])["SecurityGroupRules"]
+    assert rule["IsEgress"] is True
+    assert [one["ToPort"] for one in group(ec2, web)["IpPermissionsEgress"]] == [443]
+    assert group(ec2, web)["IpPermissions"] == []
+    ec2.revoke_security_group_egress(GroupId=web, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    assert group(ec2, web)["IpPermissionsEgress"] == []
+
+
 def test_delete(ec2, web, refused):
     app = ec2.create_security_group(GroupName="app", Description="d")["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=app, IpPermissions=[tcp(80, UserIdGroupPairs=[{"GroupId": web}])])
@@ -286,6 +301,7 @@ def test_boto2_errors_of_the_time(old, refused):
 def test_the_guides_requests(query):
     made = query("CreateSecurityGroup", GroupName="WebServers", GroupDescription="Web")
     (group_id,) = made.texts("groupId")
+    assert made.texts("return") == ["true"]
     rule = {"IpPermissions.1.IpProtocol": "tcp", "IpPermissions.1.FromPort": "80", "IpPermissions.1.ToPort": "80",
             "IpPermissions.1.IpRanges.1.CidrIp": "0.0.0.0/0"}
     assert query("AuthorizeSecurityGroupIngress", parameters=rule, GroupName="WebServers").texts("return") == ["true"]

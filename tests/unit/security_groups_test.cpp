@@ -230,6 +230,22 @@ TEST_F(SecurityGroups, SixtyRulesOfEachKind) {
   EXPECT_EQ(count(ingress(id), "cidrIp"), 60u);
 }
 
+TEST_F(SecurityGroups, WhatGoesOutHasRulesToo) {
+  const auto id = create("web");
+  const auto all_out = "GroupId=" + id + "&IpPermissions.1.IpProtocol=-1&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0";
+  EXPECT_EQ(code("AuthorizeSecurityGroupEgress", all_out), "InvalidPermission.Duplicate");
+  const auto revoked = call("RevokeSecurityGroupEgress", all_out);
+  EXPECT_EQ(first(revoked, "return"), "true");
+  EXPECT_EQ(first(revoked, "isEgress"), "true");
+  EXPECT_EQ(code("RevokeSecurityGroupEgress", all_out), "InvalidPermission.NotFound");
+  EXPECT_EQ(first(describe(id), "ipPermissionsEgress"), "");
+  const auto made = call("AuthorizeSecurityGroupEgress", "GroupId=" + id + "&" + open(443));
+  EXPECT_EQ(first(made, "isEgress"), "true");
+  EXPECT_EQ(all(first(describe(id), "ipPermissionsEgress"), "toPort"), std::vector<std::string>{"443"});
+  EXPECT_EQ(ingress(id), "");
+  EXPECT_EQ(code("RevokeSecurityGroupEgress", "GroupId=" + id + "&SecurityGroupRuleId.1=" + first(made, "securityGroupRuleId")), "");
+}
+
 TEST_F(SecurityGroups, RulesHaveTags) {
   const auto id = create("web");
   const auto answer =
