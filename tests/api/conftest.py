@@ -67,6 +67,7 @@ class ClassicConnection(boto.ec2.connection.EC2Connection):
 class Daemon:
     def __init__(self, process, endpoint, home):
         self.process, self.endpoint, self.home = process, endpoint, home
+        self.end_asked = False
         # In simulation an access key that nobody made belongs to this account.
         self.keys = Keys("123456789012", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
@@ -114,6 +115,10 @@ class Daemon:
         with urllib.request.urlopen(request, timeout=30) as response:
             assert response.status == 200
 
+    def end(self):
+        self.end_asked = True
+        return ended(self.process)
+
     def brume(self, *arguments):
         """What the operator's command prints."""
         return subprocess.run(
@@ -158,8 +163,9 @@ def started_daemon(*options):
     try:
         endpoint = wait_for_ready(process, 60, log)
         (home,) = pathlib.Path(folder).glob("brume-simulation-*")
-        yield Daemon(process, endpoint, str(home))
-        assert process.poll() is None, "brumed ended during the tests"
+        running = Daemon(process, endpoint, str(home))
+        yield running
+        assert running.end_asked or process.poll() is None, "brumed ended during the tests"
     finally:
         ended(process)
         log.close()
