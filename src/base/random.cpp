@@ -76,7 +76,7 @@ std::string make_uuid(Random& random) {
   std::string id;
   id.reserve(36);
   size_t done = 0;
-  for (const size_t length : {4, 2, 2, 2, 6}) {
+  for (const size_t length : {4u, 2u, 2u, 2u, 6u}) {
     if (!id.empty()) id += '-';
     append_hex(id, std::span(bytes).subspan(done, length));
     done += length;
