@@ -37,8 +37,8 @@ class QmpClientTest : public ::testing::Test {
   }
   void TearDown() override {
     if (client_) client_->close();
-    peer_.close();
     if (player_.joinable()) player_.join();
+    peer_.close();
     if (loop_) loop_->stop();
   }
 

@@ -121,8 +121,7 @@ Result<QmpMessage> QmpClient::execute(std::string_view name, std::string_view ar
     id = ++last_id_;
     pending_[id];
   }
-  Result<void> sent = fail(ErrorKind::timed_out, "QEMU's monitor does not read");
-  if (const std::unique_lock turn(sending_, deadline); turn) sent = send(qmp_command(name, arguments, id), handed_over, deadline);
+  const auto sent = send(qmp_command(name, arguments, id), handed_over, deadline, deadline);
   std::unique_lock lock(mutex_);
   if (sent) changed_.wait_until(lock, deadline, [&] { return pending_[id].done || closed_; });
   const auto outcome = std::move(pending_[id]);
@@ -140,12 +139,26 @@ void QmpClient::post(std::string_view name, std::string_view arguments) {
     if (closed_) return;
     id = ++last_id_;
   }
-  // Another thread holds the wire for microseconds, unless QEMU does not read; then there is no use in waiting.
-  const std::unique_lock turn(sending_, milliseconds(5));
-  if (turn) [[maybe_unused]] const auto sent = send(qmp_command(name, arguments, id), -1, std::chrono::steady_clock::now());
+  // Another thread takes microseconds for its turn, unless QEMU does not read; then there is no use in waiting.
+  const auto now = std::chrono::steady_clock::now();
+  [[maybe_unused]] const auto sent = send(qmp_command(name, arguments, id), -1, now + milliseconds(5), now);
 }
 
-Result<void> QmpClient::send(std::string_view line, int handed_over, SteadyTime deadline) {
+Result<void> QmpClient::send(std::string_view line, int handed_over, SteadyTime turn, SteadyTime deadline) {
+  {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_until(lock, turn, [&] { return !sending_ || closed_; })) return fail(ErrorKind::timed_out, "QEMU's monitor does not read");
+    if (closed_) return fail(ErrorKind::broken, why_closed_);
+    sending_ = true;
+  }
+  auto written = write(line, handed_over, deadline);
+  const std::lock_guard lock(mutex_);
+  sending_ = false;
+  changed_.notify_all();
+  return written;
+}
+
+Result<void> QmpClient::write(std::string_view line, int handed_over, SteadyTime deadline) {
   bool begun = false;
   while (!line.empty()) {
     const auto done = send_some(socket_.get(), line, begun ? -1 : handed_over);

@@ -50,7 +50,9 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
     Result<QmpMessage> result = QmpMessage{};
   };
 
-  Result<void> send(std::string_view line, int handed_over, std::chrono::steady_clock::time_point deadline);  // sending_ held
+  // One command on the wire at a time: waits for its turn, then for the socket.
+  Result<void> send(std::string_view line, int handed_over, std::chrono::steady_clock::time_point turn, std::chrono::steady_clock::time_point deadline);
+  Result<void> write(std::string_view line, int handed_over, std::chrono::steady_clock::time_point deadline);
   bool read_available();  // false: at the end
   void take_lines();
   void take(QmpMessage message);
@@ -63,11 +65,11 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   std::string received_;     // the loop's thread only
   size_t searched_ = 0;      // up to here received_ has no line end
 
-  std::timed_mutex sending_; // one command on the wire at a time; never held together with mutex_
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_map<std::uint64_t, Pending> pending_;
   std::uint64_t last_id_ = 0;
+  bool sending_ = false;
   bool greeted_ = false;
   bool closed_ = false;
   std::string why_closed_;
