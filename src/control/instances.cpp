@@ -39,6 +39,17 @@ void drop_public_addresses(state::Transaction& transaction, const state::Instanc
   }
 }
 
+// The machine is down: its taps are not wanted any more, which the VPC's reconciler hears of.
+void let_go(state::Transaction& transaction, const state::Instance& instance, bool terminated) {
+  drop_public_addresses(transaction, instance);
+  const auto* dependents = transaction.find<state::Dependents>(instance.key());
+  if (dependents == nullptr) return;
+  auto left = *dependents;
+  left.machine = terminated;
+  left.taps.clear();
+  transaction.put(std::move(left));
+}
+
 }  // namespace
 
 InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
@@ -199,6 +210,7 @@ bool InstanceReconciler::network_is_ready(const state::Instance& instance) {
 bool InstanceReconciler::prepare(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
   spec.id = instance.id;
   spec.uuid = machine_uuid(instance.id);
+  spec.product = instance.type;
   spec.memory_mib = instance.memory_mib;
   spec.processors = instance.processors;
   return make_disks(world, instance, spec) && boot_files(world, instance, spec) && open_taps(world, instance, spec);
@@ -248,7 +260,8 @@ void InstanceReconciler::give_up(const state::Instance& seen, std::string_view c
     bool first_launch = false;
     for (const auto& id : instance.volume_ids)
       if (const auto* volume = transaction.find<state::Volume>(instance.account, id)) first_launch |= volume->state == "creating";
-    become(transaction, instance, first_launch ? InstanceState::shutting_down : InstanceState::stopping);
+    become(transaction, instance, first_launch ? InstanceState::shutting_down : InstanceState::stopped);
+    if (!first_launch) let_go(transaction, instance, false);
     instance.state_reason_code = code;
     instance.state_reason_message = std::string(code) + ": " + why;
     instance.transition_reason = std::string(code) + ": Internal error on launch";
@@ -361,16 +374,9 @@ void InstanceReconciler::settle_stopped(const state::Instance& seen) {
     auto instance = *found;
     const bool terminated = instance.current_state() == InstanceState::shutting_down;
     if (!terminated && instance.current_state() != InstanceState::stopping) return;
-    drop_public_addresses(transaction, instance);
-    // The taps go now; reconciling the VPC strikes nothing off by itself, release() does when they are gone.
+    let_go(transaction, instance, terminated);
     become(transaction, instance, terminated ? InstanceState::terminated : InstanceState::stopped);
     transaction.put(std::move(instance));
-    if (const auto* dependents = transaction.find<state::Dependents>(seen.key())) {
-      auto left = *dependents;
-      left.machine = terminated;
-      left.taps.clear();
-      transaction.put(std::move(left));
-    }
   });
   wake_(queue_key(seen), milliseconds(0));
 }
