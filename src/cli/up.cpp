@@ -197,6 +197,8 @@ int up(const Options& options, const UpOptions& up_options) {
   const AdminClient admin(options.home);
   auto status = admin.get("/status");
   if (!status) return complain(status.error());
+  if (text(*status, "endpoint").starts_with("https"))
+    return complain("the daemon serves HTTPS, which this command does not speak; launch instances with any AWS client instead ('brume env')");
   auto image = provide_image(admin, up_options.image);
   if (!image) return complain(image.error());
   if (up_options.all_images)
