@@ -22,8 +22,9 @@ std::string name_of(const std::string& token) { return "RunInstances:" + token; 
 
 // What may differ between a request and its repetition: how it is addressed and signed.
 bool is_of_the_sending(std::string_view name) {
-  static constexpr std::array<std::string_view, 11> names = {"Action",  "Version",       "AWSAccessKeyId", "Signature",   "SignatureMethod", "SignatureVersion",
-                                                             "Timestamp", "Expires", "SecurityToken",  "ClientToken", "DryRun"};
+  static constexpr std::array<std::string_view, 11> names = {"Action",          "Version",          "AWSAccessKeyId", "Signature",
+                                                             "SignatureMethod", "SignatureVersion", "Timestamp",      "Expires",
+                                                             "SecurityToken",   "ClientToken",      "DryRun"};
   return std::find(names.begin(), names.end(), name) != names.end() || equals_ignoring_case(name.substr(0, 6), "X-Amz-");
 }
 
@@ -69,14 +70,17 @@ std::string find_launched(state::Transaction& transaction, const Context& contex
   const auto* seen = transaction.find<state::ClientToken>(context.account(), name_of(token));
   if (seen == nullptr || is_over(transaction.world(), *seen, transaction.now())) return {};
   if (seen->parameters != digest_of(context))
-    throw wire::ApiError(400, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request.");
+    throw wire::ApiError(400, "IdempotentParameterMismatch",
+                         "The request uses the same client token as a previous, but non-identical request.");
   if (!has_instances(transaction.world(), seen->resource_id))
-    throw wire::ApiError(400, "IdempotentInstanceTerminated",
-                         "The request to launch an instance uses the same client token as a previous request for which the instance has been terminated.");
+    throw wire::ApiError(
+        400, "IdempotentInstanceTerminated",
+        "The request to launch an instance uses the same client token as a previous request for which the instance has been terminated.");
   return seen->resource_id;
 }
 
-void remember_launched(state::Transaction& transaction, const Context& context, const std::string& token, const std::string& reservation_id) {
+void remember_launched(state::Transaction& transaction, const Context& context, const std::string& token,
+                       const std::string& reservation_id) {
   sweep(transaction, context.account(), name_of(token));
   transaction.put(state::ClientToken{context.account(), name_of(token), digest_of(context), reservation_id, transaction.now()});
 }

@@ -11,6 +11,7 @@ namespace brume::ec2 {
 // The reservation that an earlier request of this token made; empty when the token is new. Throws IdempotentParameterMismatch, and
 // IdempotentInstanceTerminated when nothing is left of the reservation.
 std::string find_launched(state::Transaction& transaction, const service::Context& context, const std::string& token);
-void remember_launched(state::Transaction& transaction, const service::Context& context, const std::string& token, const std::string& reservation_id);
+void remember_launched(state::Transaction& transaction, const service::Context& context, const std::string& token,
+                       const std::string& reservation_id);
 
 }  // namespace brume::ec2

@@ -30,13 +30,20 @@ void each_snapshot(const state::Image& image, Add&& add) {
 
 const FilterField<state::Image> image_filters[] = {
     {"architecture", [](const auto& at, auto& out) { out.add(at.record.architecture); }},
-    {"block-device-mapping.device-name", [](const auto& at, auto& out) { for (const auto& d : at.record.block_devices) out.add(d.device); }},
-    {"block-device-mapping.snapshot-id", [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.snapshot_id); }); }},
-    {"block-device-mapping.volume-size", [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.size_gib); }); }},
-    {"block-device-mapping.volume-type", [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.volume_type); }); }},
+    {"block-device-mapping.device-name",
+     [](const auto& at, auto& out) {
+       for (const auto& d : at.record.block_devices) out.add(d.device);
+     }},
+    {"block-device-mapping.snapshot-id",
+     [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.snapshot_id); }); }},
+    {"block-device-mapping.volume-size",
+     [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.size_gib); }); }},
+    {"block-device-mapping.volume-type",
+     [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.volume_type); }); }},
     {"block-device-mapping.delete-on-termination",
      [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.delete_on_termination); }); }},
-    {"block-device-mapping.encrypted", [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.encrypted); }); }},
+    {"block-device-mapping.encrypted",
+     [](const auto& at, auto& out) { each_snapshot(at.record, [&](const auto& d) { out.add(d.encrypted); }); }},
     {"creation-date", [](const auto& at, auto& out) { out.add(at.record.created); }},
     {"description", [](const auto& at, auto& out) { out.add(at.record.description); }},
     {"ena-support", [](const auto& at, auto& out) { out.add(at.record.ena_support); }},
@@ -44,15 +51,27 @@ const FilterField<state::Image> image_filters[] = {
     {"image-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
     {"image-type", [](const auto& at, auto& out) { out.add(at.record.type); }},
     {"is-public", [](const auto& at, auto& out) { out.add(at.record.is_public); }},
-    {"kernel-id", [](const auto& at, auto& out) { if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id); }},
+    {"kernel-id",
+     [](const auto& at, auto& out) {
+       if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id);
+     }},
     {"manifest-location", [](const auto& at, auto& out) { out.add(at.record.location); }},
     {"name", [](const auto& at, auto& out) { out.add(at.record.name); }},
     {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
     {"owner-alias", [](const auto&, auto&) {}},
-    {"platform", [](const auto& at, auto& out) { if (!at.record.platform.empty()) out.add(at.record.platform); }},
-    {"ramdisk-id", [](const auto& at, auto& out) { if (!at.record.ramdisk_id.empty()) out.add(at.record.ramdisk_id); }},
+    {"platform",
+     [](const auto& at, auto& out) {
+       if (!at.record.platform.empty()) out.add(at.record.platform);
+     }},
+    {"ramdisk-id",
+     [](const auto& at, auto& out) {
+       if (!at.record.ramdisk_id.empty()) out.add(at.record.ramdisk_id);
+     }},
     {"root-device-name", [](const auto& at, auto& out) { out.add(at.record.root_device_name); }},
-    {"root-device-type", [](const auto& at, auto& out) { if (at.record.type == "machine") out.add("ebs"); }},
+    {"root-device-type",
+     [](const auto& at, auto& out) {
+       if (at.record.type == "machine") out.add("ebs");
+     }},
     {"state", [](const auto& at, auto& out) { out.add(at.record.state); }},
     {"state-reason-message", [](const auto& at, auto& out) { out.add(at.record.state_reason); }},
     {"virtualization-type", [](const auto& at, auto& out) { out.add(at.record.virtualization_type); }},
@@ -171,11 +190,13 @@ wire::ec2::DescribeImagesResponse describe_images(const state::World& world, con
 // 3 to 128 characters out of letters, digits and ( ) . - / _ and more of EC2's list.
 void check_image_name(const state::World& world, const std::string& account, const std::string& name) {
   const bool fits = name.size() >= 3 && name.size() <= 128 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("()[] ./-'@_:+").find(c) != std::string_view::npos;
-  });
+                      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                             std::string_view("()[] ./-'@_:+").find(c) != std::string_view::npos;
+                    });
   if (!fits)
-    throw wire::ApiError(400, "InvalidAMIName.Malformed",
-                         "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'");
+    throw wire::ApiError(
+        400, "InvalidAMIName.Malformed",
+        "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'");
   world.each_of<state::Image>(account, [&](const state::Image& image) {
     if (image.name == name && image.type == "machine" && image.state != "deregistered" && image.state != "failed")
       throw wire::ApiError(400, "InvalidAMIName.Duplicate", fmt::format("AMI name {} is already in use by AMI {}", name, image.id));
@@ -191,7 +212,10 @@ state::BlockDevice read_mapping(const state::World& world, const std::string& ac
   device.snapshot_id = mapping.ebs->snapshot_id.value_or("");
   device.size_gib = mapping.ebs->volume_size.value_or(0);
   device.volume_type = mapping.ebs->volume_type.value_or("gp2");
+  device.iops = mapping.ebs->iops.value_or(0);
+  device.throughput = mapping.ebs->throughput.value_or(0);
   device.delete_on_termination = mapping.ebs->delete_on_termination.value_or(true);
+  check_volume_type(device);
   if (mapping.ebs->encrypted.value_or(false)) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
   if (device.snapshot_id.empty()) return device;
   const auto* snapshot = world.find<state::Snapshot>(account, device.snapshot_id);
@@ -202,8 +226,8 @@ state::BlockDevice read_mapping(const state::World& world, const std::string& ac
   if (device.size_gib == 0) device.size_gib = snapshot->size_gib;
   if (device.size_gib < snapshot->size_gib)
     throw wire::ApiError(400, "InvalidBlockDeviceMapping",
-                         fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", device.size_gib, device.snapshot_id,
-                                     snapshot->size_gib));
+                         fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", device.size_gib,
+                                     device.snapshot_id, snapshot->size_gib));
   return device;
 }
 
@@ -211,8 +235,9 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
                                                 const wire::ec2::RegisterImageRequest& request) {
   const auto& account = context.account();
   if (request.image_location)
-    throw wire::unsupported_operation("Images whose manifest is in S3 are not supported. Register from a snapshot by BlockDeviceMapping, "
-                                      "or bring a disk image in with 'brume image import'.");
+    throw wire::unsupported_operation(
+        "Images whose manifest is in S3 are not supported. Register from a snapshot by BlockDeviceMapping, "
+        "or bring a disk image in with 'brume image import'.");
   if (!request.name) throw wire::missing_parameter("Name");
   check_image_name(transaction.world(), account, *request.name);
   check_tag_types(request.tag_specifications, {"image", "snapshot"});
@@ -230,17 +255,21 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
   image.sriov_net_support = request.sriov_net_support.value_or("");
   image.created = transaction.now();
   if (image.architecture != "x86_64" && image.architecture != "i386")
-    throw wire::unsupported_operation(fmt::format("The architecture '{}' is not supported: this installation runs i386 and x86_64.", image.architecture));
-  if (image.boot_mode == "uefi") throw wire::unsupported_operation("The boot mode 'uefi' is not supported yet; images boot by legacy BIOS.");
-  for (const auto* id : {&request.kernel_id, &request.ramdisk_id})
-    if (*id) [[maybe_unused]] const auto& boot_image = find_launchable(transaction.world(), account, **id);
+    throw wire::unsupported_operation(
+        fmt::format("The architecture '{}' is not supported: this installation runs i386 and x86_64.", image.architecture));
+  if (image.boot_mode == "uefi")
+    throw wire::unsupported_operation("The boot mode 'uefi' is not supported yet; images boot by legacy BIOS.");
   image.kernel_id = request.kernel_id.value_or("");
   image.ramdisk_id = request.ramdisk_id.value_or("");
-  for (const auto& mapping : request.block_device_mappings) image.block_devices.push_back(read_mapping(transaction.world(), account, mapping));
+  find_boot_image(transaction.world(), account, image.kernel_id, "kernel");
+  find_boot_image(transaction.world(), account, image.ramdisk_id, "ramdisk");
+  for (const auto& mapping : request.block_device_mappings)
+    image.block_devices.push_back(read_mapping(transaction.world(), account, mapping));
   const auto* root = root_device(image);
   if (root == nullptr || root->snapshot_id.empty())
-    throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The root device is not mapped to a snapshot. Give a BlockDeviceMapping with "
-                                                           "Ebs.SnapshotId whose device name is the RootDeviceName.");
+    throw wire::ApiError(400, "InvalidBlockDeviceMapping",
+                         "The root device is not mapped to a snapshot. Give a BlockDeviceMapping with "
+                         "Ebs.SnapshotId whose device name is the RootDeviceName.");
   tag_on_create(transaction, account, image.id, "image", request.tag_specifications);
   wire::ec2::RegisterImageResponse response;
   response.image_id = image.id;
@@ -292,6 +321,24 @@ const state::Image& find_launchable(const state::World& world, const std::string
   if (image->state != "available")
     throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is no longer available", id));
   return *image;
+}
+
+void check_volume_type(const state::BlockDevice& device) {
+  static constexpr std::string_view types[] = {"standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"};
+  const auto& type = device.volume_type;
+  if (std::find(std::begin(types), std::end(types), type) == std::end(types))
+    throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for VolumeType.", type));
+  if (device.iops < 0 || device.throughput < 0) throw wire::invalid_parameter_value("Iops and Throughput must be greater than 0.");
+  if (device.iops > 0 && type != "io1" && type != "io2" && type != "gp3")
+    throw wire::invalid_parameter_combination(fmt::format("The parameter iops is not supported for {} volumes.", type));
+  if (device.throughput > 0 && type != "gp3")
+    throw wire::invalid_parameter_combination(fmt::format("The parameter throughput is not supported for {} volumes.", type));
+}
+
+void find_boot_image(const state::World& world, const std::string& account, const std::string& id, std::string_view type) {
+  if (id.empty()) return;
+  if (find_launchable(world, account, id).type != type)
+    throw wire::invalid_parameter_value(fmt::format("'{}' is not a {} image", id, type));
 }
 
 std::string import_image(state::Transaction& transaction, const ImageImport& import) {

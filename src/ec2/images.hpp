@@ -17,6 +17,12 @@ bool may_launch(const state::Image& image, const std::string& account);
 // and RAM disks have no state but available.
 const state::Image& find_launchable(const state::World& world, const std::string& account, const std::string& id);
 
+// The same for an AKI or ARI of this type ("kernel", "ramdisk") that a machine is to be booted with; an empty id is none.
+void find_boot_image(const state::World& world, const std::string& account, const std::string& id, std::string_view type);
+
+// Throws for a type that there is not, and for iops and throughput that it does not have.
+void check_volume_type(const state::BlockDevice& device);
+
 // An image that the operator brings in; the file is read by control after the transaction.
 struct ImageImport {
   std::string account;
@@ -26,7 +32,7 @@ struct ImageImport {
   std::string root_device_name = "/dev/sda1";
   std::string disk_file;
   std::int64_t least_size_gib = 0;
-  std::string kernel_file;      // both or neither
+  std::string kernel_file;  // both or neither
   std::string ramdisk_file;
   std::string kernel_arguments;
   bool is_public = false;

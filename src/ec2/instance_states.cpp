@@ -59,7 +59,8 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     const auto before = instance.current_state();
-    if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running) throw incorrect_state(instance);
+    if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running)
+      throw incorrect_state(instance);
     if (before == InstanceState::stopped) {
       if (--room < 0) throw instance_limit_exceeded(context, static_cast<std::int64_t>(request.instance_ids.size()));
       start_one(transaction, instance);
@@ -73,16 +74,19 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
 wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction, const Context& context,
                                                 const wire::ec2::StopInstancesRequest& request) {
   if (request.hibernate.value_or(false))
-    throw wire::ApiError(400, "UnsupportedHibernationConfiguration", "The instances were not launched with hibernation, which is not supported.");
+    throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
+                         "The instances were not launched with hibernation, which is not supported.");
   const bool force = request.force.value_or(false) || request.skip_os_shutdown.value_or(false);
   wire::ec2::StopInstancesResponse response;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     const auto before = instance.current_state();
-    if (before == InstanceState::terminated || before == InstanceState::shutting_down || before == InstanceState::pending) throw incorrect_state(instance);
+    if (before == InstanceState::terminated || before == InstanceState::shutting_down || before == InstanceState::pending)
+      throw incorrect_state(instance);
     if (instance.stop_protected)
-      throw wire::ApiError(400, "OperationNotPermitted",
-                           fmt::format("The instance '{}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", instance.id));
+      throw wire::ApiError(
+          400, "OperationNotPermitted",
+          fmt::format("The instance '{}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", instance.id));
     if (before == InstanceState::running || (before == InstanceState::stopping && force)) {
       if (before == InstanceState::running) become(transaction, instance, InstanceState::stopping);
       instance.transition_reason = user_initiated(transaction.now());
@@ -102,9 +106,10 @@ wire::ec2::TerminateInstancesResponse terminate_instances(state::Transaction& tr
     auto instance = *found;
     const auto before = instance.current_state();
     if (instance.termination_protected)
-      throw wire::ApiError(400, "OperationNotPermitted",
-                           fmt::format("The instance '{}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.",
-                                       instance.id));
+      throw wire::ApiError(
+          400, "OperationNotPermitted",
+          fmt::format("The instance '{}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.",
+                      instance.id));
     if (before != InstanceState::terminated && before != InstanceState::shutting_down) {
       become(transaction, instance, InstanceState::shutting_down);
       instance.transition_reason = user_initiated(transaction.now());
@@ -120,7 +125,8 @@ wire::ec2::TerminateInstancesResponse terminate_instances(state::Transaction& tr
 service::Done reboot_instances(state::Transaction& transaction, const Context& context, const wire::ec2::RebootInstancesRequest& request) {
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
-    if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::pending) throw incorrect_state(instance);
+    if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::pending)
+      throw incorrect_state(instance);
     ++instance.reboots_asked;
     transaction.put(std::move(instance));
   }

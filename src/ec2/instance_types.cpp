@@ -23,7 +23,8 @@ std::vector<InstanceType>& catalogue() {
 
 Result<InstanceType> parse_row(std::string_view line) {
   const auto fields = split(line, '\t');
-  if (fields.size() != 9) return fail(ErrorKind::broken, "a line of instance types has 9 fields separated by tabs: \"" + std::string(line) + "\"");
+  if (fields.size() != 9)
+    return fail(ErrorKind::broken, "a line of instance types has 9 fields separated by tabs: \"" + std::string(line) + "\"");
   const auto processors = parse_integer(fields[1]);
   const auto memory = parse_integer(fields[2]);
   const auto disks = parse_integer(fields[6]);
@@ -58,7 +59,9 @@ const FilterField<TypeRecord> filter_fields[] = {
     {"memory-info.size-in-mib", [](const auto& at, auto& out) { out.add(at.record.type->memory_mib); }},
     {"vcpu-info.default-vcpus", [](const auto& at, auto& out) { out.add(at.record.type->processors); }},
     {"processor-info.supported-architecture",
-     [](const auto& at, auto& out) { for (const auto& architecture : at.record.type->architectures) out.add(architecture); }},
+     [](const auto& at, auto& out) {
+       for (const auto& architecture : at.record.type->architectures) out.add(architecture);
+     }},
     {"supported-root-device-type", [](const auto&, auto& out) { out.add("ebs"); }},
     {"supported-usage-class", [](const auto&, auto& out) { out.add("on-demand"); }},
     {"supported-virtualization-type", [](const auto&, auto& out) { out.add("hvm"); }},
@@ -109,7 +112,8 @@ wire::ec2::DescribeInstanceTypesResponse describe_instance_types(const state::Wo
   for (const auto& name : request.instance_types)
     if (find_instance_type(name) == nullptr) unknown.push_back(name);
   if (!unknown.empty())
-    throw wire::ApiError(400, "InvalidInstanceType", fmt::format("The following supplied instance types do not exist: [{}]", fmt::join(unknown, ", ")));
+    throw wire::ApiError(400, "InvalidInstanceType",
+                         fmt::format("The following supplied instance types do not exist: [{}]", fmt::join(unknown, ", ")));
   const FilterSet<TypeRecord> filters(filter_fields, request.filters);
   Page page("DescribeInstanceTypes", request.max_results, request.next_token, {5, 100});
   wire::ec2::DescribeInstanceTypesResponse response;
@@ -136,9 +140,12 @@ Result<void> add_instance_types(std::vector<InstanceType>& types, std::string_vi
     if (trim(line).empty() || line.front() == '#') continue;
     auto row = parse_row(line);
     if (!row) return fail(row.error());
-    const auto at = std::lower_bound(types.begin(), types.end(), row->name, [](const auto& type, const auto& name) { return type.name < name; });
-    if (at != types.end() && at->name == row->name) *at = std::move(*row);
-    else types.insert(at, std::move(*row));
+    const auto at =
+        std::lower_bound(types.begin(), types.end(), row->name, [](const auto& type, const auto& name) { return type.name < name; });
+    if (at != types.end() && at->name == row->name)
+      *at = std::move(*row);
+    else
+      types.insert(at, std::move(*row));
   }
   return {};
 }

@@ -52,9 +52,13 @@ const FilterField<state::Instance> instance_filters[] = {
     {"block-device-mapping.delete-on-termination",
      [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.delete_on_termination); }); }},
     {"block-device-mapping.device-name", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.device); }); }},
-    {"block-device-mapping.status", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.attachment_state); }); }},
+    {"block-device-mapping.status",
+     [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.attachment_state); }); }},
     {"block-device-mapping.volume-id", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.id); }); }},
-    {"client-token", [](const auto& at, auto& out) { if (!at.record.client_token.empty()) out.add(at.record.client_token); }},
+    {"client-token",
+     [](const auto& at, auto& out) {
+       if (!at.record.client_token.empty()) out.add(at.record.client_token);
+     }},
     {"group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
     {"group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
     {"hypervisor", [](const auto&, auto& out) { out.add("xen"); }},
@@ -66,29 +70,50 @@ const FilterField<state::Instance> instance_filters[] = {
     {"instance.group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
     {"instance.group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
     {"ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(public_ip_of(at.record, i)); }); }},
-    {"kernel-id", [](const auto& at, auto& out) { if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id); }},
-    {"key-name", [](const auto& at, auto& out) { if (!at.record.key_name.empty()) out.add(at.record.key_name); }},
+    {"kernel-id",
+     [](const auto& at, auto& out) {
+       if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id);
+     }},
+    {"key-name",
+     [](const auto& at, auto& out) {
+       if (!at.record.key_name.empty()) out.add(at.record.key_name);
+     }},
     {"launch-index", [](const auto& at, auto& out) { out.add(at.record.launch_index); }},
     {"launch-time", [](const auto& at, auto& out) { out.add(at.record.launched); }},
     {"monitoring-state", [](const auto& at, auto& out) { out.add(at.record.monitoring ? "enabled" : "disabled"); }},
-    {"network-interface.network-interface-id", [](const auto& at, auto& out) { for (const auto& id : at.record.interface_ids) out.add(id); }},
+    {"network-interface.network-interface-id",
+     [](const auto& at, auto& out) {
+       for (const auto& id : at.record.interface_ids) out.add(id);
+     }},
     {"network-interface.addresses.private-ip-address",
      [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
     {"network-interface.mac-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.mac); }); }},
     {"network-interface.subnet-id", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.subnet_id); }); }},
     {"network-interface.vpc-id", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.vpc_id); }); }},
     {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
-    {"platform", [](const auto& at, auto& out) { if (!at.record.platform.empty()) out.add(at.record.platform); }},
+    {"platform",
+     [](const auto& at, auto& out) {
+       if (!at.record.platform.empty()) out.add(at.record.platform);
+     }},
     {"private-ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
     {"product-code", [](const auto&, auto&) {}},
-    {"ramdisk-id", [](const auto& at, auto& out) { if (!at.record.ramdisk_id.empty()) out.add(at.record.ramdisk_id); }},
+    {"ramdisk-id",
+     [](const auto& at, auto& out) {
+       if (!at.record.ramdisk_id.empty()) out.add(at.record.ramdisk_id);
+     }},
     {"reason", [](const auto& at, auto& out) { out.add(at.record.transition_reason); }},
     {"reservation-id", [](const auto& at, auto& out) { out.add(at.record.reservation_id); }},
     {"root-device-name", [](const auto& at, auto& out) { out.add(at.record.root_device_name); }},
     {"root-device-type", [](const auto&, auto& out) { out.add("ebs"); }},
     {"source-dest-check", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); }); }},
-    {"state-reason-code", [](const auto& at, auto& out) { if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_code); }},
-    {"state-reason-message", [](const auto& at, auto& out) { if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_message); }},
+    {"state-reason-code",
+     [](const auto& at, auto& out) {
+       if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_code);
+     }},
+    {"state-reason-message",
+     [](const auto& at, auto& out) {
+       if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_message);
+     }},
     {"subnet-id", [](const auto& at, auto& out) { out.add(at.record.subnet_id); }},
     {"tenancy", [](const auto& at, auto& out) { out.add(at.record.tenancy); }},
     {"virtualization-type", [](const auto& at, auto& out) { out.add(at.record.virtualization_type); }},
@@ -149,8 +174,8 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
 
 void describe_network(const state::World& world, const Context& context, const state::Instance& instance, wire::ec2::Instance& item) {
   const auto* primary = primary_interface(world, instance);
-  // A terminated instance has neither addresses nor a place in a VPC any more.
-  if (primary == nullptr) {
+  // A terminated instance has neither addresses nor a place in a VPC any more, though its records may wait to be cleared away.
+  if (primary == nullptr || instance.current_state() == state::InstanceState::terminated) {
     item.private_dns_name = "";
     item.public_dns_name = "";
     return;
@@ -176,6 +201,7 @@ void describe_network(const state::World& world, const Context& context, const s
 }
 
 void describe_disks(const state::World& world, const state::Instance& instance, wire::ec2::Instance& item) {
+  if (instance.current_state() == state::InstanceState::terminated) return;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
     if (volume == nullptr) continue;
@@ -208,7 +234,11 @@ bool is_asked(const std::vector<const state::Instance*>& asked, const state::Ins
 class InstanceFilters {
  public:
   InstanceFilters(const state::World& world, const Context& context, const std::vector<wire::ec2::Filter>& asked)
-      : world_(world), settings_(context.services.settings), names_(only_names(asked, true)), others_(only_names(asked, false)), declared_(instance_filters, others_) {
+      : world_(world),
+        settings_(context.services.settings),
+        names_(only_names(asked, true)),
+        others_(only_names(asked, false)),
+        declared_(instance_filters, others_) {
     for (const auto& filter : names_) detail::check_filter(filter);
   }
   InstanceFilters(const InstanceFilters&) = delete;
@@ -358,15 +388,18 @@ wire::ec2::Reservation describe_reservation(const state::World& world, const Con
   return reservation;
 }
 
-std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account, const std::vector<std::string>& ids) {
+std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account,
+                                                   const std::vector<std::string>& ids) {
   if (ids.empty()) throw wire::missing_parameter("InstanceId");
   std::vector<const state::Instance*> found;
   std::vector<std::string> unknown;
   for (const auto& id : ids) {
     check_id("i", "InstanceID", id);
     const auto* instance = world.find<state::Instance>(account, id);
-    if (instance == nullptr) unknown.push_back(id);
-    else if (!is_asked(found, *instance)) found.push_back(instance);
+    if (instance == nullptr)
+      unknown.push_back(id);
+    else if (!is_asked(found, *instance))
+      found.push_back(instance);
   }
   if (!unknown.empty()) throw ids_not_found("InstanceID", "instance", unknown);
   return found;

@@ -20,7 +20,8 @@ wire::ec2::InstanceState describe_state(state::InstanceState state);
 
 // The account's instances with these ids, in the order asked, each once. Throws MissingParameter, InvalidInstanceID.Malformed,
 // InvalidInstanceID.NotFound.
-std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account, const std::vector<std::string>& ids);
+std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account,
+                                                   const std::vector<std::string>& ids);
 
 // How many more instances the account may have: running or on their way to it, and at all, stopped ones included (OPS-090, OPS-091).
 struct Room {

@@ -1,5 +1,6 @@
 // RunInstances (INS-030, INS-045): what is asked is checked as a whole before anything is changed.
 #include <algorithm>
+#include <set>
 
 #include "base/text.hpp"
 #include "ec2/client_tokens.hpp"
@@ -16,8 +17,8 @@ namespace {
 using service::Context;
 using wire::ec2::RunInstancesRequest;
 
-constexpr size_t user_data_limit = 16 * 1024;   // raw bytes (OPS-136)
-constexpr std::int64_t launch_limit = 1000;     // instances in one request
+constexpr size_t user_data_limit = 16 * 1024;  // raw bytes (OPS-136)
+constexpr std::int64_t launch_limit = 1000;    // instances in one request
 
 // Everything that the request means, looked up and checked.
 struct Launch {
@@ -30,7 +31,6 @@ struct Launch {
   std::string private_ip;
   bool public_address = false;
   std::string interface_description;
-  bool interface_deleted = true;
   std::vector<state::BlockDevice> disks;  // the root first
   std::string user_data;
   std::int64_t least = 1;
@@ -38,10 +38,19 @@ struct Launch {
   std::string zone;
 };
 
+void refuse(bool asked, std::string_view what) {
+  if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
+}
+
+void refuse_placement(const wire::ec2::Placement& placement) {
+  refuse(placement.tenancy && *placement.tenancy != "default", "Tenancy other than 'default'");
+  refuse(placement.host_id || placement.host_resource_group_arn || placement.affinity, "Placement on a dedicated host");
+  refuse(!placement.group_name.value_or("").empty() || placement.group_id || placement.partition_number || placement.spread_domain,
+         "A placement group");
+}
+
+// Nothing that is asked for is silently left out: only what Brume gives anyway, or what means nothing here, is passed over.
 void refuse_what_is_not_built(const RunInstancesRequest& request) {
-  const auto refuse = [](bool asked, std::string_view what) {
-    if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
-  };
   refuse(request.launch_template.has_value(), "LaunchTemplate");
   refuse(request.instance_market_options.has_value(), "InstanceMarketOptions");
   refuse(request.iam_instance_profile.has_value(), "IamInstanceProfile");
@@ -53,17 +62,39 @@ void refuse_what_is_not_built(const RunInstancesRequest& request) {
   refuse(!request.elastic_gpu_specification.empty() || !request.elastic_inference_accelerators.empty(), "An elastic accelerator");
   refuse(!request.secondary_interfaces.empty(), "SecondaryInterfaces");
   refuse(!request.license_specifications.empty(), "LicenseSpecifications");
-  if (request.placement) {
-    refuse(request.placement->tenancy && *request.placement->tenancy != "default", "Tenancy other than 'default'");
-    refuse(request.placement->host_id.has_value() || request.placement->host_resource_group_arn.has_value(), "Placement on a dedicated host");
-    refuse(!request.placement->group_name.value_or("").empty() || request.placement->group_id.has_value(), "A placement group");
+  refuse(request.enable_primary_ipv6.value_or(false), "IPv6");
+  refuse(request.capacity_reservation_specification && request.capacity_reservation_specification->capacity_reservation_target,
+         "A capacity reservation");
+  refuse(request.metadata_options && request.metadata_options->http_protocol_ipv6.value_or("disabled") != "disabled", "HttpProtocolIpv6");
+  if (request.private_dns_name_options) {
+    const auto& names = *request.private_dns_name_options;
+    refuse(names.hostname_type.value_or("ip-name") != "ip-name" || names.enable_resource_name_dns_a_record.value_or(false) ||
+               names.enable_resource_name_dns_aaaa_record.value_or(false),
+           "A host name by instance id");
   }
+  if (request.placement) refuse_placement(*request.placement);
+}
+
+void refuse_interface(const wire::ec2::InstanceNetworkInterfaceSpecification& asked) {
+  refuse(asked.network_interface_id.has_value(), "Launching with an existing network interface");
+  refuse(!asked.delete_on_termination.value_or(true), "A network interface that outlives its instance");
+  refuse(asked.secondary_private_ip_address_count.value_or(0) > 0, "A secondary private IP address");
+  for (const auto& address : asked.private_ip_addresses) refuse(!address.primary.value_or(false), "A secondary private IP address");
+  refuse(asked.ipv6_address_count.value_or(0) > 0 || !asked.ipv6_addresses.empty() || asked.primary_ipv6.value_or(false), "IPv6");
+  refuse(asked.ipv4_prefix_count.value_or(0) > 0 || !asked.ipv4_prefixes.empty() || asked.ipv6_prefix_count.value_or(0) > 0 ||
+             !asked.ipv6_prefixes.empty(),
+         "A prefix of addresses");
+  refuse(asked.interface_type.value_or("interface") != "interface", "An interface type other than 'interface'");
+  refuse(asked.associate_carrier_ip_address.value_or(false), "A carrier IP address");
+  refuse(asked.network_card_index.value_or(0) != 0, "A second network card");
+  if (asked.device_index.value_or(0) != 0) throw wire::invalid_parameter_value("Network interface with device index 0 is missing.");
 }
 
 void read_counts(const RunInstancesRequest& request, Launch& launch) {
   launch.least = *request.min_count;
   launch.most = *request.max_count;
-  if (launch.least < 1 || launch.most < 1) throw wire::invalid_parameter_value("Value for parameter MinCount or MaxCount is invalid. It must be at least 1.");
+  if (launch.least < 1 || launch.most < 1)
+    throw wire::invalid_parameter_value("Value for parameter MinCount or MaxCount is invalid. It must be at least 1.");
   if (launch.least > launch.most)
     throw wire::ApiError(400, "InvalidParameterCombination",
                          fmt::format("The minimum count ({}) must not be greater than the maximum count ({})", launch.least, launch.most));
@@ -78,14 +109,16 @@ void read_type(const Context& context, const RunInstancesRequest& request, Launc
   if (launch.type == nullptr) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for InstanceType.", name));
   if (!launch.type->runs(launch.image->architecture) && (context.is_2011() || request.instance_type))
     throw wire::ApiError(400, context.is_2011() ? "InvalidParameterValue" : "Unsupported",
-                         fmt::format("The architecture '{}' of the specified image is not supported by the instance type '{}'.", launch.image->architecture, name));
+                         fmt::format("The architecture '{}' of the specified image is not supported by the instance type '{}'.",
+                                     launch.image->architecture, name));
 }
 
 void read_key(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
   launch.key_name = request.key_name.value_or("");
   if (launch.key_name.empty()) return;
   const auto* key = world.find<state::KeyPair>(context.account(), launch.key_name);
-  if (key == nullptr) throw wire::ApiError(400, "InvalidKeyPair.NotFound", fmt::format("The key pair '{}' does not exist", launch.key_name));
+  if (key == nullptr)
+    throw wire::ApiError(400, "InvalidKeyPair.NotFound", fmt::format("The key pair '{}' does not exist", launch.key_name));
   launch.public_key = key->public_key;
 }
 
@@ -102,14 +135,33 @@ const state::Subnet* default_subnet(const state::World& world, const Context& co
   return subnets.empty() ? nullptr : subnets.front().second;
 }
 
+void read_interface(const wire::ec2::InstanceNetworkInterfaceSpecification& asked, Launch& launch) {
+  refuse_interface(asked);
+  launch.public_address = asked.associate_public_ip_address.value_or(launch.public_address);
+  launch.interface_description = asked.description.value_or("");
+  if (asked.private_ip_address) launch.private_ip = *asked.private_ip_address;
+  if (asked.private_ip_addresses.size() > 1 || (asked.private_ip_address && !asked.private_ip_addresses.empty()))
+    throw wire::invalid_parameter_combination("An interface has one primary private IP address");
+  for (const auto& address : asked.private_ip_addresses) launch.private_ip = address.private_ip_address.value_or("");
+}
+
+// The zone asked for, by name or by id; empty when none is.
+std::string read_zone(const Context& context, const RunInstancesRequest& request) {
+  if (!request.placement) return {};
+  const auto name = request.placement->availability_zone.value_or("");
+  const auto id = request.placement->availability_zone_id.value_or("");
+  if (name.empty() && id.empty()) return {};
+  for (const auto& zone : context.services.settings.zones)
+    if ((name.empty() || zone.name == name) && (id.empty() || zone.id == id)) return zone.name;
+  throw wire::invalid_parameter_value(fmt::format("Invalid availability zone: [{}]", name.empty() ? id : name));
+}
+
 void read_place(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
   const auto* specified = request.network_interfaces.empty() ? nullptr : &request.network_interfaces.front();
   if (specified != nullptr && (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty()))
-    throw wire::invalid_parameter_combination("Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
-  const auto zone = request.placement ? request.placement->availability_zone.value_or("") : std::string();
-  const auto& zones = context.services.settings.zones;
-  if (!zone.empty() && std::none_of(zones.begin(), zones.end(), [&](const auto& each) { return each.name == zone; }))
-    throw wire::invalid_parameter_value(fmt::format("Invalid availability zone: [{}]", zone));
+    throw wire::invalid_parameter_combination(
+        "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
+  const auto zone = read_zone(context, request);
   const auto& subnet_id = specified != nullptr ? specified->subnet_id : request.subnet_id;
   const state::Subnet* subnet = nullptr;
   if (subnet_id) {
@@ -125,15 +177,8 @@ void read_place(const state::World& world, const Context& context, const RunInst
   launch.subnet = *subnet;
   launch.zone = subnet->zone;
   launch.public_address = subnet->gives_public_address;
-  if (specified != nullptr) {
-    if (specified->network_interface_id) throw wire::unsupported_operation("Launching with an existing network interface is not supported yet.");
-    if (specified->device_index.value_or(0) != 0) throw wire::invalid_parameter_value("Network interface with device index 0 is missing.");
-    launch.public_address = specified->associate_public_ip_address.value_or(launch.public_address);
-    launch.interface_description = specified->description.value_or("");
-    launch.interface_deleted = specified->delete_on_termination.value_or(true);
-    if (!launch.interface_deleted) throw wire::unsupported_operation("Network interfaces that outlive their instance are not supported yet.");
-  }
-  launch.private_ip = specified != nullptr && specified->private_ip_address ? *specified->private_ip_address : request.private_ip_address.value_or("");
+  launch.private_ip = request.private_ip_address.value_or("");
+  if (specified != nullptr) read_interface(*specified, launch);
   if (launch.private_ip.empty()) return;
   if (launch.most > 1) throw wire::invalid_parameter_combination("A private IP address can be given for one instance only");
   check_private_address(world, *subnet, launch.private_ip);
@@ -166,47 +211,55 @@ void read_groups(const state::World& world, const Context& context, const RunIns
     add_group(launch, *found);
   }
   if (launch.group_ids.size() > 5)
-    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface (5) has been reached.");
+    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
+                         "The maximum number of security groups per interface (5) has been reached.");
+}
+
+void change_device(state::BlockDevice& device, const wire::ec2::EbsBlockDevice& asked) {
+  refuse(asked.encrypted.value_or(false) || asked.kms_key_id, "An encrypted volume");
+  if (asked.snapshot_id && *asked.snapshot_id != device.snapshot_id)
+    throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The snapshot of the image's own device cannot be replaced at launch.");
+  if (asked.volume_size) {
+    if (*asked.volume_size < device.size_gib)
+      throw wire::ApiError(400, "InvalidBlockDeviceMapping",
+                           fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", *asked.volume_size,
+                                       device.snapshot_id, device.size_gib));
+    if (*asked.volume_size > 16384) throw wire::invalid_parameter_value("A volume is at most 16384 GiB large.");
+    device.size_gib = *asked.volume_size;
+  }
+  if (asked.volume_type) device.volume_type = *asked.volume_type;
+  if (asked.iops) device.iops = *asked.iops;
+  if (asked.throughput) device.throughput = *asked.throughput;
+  if (asked.delete_on_termination) device.delete_on_termination = *asked.delete_on_termination;
+  check_volume_type(device);
 }
 
 // The image's devices, changed and added to by the request's.
 void read_disks(const RunInstancesRequest& request, Launch& launch) {
   auto devices = launch.image->block_devices;
+  std::set<std::string_view> seen;
   for (const auto& mapping : request.block_device_mappings) {
     if (!mapping.device_name) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
-    const auto at = std::find_if(devices.begin(), devices.end(), [&](const auto& device) { return device.device == *mapping.device_name; });
-    if (at == devices.end()) throw wire::unsupported_operation("Volumes besides the image's own at launch are not supported yet.");
-    if (mapping.no_device) {
-      if (at->device == launch.image->root_device_name) throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The root device cannot be left out.");
-      devices.erase(at);
+    const auto& name = *mapping.device_name;
+    if (!seen.insert(name).second)
+      throw wire::ApiError(400, "InvalidBlockDeviceMapping",
+                           fmt::format("The device '{}' is used in more than one block-device mapping", name));
+    const auto at = std::find_if(devices.begin(), devices.end(), [&](const auto& device) { return device.device == name; });
+    if (mapping.no_device || mapping.virtual_name) {
+      // No volume there: nothing at all, or an instance store, which no type of this installation has.
+      if (name == launch.image->root_device_name)
+        throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The root device cannot be left out.");
+      if (at != devices.end()) devices.erase(at);
       continue;
     }
-    if (!mapping.ebs) continue;
-    const auto& ebs = *mapping.ebs;
-    if (ebs.encrypted.value_or(false)) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
-    if (ebs.snapshot_id && *ebs.snapshot_id != at->snapshot_id)
-      throw wire::ApiError(400, "InvalidBlockDeviceMapping", "The snapshot of the image's own device cannot be replaced at launch.");
-    if (ebs.volume_size) {
-      if (*ebs.volume_size < at->size_gib)
-        throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB",
-                                                                           *ebs.volume_size, at->snapshot_id, at->size_gib));
-      if (*ebs.volume_size > 16384) throw wire::invalid_parameter_value("A volume is at most 16384 GiB large.");
-      at->size_gib = *ebs.volume_size;
-    }
-    static constexpr std::string_view types[] = {"standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"};
-    if (ebs.volume_type) {
-      if (std::find(std::begin(types), std::end(types), *ebs.volume_type) == std::end(types))
-        throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for VolumeType.", *ebs.volume_type));
-      at->volume_type = *ebs.volume_type;
-    }
-    if (ebs.iops) at->iops = *ebs.iops;
-    if (ebs.throughput) at->throughput = *ebs.throughput;
-    if (ebs.delete_on_termination) at->delete_on_termination = *ebs.delete_on_termination;
+    refuse(at == devices.end(), "A volume besides the image's own at launch");
+    if (mapping.ebs) change_device(*at, *mapping.ebs);
   }
   // Instance stores are not built: a device that only names one is left out, as EC2 does for types without any.
   for (const auto& device : devices)
     if (device.virtual_name.empty()) launch.disks.push_back(device);
-  std::stable_partition(launch.disks.begin(), launch.disks.end(), [&](const auto& device) { return device.device == launch.image->root_device_name; });
+  std::stable_partition(launch.disks.begin(), launch.disks.end(),
+                        [&](const auto& device) { return device.device == launch.image->root_device_name; });
 }
 
 void read_user_data(const RunInstancesRequest& request, Launch& launch) {
@@ -274,11 +327,13 @@ void read_options(const Context& context, const RunInstancesRequest& request, st
   instance.ebs_optimized = request.ebs_optimized.value_or(false);
   const auto behavior = request.instance_initiated_shutdown_behavior.value_or("stop");
   if (behavior != "stop" && behavior != "terminate")
-    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter instanceInitiatedShutdownBehavior is invalid. Unknown value.", behavior));
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter instanceInitiatedShutdownBehavior is invalid. Unknown value.", behavior));
   instance.terminate_on_shutdown = behavior == "terminate";
   if (!request.metadata_options) return;
   const auto& options = *request.metadata_options;
-  const auto choose = [](const std::optional<std::string>& value, std::string_view on, std::string_view off, bool fallback, std::string_view name) {
+  const auto choose = [](const std::optional<std::string>& value, std::string_view on, std::string_view off, bool fallback,
+                         std::string_view name) {
     if (!value) return fallback;
     if (*value != on && *value != off) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for {}.", *value, name));
     return *value == on;
@@ -293,7 +348,8 @@ void read_options(const Context& context, const RunInstancesRequest& request, st
 }
 
 // The instance that all of a reservation's begin as.
-state::Instance make_template(state::Transaction& transaction, const Context& context, const RunInstancesRequest& request, const Launch& launch) {
+state::Instance make_template(state::Transaction& transaction, const Context& context, const RunInstancesRequest& request,
+                              const Launch& launch) {
   state::Instance instance;
   instance.account = context.account();
   instance.reservation_id = make_id(transaction.random(), "r");
@@ -316,8 +372,8 @@ state::Instance make_template(state::Transaction& transaction, const Context& co
   instance.platform = launch.image->platform;
   instance.kernel_id = request.kernel_id.value_or(launch.image->kernel_id);
   instance.ramdisk_id = request.ramdisk_id.value_or(launch.image->ramdisk_id);
-  for (const auto* id : {&instance.kernel_id, &instance.ramdisk_id})
-    if (!id->empty()) [[maybe_unused]] const auto& boot_image = find_launchable(transaction.world(), context.account(), *id);
+  find_boot_image(transaction.world(), context.account(), instance.kernel_id, "kernel");
+  find_boot_image(transaction.world(), context.account(), instance.ramdisk_id, "ramdisk");
   read_options(context, request, instance);
   return instance;
 }
@@ -357,14 +413,16 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
   // An empty token is none: some clients send the parameter always.
   const auto token = request.client_token.value_or("");
   if (!token.empty())
-    if (const auto launched = find_launched(transaction, context, token); !launched.empty()) return show_reservation(transaction.world(), context, launched);
+    if (const auto launched = find_launched(transaction, context, token); !launched.empty())
+      return show_reservation(transaction.world(), context, launched);
   Launch launch;
   if (!request.image_id) throw wire::missing_parameter("ImageId");
   read_counts(request, launch);
   refuse_what_is_not_built(request);
   check_tag_types(request.tag_specifications, {"instance", "volume", "network-interface"});
   launch.image = &find_launchable(transaction.world(), context.account(), *request.image_id);
-  if (launch.image->type != "machine") throw wire::ApiError(400, "InvalidAMIID.Malformed", fmt::format("'{}' is not a machine image", launch.image->id));
+  if (launch.image->type != "machine")
+    throw wire::ApiError(400, "InvalidAMIID.Malformed", fmt::format("'{}' is not a machine image", launch.image->id));
   read_type(context, request, launch);
   read_key(transaction.world(), context, request, launch);
   read_place(transaction.world(), context, request, launch);
@@ -409,14 +467,13 @@ Room room_for_instances(const state::World& world, const Context& context) {
 }
 
 wire::ApiError instance_limit_exceeded(const Context& context, std::int64_t asked) {
-  return {400, "InstanceLimitExceeded",
-          fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified instance type. "
-                      "The operator of this installation can raise it.",
-                      asked, context.services.settings.instance_limit)};
+  return {
+      400, "InstanceLimitExceeded",
+      fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified instance type. "
+                  "The operator of this installation can raise it.",
+                  asked, context.services.settings.instance_limit)};
 }
 
-std::vector<service::Action> launch_actions() {
-  return {service::write_action<RunInstancesRequest>("RunInstances", run_instances)};
-}
+std::vector<service::Action> launch_actions() { return {service::write_action<RunInstancesRequest>("RunInstances", run_instances)}; }
 
 }  // namespace brume::ec2

@@ -62,7 +62,10 @@ wire::HttpResponse FrontDoor::refuse(int status, std::string_view reason) const 
   wire::Envelope envelope;
   const auto request_id = make_uuid(services_.random);
   envelope.request_id = request_id;
-  const char* code = status == 503 ? "Unavailable" : status == 413 ? "RequestEntityTooLarge" : status == 408 ? "RequestTimeout" : "InvalidRequest";
+  const char* code = status == 503   ? "Unavailable"
+                     : status == 413 ? "RequestEntityTooLarge"
+                     : status == 408 ? "RequestTimeout"
+                                     : "InvalidRequest";
   wire::HttpResponse response;
   response.status = status;
   response.body = wire::error_document(envelope, wire::ApiError(status, code, std::string(reason)));
@@ -89,7 +92,8 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   pending->request_id = make_uuid(services_.random);
   if (++in_flight_ > settings_.requests_in_flight) {
     ++counters_.refused;
-    return answer_failure(*pending, std::make_exception_ptr(wire::service_unavailable("The server is overloaded and can't handle the request.")));
+    return answer_failure(*pending,
+                          std::make_exception_ptr(wire::service_unavailable("The server is overloaded and can't handle the request.")));
   }
   try {
     admit(*pending);
@@ -144,7 +148,8 @@ void FrontDoor::look_up(Pending& pending) {
   if (pending.action_name.empty()) throw wire::ApiError(400, "MissingAction", "The request is missing an action parameter.");
   if (pending.version.empty()) throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter Version");
   if (!is_served_version(*pending.service, pending.version))
-    throw wire::ApiError(400, "NoSuchVersion", fmt::format("The requested version ({}) of service {} does not exist", pending.version, pending.service->name));
+    throw wire::ApiError(400, "NoSuchVersion",
+                         fmt::format("The requested version ({}) of service {} does not exist", pending.version, pending.service->name));
   pending.version_number = wire::schema::version_number(pending.version);
   const auto* operation = wire::schema::find_operation(*pending.service, pending.action_name);
   if (operation == nullptr || operation->since > pending.version_number) {
@@ -162,8 +167,8 @@ void FrontDoor::look_up(Pending& pending) {
 }
 
 void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
-  pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(), pending->invocation->dry_run(),
-                                   pending->parameters.get()});
+  pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(),
+                                   pending->invocation->dry_run(), pending->parameters.get()});
   switch (pending->action->lane) {
     case Lane::read:
       pending->world = services_.store.world();
@@ -184,8 +189,10 @@ void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
   services_.store.submit(decide, [this, pending](std::exception_ptr failure) {
     // On the writer's thread: the next decisions must not wait for the answer to be written out.
     const auto settle = [this, pending, failure] {
-      if (failure) answer_failure(*pending, failure);
-      else answer(*pending);
+      if (failure)
+        answer_failure(*pending, failure);
+      else
+        answer(*pending);
     };
     if (!workers_.submit(settle)) settle();
   });
@@ -237,8 +244,8 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
 
 void FrontDoor::finish(Pending& pending, int status, std::string body) {
   --in_flight_;
-  log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.caller.account_id, pending.caller.access_key_id,
-             pending.action_name, status);
+  log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.caller.account_id,
+             pending.caller.access_key_id, pending.action_name, status);
   wire::HttpResponse response;
   response.status = status;
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);

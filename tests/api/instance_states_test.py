@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from conftest import instances_of
+from conftest import instances_of, wait_until
 
 SHUTDOWN = {"Code": "Client.UserInitiatedShutdown", "Message": "Client.UserInitiatedShutdown: User initiated shutdown"}
 
@@ -48,10 +48,10 @@ def test_terminate(ec2, launch, in_state):
     for member in ("PublicIpAddress", "PrivateIpAddress", "SubnetId", "VpcId"):
         assert member not in shown
     assert shown["NetworkInterfaces"] == [] and shown["BlockDeviceMappings"] == [] and shown["PrivateDnsName"] == ""
-    assert ec2.describe_volumes()["Volumes"] == []
+    wait_until(lambda: ec2.describe_volumes()["Volumes"] == [])
     assert change(ec2.terminate_instances(InstanceIds=[which]), "TerminatingInstances") == [("terminated", "terminated")]
     # The address may be had again.
-    assert ec2.describe_subnets(SubnetIds=[one["SubnetId"]])["Subnets"][0]["AvailableIpAddressCount"] == 4091
+    wait_until(lambda: ec2.describe_subnets(SubnetIds=[one["SubnetId"]])["Subnets"][0]["AvailableIpAddressCount"] == 4091)
 
 
 def test_a_stopped_instance_may_be_terminated(ec2, launch, in_state):

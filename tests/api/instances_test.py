@@ -102,6 +102,18 @@ def test_counts_are_needed(query, ami):
         ("UnsupportedOperation", {"IamInstanceProfile": {"Name": "web"}}),
         ("UnsupportedOperation", {"InstanceMarketOptions": {"MarketType": "spot"}}),
         ("UnsupportedOperation", {"Placement": {"Tenancy": "dedicated"}}),
+        ("UnsupportedOperation", {"Placement": {"PartitionNumber": 2}}),
+        ("UnsupportedOperation", {"MetadataOptions": {"HttpProtocolIpv6": "enabled"}}),
+        ("UnsupportedOperation", {"PrivateDnsNameOptions": {"HostnameType": "resource-name"}}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{"DeviceIndex": 0, "SecondaryPrivateIpAddressCount": 1}]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{"DeviceIndex": 0, "DeleteOnTermination": False}]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{"DeviceIndex": 0}, {"DeviceIndex": 1}]}),
+        ("UnsupportedOperation", {"NetworkInterfaces": [{"DeviceIndex": 0, "InterfaceType": "efa"}]}),
+        ("InvalidParameterValue", {"NetworkInterfaces": [{"DeviceIndex": 1}]}),
+        ("InvalidBlockDeviceMapping", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": size}} for size in (2, 3)]}),
+        ("InvalidParameterValue", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "io1", "Iops": -5}}]}),
+        ("InvalidParameterCombination", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "gp2", "Iops": 100}}]}),
+        ("InvalidAMIID.NotFound", {"KernelId": "aki-0123456789abcdef0"}),
         ("UnsupportedOperation", {"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1}}]}),
         ("UnsupportedOperation", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True}}]}),
         ("InvalidParameterCombination", {"NetworkInterfaces": [{"DeviceIndex": 0}], "SecurityGroups": ["default"]}),
@@ -112,6 +124,18 @@ def test_what_a_launch_may_not_be(ec2, ami, refused, code, parameters):
     with refused(code):
         ec2.run_instances(**{"ImageId": ami, "MinCount": 1, "MaxCount": 1, **parameters})
     assert ids(ec2.describe_instances()) == [] and ec2.describe_volumes()["Volumes"] == []
+
+
+def test_a_machine_image_is_no_kernel(ec2, ami, refused):
+    for member in ("KernelId", "RamdiskId"):
+        with refused("InvalidParameterValue"):
+            ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, **{member: ami})
+
+
+def test_instance_stores_are_left_out(launch):
+    """As EC2 does for types that have none; the guide's clients name them by habit."""
+    one = launch(BlockDeviceMappings=[{"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}, {"DeviceName": "/dev/sdc", "NoDevice": ""}])
+    assert [mapping["DeviceName"] for mapping in one["BlockDeviceMappings"]] == ["/dev/sda1"]
 
 
 def test_an_image_of_another_architecture(ec2, ami, refused, query):
@@ -203,6 +227,9 @@ def test_private_address_of_choice(ec2, ami, launch, refused):
     for reserved in (".0", ".1", ".2", ".3"):
         with refused("InvalidParameterValue"):
             ec2.run_instances(**place, PrivateIpAddress=base + reserved)
+    primary = {"Primary": True, "PrivateIpAddress": base + ".80"}
+    two = launch(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": subnet["SubnetId"], "PrivateIpAddresses": [primary]}])
+    assert two["PrivateIpAddress"] == base + ".80"
     with refused("InvalidParameterCombination"):
         ec2.run_instances(**{**place, "MinCount": 2, "MaxCount": 2}, PrivateIpAddress=base + ".78")
 

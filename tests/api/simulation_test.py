@@ -116,4 +116,4 @@ def test_hundreds_of_instances(ec2, ami):
     wait_until(lambda: {one["State"]["Name"] for one in instances_of(ec2.describe_instances())} == {"running"}, 30)
     ec2.terminate_instances(InstanceIds=[one["InstanceId"] for one in made])
     wait_until(lambda: {one["State"]["Name"] for one in instances_of(ec2.describe_instances())} == {"terminated"}, 30)
-    assert ec2.describe_volumes()["Volumes"] == []
+    wait_until(lambda: ec2.describe_volumes()["Volumes"] == [])

@@ -1,5 +1,6 @@
 """What goes over the wire: HTTP, parameters, versions, error documents, limits, and trouble (OPS-079, OPS-081, OPS-088)."""
 import re
+import resource
 import socket
 import time
 import urllib.parse
@@ -271,6 +272,24 @@ def test_a_connection_that_goes_away_while_it_is_answered(alive):
         with connect(alive) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             connection.sendall(f"GET /?Action=CreateKeyPair&KeyName=gone&KeyType=ed25519&Version={NEW} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+
+def test_more_connections_than_there_may_be(alive):
+    """The oldest idle one makes room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    idle = []
+    try:
+        for _ in range(1100):
+            idle.append(connect(alive))
+        begun = time.monotonic()
+        assert get(alive, REGIONS).status == 200 and time.monotonic() - begun < 5
+        idle[0].settimeout(5)
+        assert idle[0].recv(1) == b""
+    finally:
+        for connection in idle:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_ping_and_paths(alive):
