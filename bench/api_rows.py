@@ -22,54 +22,51 @@ def fill(cloud, account, count, wait=True):
 
 
 class Peer:
-    """moto's figures, measured once a run and shared by the rows."""
+    """moto's figures, each measured once a run, when a row first asks for it."""
 
     def __init__(self, quick):
-        self.quick = quick
-        self.found = None
+        self.seconds = 2 if quick else 4
+        self.found = {}
 
-    def figures(self):
-        if self.found is None:
+    def figure(self, name):
+        """Requests a second, and whether they were measured here."""
+        if name not in self.found:
             try:
-                self.found = self.measure()
+                self.found[name] = {"per_second": self.measure(name), "measured": True}
             except Skipped as why:
-                say(f"{why}: the figures of the design are used")
-                self.found = {**moto_then, "measured": False}
-        return self.found
+                say(f"{why}: the figure of the design is used")
+                self.found[name] = {"per_second": moto_then["run" if name.startswith("run") else name], "measured": False}
+        return self.found[name]
 
-    def measure(self):
+    def measure(self, name):
         moto = harness.Moto()
-        long = 2 if self.quick else 4
+        say(f"moto server: {name}")
         try:
-            say("moto server: empty, RunInstances")
-            found = {"empty": medians(lambda: load(moto.port, moto.keys, body=describe, connections=4, seconds=long), 3)["requests_per_second"]}
-            one = load(moto.port, moto.keys, body=moto.run_body(), connections=1, seconds=long)
-            moto.reset()
-            many = load(moto.port, moto.keys, body=moto.run_body(), connections=16, seconds=long)
-            found["run_one"], found["run"] = one["requests_per_second"], many["requests_per_second"]
-            for count in (100, 1000):
-                say(f"moto server: {count} instances")
-                moto.reset()
-                for _ in range(count // 100):
-                    moto.account.send(moto.run_body(100))
-                found[f"describe_{count}"] = load(moto.port, moto.keys, body=describe, connections=2, seconds=long * 2)["requests_per_second"]
-            return {**found, "measured": True}
+            if name.startswith("run"):
+                clients = 1 if name == "run_one" else 16
+                return load(moto.port, moto.keys, body=moto.run_body(), connections=clients, seconds=self.seconds)["requests_per_second"]
+            if name == "empty":
+                return medians(lambda: load(moto.port, moto.keys, body=describe, connections=4, seconds=self.seconds), 3)["requests_per_second"]
+            for _ in range(int(name.rpartition("_")[2]) // 100):
+                moto.account.send(moto.run_body(100))
+            return load(moto.port, moto.keys, body=describe, connections=2, seconds=self.seconds * 2)["requests_per_second"]
         finally:
             moto.end()
 
 
 def compared(what, rate, peer, name, goal, figures, note=""):
-    ratio = rate / peer[name]
-    if not peer["measured"]:
+    figure = peer.figure(name)
+    ratio = rate / figure["per_second"]
+    if not figure["measured"]:
         note = (note + "; " if note else "") + "moto not measured here: the design's figure"
-    return {"what": what, "brume": f"{rate:,.0f}/s", "peer": f"moto {peer[name]:,.1f}/s", "ratio": f"{ratio:,.0f}×", "goal": f"≥ {goal}×",
-            "met": ratio >= goal, "note": note, "raw": {"brume": figures, "moto_per_second": peer[name], "ratio": ratio}}
+    return {"what": what, "brume": f"{rate:,.0f}/s", "peer": f"moto {figure['per_second']:,.1f}/s", "ratio": f"{ratio:,.0f}×", "goal": f"≥ {goal}×",
+            "met": ratio >= goal, "note": note, "raw": {"brume": figures, "moto": figure, "ratio": ratio}}
 
 
 def empty(bench):
     with bench.checked_daemon() as (cloud, note):
         figures = medians(lambda: load(cloud.port, cloud.first.keys, body=describe, connections=16, seconds=bench.seconds), 3)
-    yield compared("signed DescribeInstances, empty", figures["requests_per_second"], bench.peer.figures(), "empty", 100, figures, note)
+    yield compared("signed DescribeInstances, empty", figures["requests_per_second"], bench.peer, "empty", 100, figures, note)
 
 
 def signed(bench):
@@ -87,7 +84,7 @@ def signed(bench):
 
 
 def describe_many(bench):
-    peer = bench.peer.figures()
+    peer = bench.peer
     for count in (100, 1000):
         with daemon() as cloud:
             fill(cloud, cloud.first, count)
@@ -97,7 +94,7 @@ def describe_many(bench):
 
 
 def run_instances(bench):
-    peer = bench.peer.figures()
+    peer = bench.peer
     for clients, name in ((16, "run"), (1, "run_one")):
         def once():
             # A world of its own each time, and instances brought to 'running' while it is measured, as they are in use.
@@ -105,8 +102,7 @@ def run_instances(bench):
                 return load(cloud.port, cloud.first.keys, body=cloud.run_body(), connections=clients, seconds=bench.seconds, requests=9000)
 
         figures = medians(once, 3)
-        peer_name = name if name in peer else "run"
-        yield compared(f"RunInstances ×1, durable, {clients} client{'s' if clients > 1 else ''}", figures["requests_per_second"], peer, peer_name, 30, figures,
+        yield compared(f"RunInstances ×1, durable, {clients} client{'s' if clients > 1 else ''}", figures["requests_per_second"], peer, name, 30, figures,
                        f"fsync on {bench.facts['file_system']}, simulated machines, latency p50 {figures['latency_ms']['p50']:.1f} ms")
 
 

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <stdexcept>
@@ -43,13 +44,31 @@ std::string Random::text(size_t count, std::string_view alphabet) {
   return out;
 }
 
-void SystemRandom::fill(std::span<std::uint8_t> bytes) {
+namespace {
+void fill_from_kernel(std::span<std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const auto got = getrandom(bytes.data(), bytes.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw std::runtime_error("the kernel gives no random bytes");
     bytes = bytes.subspan(static_cast<size_t>(got));
   }
+}
+}  // namespace
+
+// Ids are drawn at every request: the kernel is asked for many bytes at once, a thread at a time. Given bytes are wiped here.
+void SystemRandom::fill(std::span<std::uint8_t> bytes) {
+  thread_local std::array<std::uint8_t, 512> pool;
+  thread_local size_t left = 0;
+  if (bytes.size() > 64) return fill_from_kernel(bytes);
+  if (left < bytes.size()) {
+    left = 0;
+    fill_from_kernel(pool);
+    left = pool.size();
+  }
+  const auto given = std::span(pool).subspan(left - bytes.size(), bytes.size());
+  std::copy(given.begin(), given.end(), bytes.begin());
+  std::fill(given.begin(), given.end(), std::uint8_t{0});
+  left -= bytes.size();
 }
 
 void SeededRandom::fill(std::span<std::uint8_t> bytes) {
