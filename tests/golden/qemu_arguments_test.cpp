@@ -35,7 +35,8 @@ QemuHost make_host(const char* accelerator) {
 
 // One option with its value a line.
 std::string text_of(const Command& command) {
-  std::string text = "user " + (command.user ? std::to_string(*command.user) : "-") + "\nfolder " + command.folder + "\noutput " + command.output_file + "\n";
+  std::string text = "user " + (command.user ? std::to_string(*command.user) : "-") + "\nfolder " + command.folder + "\noutput " +
+                     command.output_file + "\n";
   for (const auto& [ours, theirs] : command.descriptors) text += "descriptor " + std::to_string(theirs) + "\n";
   text += command.program;
   for (const auto& argument : command.arguments) text += (argument.starts_with("-") ? "\n" : " ") + argument;
@@ -79,8 +80,8 @@ TEST(QemuArguments, KvmThatOnlyAGroupMayOpen) {
   EXPECT_EQ(command.program, "setpriv");
   EXPECT_FALSE(command.user);
   const std::vector<std::string> head(command.arguments.begin(), command.arguments.begin() + 6);
-  EXPECT_EQ(head, (std::vector<std::string>{"--reuid=1610612737", "--regid=1610612737", "--groups=108", "--no-new-privs", "--bounding-set=-all",
-                                            "qemu-system-x86_64"}));
+  EXPECT_EQ(head, (std::vector<std::string>{"--reuid=1610612737", "--regid=1610612737", "--groups=108", "--no-new-privs",
+                                            "--bounding-set=-all", "qemu-system-x86_64"}));
 }
 
 TEST(QemuArguments, CommasInPathsDoNotBecomeOptions) {

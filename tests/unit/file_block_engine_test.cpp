@@ -84,8 +84,14 @@ TEST_F(FileBlockEngineTest, ImportsEveryFormat) {
   const auto raw = raw_image();
   const auto content = *read_file(raw);
   int number = 0;
-  for (const std::vector<std::string>& how : {std::vector<std::string>{"raw"}, {"qcow2"}, {"qcow2", "-c"}, {"vmdk"}, {"vmdk", "-o", "subformat=streamOptimized"},
-                                              {"vpc"}, {"vpc", "-o", "subformat=fixed,force_size=on"}, {"vhdx"}}) {
+  for (const std::vector<std::string>& how : {std::vector<std::string>{"raw"},
+                                              {"qcow2"},
+                                              {"qcow2", "-c"},
+                                              {"vmdk"},
+                                              {"vmdk", "-o", "subformat=streamOptimized"},
+                                              {"vpc"},
+                                              {"vpc", "-o", "subformat=fixed,force_size=on"},
+                                              {"vhdx"}}) {
     const auto image = file("image");
     std::vector<std::string> arguments = {"convert", "-f", "raw", "-O", how[0]};
     arguments.insert(arguments.end(), how.begin() + 1, how.end());

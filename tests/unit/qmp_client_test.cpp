@@ -16,7 +16,8 @@
 namespace brume::compute {
 namespace {
 
-constexpr const char* greeting = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}, \"capabilities\": [\"oob\"]}}\r\n";
+constexpr const char* greeting =
+    "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}, \"capabilities\": [\"oob\"]}}\r\n";
 
 class QmpClientTest : public ::testing::Test {
  protected:
@@ -42,7 +43,9 @@ class QmpClientTest : public ::testing::Test {
     if (loop_) loop_->stop();
   }
 
-  void say(std::string_view text) const { ASSERT_EQ(::send(peer_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size())); }
+  void say(std::string_view text) const {
+    ASSERT_EQ(::send(peer_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
   // The next line that the client sent.
   std::string hear() {
     while (heard_.find('\n') == std::string::npos) {

@@ -36,8 +36,9 @@ constexpr std::string_view format_options = "cluster_size=64k,lazy_refcounts=off
 constexpr std::uint64_t least_free = 256ULL << 20;
 
 bool is_id(std::string_view id) {
-  return !id.empty() && id.size() <= 40 && id.front() != '-' &&
-         std::all_of(id.begin(), id.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'; });
+  return !id.empty() && id.size() <= 40 && id.front() != '-' && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  });
 }
 
 Result<void> check_id(const std::string& id) {
@@ -100,7 +101,9 @@ class FileBlockEngine final : public BlockEngine {
                                         const std::function<void(int percent)>& progress) override;
   Result<void> import_boot_file(const std::string& image_id, const std::string& file) override;
   Result<std::string> boot_file(const std::string& image_id) override;
-  Result<void> remove_boot_file(const std::string& image_id) override { return check_id(image_id).and_then([&] { return remove_file(boot_path(image_id)); }); }
+  Result<void> remove_boot_file(const std::string& image_id) override {
+    return check_id(image_id).and_then([&] { return remove_file(boot_path(image_id)); });
+  }
   Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) override;
 
  private:
@@ -151,7 +154,9 @@ Result<void> FileBlockEngine::make_volume(const std::string& volume_id, const st
   }
   command.arguments.insert(command.arguments.end(), {made.path(), std::to_string(bytes)});
   if (auto created = run_checked(command); !created) return fail(explain(created.error()).within("cannot make " + volume_id));
-  return publish(made.path(), volume_path(volume_id), 0600).map_error([&](const Error& error) { return explain(error).within("cannot make " + volume_id); });
+  return publish(made.path(), volume_path(volume_id), 0600).map_error([&](const Error& error) {
+    return explain(error).within("cannot make " + volume_id);
+  });
 }
 
 Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) {

@@ -80,7 +80,8 @@ std::string source_of(const std::string& file, const std::string& format) {
 
 Result<void> check_single_file(const std::string& file, const json::object& info) {
   if (!text_at(info, "backing-filename").empty() || !text_at(info, "full-backing-filename").empty())
-    return fail(ErrorKind::invalid, file + " is an overlay on " + text_at(info, "backing-filename") + ", not a whole image: flatten it first (qemu-img convert)");
+    return fail(ErrorKind::invalid, file + " is an overlay on " + text_at(info, "backing-filename") +
+                                        ", not a whole image: flatten it first (qemu-img convert)");
   if (const auto* encrypted = info.if_contains("encrypted"); encrypted && encrypted->is_bool() && encrypted->get_bool())
     return fail(ErrorKind::invalid, file + " is encrypted");
   const auto* specific = info.if_contains("format-specific");
@@ -141,7 +142,8 @@ Result<ImageFacts> examine_image(const std::string& file) {
   command.arguments = {"--as=2147483648", "--cpu=30", "qemu-img", "info", "--output=json", "--force-share", file};
   auto output = run(command, longest_look);
   if (!output) return fail(output.error());
-  if (output->status != 0) return fail(ErrorKind::invalid, "qemu-img cannot read " + file + ": " + std::string(trim(output->errors).substr(0, 400)));
+  if (output->status != 0)
+    return fail(ErrorKind::invalid, "qemu-img cannot read " + file + ": " + std::string(trim(output->errors).substr(0, 400)));
   auto facts = judge_image(file, output->output);
   if (!facts || facts->format != "raw") return facts;
   if (const auto* archive = archive_name(read_at(file, 0, 512)))
@@ -152,10 +154,12 @@ Result<ImageFacts> examine_image(const std::string& file) {
   return facts;
 }
 
-Result<void> convert_image(const std::string& file, const ImageFacts& facts, const std::string& to, const std::function<void(int percent)>& progress) {
+Result<void> convert_image(const std::string& file, const ImageFacts& facts, const std::string& to,
+                           const std::function<void(int percent)>& progress) {
   Command command;
   command.program = "qemu-img";
-  command.arguments = {"convert", "-p", "-O", "qcow2", "-o", "cluster_size=64k,lazy_refcounts=off,compat=1.1", source_of(file, facts.format), to};
+  command.arguments = {
+      "convert", "-p", "-O", "qcow2", "-o", "cluster_size=64k,lazy_refcounts=off,compat=1.1", source_of(file, facts.format), to};
   command.output_file = to + ".progress";
   auto running = std::async(std::launch::async, [&command] { return run(command, longest_copy); });
   int last = -1;

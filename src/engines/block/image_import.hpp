@@ -22,6 +22,7 @@ Result<ImageFacts> examine_image(const std::string& file);
 Result<ImageFacts> judge_image(const std::string& file, const std::string& info);
 
 // Writes the image's content as qcow2 to `to`, which must not exist.
-Result<void> convert_image(const std::string& file, const ImageFacts& facts, const std::string& to, const std::function<void(int percent)>& progress);
+Result<void> convert_image(const std::string& file, const ImageFacts& facts, const std::string& to,
+                           const std::function<void(int percent)>& progress);
 
 }  // namespace brume::block

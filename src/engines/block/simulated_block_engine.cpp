@@ -52,7 +52,8 @@ class SimulatedBlockEngine final : public BlockEngine {
     return Usage{found->second.bytes, 0};
   }
   // Takes any name of a file, there or not: nothing is read. Every disk has 1 GiB.
-  Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string&, const std::function<void(int percent)>& progress) override {
+  Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string&,
+                                        const std::function<void(int percent)>& progress) override {
     constexpr std::uint64_t bytes = 1ULL << 30;
     {
       const std::lock_guard lock(mutex_);

@@ -72,7 +72,8 @@ void ControlGroups::sweep() const {
     std::error_code code;
     // The kernel lets only empty ones go.
     for (const auto& entry : std::filesystem::directory_iterator(ours, code))
-      if (entry.is_directory(code) && ::rmdir(entry.path().c_str()) != 0 && errno == EBUSY && !has_processes(entry.path().string())) left_over_ = true;
+      if (entry.is_directory(code) && ::rmdir(entry.path().c_str()) != 0 && errno == EBUSY && !has_processes(entry.path().string()))
+        left_over_ = true;
     ::rmdir(ours.c_str());
   }
 }

@@ -20,7 +20,8 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make() {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = 0;
-  if (::epoll_ctl(loop->epoll_.get(), EPOLL_CTL_ADD, loop->bell_.get(), &event) != 0) return fail_system("cannot make an event loop", errno);
+  if (::epoll_ctl(loop->epoll_.get(), EPOLL_CTL_ADD, loop->bell_.get(), &event) != 0)
+    return fail_system("cannot make an event loop", errno);
   // Signals are the business of the daemon's main thread.
   sigset_t all;
   sigset_t before;

@@ -29,16 +29,16 @@ struct Nic {
 };
 
 struct MachineSpec {
-  std::string id;             // instance id
-  std::string uuid;           // "ec2…" in UUID shape: what the guest's firmware tables say (cloud-init looks for it)
-  std::string product;        // product name in the firmware tables: the instance type ("t2.micro"); may be empty
+  std::string id;       // instance id
+  std::string uuid;     // "ec2…" in UUID shape: what the guest's firmware tables say (cloud-init looks for it)
+  std::string product;  // product name in the firmware tables: the instance type ("t2.micro"); may be empty
   std::int64_t memory_mib = 512;
   std::int64_t processors = 1;
-  std::string kernel;         // path; empty: the disk's own boot loader
+  std::string kernel;  // path; empty: the disk's own boot loader
   std::string ramdisk;
   std::string kernel_arguments;
-  std::vector<Disk> disks;    // the root first
-  std::vector<Nic> nics;      // by device index
+  std::vector<Disk> disks;  // the root first
+  std::vector<Nic> nics;    // by device index
 };
 
 enum class MachineState { running, paused, ended };
@@ -108,9 +108,9 @@ class Hypervisor {
 };
 
 struct QemuConfiguration {
-  std::string folder;            // "<home>/machines": one folder a machine: pid file, QMP socket, console, log. The machines' users
-                                 // must be able to pass through every folder above it (mode 0711)
-  std::string accelerator;       // "auto": probe; "kvm", "tcg": as told
+  std::string folder;       // "<home>/machines": one folder a machine: pid file, QMP socket, console, log. The machines' users
+                            // must be able to pass through every folder above it (mode 0711)
+  std::string accelerator;  // "auto": probe; "kvm", "tcg": as told
   unsigned user_base = 0x60000000;
 };
 Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock& clock);

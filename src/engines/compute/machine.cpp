@@ -173,7 +173,8 @@ Result<void> Machine::unplug(const std::string& device, milliseconds limit) {
   std::unique_lock lock(mutex_);
   changed_.wait_until(lock, deadline, [&] { return ended_ || unplugged_.count(device) != 0; });
   if (ended_ || unplugged_.erase(device) != 0) return {};
-  return fail(ErrorKind::timed_out, "the guest of " + id_ + " did not let " + device + " go within " + std::to_string(limit.count()) + " ms");
+  return fail(ErrorKind::timed_out,
+              "the guest of " + id_ + " did not let " + device + " go within " + std::to_string(limit.count()) + " ms");
 }
 
 void Machine::report(MachineEvent event, std::string detail) {
@@ -236,11 +237,14 @@ void Machine::on_process_end() {
   {
     const std::lock_guard lock(mutex_);
     reported = reporting_;
-    if (reporting_ && shutdown_) end = {MachineEnd::How::guest_shutdown, *shutdown_};
-    else if (reporting_) end = {MachineEnd::How::died, fault_.value_or("")};
+    if (reporting_ && shutdown_)
+      end = {MachineEnd::How::guest_shutdown, *shutdown_};
+    else if (reporting_)
+      end = {MachineEnd::How::died, fault_.value_or("")};
   }
   if (end.how == MachineEnd::How::died && end.detail.empty()) end.detail = folder_.last_words();
-  if (end.how == MachineEnd::How::died && end.detail.empty()) end.detail = "QEMU ended without a word; it was killed, perhaps for want of memory";
+  if (end.how == MachineEnd::How::died && end.detail.empty())
+    end.detail = "QEMU ended without a word; it was killed, perhaps for want of memory";
   // On disk before anybody hears of it, so that a restart of the daemon says the same.
   folder_.keep_end(end);
   callbacks_.gone(id_);
@@ -266,10 +270,13 @@ void Machine::on_tick() {
     overdue = ending && std::chrono::steady_clock::now() - ending_since_ > longest_goodbye;
     halted = halted_ && !disk_trouble_;
   }
-  if (overdue) signal_process(SIGKILL);
-  else if (ending && qmp) qmp->post("quit");
+  if (overdue)
+    signal_process(SIGKILL);
+  else if (ending && qmp)
+    qmp->post("quit");
   // Nobody here halts a guest: QEMU did, and the reason is to be asked for.
-  else if (halted && qmp) qmp->post("query-status");
+  else if (halted && qmp)
+    qmp->post("query-status");
 }
 
 }  // namespace brume::compute

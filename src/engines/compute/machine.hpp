@@ -40,7 +40,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // The monitor, connected when it is not. One caller at a time.
   Result<std::shared_ptr<QmpClient>> monitor(milliseconds limit = seconds(2));
   // A command over the monitor.
-  Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10), int handed_over = -1);
+  Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10),
+                             int handed_over = -1);
   // The processors run for the first time: from here on events are reported.
   void started();
   // What a machine that ran before this daemon says of itself; what was missed is reported on the loop's thread.
@@ -74,7 +75,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   Descriptor process_;  // pidfd
   std::uint64_t process_watch_ = 0;
   std::shared_ptr<QmpClient> qmp_;
-  bool reporting_ = false;   // started, and not being ended by us
+  bool reporting_ = false;  // started, and not being ended by us
   bool halted_ = false;
   bool disk_trouble_ = false;
   bool ended_ = false;

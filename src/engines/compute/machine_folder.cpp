@@ -46,7 +46,8 @@ void cut(const std::string& path) {
   const auto tail = read_file_tail(path, static_cast<size_t>(remaining));
   if (::ftruncate(file.get(), 0) != 0 || !tail) return;
   const Descriptor end(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
-  if (end) [[maybe_unused]] const auto written = ::write(end.get(), tail->data(), tail->size());
+  if (end) [[maybe_unused]]
+    const auto written = ::write(end.get(), tail->data(), tail->size());
 }
 
 // "2026-11-21T03:40:15.123456Z qemu-system-x86_64: text" → "text".

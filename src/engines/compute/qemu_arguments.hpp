@@ -16,11 +16,11 @@ namespace brume::compute {
 
 // What the host adds to a MachineSpec.
 struct QemuHost {
-  std::string accelerator;      // "kvm", "tcg"
-  std::string folder;           // the machine's own folder
-  int qmp_socket = -1;          // listening sockets of ours, handed over
+  std::string accelerator;  // "kvm", "tcg"
+  std::string folder;       // the machine's own folder
+  int qmp_socket = -1;      // listening sockets of ours, handed over
   int console_socket = -1;
-  std::optional<unsigned> user; // run as this user; none: as ours
+  std::optional<unsigned> user;       // run as this user; none: as ours
   std::optional<unsigned> kvm_group;  // group that may open /dev/kvm, when others may not
 };
 

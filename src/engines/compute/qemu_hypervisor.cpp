@@ -39,8 +39,10 @@ Result<void> done(const Result<QmpMessage>& reply) {
 // QEMU's own sentence, with the kind that the caller can act on.
 Error explain(Error error) {
   const auto says = [&](std::string_view text) { return error.message.find(text) != std::string::npos; };
-  if (says("Cannot allocate memory") || says("No space left")) error.kind = ErrorKind::exhausted;
-  else if (says("uplicate")) error.kind = ErrorKind::exists;
+  if (says("Cannot allocate memory") || says("No space left"))
+    error.kind = ErrorKind::exhausted;
+  else if (says("uplicate"))
+    error.kind = ErrorKind::exists;
   return error;
 }
 
@@ -211,7 +213,8 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   const ProcessName name{*process, process_start_time(*process).value_or(0)};
   if (auto kept = folder.keep_process(name); !kept) {
     // Nothing on disk names it, and it waits for `cont`, which never comes.
-    if (machine.watch(name)) [[maybe_unused]] const auto ended = machine.end(milliseconds(0));
+    if (machine.watch(name)) [[maybe_unused]]
+      const auto ended = machine.end(milliseconds(0));
     return kept;
   }
   if (auto watched = machine.watch(name); !watched) return watched;
@@ -229,7 +232,8 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
 Result<void> QemuHypervisor::start(MachineSpec spec) {
   if (auto valid = validate(spec); !valid) return valid;
   if (find(spec.id)) return fail(ErrorKind::exists, spec.id + " already runs");
-  if (const auto old = folder_of(spec.id).process(); old && old->alive(user(spec.id))) return fail(ErrorKind::exists, spec.id + " already runs");
+  if (const auto old = folder_of(spec.id).process(); old && old->alive(user(spec.id)))
+    return fail(ErrorKind::exists, spec.id + " already runs");
   const auto folder = folder_of(spec.id);
   if (auto prepared = folder.prepare(user(spec.id)); !prepared) return fail(prepared.error().within("cannot start " + spec.id));
   const auto machine = make_machine(spec.id);
@@ -237,7 +241,8 @@ Result<void> QemuHypervisor::start(MachineSpec spec) {
   auto launched = launch(*machine, spec);
   if (launched) return {};
   auto error = launched.error();
-  if (folder.process()) [[maybe_unused]] const auto ended = machine->end(milliseconds(0));
+  if (folder.process()) [[maybe_unused]]
+    const auto ended = machine->end(milliseconds(0));
   // What QEMU said says more than that it went.
   if (const auto words = folder.words(); !words.empty()) error = {ErrorKind::broken, words};
   drop(spec.id);
@@ -277,7 +282,8 @@ Result<void> QemuHypervisor::attach_disk(const std::string& id, const Disk& disk
   auto machine = running(id);
   if (!machine) return fail(machine.error());
   const auto what = "cannot attach " + disk.volume_id + " to " + id;
-  if (auto added = (*machine)->execute("blockdev-add", disk_node(disk), command_limit); !added) return fail(explain(added.error()).within(what));
+  if (auto added = (*machine)->execute("blockdev-add", disk_node(disk), command_limit); !added)
+    return fail(explain(added.error()).within(what));
   auto plugged = (*machine)->execute("device_add", disk_device(disk, false), command_limit);
   if (plugged) return {};
   [[maybe_unused]] const auto undone = (*machine)->execute("blockdev-del", json_object({{"node-name", disk_name(disk.volume_id)}}));
@@ -297,7 +303,8 @@ Result<void> QemuHypervisor::detach_disk(const std::string& id, const std::strin
     [[maybe_unused]] const auto added = (*machine)->execute(
         "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", command_limit);
     const auto path = "/machine/peripheral/" + name;
-    auto swapped = (*machine)->execute("qom-set", json_object({{"path", path + "/virtio-backend"}, {"property", "drive"}, {"value", nothing}}), command_limit);
+    auto swapped = (*machine)->execute(
+        "qom-set", json_object({{"path", path + "/virtio-backend"}, {"property", "drive"}, {"value", nothing}}), command_limit);
     if (!swapped) return fail(swapped.error().within("cannot take " + volume_id + " from " + id));
   }
   auto removed = (*machine)->execute("blockdev-del", json_object({{"node-name", name}}), command_limit);
@@ -462,7 +469,8 @@ static Result<void> check_passage(const std::string& folder) {
   for (std::filesystem::path path(folder); path.has_relative_path(); path = path.parent_path()) {
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0001) == 0)
-      return fail(ErrorKind::refused, "the users of the machines cannot pass through " + path.string() + ": chmod o+x it, or choose another home");
+      return fail(ErrorKind::refused,
+                  "the users of the machines cannot pass through " + path.string() + ": chmod o+x it, or choose another home");
   }
   return {};
 }

@@ -147,7 +147,8 @@ void QmpClient::post(std::string_view name, std::string_view arguments) {
 Result<void> QmpClient::send(std::string_view line, int handed_over, SteadyTime turn, SteadyTime deadline) {
   {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_until(lock, turn, [&] { return !sending_ || closed_; })) return fail(ErrorKind::timed_out, "QEMU's monitor does not read");
+    if (!changed_.wait_until(lock, turn, [&] { return !sending_ || closed_; }))
+      return fail(ErrorKind::timed_out, "QEMU's monitor does not read");
     if (closed_) return fail(ErrorKind::broken, why_closed_);
     sending_ = true;
   }
@@ -226,8 +227,10 @@ void QmpClient::take(QmpMessage message) {
     greeted_ = true;
   } else if (const auto found = pending_.find(message.id); found != pending_.end()) {
     found->second.done = true;
-    if (message.kind == QmpMessage::Kind::error) found->second.result = fail(ErrorKind::refused, message.description);
-    else found->second.result = std::move(message);
+    if (message.kind == QmpMessage::Kind::error)
+      found->second.result = fail(ErrorKind::refused, message.description);
+    else
+      found->second.result = std::move(message);
   } else if (message.kind == QmpMessage::Kind::reply) {
     lock.unlock();
     if (on_event_) on_event_(message);

@@ -35,7 +35,8 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   Result<void> greet(milliseconds limit);
   // Runs a command and waits for its reply. Errors: refused (QEMU's own sentence), timed_out, broken (the connection ended).
   // `handed_over`: a descriptor that goes along (getfd).
-  Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10), int handed_over = -1);
+  Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10),
+                             int handed_over = -1);
   // Sends a command and does not wait; its reply goes to the event handler. May be lost when QEMU does not read: repeat what matters.
   void post(std::string_view name, std::string_view arguments = {});
 
@@ -51,7 +52,8 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   };
 
   // One command on the wire at a time: waits for its turn, then for the socket.
-  Result<void> send(std::string_view line, int handed_over, std::chrono::steady_clock::time_point turn, std::chrono::steady_clock::time_point deadline);
+  Result<void> send(std::string_view line, int handed_over, std::chrono::steady_clock::time_point turn,
+                    std::chrono::steady_clock::time_point deadline);
   Result<void> write(std::string_view line, int handed_over, std::chrono::steady_clock::time_point deadline);
   bool read_available();  // false: at the end
   void take_lines();
@@ -62,8 +64,8 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   const EventHandler on_event_;
   const Descriptor socket_;  // shut down by close, closed when the last one lets go
   std::uint64_t watch_ = 0;
-  std::string received_;     // the loop's thread only
-  size_t searched_ = 0;      // up to here received_ has no line end
+  std::string received_;  // the loop's thread only
+  size_t searched_ = 0;   // up to here received_ has no line end
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -89,7 +89,9 @@ class SimulatedHypervisor final : public Hypervisor {
     reporter_.send({id, MachineEvent::guest_shutdown, "guest-shutdown"});
     return {};
   }
-  Result<void> reset(const std::string& id) override { return if_running(id, [](Machine&) { return Result<void>{}; }); }
+  Result<void> reset(const std::string& id) override {
+    return if_running(id, [](Machine&) { return Result<void>{}; });
+  }
   Result<void> kill(const std::string& id) override {
     const std::lock_guard lock(mutex_);
     if (const auto found = machines_.find(id); found != machines_.end()) found->second.runs = false;
@@ -104,15 +106,20 @@ class SimulatedHypervisor final : public Hypervisor {
   Result<void> resume(const std::string& id) override { return reset(id); }
 
   Result<void> attach_disk(const std::string& id, const Disk& disk) override { return attach(id, disk.volume_id); }
-  Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool, milliseconds) override { return detach(id, volume_id); }
+  Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool, milliseconds) override {
+    return detach(id, volume_id);
+  }
   Result<void> attach_nic(const std::string& id, Nic nic) override { return attach(id, nic.interface_id); }
-  Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool, milliseconds) override { return detach(id, interface_id); }
+  Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool, milliseconds) override {
+    return detach(id, interface_id);
+  }
 
   Result<Console> console(const std::string& id, size_t limit) override {
     const std::lock_guard lock(mutex_);
     const auto found = machines_.find(id);
     if (found == machines_.end()) return fail(ErrorKind::not_found, id + " has no console");
-    const auto text = "Simulation: " + id + " is not a real machine. It pretends to have started at " + format_iso8601(found->second.started) + ".\r\n";
+    const auto text =
+        "Simulation: " + id + " is not a real machine. It pretends to have started at " + format_iso8601(found->second.started) + ".\r\n";
     return Console{text.size() > limit ? text.substr(text.size() - limit) : text, found->second.started};
   }
   Result<void> forget(const std::string& id) override {
