@@ -112,9 +112,6 @@ def page_time(cloud, account):
 
 def hundred_thousand(bench):
     count = 10_000 if bench.quick else 100_000
-    with daemon() as cloud:
-        fill(cloud, cloud.first, 1000)
-        small = page_time(cloud, cloud.first)
     cloud = harness.Daemon(True)
     try:
         idle = cloud.memory()
@@ -124,8 +121,12 @@ def hundred_thousand(bench):
             say(f"{10_000 * (accounts.index(account) + 1):,} instances")
             fill(cloud, account, 10_000)
         filled = time.monotonic() - start
-        large = page_time(cloud, accounts[-1])
         each = (cloud.memory()["pss"] - idle["pss"]) * 1024 / count
+        with daemon() as other:
+            fill(other, other.first, 1000)
+            # In turns, so that what else the machine does meets both.
+            pairs = [(page_time(cloud, accounts[-1]), page_time(other, other.first)) for _ in range(3)]
+        large, small = (median(times) for times in zip(*pairs))
         yield {"what": f"page of 1,000 among {count:,} instances", "brume": f"{large:.1f} ms", "peer": f"of 1,000: {small:.1f} ms",
                "ratio": f"{large / small:.2f}×", "goal": "≤ 1.5×", "met": large / small <= 1.5, "note": f"filled in {filled:.0f} s",
                "raw": {"large_ms": large, "small_ms": small, "fill_seconds": filled}}

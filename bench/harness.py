@@ -161,7 +161,10 @@ class Daemon:
         return self.account(self.admin("POST", "/accounts", {"name": name}))
 
     def image(self, name):
-        return next(each["id"] for each in self.admin("GET", "/images") if each["name"] == name and each["state"] == "available")
+        def find():
+            return next((each["id"] for each in self.admin("GET", "/images") if each["name"] == name and each["state"] == "available"), None)
+
+        return wait_until(find, 60, f"the image {name}")
 
     def run_body(self, count=1, image="tiny"):
         return (f"Action=RunInstances&Version={version}&ImageId={self.image(image)}&InstanceType=t2.nano&MinCount={count}&MaxCount={count}")

@@ -352,7 +352,12 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
       return false;
     }
     const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown";
-    if (!forced && std::chrono::steady_clock::now() - *now.button_pressed < patience) return false;
+    const auto waited = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - *now.button_pressed);
+    if (!forced && waited < patience) {
+      // Terminated right after a forced stop: the wake that was set then may have come already, and no other would.
+      wake_(queue_key(instance), patience - waited + milliseconds(10));
+      return false;
+    }
   }
   if (auto killed = engines_.hypervisor.kill(instance.id); !killed) {
     log::error("compute", "cannot end {}, tried again: {}", instance.id, killed.error().message);
