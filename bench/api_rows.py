@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 import harness
 from harness import Skipped, daemon, describe, load, median, medians, root, say, version, wait_until
@@ -148,7 +149,7 @@ def hundred_thousand(bench):
 def stop_all(account):
     token = ""
     while True:
-        page = account.send(describe + "&MaxResults=1000" + (f"&NextToken={token}" if token else ""))
+        page = account.send(describe + "&MaxResults=1000" + (f"&NextToken={urllib.parse.quote(token, safe='')}" if token else ""))
         ids = harness.values(page, "instanceId")
         body = f"Action=StopInstances&Version={version}" + "".join(f"&InstanceId.{i}={id}" for i, id in enumerate(ids, 1))
         account.send(body)
