@@ -16,7 +16,8 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <set>
+
+#include <fmt/core.h>
 
 #include "base/descriptor.hpp"
 #include "base/files.hpp"
@@ -190,7 +191,7 @@ Result<void> FileBlockEngine::remove_snapshot(const std::string& snapshot_id) {
   if (auto valid = check_id(snapshot_id); !valid) return valid;
   const std::lock_guard lock(mutex_);
   for (const auto& [volume, snapshot] : bases_)
-    if (snapshot == snapshot_id) return fail(ErrorKind::refused, snapshot_id + " cannot go: " + volume + " stands on it");
+    if (snapshot == snapshot_id) return fail(ErrorKind::refused, fmt::format("{} cannot go: {} stands on it", snapshot_id, volume));
   return remove_file(snapshot_path(snapshot_id));
 }
 

@@ -5,9 +5,9 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,26 +17,27 @@ namespace brume::compute {
 class ControlGroups {
  public:
   // `mark` names the installation ("brume-1a2b3c4d"): only what is below a group of that name is ever made or removed.
-  explicit ControlGroups(std::string mark, const std::string& root = "/sys/fs/cgroup");
+  explicit ControlGroups(const std::string& mark, const std::string& root = "/sys/fs/cgroup");
 
-  void enter(const std::string& id, pid_t process, std::int64_t processors) const;
+  void enter(const std::string& id, pid_t process, std::int64_t processors);
   // When its process has ended.
-  void leave(const std::string& id) const;
+  void leave(const std::string& id);
   // Removes what leave could not remove at once; false: it still cannot. The daemon calls it every second.
-  bool tidy() const;
+  bool tidy();
   // Removes the groups that hold no process any more.
-  void sweep() const;
+  void sweep();
 
  private:
   struct Hierarchy {
-    std::string folder;
+    std::string folder;  // of our own group in it
     std::string weight_file;
     std::int64_t weight_of_one;
   };
-  mutable std::mutex mutex_;  // the last one out removes the common folder: not while another comes in
-  mutable std::atomic<bool> left_over_{false};
-  std::string mark_;
+  void remove(const std::string& id);  // mutex_ held
+
+  std::mutex mutex_;  // the last one out removes the common folder: not while another comes in
   std::vector<Hierarchy> hierarchies_;
+  std::set<std::string> left_over_;  // left, but the kernel would not let their groups go yet
 };
 
 }  // namespace brume::compute

@@ -130,7 +130,7 @@ KvmProbe probe_kvm(const std::string& scratch_folder) {
     if (lines.size() >= 3 && lines[0] == now && (lines[1] == "works" || lines[1] == "fails"))
       return {lines[1] == "works", std::string(lines[2])};
   }
-  const auto probe = boot(scratch_folder);
+  auto probe = boot(scratch_folder);
   [[maybe_unused]] const auto written = write_file(kept, now + "\n" + (probe.works ? "works" : "fails") + "\n" + probe.reason + "\n");
   return probe;
 }

@@ -118,7 +118,7 @@ class QemuHypervisor final : public Hypervisor {
   const unsigned user_base_;
   const Description description_;
   const std::optional<unsigned> kvm_group_;
-  const ControlGroups groups_;
+  ControlGroups groups_;
   std::mutex console_mutex_;  // a console is not cut while it is read
   mutable std::mutex mutex_;
   std::function<void(MachineReport)> receiver_;
