@@ -156,8 +156,10 @@ void give_available(Descriptor& to, std::string_view& rest) {
   if (!rest.empty()) {
     const auto done = ::write(to.get(), rest.data(), std::min<size_t>(rest.size(), 4096));
     if (done < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (done < 0) rest = {};
-    else rest.remove_prefix(static_cast<size_t>(done));
+    if (done < 0)
+      rest = {};
+    else
+      rest.remove_prefix(static_cast<size_t>(done));
   }
   if (rest.empty()) to.close();
 }
@@ -190,8 +192,10 @@ std::string Command::describe() const {
   std::string line = program;
   for (const auto& argument : arguments) {
     line += ' ';
-    if (argument.empty() || argument.find_first_of(" \t\"'\\$") != std::string::npos) line += '\'' + argument + '\'';
-    else line += argument;
+    if (argument.empty() || argument.find_first_of(" \t\"'\\$") != std::string::npos)
+      line += '\'' + argument + '\'';
+    else
+      line += argument;
   }
   return line;
 }
@@ -209,7 +213,8 @@ Result<CommandOutput> run(const Command& command, milliseconds limit) {
   if (child < 0) return fail_system("cannot start " + command.program, errno);
   if (child == 0) {
     ::setpgid(0, 0);
-    prepared.become(input->read.get(), file ? file.get() : output->write.get(), file ? file.get() : errors->write.get(), report->write.get());
+    prepared.become(input->read.get(), file ? file.get() : output->write.get(), file ? file.get() : errors->write.get(),
+                    report->write.get());
   }
   input->read.close();
   output->write.close();
@@ -234,7 +239,8 @@ Result<CommandOutput> run_checked(const Command& command, milliseconds limit) {
   if (!result || result->status == 0) return result;
   auto reason = std::string(trim(result->errors.substr(0, 600)));
   if (reason.empty()) reason = std::string(trim(result->output.substr(0, 600)));
-  return fail(ErrorKind::broken, command.describe().substr(0, 300) + " ended with status " + std::to_string(result->status) + ": " + reason);
+  return fail(ErrorKind::broken,
+              command.describe().substr(0, 300) + " ended with status " + std::to_string(result->status) + ": " + reason);
 }
 
 Result<pid_t> start_detached(const Command& command) {

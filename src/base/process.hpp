@@ -16,15 +16,15 @@
 namespace brume {
 
 struct Command {
-  std::string program;                 // looked up in PATH when it has no slash
-  std::vector<std::string> arguments;  // without the program itself
+  std::string program;                                           // looked up in PATH when it has no slash
+  std::vector<std::string> arguments;                            // without the program itself
   std::vector<std::pair<std::string, std::string>> environment;  // the whole environment but for PATH and LANG=C.UTF-8
-  std::string input;                   // given on standard input
-  std::vector<std::pair<int, int>> descriptors;  // {ours, the child's number ≥ 3}; every other descriptor is closed
-  std::optional<uid_t> user;           // run as this user (and group of the same number) without further groups
-  std::string network_namespace;       // path to enter before exec ("/run/netns/x"); empty: ours
-  std::string folder;                  // working folder; empty: "/"
-  std::string output_file;             // standard output and error are appended there; empty: collected (run) or /dev/null (start)
+  std::string input;                                             // given on standard input
+  std::vector<std::pair<int, int>> descriptors;                  // {ours, the child's number ≥ 3}; every other descriptor is closed
+  std::optional<uid_t> user;                                     // run as this user (and group of the same number) without further groups
+  std::string network_namespace;                                 // path to enter before exec ("/run/netns/x"); empty: ours
+  std::string folder;                                            // working folder; empty: "/"
+  std::string output_file;  // standard output and error are appended there; empty: collected (run) or /dev/null (start)
 
   // One line for logs: program and arguments, quoted where needed. The input is never shown.
   std::string describe() const;

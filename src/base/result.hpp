@@ -9,14 +9,14 @@
 namespace brume {
 
 enum class ErrorKind {
-  not_found,      // the thing named is not there
-  exists,         // something of that name is already there
-  invalid,        // the input cannot be used
-  exhausted,      // disk, memory, addresses: nothing left to give
-  timed_out,      // waited as long as was allowed
-  refused,        // the other side said no
-  broken,         // a file, a peer or a program is not in order
-  system,         // the operating system failed a call
+  not_found,  // the thing named is not there
+  exists,     // something of that name is already there
+  invalid,    // the input cannot be used
+  exhausted,  // disk, memory, addresses: nothing left to give
+  timed_out,  // waited as long as was allowed
+  refused,    // the other side said no
+  broken,     // a file, a peer or a program is not in order
+  system,     // the operating system failed a call
 };
 
 struct Error {
@@ -30,9 +30,7 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> fail(ErrorKind kind, std::string message) {
-  return tl::unexpected<Error>(Error{kind, std::move(message)});
-}
+inline tl::unexpected<Error> fail(ErrorKind kind, std::string message) { return tl::unexpected<Error>(Error{kind, std::move(message)}); }
 inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
 // An Error of the kind that `error_number` stands for (ENOSPC: exhausted, ENOENT: not_found …), "what: strerror".

@@ -17,7 +17,8 @@ std::string text(const json::value& object, std::string_view name) {
 // The one place where a secret is printed: for the person who asked for the key.
 int show_keys(const json::value& account) {
   std::printf("account     %s  %s\n", text(account, "id").c_str(), text(account, "name").c_str());
-  for (const auto& key : account.at("keys").as_array()) std::printf("access key  %s\nsecret      %s\n", text(key, "id").c_str(), text(key, "secret").c_str());
+  for (const auto& key : account.at("keys").as_array())
+    std::printf("access key  %s\nsecret      %s\n", text(key, "id").c_str(), text(key, "secret").c_str());
   return 0;
 }
 
@@ -62,7 +63,8 @@ int environment(const Options& options, const std::string& account) {
   auto credentials = admin.credentials(account);
   if (!credentials) return complain(credentials.error());
   std::printf("export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_DEFAULT_REGION=%s\n",
-              text(*status, "endpoint").c_str(), credentials->access_key_id.c_str(), credentials->secret.c_str(), text(*status, "region").c_str());
+              text(*status, "endpoint").c_str(), credentials->access_key_id.c_str(), credentials->secret.c_str(),
+              text(*status, "region").c_str());
   return 0;
 }
 
@@ -82,7 +84,8 @@ int status(const Options& options, bool as_json) {
   std::printf("accounts     %s\n", json::serialize(s.at("accounts")).c_str());
   std::printf("images       %s\n", json::serialize(s.at("images")).c_str());
   std::printf("instances   ");
-  for (const auto& [name, count] : s.at("instances").as_object()) std::printf(" %s %s", json::serialize(count).c_str(), std::string(name).c_str());
+  for (const auto& [name, count] : s.at("instances").as_object())
+    std::printf(" %s %s", json::serialize(count).c_str(), std::string(name).c_str());
   std::printf("\n");
   return 0;
 }

@@ -24,13 +24,17 @@ Result<json::value> AdminClient::call(const std::string& method, const std::stri
   if (failure) return fail(ErrorKind::broken, "the daemon answered something else than JSON");
   if (answer->status >= 400) {
     const auto* message = value.is_object() ? value.as_object().if_contains("message") : nullptr;
-    return fail(answer->status == 404 ? ErrorKind::not_found : answer->status == 409 ? ErrorKind::exists : ErrorKind::invalid,
+    return fail(answer->status == 404   ? ErrorKind::not_found
+                : answer->status == 409 ? ErrorKind::exists
+                                        : ErrorKind::invalid,
                 message != nullptr && message->is_string() ? std::string(message->get_string()) : "the daemon refused");
   }
   return value;
 }
 
-Result<json::value> AdminClient::post(const std::string& path, const json::value& body) const { return call("POST", path, json::serialize(body)); }
+Result<json::value> AdminClient::post(const std::string& path, const json::value& body) const {
+  return call("POST", path, json::serialize(body));
+}
 
 bool AdminClient::daemon_runs() const { return get("/status").has_value(); }
 
@@ -45,7 +49,8 @@ Result<Credentials> AdminClient::credentials(std::string account) const {
   for (const auto& key : shown->at("keys").as_array())
     if (key.at("active").as_bool())
       return Credentials{account, json::value_to<std::string>(key.at("id")), json::value_to<std::string>(key.at("secret"))};
-  return fail(ErrorKind::not_found, "the account " + account + " has no active access key; make one with 'brume account add-key " + account + "'");
+  return fail(ErrorKind::not_found,
+              "the account " + account + " has no active access key; make one with 'brume account add-key " + account + "'");
 }
 
 }  // namespace brume::cli

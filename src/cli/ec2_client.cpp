@@ -38,7 +38,8 @@ Ec2Client::Ec2Client(std::string endpoint, std::string region, Credentials crede
   if (const auto scheme = endpoint.find("://"); scheme != std::string::npos) endpoint.erase(0, scheme + 3);
   const auto colon = endpoint.find(':');
   host_ = endpoint.substr(0, colon);
-  if (colon != std::string::npos) port_ = static_cast<std::uint16_t>(parse_integer(std::string_view(endpoint).substr(colon + 1)).value_or(80));
+  if (colon != std::string::npos)
+    port_ = static_cast<std::uint16_t>(parse_integer(std::string_view(endpoint).substr(colon + 1)).value_or(80));
 }
 
 Result<Document> Ec2Client::call(const std::string& action, Parameters parameters) const {
@@ -59,11 +60,13 @@ Result<Document> Ec2Client::call(const std::string& action, Parameters parameter
   const auto date = stamp.substr(0, 8);
   const auto host = host_ + ":" + std::to_string(port_);
   const std::string type = "application/x-www-form-urlencoded; charset=utf-8";
-  const auto canonical = "POST\n/\n\ncontent-type:" + type + "\nhost:" + host + "\nx-amz-date:" + stamp + "\n\ncontent-type;host;x-amz-date\n" + to_hex(sha256(body));
+  const auto canonical = "POST\n/\n\ncontent-type:" + type + "\nhost:" + host + "\nx-amz-date:" + stamp +
+                         "\n\ncontent-type;host;x-amz-date\n" + to_hex(sha256(body));
   const auto scope = date + "/" + region_ + "/ec2/aws4_request";
   const auto to_sign = "AWS4-HMAC-SHA256\n" + stamp + "\n" + scope + "\n" + to_hex(sha256(canonical));
   auto key = hmac_sha256("AWS4" + credentials_.secret, date);
-  for (const std::string_view part : {std::string_view(region_), std::string_view("ec2"), std::string_view("aws4_request")}) key = hmac_sha256(key, part);
+  for (const std::string_view part : {std::string_view(region_), std::string_view("ec2"), std::string_view("aws4_request")})
+    key = hmac_sha256(key, part);
   HttpCall call;
   call.method = "POST";
   call.headers = {{"Content-Type", type},

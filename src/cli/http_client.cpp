@@ -79,9 +79,12 @@ Result<std::string> receive_all(int socket, const Deadline& deadline) {
   while (text.size() < answer_limit) {
     const auto got = ::recv(socket, buffer, sizeof buffer, 0);
     if (got == 0) return text;
-    if (got > 0) text.append(buffer, static_cast<size_t>(got));
-    else if (errno != EAGAIN && errno != EINTR) return fail_system("cannot read the answer", errno);
-    else if (!deadline.wait(socket, POLLIN)) return fail(ErrorKind::timed_out, "no answer came in time");
+    if (got > 0)
+      text.append(buffer, static_cast<size_t>(got));
+    else if (errno != EAGAIN && errno != EINTR)
+      return fail_system("cannot read the answer", errno);
+    else if (!deadline.wait(socket, POLLIN))
+      return fail(ErrorKind::timed_out, "no answer came in time");
   }
   return fail(ErrorKind::broken, "the answer is too large");
 }
@@ -106,7 +109,8 @@ Result<HttpAnswer> converse(int socket, const HttpCall& call, const std::string&
 Result<HttpAnswer> call_unix(const std::string& socket_path, const HttpCall& call) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path) return fail(ErrorKind::invalid, "the path " + socket_path + " is too long for a socket");
+  if (socket_path.size() >= sizeof address.sun_path)
+    return fail(ErrorKind::invalid, "the path " + socket_path + " is too long for a socket");
   std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size() + 1);
   const Deadline deadline(call.limit);
   auto socket = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address, socket_path, deadline);
@@ -130,10 +134,14 @@ Result<std::string> read_banner(const std::string& address, std::uint16_t port, 
   while (line.size() < 256) {
     const auto got = ::recv(socket->get(), &c, 1, 0);
     if (got == 1 && c == '\n') return line;
-    if (got == 1) line += c;
-    else if (got == 0) return fail(ErrorKind::refused, "the connection was closed");
-    else if (errno != EAGAIN && errno != EINTR) return fail_system("cannot read", errno);
-    else if (!deadline.wait(socket->get(), POLLIN)) return fail(ErrorKind::timed_out, "nothing came");
+    if (got == 1)
+      line += c;
+    else if (got == 0)
+      return fail(ErrorKind::refused, "the connection was closed");
+    else if (errno != EAGAIN && errno != EINTR)
+      return fail_system("cannot read", errno);
+    else if (!deadline.wait(socket->get(), POLLIN))
+      return fail(ErrorKind::timed_out, "nothing came");
   }
   return line;
 }

@@ -26,7 +26,8 @@ Result<std::string> find_image(const AdminClient& admin, const std::string& name
   auto list = admin.get("/images");
   if (!list) return fail(list.error());
   for (const auto& image : list->as_array())
-    if (text(image, "name") == name && text(image, "type") == "machine" && (text(image, "state") == "available" || text(image, "state") == "pending"))
+    if (text(image, "name") == name && text(image, "type") == "machine" &&
+        (text(image, "state") == "available" || text(image, "state") == "pending"))
       return text(image, "id");
   return std::string();
 }
@@ -63,7 +64,8 @@ Result<void> run_recipe(const std::string& recipe, const std::string& output, St
       if (const auto tail = read_file_tail(command.output_file, 400)) {
         const auto end = tail->find_last_not_of('\n');
         const auto begin = end == std::string::npos ? end : tail->rfind('\n', end);
-        if (end != std::string::npos) step.update(tail->substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin)));
+        if (end != std::string::npos)
+          step.update(tail->substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin)));
       }
       std::this_thread::sleep_for(milliseconds(300));
     }
@@ -82,9 +84,13 @@ Result<std::string> register_recipe(const AdminClient& admin, const std::string&
   boost::system::error_code failure;
   const auto image = json::parse(*described, failure);
   if (failure || !image.is_object()) return fail(ErrorKind::broken, folder + "/image.json is not JSON");
-  json::object body{{"name", image.at("name")}, {"description", image.at("description")}, {"architecture", image.at("architecture")},
-                    {"rootDeviceName", image.at("root_device_name")}, {"disk", folder + "/" + text(image, "disk")},
-                    {"sizeGib", image.at("virtual_size_gib")}, {"public", true}};
+  json::object body{{"name", image.at("name")},
+                    {"description", image.at("description")},
+                    {"architecture", image.at("architecture")},
+                    {"rootDeviceName", image.at("root_device_name")},
+                    {"disk", folder + "/" + text(image, "disk")},
+                    {"sizeGib", image.at("virtual_size_gib")},
+                    {"public", true}};
   if (!text(image, "kernel").empty()) body["kernel"] = folder + "/" + text(image, "kernel");
   if (!text(image, "ramdisk").empty()) body["ramdisk"] = folder + "/" + text(image, "ramdisk");
   if (!text(image, "kernel_command_line").empty()) body["kernelArguments"] = image.at("kernel_command_line");
@@ -126,9 +132,13 @@ int image_build(const Options& options, const std::string& recipe) {
 
 int image_import(const Options& options, const ImportOptions& import) {
   const AdminClient admin(options.home);
-  auto made = admin.post("/images", json::object{{"name", import.name}, {"description", import.description}, {"architecture", import.architecture},
-                                                 {"rootDeviceName", import.root_device_name}, {"account", import.account},
-                                                 {"disk", std::filesystem::absolute(import.file).string()}, {"public", import.is_public}});
+  auto made = admin.post("/images", json::object{{"name", import.name},
+                                                 {"description", import.description},
+                                                 {"architecture", import.architecture},
+                                                 {"rootDeviceName", import.root_device_name},
+                                                 {"account", import.account},
+                                                 {"disk", std::filesystem::absolute(import.file).string()},
+                                                 {"public", import.is_public}});
   if (!made) return complain(made.error());
   Step step("importing " + import.file);
   if (auto ready = wait_until_available(admin, text(*made, "id"), step); !ready) return complain(ready.error());
@@ -145,8 +155,9 @@ int image_list(const Options& options, bool as_json) {
     return 0;
   }
   for (const auto& image : list->as_array())
-    std::printf("%s\t%s\t%s\t%s\t%s%s\n", text(image, "id").c_str(), text(image, "state").c_str(), text(image, "account").c_str(), text(image, "name").c_str(),
-                image.at("public").as_bool() ? "public" : "private", text(image, "reason").empty() ? "" : ("\t" + text(image, "reason")).c_str());
+    std::printf("%s\t%s\t%s\t%s\t%s%s\n", text(image, "id").c_str(), text(image, "state").c_str(), text(image, "account").c_str(),
+                text(image, "name").c_str(), image.at("public").as_bool() ? "public" : "private",
+                text(image, "reason").empty() ? "" : ("\t" + text(image, "reason")).c_str());
   return 0;
 }
 

@@ -23,8 +23,10 @@ Step::~Step() {
 
 void Step::show(std::string_view detail, bool final) {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
-  if (on_terminal()) std::fprintf(stderr, "\r\033[K%s: %.*s", what_.c_str(), static_cast<int>(detail.size()), detail.data());
-  else std::fprintf(stderr, "%s: %.*s", what_.c_str(), static_cast<int>(detail.size()), detail.data());
+  if (on_terminal())
+    std::fprintf(stderr, "\r\033[K%s: %.*s", what_.c_str(), static_cast<int>(detail.size()), detail.data());
+  else
+    std::fprintf(stderr, "%s: %.*s", what_.c_str(), static_cast<int>(detail.size()), detail.data());
   if (seconds >= 1) std::fprintf(stderr, " (%.0f s)", seconds);
   if (final || !on_terminal()) std::fputc('\n', stderr);
   std::fflush(stderr);

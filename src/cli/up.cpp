@@ -124,11 +124,12 @@ Result<InstanceView> wait_for_ssh(const Ec2Client& ec2, const std::string& id) {
     }
     std::this_thread::sleep_for(milliseconds(50));
   }
-  return fail(ErrorKind::timed_out, "SSH did not answer within " + std::to_string(boot_patience.count()) + " minutes; 'aws ec2 get-console-output --instance-id " + id +
-                                        "' shows what the instance printed");
+  return fail(ErrorKind::timed_out, "SSH did not answer within " + std::to_string(boot_patience.count()) +
+                                        " minutes; 'aws ec2 get-console-output --instance-id " + id + "' shows what the instance printed");
 }
 
-void show_result(const Options& options, const json::value& status, const InstanceView& instance, const std::string& key, const std::string& user) {
+void show_result(const Options& options, const json::value& status, const InstanceView& instance, const std::string& key,
+                 const std::string& user) {
   const auto program = program_folder() + "/brume";
   const std::string with_home = options.home == "/var/lib/brume" ? "" : " --home " + options.home;
   std::printf(
@@ -138,7 +139,8 @@ void show_result(const Options& options, const json::value& status, const Instan
       "  endpoint     %s\n"
       "  AWS tools    eval \"$(%s%s env)\" && aws ec2 describe-instances\n"
       "  stop it      make down\n\n",
-      instance.id.c_str(), key.c_str(), user.c_str(), instance.address.c_str(), text(status, "endpoint").c_str(), program.c_str(), with_home.c_str());
+      instance.id.c_str(), key.c_str(), user.c_str(), instance.address.c_str(), text(status, "endpoint").c_str(), program.c_str(),
+      with_home.c_str());
 }
 
 }  // namespace
@@ -198,7 +200,8 @@ int up(const Options& options, const UpOptions& up_options) {
   auto status = admin.get("/status");
   if (!status) return complain(status.error());
   if (text(*status, "endpoint").starts_with("https"))
-    return complain("the daemon serves HTTPS, which this command does not speak; launch instances with any AWS client instead ('brume env')");
+    return complain(
+        "the daemon serves HTTPS, which this command does not speak; launch instances with any AWS client instead ('brume env')");
   auto image = provide_image(admin, up_options.image);
   if (!image) return complain(image.error());
   if (up_options.all_images)

@@ -11,8 +11,10 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
     : store_(store), engines_(engines), settings_(std::move(settings)) {
   const auto wake = [this](const std::string& key) { queue_->wake(key); };
   const auto wake_after = [this](const std::string& key, milliseconds delay) {
-    if (delay.count() <= 0) queue_->wake(key);
-    else queue_->wake_after(key, delay);
+    if (delay.count() <= 0)
+      queue_->wake(key);
+    else
+      queue_->wake_after(key, delay);
   };
   queue_ = std::make_unique<WorkQueue>(settings_.threads, [this](const std::string& key) { work(key); });
   vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake);
@@ -71,10 +73,14 @@ void Controller::work(const std::string& key) {
   const auto slash = key.find('/');
   const auto kind = std::string_view(key).substr(0, slash);
   const auto name = key.substr(slash + 1);
-  if (kind == "instance") instances_->reconcile(name);
-  else if (kind == "vpc") vpcs_->reconcile(name);
-  else if (kind == "image") images_->reconcile(name);
-  else if (kind == "snapshot") images_->reconcile_snapshot(name);
+  if (kind == "instance")
+    instances_->reconcile(name);
+  else if (kind == "vpc")
+    vpcs_->reconcile(name);
+  else if (kind == "image")
+    images_->reconcile(name);
+  else if (kind == "snapshot")
+    images_->reconcile_snapshot(name);
 }
 
 std::optional<compute::Hypervisor::Console> Controller::console(const std::string& instance_id, size_t limit) {

@@ -28,9 +28,9 @@ struct Engines {
 
 // How long a guest may take to do what it was asked.
 struct Patience {
-  milliseconds stop = seconds(90);        // StopInstances, then the power is cut
-  milliseconds terminate = seconds(10);   // TerminateInstances
-  milliseconds reboot = seconds(90);      // RebootInstances, then the reset button
+  milliseconds stop = seconds(90);                          // StopInstances, then the power is cut
+  milliseconds terminate = seconds(10);                     // TerminateInstances
+  milliseconds reboot = seconds(90);                        // RebootInstances, then the reset button
   milliseconds keep_terminated = std::chrono::minutes(60);  // DescribeInstances still shows it
 };
 

@@ -22,7 +22,8 @@ void ImageReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     if (const auto* image = change.now<state::Image>(); image != nullptr && (image->state == "pending" || image->state == "deregistered"))
       wake_("image/" + change.key);
-    if (const auto* snapshot = change.now<state::Snapshot>(); snapshot != nullptr && snapshot->state == "deleting") wake_("snapshot/" + change.key);
+    if (const auto* snapshot = change.now<state::Snapshot>(); snapshot != nullptr && snapshot->state == "deleting")
+      wake_("snapshot/" + change.key);
     volume_gone |= change.kind == state::Kind::volume && !change.after;
   }
   // What a volume was built on may be removable now.
@@ -52,8 +53,10 @@ void ImageReconciler::reconcile(const std::string& key) {
       transaction.erase<state::TagSet>(key);
     });
   } else if (image->state == "pending" && !image->import_source.empty()) {
-    if (image->type == "machine") import_machine(*image);
-    else import_boot_file(*image);
+    if (image->type == "machine")
+      import_machine(*image);
+    else
+      import_boot_file(*image);
   }
 }
 

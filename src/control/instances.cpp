@@ -16,7 +16,8 @@ std::string machine_uuid(const std::string& instance_id) {
   std::string digits = "ec2";
   digits += instance_id.substr(instance_id.find('-') + 1);
   digits.resize(32, '0');
-  return digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" + digits.substr(12, 4) + "-" + digits.substr(16, 4) + "-" + digits.substr(20, 12);
+  return digits.substr(0, 8) + "-" + digits.substr(8, 4) + "-" + digits.substr(12, 4) + "-" + digits.substr(16, 4) + "-" +
+         digits.substr(20, 12);
 }
 
 std::string stated(InstanceState state) { return std::string(state::name_of(state)); }
@@ -65,7 +66,8 @@ Result<void> InstanceReconciler::recover() {
     if (world->find_indexed<state::Instance>(state::Index::instance_by_id, id) != nullptr) continue;
     // Made just before a crash by a start that was never recorded, or left by a state that is gone.
     log::warning("control", "ending the machine {}, which is no instance's", id);
-    if (auto killed = engines_.hypervisor.kill(id); killed) [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(id);
+    if (auto killed = engines_.hypervisor.kill(id); killed) [[maybe_unused]]
+      const auto forgotten = engines_.hypervisor.forget(id);
   }
   world->each<state::Instance>("", [&](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); });
   return {};
@@ -89,11 +91,19 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
   if (instance == nullptr) return;
   switch (report.event) {
     case MachineEvent::guest_shutdown:
-      note(report.id, [](Progress& p) { p.machine_runs = false; p.ended = true; p.end_reason.clear(); });
+      note(report.id, [](Progress& p) {
+        p.machine_runs = false;
+        p.ended = true;
+        p.end_reason.clear();
+      });
       break;
     case MachineEvent::died:
       log::warning("compute", "the machine of {} died: {}", report.id, report.detail);
-      note(report.id, [&](Progress& p) { p.machine_runs = false; p.ended = true; p.end_reason = report.detail.empty() ? "the machine died" : report.detail; });
+      note(report.id, [&](Progress& p) {
+        p.machine_runs = false;
+        p.ended = true;
+        p.end_reason = report.detail.empty() ? "the machine died" : report.detail;
+      });
       break;
     case MachineEvent::io_error:
       log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
@@ -173,7 +183,8 @@ bool InstanceReconciler::boot_files(const state::World& world, const state::Inst
     return false;
   }
   spec.kernel = *kernel;
-  if (const auto* image = world.find_indexed<state::Image>(state::Index::image_by_id, instance.kernel_id)) spec.kernel_arguments = image->kernel_arguments;
+  if (const auto* image = world.find_indexed<state::Image>(state::Index::image_by_id, instance.kernel_id))
+    spec.kernel_arguments = image->kernel_arguments;
   if (instance.ramdisk_id.empty()) return true;
   auto ramdisk = engines_.block.boot_file(instance.ramdisk_id);
   if (!ramdisk) {
@@ -221,7 +232,10 @@ void InstanceReconciler::bring_up(const state::Instance& instance) {
   if (!network_is_ready(instance)) return;
   compute::MachineSpec spec;
   if (!prepare(*store_.world(), instance, spec)) return;
-  note(instance.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
+  note(instance.id, [](Progress& p) {
+    p = Progress{};
+    p.machine_runs = true;
+  });
   if (auto started = engines_.hypervisor.start(std::move(spec)); !started) {
     note(instance.id, [](Progress& p) { p.machine_runs = false; });
     return give_up(instance, "Server.InternalError", started.error().message);
@@ -288,14 +302,25 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
 bool InstanceReconciler::start_again(const state::Instance& instance) {
   compute::MachineSpec spec;
   if (!prepare(*store_.world(), instance, spec)) {
-    note(instance.id, [](Progress& p) { p = Progress{}; p.ended = true; p.end_reason = "its disks, kernel or interfaces cannot be opened"; });
+    note(instance.id, [](Progress& p) {
+      p = Progress{};
+      p.ended = true;
+      p.end_reason = "its disks, kernel or interfaces cannot be opened";
+    });
     wake_(queue_key(instance), milliseconds(0));
     return false;
   }
-  note(instance.id, [](Progress& p) { p = Progress{}; p.machine_runs = true; });
+  note(instance.id, [](Progress& p) {
+    p = Progress{};
+    p.machine_runs = true;
+  });
   auto started = engines_.hypervisor.start(std::move(spec));
   if (started) return true;
-  note(instance.id, [&](Progress& p) { p = Progress{}; p.ended = true; p.end_reason = started.error().message; });
+  note(instance.id, [&](Progress& p) {
+    p = Progress{};
+    p.ended = true;
+    p.end_reason = started.error().message;
+  });
   wake_(queue_key(instance), milliseconds(0));
   return false;
 }
@@ -310,7 +335,8 @@ void InstanceReconciler::handle_end(const state::Instance& seen, const Progress&
     const bool terminate = by_guest && instance.terminate_on_shutdown;
     become(transaction, instance, terminate ? InstanceState::shutting_down : InstanceState::stopping);
     instance.state_reason_code = by_guest ? "Client.InstanceInitiatedShutdown" : "Server.InternalError";
-    instance.state_reason_message = by_guest ? "Client.InstanceInitiatedShutdown: Instance initiated shutdown" : "Server.InternalError: " + reason;
+    instance.state_reason_message =
+        by_guest ? "Client.InstanceInitiatedShutdown: Instance initiated shutdown" : "Server.InternalError: " + reason;
     instance.transition_reason = by_guest ? "" : "Server.InternalError";
     transaction.put(std::move(instance));
   });
@@ -319,8 +345,12 @@ void InstanceReconciler::handle_end(const state::Instance& seen, const Progress&
 // The power button, so that the guest writes out what it has; then the same machine anew, or its reset button when it does not react.
 void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now) {
   if (!now.rebooting) {
-    note(seen.id, [](Progress& p) { p.rebooting = true; p.button_pressed = std::chrono::steady_clock::now(); });
-    if (auto pressed = engines_.hypervisor.press_power_button(seen.id); !pressed) log::warning("compute", "{}: {}", seen.id, pressed.error().message);
+    note(seen.id, [](Progress& p) {
+      p.rebooting = true;
+      p.button_pressed = std::chrono::steady_clock::now();
+    });
+    if (auto pressed = engines_.hypervisor.press_power_button(seen.id); !pressed)
+      log::warning("compute", "{}: {}", seen.id, pressed.error().message);
     wake_(queue_key(seen), settings_.patience.reboot + milliseconds(10));
     return;
   }
@@ -331,7 +361,10 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
   } else if (!start_again(seen)) {
     return;
   }
-  note(seen.id, [](Progress& p) { p.rebooting = false; p.button_pressed.reset(); });
+  note(seen.id, [](Progress& p) {
+    p.rebooting = false;
+    p.button_pressed.reset();
+  });
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(seen.key());
     if (found == nullptr) return;
@@ -345,10 +378,14 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
   const auto now = progress(instance.id);
   if (now.machine_runs && !now.kill_now) {
     if (!now.button_pressed || now.rebooting) {
-      note(instance.id, [](Progress& p) { p.rebooting = false; p.button_pressed = std::chrono::steady_clock::now(); });
+      note(instance.id, [](Progress& p) {
+        p.rebooting = false;
+        p.button_pressed = std::chrono::steady_clock::now();
+      });
       if (auto pressed = engines_.hypervisor.press_power_button(instance.id); !pressed)
         note(instance.id, [](Progress& p) { p.kill_now = true; });
-      wake_(queue_key(instance), instance.state_reason_code == "Client.UserInitiatedForcedShutdown" ? milliseconds(0) : patience + milliseconds(10));
+      wake_(queue_key(instance),
+            instance.state_reason_code == "Client.UserInitiatedForcedShutdown" ? milliseconds(0) : patience + milliseconds(10));
       return false;
     }
     const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown";
@@ -395,7 +432,8 @@ void InstanceReconciler::release(const state::Instance& instance) {
 // The record is gone, reaped or by a reset of the simulation: so goes whatever is left here.
 void InstanceReconciler::bury(const std::string& instance_id) {
   if (progress(instance_id).machine_runs)
-    if (auto killed = engines_.hypervisor.kill(instance_id); !killed) log::error("compute", "cannot end {}: {}", instance_id, killed.error().message);
+    if (auto killed = engines_.hypervisor.kill(instance_id); !killed)
+      log::error("compute", "cannot end {}: {}", instance_id, killed.error().message);
   [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(instance_id);
   const std::lock_guard lock(mutex_);
   progress_.erase(instance_id);

@@ -20,7 +20,8 @@ namespace brume::control {
 class InstanceReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
-  InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs, Wake wake);
+  InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs,
+                     Wake wake);
 
   // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
   Result<void> recover();
@@ -36,9 +37,9 @@ class InstanceReconciler {
   // What is known of an instance only here; lost with the daemon, and found out again.
   struct Progress {
     bool machine_runs = false;
-    bool ended = false;            // the guest turned itself off or its machine died
-    std::string end_reason;        // empty: the guest did it
-    bool rebooting = false;        // the power button was pressed for RebootInstances
+    bool ended = false;      // the guest turned itself off or its machine died
+    std::string end_reason;  // empty: the guest did it
+    bool rebooting = false;  // the power button was pressed for RebootInstances
     bool kill_now = false;
     std::optional<std::chrono::steady_clock::time_point> button_pressed;
   };
@@ -80,7 +81,7 @@ class InstanceReconciler {
   VpcReconciler& vpcs_;
   Wake wake_;
   std::condition_variable heard_;
-  mutable std::mutex mutex_;  // never held across a call of anything else
+  mutable std::mutex mutex_;                  // never held across a call of anything else
   std::map<std::string, Progress> progress_;  // by instance id
 };
 

@@ -207,7 +207,8 @@ std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_i
     look.network.dirty_groups = std::exchange(network.dirty_groups, {});
     // A VPC may have thousands of interfaces: a copy of all of them only where all are looked at.
     look.is_whole = !network.made || look.network.dirty.size() > std::max(few, network.wanted.size() / 8);
-    if (look.is_whole) look.network.wanted = network.wanted;
+    if (look.is_whole)
+      look.network.wanted = network.wanted;
     else
       for (const auto& key : look.network.dirty)
         if (network.wanted.contains(key)) look.network.wanted.insert(key);
@@ -311,7 +312,8 @@ void VpcReconciler::apply(const Look& look, bool made) {
     network.made = network.made || (made && failure.empty());
     network.groups = std::move(groups_in_force);
   }
-  for (const auto& interface : look.wanted) settle(look.vpc_id, look.keys.at(interface.id), failure.empty() ? failures[interface.id] : failure);
+  for (const auto& interface : look.wanted)
+    settle(look.vpc_id, look.keys.at(interface.id), failure.empty() ? failures[interface.id] : failure);
 }
 
 void VpcReconciler::remove_groups(const Look& look) {

@@ -33,13 +33,13 @@ class VpcReconciler {
 
  private:
   struct Network {
-    bool made = false;                               // as a whole, by this process
+    bool made = false;  // as a whole, by this process
     bool serves_metadata = false;
-    std::set<std::string> wanted;                    // interface keys "account/eni-…"
-    std::set<std::string> dirty;                     // interface keys to look at again
-    std::set<std::string> dirty_groups;              // group keys to look at again
-    std::set<std::string> groups;                    // group ids in force
-    std::map<std::string, std::string> present;      // interface id → its key, of those with a tap
+    std::set<std::string> wanted;                // interface keys "account/eni-…"
+    std::set<std::string> dirty;                 // interface keys to look at again
+    std::set<std::string> dirty_groups;          // group keys to look at again
+    std::set<std::string> groups;                // group ids in force
+    std::map<std::string, std::string> present;  // interface id → its key, of those with a tap
   };
 
   void want(const state::World& world, const state::Dependents* before, const state::Dependents* after);
@@ -76,10 +76,10 @@ class VpcReconciler {
   const ControllerSettings& settings_;
   MetadataDoor door_;
   std::function<void(const std::string& key)> wake_;
-  mutable std::mutex mutex_;                       // never held across an engine's call
-  std::map<std::string, Network> networks_;        // by VPC id
-  std::set<std::string> ready_;                    // interface ids
-  std::map<std::string, std::string> failures_;    // by interface id
+  mutable std::mutex mutex_;                     // never held across an engine's call
+  std::map<std::string, Network> networks_;      // by VPC id
+  std::set<std::string> ready_;                  // interface ids
+  std::map<std::string, std::string> failures_;  // by interface id
 };
 
 }  // namespace brume::control

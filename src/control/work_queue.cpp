@@ -65,8 +65,10 @@ void WorkQueue::run() {
     lock.lock();
     const bool again = phases_[key] == Phase::running_and_woken;
     phases_.erase(key);
-    if (failed) timers_.emplace(std::chrono::steady_clock::now() + seconds(1), key);
-    else if (again) wake_locked(key);
+    if (failed)
+      timers_.emplace(std::chrono::steady_clock::now() + seconds(1), key);
+    else if (again)
+      wake_locked(key);
   }
 }
 

@@ -20,11 +20,13 @@ void erase_all(state::Transaction& transaction, const std::string& account) {
 }  // namespace
 
 state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id) {
-  if (id.empty()) do id = transaction.random().text(12, "0123456789");
+  if (id.empty()) do
+      id = transaction.random().text(12, "0123456789");
     while (id.front() == '0' || transaction.find<state::Account>(id) != nullptr);
   if (id.size() != 12 || !std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; }))
     throw wire::ApiError(400, "ValidationError", "An account id has 12 digits.");
-  if (transaction.find<state::Account>(id) != nullptr) throw wire::ApiError(409, "EntityAlreadyExists", "There is an account " + id + " already.");
+  if (transaction.find<state::Account>(id) != nullptr)
+    throw wire::ApiError(409, "EntityAlreadyExists", "There is an account " + id + " already.");
   state::Account account;
   account.id = id;
   account.name = name;
@@ -36,7 +38,8 @@ state::Account create_account(state::Transaction& transaction, const service::Se
 }
 
 state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account) {
-  if (transaction.find<state::Account>(account) == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + account + ".");
+  if (transaction.find<state::Account>(account) == nullptr)
+    throw wire::ApiError(404, "NoSuchEntity", "There is no account " + account + ".");
   size_t count = 0;
   transaction.world().each<state::AccessKey>("", [&](const state::AccessKey& key) { count += key.account == account; });
   if (count >= keys_per_account)

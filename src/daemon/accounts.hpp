@@ -10,7 +10,8 @@ namespace brume::daemon {
 
 // A new account with an access key and the default network. `id` empty: a random one of 12 digits. Throws ApiError when the id is
 // taken or not 12 digits.
-state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id = {});
+state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name,
+                              std::string id = {});
 
 // Throws ApiError LimitExceeded: two keys are in use already (NET-005), or NoSuchEntity.
 state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account);

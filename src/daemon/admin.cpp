@@ -24,7 +24,9 @@ wire::HttpResponse reply(const json::value& value, int status = 200) {
   return response;
 }
 
-wire::HttpResponse reply(const wire::ApiError& error) { return reply(json::object{{"code", error.code}, {"message", error.message}}, error.status); }
+wire::HttpResponse reply(const wire::ApiError& error) {
+  return reply(json::object{{"code", error.code}, {"message", error.message}}, error.status);
+}
 
 json::object read_body(const wire::HttpRequest& request) {
   if (request.body.empty()) return {};
@@ -48,16 +50,22 @@ std::int64_t number_of(const json::object& body, std::string_view name) {
 
 json::array keys_of(const state::World& world, const std::string& account) {
   std::vector<const state::AccessKey*> keys;
-  world.each<state::AccessKey>("", [&](const state::AccessKey& key) { if (key.account == account) keys.push_back(&key); });
+  world.each<state::AccessKey>("", [&](const state::AccessKey& key) {
+    if (key.account == account) keys.push_back(&key);
+  });
   std::sort(keys.begin(), keys.end(), [](const auto* a, const auto* b) { return a->created < b->created; });
   json::array list;
   for (const auto* key : keys)
-    list.push_back(json::object{{"id", key->id}, {"secret", key->secret}, {"active", key->active}, {"created", format_iso8601(key->created)}});
+    list.push_back(
+        json::object{{"id", key->id}, {"secret", key->secret}, {"active", key->active}, {"created", format_iso8601(key->created)}});
   return list;
 }
 
 json::object show_account(const state::World& world, const state::Account& account) {
-  return {{"id", account.id}, {"name", account.name}, {"created", format_iso8601(account.created)}, {"enabled", account.enabled},
+  return {{"id", account.id},
+          {"name", account.name},
+          {"created", format_iso8601(account.created)},
+          {"enabled", account.enabled},
           {"keys", keys_of(world, account.id)}};
 }
 
@@ -71,7 +79,8 @@ json::object show_status(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   const auto& settings = parts.services.settings;
   std::map<std::string, std::int64_t> states;
-  world->each<state::Instance>("", [&](const state::Instance& instance) { ++states[std::string(state::name_of(instance.current_state()))]; });
+  world->each<state::Instance>("",
+                               [&](const state::Instance& instance) { ++states[std::string(state::name_of(instance.current_state()))]; });
   json::object instances;
   for (const auto& [name, count] : states) instances[name] = count;
   const auto* pool = world->find<state::Setting>("public-pool");
@@ -96,13 +105,15 @@ json::object show_status(const AdminParts& parts) {
 }
 
 json::object show_image(const AdminParts& parts, const state::World& world, const state::Image& image) {
-  json::object shown{{"id", image.id}, {"account", image.account}, {"name", image.name}, {"type", image.type}, {"state", image.state},
-                     {"reason", image.state_reason}, {"public", image.is_public}};
+  json::object shown{{"id", image.id},       {"account", image.account},     {"name", image.name},       {"type", image.type},
+                     {"state", image.state}, {"reason", image.state_reason}, {"public", image.is_public}};
   std::string waits_for;
   for (const auto& id : {image.kernel_id, image.ramdisk_id}) {
     const auto* boot = id.empty() ? nullptr : world.find_indexed<state::Image>(state::Index::image_by_id, id);
-    if (boot != nullptr && boot->state == "failed") shown["state"] = "failed", shown["reason"] = boot->state_reason;
-    else if (boot != nullptr && boot->state == "pending" && image.state == "available") shown["state"] = "pending";
+    if (boot != nullptr && boot->state == "failed")
+      shown["state"] = "failed", shown["reason"] = boot->state_reason;
+    else if (boot != nullptr && boot->state == "pending" && image.state == "available")
+      shown["state"] = "pending";
   }
   if (const auto percent = parts.controller.import_progress(image.id)) shown["progress"] = *percent;
   return shown;
@@ -159,7 +170,8 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   if (is("POST", {"accounts"})) {
     const auto body = read_body(request);
     std::string id;
-    store.transact([&](state::Transaction& t) { id = create_account(t, parts_.services.settings, text_of(body, "name"), text_of(body, "id")).id; });
+    store.transact(
+        [&](state::Transaction& t) { id = create_account(t, parts_.services.settings, text_of(body, "name"), text_of(body, "id")).id; });
     return reply(show_account(*store.world(), find_account(*store.world(), id)), 201);
   }
   if (is("GET", {"accounts", "*"})) return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));

@@ -15,16 +15,21 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--home", c.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
   app.add_option("--listen", c.address, "Address to serve the API on")->capture_default_str();
   app.add_option("--port", c.port, "Port to serve the API on; 0: any free one")->capture_default_str();
-  app.add_flag("--simulate", c.simulate, "Pretend: no machines, networks or disks; state in a temporary folder; any access key is accepted");
+  app.add_flag("--simulate", c.simulate,
+               "Pretend: no machines, networks or disks; state in a temporary folder; any access key is accepted");
   app.add_flag("--tls", c.tls, "Serve HTTPS; a certificate is made at first start (tls/ in the home folder)");
   app.add_option("--accelerator", c.accelerator, "auto, kvm or tcg; auto tries whether KVM really works")
-      ->check(CLI::IsMember({"auto", "kvm", "tcg"}))->capture_default_str();
-  app.add_option("--public-pool", c.public_pool, "Range of public addresses, such as 198.18.7.0/24; default: one that this machine does not use");
+      ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
+      ->capture_default_str();
+  app.add_option("--public-pool", c.public_pool,
+                 "Range of public addresses, such as 198.18.7.0/24; default: one that this machine does not use");
   app.add_option("--region", c.region, "Name of the region")->capture_default_str();
   app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
-  app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")->capture_default_str();
+  app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
+      ->capture_default_str();
   app.add_option("--keep-terminated", c.keep_terminated_seconds, "Seconds for which a terminated instance is still described")
-      ->check(CLI::Range(0, 86400))->capture_default_str();
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
   app.add_flag("--verbose", c.verbose, "Log every request");
   try {
     app.parse(argc, argv);

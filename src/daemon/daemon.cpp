@@ -163,7 +163,9 @@ Result<void> Daemon::Parts::open_engines() {
 }
 
 void Daemon::Parts::serve_metadata(const std::string& vpc_id, Descriptor listening) {
-  auto handler = [this, vpc_id](wire::HttpRequest&& request, const wire::Responder& respond) { respond(metadata->answer(request, vpc_id)); };
+  auto handler = [this, vpc_id](wire::HttpRequest&& request, const wire::Responder& respond) {
+    respond(metadata->answer(request, vpc_id));
+  };
   auto refusal = [](int status, std::string_view) { return guest::MetadataService::page(status); };
   wire::HttpLimits limits;
   limits.body_bytes = 1024;
@@ -225,7 +227,8 @@ Result<void> Daemon::Parts::build_services() {
   tables.push_back(sts::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
-  admin = std::make_unique<Admin>(AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home, shut_down});
+  admin = std::make_unique<Admin>(
+      AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home, shut_down});
   return {};
 }
 
@@ -235,7 +238,8 @@ Result<void> Daemon::Parts::set_up_first_start() {
     store->transact([&](state::Transaction& transaction) {
       transaction.put(state::Setting{"public-pool", pool});
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
-      const auto account = create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
+      const auto account =
+          create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
       transaction.put(state::Setting{"first-account", account.id});
       if (configuration.simulate) register_simulated_images(transaction);
       log::info("daemon", "made the first account, {}", account.id);
@@ -262,7 +266,8 @@ Result<void> Daemon::Parts::serve() {
     const wire::TlsFiles files{configuration.path("tls/certificate.pem"), configuration.path("tls/key.pem")};
     if (!path_exists(files.certificate)) {
       if (auto made = make_folders(configuration.path("tls"), 0700); !made) return made;
-      if (auto made = wire::make_certificate(files, {"localhost", settings.host_name, configuration.address}, clock.now()); !made) return made;
+      if (auto made = wire::make_certificate(files, {"localhost", settings.host_name, configuration.address}, clock.now()); !made)
+        return made;
     }
     listener = server->serve_encrypted(std::move(*listening), files, handler, refusal);
   } else {
@@ -273,7 +278,8 @@ Result<void> Daemon::Parts::serve() {
   auto admin_socket = wire::listen_unix(configuration.path("admin.sock"));
   if (!admin_socket) return fail(admin_socket.error());
   auto admin_listener = server->serve(
-      std::move(*admin_socket), [this](wire::HttpRequest&& request, const wire::Responder& respond) { admin->handle(std::move(request), respond); },
+      std::move(*admin_socket),
+      [this](wire::HttpRequest&& request, const wire::Responder& respond) { admin->handle(std::move(request), respond); },
       [this](int status, std::string_view reason) { return front_door->refuse(status, reason); });
   if (!admin_listener) return fail(admin_listener.error());
   return {};
@@ -321,7 +327,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration
   // Files that the parts make are nobody else's unless they say so.
   ::umask(0077);
   auto parts = std::make_unique<Parts>(configuration);
-  for (const auto step : {&Parts::open_home, &Parts::open_state, &Parts::open_engines, &Parts::build_services, &Parts::set_up_first_start, &Parts::serve})
+  for (const auto step :
+       {&Parts::open_home, &Parts::open_state, &Parts::open_engines, &Parts::build_services, &Parts::set_up_first_start, &Parts::serve})
     if (auto done = (*parts.*step)(); !done) return fail(done.error());
   if (auto started = parts->controller->start(); !started) return fail(started.error());
   const auto description = parts->hypervisor->describe();

@@ -21,8 +21,8 @@ void register_simulated_images(state::Transaction& transaction) {
     std::int64_t size_gib;
   };
   static constexpr std::array rows = {Row{"tiny", "x86_64", "/dev/sda1", 1}, Row{"debian-12-amd64", "x86_64", "/dev/xvda", 8},
-                                      Row{"ubuntu-24.04-amd64", "x86_64", "/dev/sda1", 8}, Row{"fedora-40-x86_64", "x86_64", "/dev/sda1", 6},
-                                      Row{"classic-linux-i386", "i386", "/dev/sda1", 8}};
+                                      Row{"ubuntu-24.04-amd64", "x86_64", "/dev/sda1", 8},
+                                      Row{"fedora-40-x86_64", "x86_64", "/dev/sda1", 6}, Row{"classic-linux-i386", "i386", "/dev/sda1", 8}};
   for (const auto& row : rows) {
     state::Snapshot snapshot;
     snapshot.account = image_owner;
@@ -59,10 +59,9 @@ void reset_simulation(const service::Services& services, const wire::HttpRequest
   const auto world = services.store.world();
   const auto* key = world->find<state::AccessKey>(key_id);
   const std::string account = key == nullptr ? std::string(simulated_account) : key->account;
-  services.store.submit([&settings = services.settings, account](state::Transaction& transaction) { empty_account(transaction, settings, account); },
-                        [respond](std::exception_ptr failure) {
-                          respond(failure ? plain(500, "The reset failed.\n") : plain(200, "reset\n"));
-                        });
+  services.store.submit(
+      [&settings = services.settings, account](state::Transaction& transaction) { empty_account(transaction, settings, account); },
+      [respond](std::exception_ptr failure) { respond(failure ? plain(500, "The reset failed.\n") : plain(200, "reset\n")); });
 }
 
 }  // namespace brume::daemon

@@ -97,8 +97,9 @@ std::string take_private_address(state::Transaction& transaction, const state::S
     transaction.put(state::Setting{name, std::to_string(offset + 1)});
     return address;
   }
-  throw wire::ApiError(400, "InsufficientFreeAddressesInSubnet",
-                       fmt::format("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", subnet.id));
+  throw wire::ApiError(
+      400, "InsufficientFreeAddressesInSubnet",
+      fmt::format("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", subnet.id));
 }
 
 void check_private_address(const state::World& world, const state::Subnet& subnet, const std::string& address) {
@@ -106,8 +107,10 @@ void check_private_address(const state::World& world, const state::Subnet& subne
   const auto block = *parse_ipv4_block(subnet.cidr);
   if (!number || !block.contains(*number)) throw wire::invalid_parameter_value("Address does not fall within the subnet's address range");
   const auto offset = *number - block.base;
-  if (offset < kept_low || offset >= block.size() - kept_high) throw wire::invalid_parameter_value("Address is in subnet's reserved address range");
-  if (is_private_address_used(world, subnet.vpc_id, address)) throw wire::ApiError(400, "InvalidIPAddress.InUse", fmt::format("Address {} is in use.", address));
+  if (offset < kept_low || offset >= block.size() - kept_high)
+    throw wire::invalid_parameter_value("Address is in subnet's reserved address range");
+  if (is_private_address_used(world, subnet.vpc_id, address))
+    throw wire::ApiError(400, "InvalidIPAddress.InUse", fmt::format("Address {} is in use.", address));
 }
 
 std::string take_public_address(state::Transaction& transaction) {
@@ -132,7 +135,8 @@ std::string take_public_address(state::Transaction& transaction) {
 
 std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet) {
   std::int64_t used = 0;
-  world.each_of<state::NetworkInterface>(subnet.account, [&](const state::NetworkInterface& interface) { used += interface.subnet_id == subnet.id; });
+  world.each_of<state::NetworkInterface>(subnet.account,
+                                         [&](const state::NetworkInterface& interface) { used += interface.subnet_id == subnet.id; });
   return static_cast<std::int64_t>(parse_ipv4_block(subnet.cidr)->size() - kept_low - kept_high) - used;
 }
 

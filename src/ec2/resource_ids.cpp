@@ -24,9 +24,9 @@ std::string_view resource_type_of(std::string_view id) {
     std::string_view type;
   };
   static constexpr std::array rows = {
-      Row{"i-", "instance"},  Row{"vol-", "volume"}, Row{"snap-", "snapshot"},       Row{"ami-", "image"},
-      Row{"aki-", "image"},   Row{"ari-", "image"},  Row{"sg-", "security-group"},   Row{"sgr-", "security-group-rule"},
-      Row{"key-", "key-pair"}, Row{"vpc-", "vpc"},   Row{"subnet-", "subnet"},       Row{"eni-", "network-interface"},
+      Row{"i-", "instance"},   Row{"vol-", "volume"}, Row{"snap-", "snapshot"},     Row{"ami-", "image"},
+      Row{"aki-", "image"},    Row{"ari-", "image"},  Row{"sg-", "security-group"}, Row{"sgr-", "security-group-rule"},
+      Row{"key-", "key-pair"}, Row{"vpc-", "vpc"},    Row{"subnet-", "subnet"},     Row{"eni-", "network-interface"},
   };
   for (const auto& row : rows)
     if (id.starts_with(row.prefix)) return row.type;

@@ -22,12 +22,26 @@ const FilterField<state::Volume> volume_filters[] = {
     {"create-time", [](const auto& at, auto& out) { out.add(at.record.created); }},
     {"encrypted", [](const auto& at, auto& out) { out.add(at.record.encrypted); }},
     {"multi-attach-enabled", [](const auto&, auto& out) { out.add(false); }},
-    {"attachment.instance-id", [](const auto& at, auto& out) { if (!at.record.instance_id.empty()) out.add(at.record.instance_id); }},
-    {"attachment.device", [](const auto& at, auto& out) { if (!at.record.instance_id.empty()) out.add(at.record.device); }},
-    {"attachment.status", [](const auto& at, auto& out) { if (!at.record.instance_id.empty()) out.add(at.record.attachment_state); }},
-    {"attachment.attach-time", [](const auto& at, auto& out) { if (!at.record.instance_id.empty()) out.add(at.record.attached); }},
+    {"attachment.instance-id",
+     [](const auto& at, auto& out) {
+       if (!at.record.instance_id.empty()) out.add(at.record.instance_id);
+     }},
+    {"attachment.device",
+     [](const auto& at, auto& out) {
+       if (!at.record.instance_id.empty()) out.add(at.record.device);
+     }},
+    {"attachment.status",
+     [](const auto& at, auto& out) {
+       if (!at.record.instance_id.empty()) out.add(at.record.attachment_state);
+     }},
+    {"attachment.attach-time",
+     [](const auto& at, auto& out) {
+       if (!at.record.instance_id.empty()) out.add(at.record.attached);
+     }},
     {"attachment.delete-on-termination",
-     [](const auto& at, auto& out) { if (!at.record.instance_id.empty()) out.add(at.record.delete_on_termination); }},
+     [](const auto& at, auto& out) {
+       if (!at.record.instance_id.empty()) out.add(at.record.delete_on_termination);
+     }},
 };
 
 wire::ec2::Volume describe(const state::World& world, const Context& context, const state::Volume& volume) {

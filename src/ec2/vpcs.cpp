@@ -57,7 +57,8 @@ bool asked(const std::vector<std::string>& ids, const std::string& id) {
   return ids.empty() || std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-wire::ec2::DescribeVpcsResponse describe_vpcs(const state::World& world, const Context& context, const wire::ec2::DescribeVpcsRequest& request) {
+wire::ec2::DescribeVpcsResponse describe_vpcs(const state::World& world, const Context& context,
+                                              const wire::ec2::DescribeVpcsRequest& request) {
   check_ids<state::Vpc>(world, context.account(), request.vpc_ids, "vpc", "VpcID", "vpc");
   const FilterSet<state::Vpc> filters(vpc_filters, request.filters);
   Page page("DescribeVpcs", request.max_results, request.next_token);

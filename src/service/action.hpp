@@ -25,7 +25,7 @@ enum class Lane { read, write, work };
 struct Context {
   const wire::Caller& caller;
   const Services& services;
-  int version;        // of the API asked for, as a number: 20111201, 20161115
+  int version;  // of the API asked for, as a number: 20111201, 20161115
   Time now;
   bool dry_run = false;
   const wire::QueryTree* parameters = nullptr;  // as sent; for telling a repeated request from another
@@ -61,14 +61,20 @@ namespace detail {
 
 // Outside the class below, whose own read and write would hide the generated functions.
 template <class Request>
-void read_request(const wire::QueryNode& node, Request& out) { read(node, out); }
+void read_request(const wire::QueryNode& node, Request& out) {
+  read(node, out);
+}
 template <class Response>
-void write_response(wire::XmlWriter& out, const Response& response) { write(out, response); }
+void write_response(wire::XmlWriter& out, const Response& response) {
+  write(out, response);
+}
 
 template <class Request>
 bool asks_dry_run(const Request& request) {
-  if constexpr (requires { request.dry_run; }) return request.dry_run.value_or(false);
-  else return false;
+  if constexpr (requires { request.dry_run; })
+    return request.dry_run.value_or(false);
+  else
+    return false;
 }
 
 template <class Request, class Response, Lane lane>
@@ -90,9 +96,7 @@ class TypedInvocation final : public Invocation {
     if constexpr (lane == Lane::work) response_ = reinterpret_cast<Work>(decide_)(context, request_);
   }
   bool dry_run() const override { return asks_dry_run(request_); }
-  void encode(wire::XmlWriter& out) const override {
-    write_response(out, response_);
-  }
+  void encode(wire::XmlWriter& out) const override { write_response(out, response_); }
 
   static std::unique_ptr<Invocation> decode(const Action& action, const wire::QueryNode& node) {
     auto invocation = std::make_unique<TypedInvocation>(action.decide);

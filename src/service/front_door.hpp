@@ -18,8 +18,8 @@
 namespace brume::service {
 
 struct FrontDoorSettings {
-  bool simulated = false;            // an unknown access key is the account 123456789012's, and signatures are not needed
-  unsigned requests_in_flight = 512; // over it 503
+  bool simulated = false;             // an unknown access key is the account 123456789012's, and signatures are not needed
+  unsigned requests_in_flight = 512;  // over it 503
 };
 
 // Threads: handle may be called from any thread.

@@ -25,9 +25,9 @@ struct Settings {
   std::vector<Zone> zones;
   std::string private_domain = "ec2.internal";
   std::string public_domain = "compute-1.amazonaws.com";
-  std::string host_name;           // of this machine
-  std::string endpoint;            // "http://127.0.0.1:8773"
-  std::int64_t instance_limit = 0; // per account; 0: as many as the machine can hold
+  std::string host_name;            // of this machine
+  std::string endpoint;             // "http://127.0.0.1:8773"
+  std::int64_t instance_limit = 0;  // per account; 0: as many as the machine can hold
   bool simulated = false;
 };
 

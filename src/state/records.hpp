@@ -19,8 +19,23 @@ namespace brume::state {
 
 // The place of each kind in a World. New kinds go at the end; the number is never stored.
 enum class Kind : std::uint8_t {
-  account, access_key, key_pair, security_group, vpc, subnet, network_interface, image, snapshot, volume, instance, user_data, tag_set,
-  client_token, dependents, setting, count
+  account,
+  access_key,
+  key_pair,
+  security_group,
+  vpc,
+  subnet,
+  network_interface,
+  image,
+  snapshot,
+  volume,
+  instance,
+  user_data,
+  tag_set,
+  client_token,
+  dependents,
+  setting,
+  count
 };
 
 inline std::string owned_key(std::string_view account, std::string_view id) {
@@ -36,7 +51,13 @@ struct Account {
   Time created{};
   bool enabled = true;
   std::string key() const { return id; }
-  template <class V> void fields(V& v) { v("id", id); v("name", name); v("created", created); v("enabled", enabled); }
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("name", name);
+    v("created", created);
+    v("enabled", enabled);
+  }
 };
 
 struct AccessKey {
@@ -47,8 +68,13 @@ struct AccessKey {
   Time created{};
   bool active = true;
   std::string key() const { return id; }
-  template <class V> void fields(V& v) {
-    v("id", id); v("account", account); v("secret", secret); v("created", created); v("active", active);
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("account", account);
+    v("secret", secret);
+    v("created", created);
+    v("active", active);
   }
 };
 
@@ -62,26 +88,40 @@ struct KeyPair {
   std::string public_key;   // OpenSSH line without comment
   Time created{};
   std::string key() const { return owned_key(account, name); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("name", name); v("type", type); v("fingerprint", fingerprint); v("publicKey", public_key);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("name", name);
+    v("type", type);
+    v("fingerprint", fingerprint);
+    v("publicKey", public_key);
     v("created", created);
   }
 };
 
 // One permission: one protocol and port range for one peer.
 struct SecurityRule {
-  std::string id;              // "sgr-…"
-  std::string protocol;        // "tcp", "udp", "icmp", "icmpv6", "-1" (all), or a number
-  std::int64_t from_port = -1; // ICMP: type; -1: all
-  std::int64_t to_port = -1;   // ICMP: code; -1: all
-  std::string cidr;            // IPv4 peer; one of cidr, cidr6, group_id is set
+  std::string id;               // "sgr-…"
+  std::string protocol;         // "tcp", "udp", "icmp", "icmpv6", "-1" (all), or a number
+  std::int64_t from_port = -1;  // ICMP: type; -1: all
+  std::int64_t to_port = -1;    // ICMP: code; -1: all
+  std::string cidr;             // IPv4 peer; one of cidr, cidr6, group_id is set
   std::string cidr6;
-  std::string group_account;   // peer group
+  std::string group_account;  // peer group
   std::string group_id;
   std::string description;
-  template <class V> void fields(V& v) {
-    v("id", id); v("protocol", protocol); v("from", from_port); v("to", to_port); v("cidr", cidr); v("cidr6", cidr6);
-    v("groupAccount", group_account); v("groupId", group_id); v("description", description);
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("protocol", protocol);
+    v("from", from_port);
+    v("to", to_port);
+    v("cidr", cidr);
+    v("cidr6", cidr6);
+    v("groupAccount", group_account);
+    v("groupId", group_id);
+    v("description", description);
   }
   // The same permission, whatever its id and description.
   bool same_permission(const SecurityRule& other) const {
@@ -100,8 +140,14 @@ struct SecurityGroup {
   std::vector<SecurityRule> ingress;
   std::vector<SecurityRule> egress;
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("name", name); v("description", description); v("vpcId", vpc_id); v("ingress", ingress);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("name", name);
+    v("description", description);
+    v("vpcId", vpc_id);
+    v("ingress", ingress);
     v("egress", egress);
   }
 };
@@ -113,7 +159,13 @@ struct Vpc {
   std::string cidr;  // "172.31.0.0/16"
   bool is_default = false;
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) { v("account", account); v("id", id); v("cidr", cidr); v("default", is_default); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("cidr", cidr);
+    v("default", is_default);
+  }
 };
 
 struct Subnet {
@@ -126,8 +178,14 @@ struct Subnet {
   bool is_default = false;
   bool gives_public_address = false;
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("vpcId", vpc_id); v("cidr", cidr); v("zone", zone); v("default", is_default);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+    v("cidr", cidr);
+    v("zone", zone);
+    v("default", is_default);
     v("public", gives_public_address);
   }
 };
@@ -140,9 +198,9 @@ struct NetworkInterface {
   std::string subnet_id;
   std::string zone;
   std::string description;
-  std::string mac;         // "02:…", unique within the VPC
+  std::string mac;  // "02:…", unique within the VPC
   std::string private_ip;
-  std::string public_ip;   // empty: none now
+  std::string public_ip;  // empty: none now
   std::vector<std::string> group_ids;
   bool source_dest_check = true;
   std::string instance_id;    // empty: attached to nothing
@@ -151,11 +209,24 @@ struct NetworkInterface {
   bool delete_on_termination = true;
   Time attached{};
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("vpcId", vpc_id); v("subnetId", subnet_id); v("zone", zone); v("description", description);
-    v("mac", mac); v("privateIp", private_ip); v("publicIp", public_ip); v("groupIds", group_ids); v("sourceDestCheck", source_dest_check);
-    v("instanceId", instance_id); v("attachmentId", attachment_id); v("deviceIndex", device_index);
-    v("deleteOnTermination", delete_on_termination); v("attached", attached);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+    v("subnetId", subnet_id);
+    v("zone", zone);
+    v("description", description);
+    v("mac", mac);
+    v("privateIp", private_ip);
+    v("publicIp", public_ip);
+    v("groupIds", group_ids);
+    v("sourceDestCheck", source_dest_check);
+    v("instanceId", instance_id);
+    v("attachmentId", attachment_id);
+    v("deviceIndex", device_index);
+    v("deleteOnTermination", delete_on_termination);
+    v("attached", attached);
   }
 };
 
@@ -171,9 +242,17 @@ struct BlockDevice {
   bool delete_on_termination = true;
   bool encrypted = false;
   bool suppressed = false;  // NoDevice
-  template <class V> void fields(V& v) {
-    v("device", device); v("virtualName", virtual_name); v("snapshotId", snapshot_id); v("sizeGib", size_gib); v("volumeType", volume_type);
-    v("iops", iops); v("throughput", throughput); v("deleteOnTermination", delete_on_termination); v("encrypted", encrypted);
+  template <class V>
+  void fields(V& v) {
+    v("device", device);
+    v("virtualName", virtual_name);
+    v("snapshotId", snapshot_id);
+    v("sizeGib", size_gib);
+    v("volumeType", volume_type);
+    v("iops", iops);
+    v("throughput", throughput);
+    v("deleteOnTermination", delete_on_termination);
+    v("encrypted", encrypted);
     v("suppressed", suppressed);
   }
 };
@@ -181,11 +260,11 @@ struct BlockDevice {
 struct Image {
   static constexpr Kind kind = Kind::image;
   std::string account;
-  std::string id;    // "ami-…", "aki-…", "ari-…"
+  std::string id;                // "ami-…", "aki-…", "ari-…"
   std::string type = "machine";  // "machine", "kernel", "ramdisk"
   std::string name;
   std::string description;
-  std::string location;      // "account/name"
+  std::string location;  // "account/name"
   std::string architecture = "x86_64";
   std::string state = "available";  // "pending", "available", "failed", "deregistered"
   std::string state_reason;
@@ -194,7 +273,7 @@ struct Image {
   std::string root_device_name;
   std::string virtualization_type = "hvm";
   std::string boot_mode;
-  std::string platform;      // "windows" or empty
+  std::string platform;  // "windows" or empty
   std::string kernel_id;
   std::string ramdisk_id;
   std::string kernel_arguments;  // of an aki: the command line it boots with
@@ -204,13 +283,31 @@ struct Image {
   Time created{};
   std::string import_source;  // path of the file that an import still has to read; empty when done
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("type", type); v("name", name); v("description", description); v("location", location);
-    v("architecture", architecture); v("state", state); v("stateReason", state_reason); v("public", is_public);
-    v("launchAccounts", launch_accounts); v("rootDeviceName", root_device_name); v("virtualizationType", virtualization_type);
-    v("bootMode", boot_mode); v("platform", platform); v("kernelId", kernel_id); v("ramdiskId", ramdisk_id);
-    v("kernelArguments", kernel_arguments); v("blockDevices", block_devices); v("enaSupport", ena_support);
-    v("sriovNetSupport", sriov_net_support); v("created", created); v("importSource", import_source);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("type", type);
+    v("name", name);
+    v("description", description);
+    v("location", location);
+    v("architecture", architecture);
+    v("state", state);
+    v("stateReason", state_reason);
+    v("public", is_public);
+    v("launchAccounts", launch_accounts);
+    v("rootDeviceName", root_device_name);
+    v("virtualizationType", virtualization_type);
+    v("bootMode", boot_mode);
+    v("platform", platform);
+    v("kernelId", kernel_id);
+    v("ramdiskId", ramdisk_id);
+    v("kernelArguments", kernel_arguments);
+    v("blockDevices", block_devices);
+    v("enaSupport", ena_support);
+    v("sriovNetSupport", sriov_net_support);
+    v("created", created);
+    v("importSource", import_source);
   }
 };
 
@@ -226,9 +323,16 @@ struct Snapshot {
   bool encrypted = false;
   Time started{};
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("volumeId", volume_id); v("sizeGib", size_gib); v("state", state); v("description", description);
-    v("encrypted", encrypted); v("started", started);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("volumeId", volume_id);
+    v("sizeGib", size_gib);
+    v("state", state);
+    v("description", description);
+    v("encrypted", encrypted);
+    v("started", started);
   }
 };
 
@@ -252,10 +356,23 @@ struct Volume {
   Time attached{};
   bool delete_on_termination = false;
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("sizeGib", size_gib); v("type", type); v("iops", iops); v("throughput", throughput);
-    v("zone", zone); v("snapshotId", snapshot_id); v("encrypted", encrypted); v("state", state); v("created", created);
-    v("instanceId", instance_id); v("device", device); v("attachmentState", attachment_state); v("attached", attached);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("sizeGib", size_gib);
+    v("type", type);
+    v("iops", iops);
+    v("throughput", throughput);
+    v("zone", zone);
+    v("snapshotId", snapshot_id);
+    v("encrypted", encrypted);
+    v("state", state);
+    v("created", created);
+    v("instanceId", instance_id);
+    v("device", device);
+    v("attachmentState", attachment_state);
+    v("attached", attached);
     v("deleteOnTermination", delete_on_termination);
   }
 };
@@ -279,10 +396,10 @@ struct Instance {
   std::int64_t memory_mib = 0;  // of the type as it was at launch
   std::int64_t processors = 1;
   std::string key_name;
-  std::string public_key;  // as it was at launch: the key pair may be deleted or replaced since
-  std::int64_t state = 0;  // InstanceState
-  std::string transition_reason;      // "User initiated (2011-12-05 13:00:00 GMT)"
-  std::string state_reason_code;      // "Client.UserInitiatedShutdown"
+  std::string public_key;         // as it was at launch: the key pair may be deleted or replaced since
+  std::int64_t state = 0;         // InstanceState
+  std::string transition_reason;  // "User initiated (2011-12-05 13:00:00 GMT)"
+  std::string state_reason_code;  // "Client.UserInitiatedShutdown"
   std::string state_reason_message;
   Time launched{};
   Time state_since{};
@@ -310,22 +427,55 @@ struct Instance {
   std::int64_t metadata_hop_limit = 1;
   std::int64_t reboots_asked = 0;  // RebootInstances adds one; control follows and notes how far it is
   std::int64_t reboots_done = 0;
-  std::string host;                // name of the machine that runs it
+  std::string host;  // name of the machine that runs it
 
   InstanceState current_state() const { return static_cast<InstanceState>(state); }
   std::string key() const { return owned_key(account, id); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("id", id); v("reservationId", reservation_id); v("clientToken", client_token); v("launchIndex", launch_index);
-    v("imageId", image_id); v("imageAccount", image_account); v("type", type); v("memoryMib", memory_mib); v("processors", processors); v("keyName", key_name); v("publicKey", public_key);
-    v("state", state); v("transitionReason", transition_reason); v("stateReasonCode", state_reason_code);
-    v("stateReasonMessage", state_reason_message); v("launched", launched); v("stateSince", state_since); v("zone", zone);
-    v("tenancy", tenancy); v("placementGroup", placement_group); v("vpcId", vpc_id); v("subnetId", subnet_id);
-    v("interfaceIds", interface_ids); v("volumeIds", volume_ids); v("rootDeviceName", root_device_name); v("architecture", architecture);
-    v("virtualizationType", virtualization_type); v("kernelId", kernel_id); v("ramdiskId", ramdisk_id); v("platform", platform);
-    v("monitoring", monitoring); v("ebsOptimized", ebs_optimized); v("terminationProtected", termination_protected);
-    v("stopProtected", stop_protected); v("terminateOnShutdown", terminate_on_shutdown); v("metadataEnabled", metadata_enabled);
-    v("metadataTokensRequired", metadata_tokens_required); v("metadataTags", metadata_tags); v("metadataHopLimit", metadata_hop_limit);
-    v("rebootsAsked", reboots_asked); v("rebootsDone", reboots_done); v("host", host);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("reservationId", reservation_id);
+    v("clientToken", client_token);
+    v("launchIndex", launch_index);
+    v("imageId", image_id);
+    v("imageAccount", image_account);
+    v("type", type);
+    v("memoryMib", memory_mib);
+    v("processors", processors);
+    v("keyName", key_name);
+    v("publicKey", public_key);
+    v("state", state);
+    v("transitionReason", transition_reason);
+    v("stateReasonCode", state_reason_code);
+    v("stateReasonMessage", state_reason_message);
+    v("launched", launched);
+    v("stateSince", state_since);
+    v("zone", zone);
+    v("tenancy", tenancy);
+    v("placementGroup", placement_group);
+    v("vpcId", vpc_id);
+    v("subnetId", subnet_id);
+    v("interfaceIds", interface_ids);
+    v("volumeIds", volume_ids);
+    v("rootDeviceName", root_device_name);
+    v("architecture", architecture);
+    v("virtualizationType", virtualization_type);
+    v("kernelId", kernel_id);
+    v("ramdiskId", ramdisk_id);
+    v("platform", platform);
+    v("monitoring", monitoring);
+    v("ebsOptimized", ebs_optimized);
+    v("terminationProtected", termination_protected);
+    v("stopProtected", stop_protected);
+    v("terminateOnShutdown", terminate_on_shutdown);
+    v("metadataEnabled", metadata_enabled);
+    v("metadataTokensRequired", metadata_tokens_required);
+    v("metadataTags", metadata_tags);
+    v("metadataHopLimit", metadata_hop_limit);
+    v("rebootsAsked", reboots_asked);
+    v("rebootsDone", reboots_done);
+    v("host", host);
   }
 };
 
@@ -336,13 +486,22 @@ struct UserData {
   std::string instance_id;
   std::string data;  // raw bytes, at most 16 KiB; stored as base64
   std::string key() const { return owned_key(account, instance_id); }
-  template <class V> void fields(V& v) { v("account", account); v("instanceId", instance_id); v.bytes("data", data); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("instanceId", instance_id);
+    v.bytes("data", data);
+  }
 };
 
 struct Tag {
   std::string name;
   std::string value;
-  template <class V> void fields(V& v) { v("k", name); v("v", value); }
+  template <class V>
+  void fields(V& v) {
+    v("k", name);
+    v("v", value);
+  }
 };
 
 struct TagSet {
@@ -352,20 +511,31 @@ struct TagSet {
   std::string resource_type;  // "instance", "security-group" …
   std::vector<Tag> tags;      // by name
   std::string key() const { return owned_key(account, resource_id); }
-  template <class V> void fields(V& v) { v("account", account); v("resourceId", resource_id); v("resourceType", resource_type); v("tags", tags); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("resourceId", resource_id);
+    v("resourceType", resource_type);
+    v("tags", tags);
+  }
 };
 
 // A request that was already carried out (24 hours): the same token with the same parameters gets the same resources.
 struct ClientToken {
   static constexpr Kind kind = Kind::client_token;
   std::string account;
-  std::string token;  // "RunInstances:token"
+  std::string token;       // "RunInstances:token"
   std::string parameters;  // digest of what was asked
   std::string resource_id;
   Time created{};
   std::string key() const { return owned_key(account, token); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("token", token); v("parameters", parameters); v("resourceId", resource_id); v("created", created);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("token", token);
+    v("parameters", parameters);
+    v("resourceId", resource_id);
+    v("created", created);
   }
 };
 
@@ -375,13 +545,18 @@ struct Dependents {
   static constexpr Kind kind = Kind::dependents;
   std::string account;
   std::string instance_id;
-  bool machine = false;                 // a QEMU process and its folder
-  std::vector<std::string> taps;        // interface ids with a tap in the VPC's namespace
-  std::vector<std::string> volumes;     // volume ids with a file to be deleted with the instance
+  bool machine = false;              // a QEMU process and its folder
+  std::vector<std::string> taps;     // interface ids with a tap in the VPC's namespace
+  std::vector<std::string> volumes;  // volume ids with a file to be deleted with the instance
   std::string key() const { return owned_key(account, instance_id); }
   bool empty() const { return !machine && taps.empty() && volumes.empty(); }
-  template <class V> void fields(V& v) {
-    v("account", account); v("instanceId", instance_id); v("machine", machine); v("taps", taps); v("volumes", volumes);
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("instanceId", instance_id);
+    v("machine", machine);
+    v("taps", taps);
+    v("volumes", volumes);
   }
 };
 
@@ -391,7 +566,11 @@ struct Setting {
   std::string name;
   std::string value;
   std::string key() const { return name; }
-  template <class V> void fields(V& v) { v("name", name); v("value", value); }
+  template <class V>
+  void fields(V& v) {
+    v("name", name);
+    v("value", value);
+  }
 };
 
 }  // namespace brume::state

@@ -44,8 +44,14 @@ struct Change {
   std::string key;
   std::shared_ptr<const void> before;  // null: new
   std::shared_ptr<const void> after;   // null: gone
-  template <class R> const R* old() const { return kind == R::kind ? static_cast<const R*>(before.get()) : nullptr; }
-  template <class R> const R* now() const { return kind == R::kind ? static_cast<const R*>(after.get()) : nullptr; }
+  template <class R>
+  const R* old() const {
+    return kind == R::kind ? static_cast<const R*>(before.get()) : nullptr;
+  }
+  template <class R>
+  const R* now() const {
+    return kind == R::kind ? static_cast<const R*>(after.get()) : nullptr;
+  }
 };
 
 struct Commit {
@@ -61,9 +67,13 @@ class Transaction {
   Random& random() const { return random_; }
 
   template <class R>
-  const R* find(std::string_view key) const { return world_.find<R>(key); }
+  const R* find(std::string_view key) const {
+    return world_.find<R>(key);
+  }
   template <class R>
-  const R* find(std::string_view account, std::string_view id) const { return world_.find<R>(account, id); }
+  const R* find(std::string_view account, std::string_view id) const {
+    return world_.find<R>(account, id);
+  }
 
   // Adds or replaces the record with this key.
   template <class R>
@@ -72,7 +82,9 @@ class Transaction {
     put_erased(R::kind, std::move(key), std::make_shared<const R>(std::move(record)));
   }
   template <class R>
-  void erase(std::string_view key) { put_erased(R::kind, std::string(key), nullptr); }
+  void erase(std::string_view key) {
+    put_erased(R::kind, std::string(key), nullptr);
+  }
 
  private:
   friend class Store;

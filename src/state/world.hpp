@@ -60,8 +60,10 @@ class World {
     for (auto at = walked.seek(prefix, after); at.valid(); at.next()) {
       if (!at.key().starts_with(prefix)) return;
       const R& record = *static_cast<const R*>(at.value());
-      if constexpr (std::is_void_v<decltype(visit(record))>) visit(record);
-      else if (!visit(record)) return;
+      if constexpr (std::is_void_v<decltype(visit(record))>)
+        visit(record);
+      else if (!visit(record))
+        return;
     }
   }
   // The records of one account: its keys start with "account/".
@@ -70,7 +72,9 @@ class World {
     each<R>(owned_key(account, ""), std::forward<Visitor>(visit), after_id.empty() ? std::string() : owned_key(account, after_id));
   }
   template <class R>
-  size_t size() const { return map(R::kind).size(); }
+  size_t size() const {
+    return map(R::kind).size();
+  }
 
   // Visits the records that the index has under `value`; R is the kind that the index is of.
   template <class R, class Visitor>
@@ -81,15 +85,20 @@ class World {
     for (auto at = walked.seek(prefix, {}); at.valid(); at.next()) {
       if (!at.key().starts_with(prefix)) return;
       const R& record = *static_cast<const R*>(at.value());
-      if constexpr (std::is_void_v<decltype(visit(record))>) visit(record);
-      else if (!visit(record)) return;
+      if constexpr (std::is_void_v<decltype(visit(record))>)
+        visit(record);
+      else if (!visit(record))
+        return;
     }
   }
   // The first record under `value`, nullptr when there is none.
   template <class R>
   const R* find_indexed(Index index, std::string_view value) const {
     const R* found = nullptr;
-    each_indexed<R>(index, value, [&](const R& record) { found = &record; return false; });
+    each_indexed<R>(index, value, [&](const R& record) {
+      found = &record;
+      return false;
+    });
     return found;
   }
 

@@ -107,17 +107,20 @@ class ControlTest : public ::testing::Test {
       transaction.put(subnet);
       state::NetworkInterface interface;
       interface.account = "a", interface.id = "eni-1", interface.vpc_id = "vpc-1", interface.subnet_id = "subnet-1";
-      interface.mac = "02:00:00:00:00:01", interface.private_ip = "172.31.0.4", interface.public_ip = "198.18.0.1", interface.instance_id = "i-1";
+      interface.mac = "02:00:00:00:00:01", interface.private_ip = "172.31.0.4", interface.public_ip = "198.18.0.1",
+      interface.instance_id = "i-1";
       transaction.put(interface);
       state::Volume volume;
       volume.account = "a", volume.id = "vol-1", volume.size_gib = 1, volume.snapshot_id = "snap-1", volume.instance_id = "i-1";
       volume.delete_on_termination = true;
       transaction.put(volume);
       state::Dependents dependents;
-      dependents.account = "a", dependents.instance_id = "i-1", dependents.machine = true, dependents.taps = {"eni-1"}, dependents.volumes = {"vol-1"};
+      dependents.account = "a", dependents.instance_id = "i-1", dependents.machine = true, dependents.taps = {"eni-1"},
+      dependents.volumes = {"vol-1"};
       transaction.put(dependents);
       state::Instance instance;
-      instance.account = "a", instance.id = "i-1", instance.vpc_id = "vpc-1", instance.interface_ids = {"eni-1"}, instance.volume_ids = {"vol-1"};
+      instance.account = "a", instance.id = "i-1", instance.vpc_id = "vpc-1", instance.interface_ids = {"eni-1"},
+      instance.volume_ids = {"vol-1"};
       instance.terminate_on_shutdown = terminate_on_shutdown;
       instance.state_since = transaction.now();
       transaction.put(instance);

@@ -67,7 +67,9 @@ int main(int argc, char** argv) {
   Options options;
   int code = 0;
   app.add_option("--home", options.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
-  app.add_option("--port", options.port, "Port of the API, for a daemon that is to be started")->envname("BRUME_PORT")->capture_default_str();
+  app.add_option("--port", options.port, "Port of the API, for a daemon that is to be started")
+      ->envname("BRUME_PORT")
+      ->capture_default_str();
   UpOptions up_options;
   bool json = false;
   bool only_image = false;
@@ -79,7 +81,9 @@ int main(int argc, char** argv) {
     up_options.all_images = !only_image;
     code = up(options, up_options);
   });
-  app.add_subcommand("down", "Stop the instances' machines and the cloud; a later 'up' goes on where it was")->callback([&] { code = down(options); });
+  app.add_subcommand("down", "Stop the instances' machines and the cloud; a later 'up' goes on where it was")->callback([&] {
+    code = down(options);
+  });
   auto* status_command = app.add_subcommand("status", "What runs");
   status_command->add_flag("--json", json, "As JSON");
   status_command->callback([&] { code = status(options, json); });
