@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 
 namespace brume::cli {

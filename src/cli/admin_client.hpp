@@ -6,14 +6,9 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "cli/credentials.hpp"
 
 namespace brume::cli {
-
-struct Credentials {
-  std::string account;
-  std::string access_key_id;
-  std::string secret;
-};
 
 class AdminClient {
  public:

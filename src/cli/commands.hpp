@@ -6,9 +6,10 @@
 #include <string_view>
 
 #include "base/result.hpp"
-#include "cli/admin_client.hpp"
 
 namespace brume::cli {
+
+class AdminClient;
 
 struct Options {
   std::string home = "/var/lib/brume";

@@ -8,7 +8,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
-#include "cli/admin_client.hpp"
+#include "cli/credentials.hpp"
 
 namespace brume::cli {
 

@@ -7,6 +7,7 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/progress.hpp"
 

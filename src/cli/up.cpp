@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/ec2_client.hpp"
 #include "cli/http_client.hpp"

@@ -35,7 +35,7 @@ def test_two_keys_and_no_third(daemon):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("add-key", "999999999999"), ("delete-key", "123456789012", "AKIANOSUCHKEY0000000"), ("create", "x", "--id", "12"), ("create", "x", "--id", "123456789012"),
+    [("add-key", "999999999999"), ("delete-key", "123456789012", "AKIANOSUCHKEYEXAMPLE"), ("create", "x", "--id", "12"), ("create", "x", "--id", "123456789012"),
      ("create", "x", "--id", "12345678901x")],
     ids=" ".join,
 )
@@ -102,6 +102,6 @@ def test_images_of_the_operator(daemon, ec2, other, other_account, tmp_path):
 
 
 def test_an_unknown_account_has_nothing(daemon, ec2):
-    stranger = Keys("", "AKIASTRANGER00000000", "x")
+    stranger = Keys("", "AKIASTRANGEREXAMPLE0", "x")
     # Simulation knows strangers as the first account, and never as one that was made.
     assert daemon.client("sts", stranger).get_caller_identity()["Account"] == "123456789012"

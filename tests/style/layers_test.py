@@ -1,0 +1,187 @@
+"""Who may include whom, and which files pay for a heavy library (docs/architecture.md)."""
+import concurrent.futures
+import hashlib
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import warnings
+
+from source_tree import ROOT, complain, cpp_files, read
+
+# A layer, and the layers it may include besides itself. Everything that is not named is above or beside it.
+MAY_INCLUDE = {
+    "base": set(),
+    "wire": {"base"},
+    "state": {"base"},
+    "engines/compute": {"base"},
+    "engines/block": {"base"},
+    "engines/network": {"base"},
+    "service": {"base", "wire", "state"},
+    "ec2": {"base", "wire", "state", "service"},
+    "sts": {"base", "wire", "state", "service"},
+    "control": {"base", "state", "engines/compute", "engines/block", "engines/network"},
+    "guest": {"base", "wire", "state"},
+    "daemon": {"base", "wire", "state", "service", "ec2", "sts", "control", "guest", "engines/compute", "engines/block", "engines/network"},
+    "cli": {"base"},
+}
+WHY = {
+    "base": "knows nothing above it",
+    "wire": "turns bytes into values and knows nothing of what they are about",
+    "state": "keeps records for every layer above it and calls none",
+    "engines/compute": "engines move the world, know neither records nor each other; src/control brings them together",
+    "engines/block": "engines move the world, know neither records nor each other; src/control brings them together",
+    "engines/network": "engines move the world, know neither records nor each other; src/control brings them together",
+    "service": "takes requests and hands them to actions; it knows no service by name",
+    "ec2": "decides and never touches the world: nothing but src/control calls an engine",
+    "sts": "decides and never touches the world: nothing but src/control calls an engine",
+    "control": "makes the world as the records say; it knows no requests and no answers",
+    "guest": "answers instances from the records, without the services and the engines",
+    "cli": "is a client like any other: it speaks to the daemon by HTTP only",
+}
+
+# A library, and the files that may include it. It costs seconds in every file that does, and one file per library keeps it replaceable.
+HEAVY = {
+    r"boost/(asio|beast)": [
+        "wire/http_connection.cpp", "wire/http_connection.hpp", "wire/http_parser.cpp", "wire/http_server.cpp",
+        "wire/http_worker.cpp", "wire/http_worker.hpp"],
+    r"boost/json": [
+        "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/up.cpp", "daemon/admin.cpp",
+        "engines/block/image_import.cpp", "engines/compute/qemu_arguments.cpp", "engines/compute/qmp_message.cpp",
+        "engines/network/model.cpp", "engines/network/nft.cpp", "engines/network/nft_rules.cpp", "state/json_fields.cpp"],
+    r"boost/(?!asio|beast|json)": [],
+    r"openssl/": ["base/crypto.cpp", "ec2/key_material.cpp", "wire/certificate.cpp"],
+    r"CLI/": ["cli/main/brume.cpp", "daemon/command_line.cpp"],
+    r"sqlite3\.h": ["state/sqlite_log.cpp"],
+    r"pugixml": ["cli/ec2_client.cpp"],
+    r"regex$|iostream$": [],  # slow to compile, slow to run, and fmt and hand-written readers do it here
+}
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def layer_of(path):
+    """'engines/compute' of engines/compute/x.hpp, 'base' of base/x.hpp."""
+    parts = pathlib.PurePosixPath(path).parts
+    return "/".join(parts[:2]) if parts[0] == "engines" else parts[0]
+
+
+def includes():
+    """Each include in src: (file below src, line, '<' or '"', what)."""
+    for path in cpp_files("src"):
+        text = read(path)
+        for match in INCLUDE.finditer(text):
+            yield path.relative_to("src").as_posix(), text.count("\n", 0, match.start()) + 1, match[1], match[2]
+
+
+def test_a_layer_includes_only_the_layers_below_it():
+    broken = []
+    for file, line, quote, included in includes():
+        layer = layer_of(file)
+        if quote != '"':
+            continue
+        if layer not in MAY_INCLUDE:
+            broken.append(f"src/{file}:{line}: src/{layer} is no layer: give it a row in {pathlib.Path(__file__).name}")
+        elif "/" not in included:
+            broken.append(f'src/{file}:{line}: "{included}": includes are written from src, as in "base/text.hpp"')
+        elif layer_of(included) != layer and layer_of(included) not in MAY_INCLUDE[layer]:
+            allowed = ", ".join(sorted(MAY_INCLUDE[layer])) or "no other layer"
+            broken.append(f'src/{file}:{line}: "{included}": src/{layer} may include {allowed}; it {WHY.get(layer, "")}')
+    complain("A layer knows only the ones below it.", broken)
+
+
+def test_only_control_and_the_daemon_know_engines():
+    complain("Nothing but src/control calls an engine (src/daemon only makes them).",
+             [f"{layer}: {below}" for layer, below in MAY_INCLUDE.items()
+              if layer not in ("control", "daemon") and any(name.startswith("engines/") for name in below)])
+
+
+def test_heavy_libraries_stay_in_their_files():
+    broken = []
+    for file, line, quote, included in includes():
+        for library, files in HEAVY.items():
+            if quote == "<" and re.match(library, included) and file not in files:
+                broken.append(f"src/{file}:{line}: <{included}> belongs into {', '.join(files) or 'no file'}")
+    complain("A heavy library is included by the files that are listed in layers_test.py and by no other.", broken)
+
+
+def test_the_list_of_heavy_files_is_current():
+    used = {(library, file) for file, _, _, included in includes() for library in HEAVY if re.match(library, included)}
+    # A header brings the library to the files that include it: those stay on the list.
+    heavy_headers = {f'"{file}"' for file in sum(HEAVY.values(), []) if file.endswith(".hpp")}
+    complain("Listed in layers_test.py, but does not use the library any more.",
+             [f"{file}: {library}" for library, files in HEAVY.items() for file in files
+              if (library, file) not in used and not any(header in read(f"src/{file}") for header in heavy_headers)])
+
+
+def test_heavy_headers_are_private():
+    """A header with a heavy library in it is included only by files that may include the library themselves."""
+    heavy = {file: library for library, files in HEAVY.items() for file in files if file.endswith(".hpp")}
+    complain("This header brings a heavy library with it.",
+             [f'src/{file}:{line}: "{included}" brings {heavy[included]}' for file, line, _, included in includes()
+              if included in heavy and file not in HEAVY[heavy[included]]])
+
+
+def test_headers_say_what_they_are_for():
+    broken = []
+    for path in cpp_files():
+        if path.suffix == ".hpp":
+            lines = read(path).splitlines() or [""]
+            if not re.match(r"// \S.{15}|/\*\*? \S", lines[0]):
+                broken.append(f"{path}:1: begins with a comment that says what the thing is for")
+            if "#pragma once" not in lines:
+                broken.append(f"{path}: has no #pragma once")
+    complain("Headers explain themselves.", broken)
+
+
+def test_headers_stand_alone():
+    """Each header compiles by itself: it names what it uses. What was found good stays known by the hash of the header and all it
+    includes from here, under build/style. A first run in a new clone stops after SECONDS, the next one goes on."""
+    seconds = 30
+    generated = ROOT / "build/style/generated"
+    subprocess.run([sys.executable, "-B", "models/generate.py", "--out", generated], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    good = ROOT / "build/style/headers"
+    good.mkdir(parents=True, exist_ok=True)
+    texts = {}
+
+    def text(name):
+        if name not in texts:
+            places = [place / name for place in (ROOT / "src", generated) if (place / name).is_file()]
+            texts[name] = places[0].read_text() if places else ""
+        return texts[name]
+
+    def key(name):
+        seen, left = set(), [name]
+        while left:
+            one = left.pop()
+            if one not in seen:
+                seen.add(one)
+                left += [included for quote, included in INCLUDE.findall(text(one)) if quote == '"']
+        return good / hashlib.sha256("\0".join(text(one) for one in sorted(seen)).encode()).hexdigest()
+
+    headers = [path for path in cpp_files("src") if path.suffix == ".hpp"]
+    unknown = [path for path in headers if not key(path.relative_to("src").as_posix()).exists()]
+    unknown.sort(key=lambda path: -(ROOT / path).stat().st_mtime)
+    begun, left_out = time.monotonic(), []
+
+    def check(path):
+        if time.monotonic() - begun > seconds:
+            left_out.append(path)
+            return None
+        command = ["g++", "-std=c++20", "-fsyntax-only", "-w", "-x", "c++", "-I", "src", "-I", generated, path]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if run.returncode == 0:
+            key(path.relative_to("src").as_posix()).touch()
+            return None
+        return f"{path}:\n" + "\n".join(line for line in run.stderr.splitlines() if "error" in line)[:500]
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        complain("A header includes what it uses.", [wrong for wrong in pool.map(check, unknown) if wrong])
+    if left_out:
+        warnings.warn(f"{len(headers) - len(left_out)} of {len(headers)} headers are known to stand alone; the next run goes on")
+
+
+def test_every_folder_in_src_is_a_layer():
+    folders = {layer_of(path.relative_to("src").as_posix()) for path in cpp_files("src")}
+    assert folders == set(MAY_INCLUDE), "src has other folders than layers_test.py has layers"
