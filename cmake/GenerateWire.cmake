@@ -4,7 +4,7 @@
 set(BRUME_WIRE_GENERATOR ${CMAKE_SOURCE_DIR}/models/generate.py)
 set(BRUME_WIRE_OUT ${CMAKE_BINARY_DIR}/generated)
 file(GLOB BRUME_WIRE_INPUTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/*.json ${CMAKE_SOURCE_DIR}/models/*.py)
-list(FILTER BRUME_WIRE_INPUTS EXCLUDE REGEX "error-codes|instance-types|/coverage.py$|/strip_model.py$")
+list(FILTER BRUME_WIRE_INPUTS EXCLUDE REGEX "instance-types|/coverage.py$|/strip_model.py$")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/built.json ${BRUME_WIRE_GENERATOR})
 
 execute_process(COMMAND ${Python3_EXECUTABLE} -B ${BRUME_WIRE_GENERATOR} --out ${BRUME_WIRE_OUT} --list

@@ -1,4 +1,4 @@
-// What every service's actions stand on: the state, the clock, what the installation is. Built once, in src/daemon/builder.cpp.
+// What every service's actions stand on: the state, the clock, what the installation is. Built once, in src/daemon/daemon.cpp.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,4 @@
 // The one error type at the API's edge: HTTP status, EC2's code, EC2's sentence. Thrown by whoever decides; ends the request.
-// Codes and sentences: models/error-codes.json names them all with their status.
 #pragma once
 
 #include <exception>

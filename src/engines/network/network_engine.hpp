@@ -90,7 +90,7 @@ class NetworkEngine {
   virtual Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups,
                                   const std::vector<InterfaceSpec>& interfaces) = 0;
 
-  // Removes everything with this installation's mark from the host: `brume down --purge`, tests.
+  // Removes everything with this installation's mark from the host: `brume down`, tests.
   virtual Result<void> remove_everything() = 0;
 };
 
