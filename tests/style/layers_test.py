@@ -97,30 +97,37 @@ def test_only_control_and_the_daemon_know_engines():
               if layer not in ("control", "daemon") and any(name.startswith("engines/") for name in below)])
 
 
-def test_heavy_libraries_stay_in_their_files():
-    broken = []
+def costs():
+    """{file below src: {heavy library: by which include}}, through headers too: a file pays for what its headers include."""
+    direct, below = {}, {}
     for file, line, quote, included in includes():
-        for library, files in HEAVY.items():
-            if quote == "<" and re.match(library, included) and file not in files:
-                broken.append(f"src/{file}:{line}: <{included}> belongs into {', '.join(files) or 'no file'}")
-    complain("A heavy library is included by the files that are listed in layers_test.py and by no other.", broken)
+        if quote == '"':
+            below.setdefault(file, []).append((line, included))
+        for library in HEAVY:
+            if quote == "<" and re.match(library, included):
+                direct.setdefault(file, {})[library] = f"{line}: <{included}>"
+    changed = True
+    while changed:
+        changed = False
+        for file, includes_of_file in below.items():
+            for line, included in includes_of_file:
+                for library in direct.get(included, {}):
+                    if library not in direct.setdefault(file, {}):
+                        direct[file][library] = f'{line}: "{included}" brings it'
+                        changed = True
+    return direct
 
 
-def test_the_list_of_heavy_files_is_current():
-    used = {(library, file) for file, _, _, included in includes() for library in HEAVY if re.match(library, included)}
-    # A header brings the library to the files that include it: those stay on the list.
-    heavy_headers = {f'"{file}"' for file in sum(HEAVY.values(), []) if file.endswith(".hpp")}
-    complain("Listed in layers_test.py, but does not use the library any more.",
-             [f"{file}: {library}" for library, files in HEAVY.items() for file in files
-              if (library, file) not in used and not any(header in read(f"src/{file}") for header in heavy_headers)])
+def test_heavy_libraries_stay_in_their_files():
+    complain("A heavy library is included, itself or by a header, only by the files that layers_test.py lists for it.",
+             [f"src/{file}:{how}: {library} belongs into {', '.join(HEAVY[library]) or 'no file'}"
+              for file, libraries in costs().items() for library, how in libraries.items() if file not in HEAVY[library]])
 
 
-def test_heavy_headers_are_private():
-    """A header with a heavy library in it is included only by files that may include the library themselves."""
-    heavy = {file: library for library, files in HEAVY.items() for file in files if file.endswith(".hpp")}
-    complain("This header brings a heavy library with it.",
-             [f'src/{file}:{line}: "{included}" brings {heavy[included]}' for file, line, _, included in includes()
-              if included in heavy and file not in HEAVY[heavy[included]]])
+def test_the_lists_of_heavy_files_are_current():
+    found = costs()
+    complain("Listed in layers_test.py, but does not include the library any more.",
+             [f"{file}: {library}" for library, files in HEAVY.items() for file in files if library not in found.get(file, {})])
 
 
 def test_headers_say_what_they_are_for():
