@@ -1,0 +1,58 @@
+// Who may ask, and what the installation itself remembers.
+#pragma once
+
+#include <string>
+
+#include "base/time.hpp"
+#include "state/records/kind.hpp"
+
+namespace brume::state {
+
+struct Account {
+  static constexpr Kind kind = Kind::account;
+  std::string id;  // 12 digits
+  std::string name;
+  Time created{};
+  bool enabled = true;
+  std::string key() const { return id; }
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("name", name);
+    v("created", created);
+    v("enabled", enabled);
+  }
+};
+
+struct AccessKey {
+  static constexpr Kind kind = Kind::access_key;
+  std::string id;  // "AKIA…", 20 characters
+  std::string account;
+  std::string secret;  // recoverable: a signature is an HMAC over it (NET-005)
+  Time created{};
+  bool active = true;
+  std::string key() const { return id; }
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("account", account);
+    v("secret", secret);
+    v("created", created);
+    v("active", active);
+  }
+};
+
+// A value of the installation itself: "public-pool", "first-account", "schema".
+struct Setting {
+  static constexpr Kind kind = Kind::setting;
+  std::string name;
+  std::string value;
+  std::string key() const { return name; }
+  template <class V>
+  void fields(V& v) {
+    v("name", name);
+    v("value", value);
+  }
+};
+
+}  // namespace brume::state

@@ -1,0 +1,94 @@
+// Images, kernels and ramdisks, and the block devices that they name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "state/records/kind.hpp"
+
+namespace brume::state {
+
+// What stands behind a device name in an image or a launch request.
+struct BlockDevice {
+  std::string device;        // "/dev/sda1"
+  std::string virtual_name;  // "ephemeral0"
+  std::string snapshot_id;
+  std::int64_t size_gib = 0;
+  std::string volume_type;
+  std::int64_t iops = 0;
+  std::int64_t throughput = 0;
+  bool delete_on_termination = true;
+  bool encrypted = false;
+  bool suppressed = false;  // NoDevice
+  template <class V>
+  void fields(V& v) {
+    v("device", device);
+    v("virtualName", virtual_name);
+    v("snapshotId", snapshot_id);
+    v("sizeGib", size_gib);
+    v("volumeType", volume_type);
+    v("iops", iops);
+    v("throughput", throughput);
+    v("deleteOnTermination", delete_on_termination);
+    v("encrypted", encrypted);
+    v("suppressed", suppressed);
+  }
+};
+
+struct Image {
+  static constexpr Kind kind = Kind::image;
+  std::string account;
+  std::string id;                // "ami-…", "aki-…", "ari-…"
+  std::string type = "machine";  // "machine", "kernel", "ramdisk"
+  std::string name;
+  std::string description;
+  std::string location;  // "account/name"
+  std::string architecture = "x86_64";
+  std::string state = "available";  // "pending", "available", "failed", "deregistered"
+  std::string state_reason;
+  bool is_public = false;
+  std::vector<std::string> launch_accounts;  // accounts that may launch it besides the owner
+  std::string root_device_name;
+  std::string virtualization_type = "hvm";
+  std::string boot_mode;
+  std::string platform;  // "windows" or empty
+  std::string kernel_id;
+  std::string ramdisk_id;
+  std::string kernel_arguments;  // of an aki: the command line it boots with
+  std::vector<BlockDevice> block_devices;
+  bool ena_support = false;
+  std::string sriov_net_support;
+  Time created{};
+  std::string import_source;  // path of the file that an import still has to read; empty when done
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("type", type);
+    v("name", name);
+    v("description", description);
+    v("location", location);
+    v("architecture", architecture);
+    v("state", state);
+    v("stateReason", state_reason);
+    v("public", is_public);
+    v("launchAccounts", launch_accounts);
+    v("rootDeviceName", root_device_name);
+    v("virtualizationType", virtualization_type);
+    v("bootMode", boot_mode);
+    v("platform", platform);
+    v("kernelId", kernel_id);
+    v("ramdiskId", ramdisk_id);
+    v("kernelArguments", kernel_arguments);
+    v("blockDevices", block_devices);
+    v("enaSupport", ena_support);
+    v("sriovNetSupport", sriov_net_support);
+    v("created", created);
+    v("importSource", import_source);
+  }
+};
+
+}  // namespace brume::state

@@ -1,0 +1,152 @@
+// Instances, and what belongs to one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.hpp"
+#include "state/records/kind.hpp"
+
+namespace brume::state {
+
+// The values are EC2's state codes (INS, DescribeInstances).
+enum class InstanceState : std::int64_t { pending = 0, running = 16, shutting_down = 32, terminated = 48, stopping = 64, stopped = 80 };
+std::string_view name_of(InstanceState state);  // "shutting-down"
+// The one transition table: may an instance go from `from` to `to`?
+bool may_become(InstanceState from, InstanceState to);
+
+struct Instance {
+  static constexpr Kind kind = Kind::instance;
+  std::string account;
+  std::string id;  // "i-…"
+  std::string reservation_id;
+  std::string client_token;
+  std::int64_t launch_index = 0;
+  std::string image_id;
+  std::string image_account;
+  std::string type;
+  std::int64_t memory_mib = 0;  // of the type as it was at launch
+  std::int64_t processors = 1;
+  std::string key_name;
+  std::string public_key;         // as it was at launch: the key pair may be deleted or replaced since
+  std::int64_t state = 0;         // InstanceState
+  std::string transition_reason;  // "User initiated (2011-12-05 13:00:00 GMT)"
+  std::string state_reason_code;  // "Client.UserInitiatedShutdown"
+  std::string state_reason_message;
+  Time launched{};
+  Time state_since{};
+  std::string zone;
+  std::string tenancy = "default";
+  std::string placement_group;
+  std::string vpc_id;
+  std::string subnet_id;
+  std::vector<std::string> interface_ids;  // by device index
+  std::vector<std::string> volume_ids;     // attached, the root first
+  std::string root_device_name;
+  std::string architecture;
+  std::string virtualization_type;
+  std::string kernel_id;
+  std::string ramdisk_id;
+  std::string platform;
+  bool monitoring = false;
+  bool ebs_optimized = false;
+  bool termination_protected = false;
+  bool stop_protected = false;
+  bool terminate_on_shutdown = false;  // InstanceInitiatedShutdownBehavior
+  bool metadata_enabled = true;
+  bool metadata_tokens_required = false;
+  bool metadata_tags = false;
+  std::int64_t metadata_hop_limit = 1;
+  std::int64_t reboots_asked = 0;  // RebootInstances adds one; control follows and notes how far it is
+  std::int64_t reboots_done = 0;
+  std::string host;  // name of the machine that runs it
+
+  InstanceState current_state() const { return static_cast<InstanceState>(state); }
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("reservationId", reservation_id);
+    v("clientToken", client_token);
+    v("launchIndex", launch_index);
+    v("imageId", image_id);
+    v("imageAccount", image_account);
+    v("type", type);
+    v("memoryMib", memory_mib);
+    v("processors", processors);
+    v("keyName", key_name);
+    v("publicKey", public_key);
+    v("state", state);
+    v("transitionReason", transition_reason);
+    v("stateReasonCode", state_reason_code);
+    v("stateReasonMessage", state_reason_message);
+    v("launched", launched);
+    v("stateSince", state_since);
+    v("zone", zone);
+    v("tenancy", tenancy);
+    v("placementGroup", placement_group);
+    v("vpcId", vpc_id);
+    v("subnetId", subnet_id);
+    v("interfaceIds", interface_ids);
+    v("volumeIds", volume_ids);
+    v("rootDeviceName", root_device_name);
+    v("architecture", architecture);
+    v("virtualizationType", virtualization_type);
+    v("kernelId", kernel_id);
+    v("ramdiskId", ramdisk_id);
+    v("platform", platform);
+    v("monitoring", monitoring);
+    v("ebsOptimized", ebs_optimized);
+    v("terminationProtected", termination_protected);
+    v("stopProtected", stop_protected);
+    v("terminateOnShutdown", terminate_on_shutdown);
+    v("metadataEnabled", metadata_enabled);
+    v("metadataTokensRequired", metadata_tokens_required);
+    v("metadataTags", metadata_tags);
+    v("metadataHopLimit", metadata_hop_limit);
+    v("rebootsAsked", reboots_asked);
+    v("rebootsDone", reboots_done);
+    v("host", host);
+  }
+};
+
+// Apart from the instance, which is read a thousand times for each time that its user data is.
+struct UserData {
+  static constexpr Kind kind = Kind::user_data;
+  std::string account;
+  std::string instance_id;
+  std::string data;  // raw bytes, at most 16 KiB; stored as base64
+  std::string key() const { return owned_key(account, instance_id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("instanceId", instance_id);
+    v.bytes("data", data);
+  }
+};
+
+// What an instance holds in the world outside, written before it is made and struck off after it is gone. An instance's record is
+// removed only when nothing is left here.
+struct Dependents {
+  static constexpr Kind kind = Kind::dependents;
+  std::string account;
+  std::string instance_id;
+  bool machine = false;              // a QEMU process and its folder
+  std::vector<std::string> taps;     // interface ids with a tap in the VPC's namespace
+  std::vector<std::string> volumes;  // volume ids with a file to be deleted with the instance
+  std::string key() const { return owned_key(account, instance_id); }
+  bool empty() const { return !machine && taps.empty() && volumes.empty(); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("instanceId", instance_id);
+    v("machine", machine);
+    v("taps", taps);
+    v("volumes", volumes);
+  }
+};
+
+}  // namespace brume::state

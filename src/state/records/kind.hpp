@@ -1,0 +1,37 @@
+// What kinds of record there are, and how their keys are formed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace brume::state {
+
+// The place of each kind in a World. New kinds go at the end; the number is never stored.
+enum class Kind : std::uint8_t {
+  account,
+  access_key,
+  key_pair,
+  security_group,
+  vpc,
+  subnet,
+  network_interface,
+  image,
+  snapshot,
+  volume,
+  instance,
+  user_data,
+  tag_set,
+  client_token,
+  dependents,
+  setting,
+  count
+};
+
+inline std::string owned_key(std::string_view account, std::string_view id) {
+  std::string key;
+  key.reserve(account.size() + 1 + id.size());
+  return key.append(account).append(1, '/').append(id);
+}
+
+}  // namespace brume::state
