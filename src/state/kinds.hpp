@@ -34,6 +34,7 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::client_token: return visit(std::type_identity<ClientToken>{});
     case Kind::dependents: return visit(std::type_identity<Dependents>{});
     case Kind::setting: return visit(std::type_identity<Setting>{});
+    case Kind::volume_modification: return visit(std::type_identity<VolumeModification>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

@@ -61,7 +61,8 @@ struct Image {
   bool ena_support = false;
   std::string sriov_net_support;
   Time created{};
-  std::string import_source;  // path of the file that an import still has to read; empty when done
+  std::string reboot_instance;  // CreateImage: the instance that control shuts down for the snapshots and starts again; empty: none
+  std::string import_source;    // path of the file that an import still has to read; empty when done
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -87,6 +88,7 @@ struct Image {
     v("enaSupport", ena_support);
     v("sriovNetSupport", sriov_net_support);
     v("created", created);
+    v("rebootInstance", reboot_instance);
     v("importSource", import_source);
   }
 };

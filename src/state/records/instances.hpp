@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "state/records/images.hpp"
 #include "state/records/kind.hpp"
 
 namespace brume::state {
@@ -42,8 +43,9 @@ struct Instance {
   std::string placement_group;
   std::string vpc_id;
   std::string subnet_id;
-  std::vector<std::string> interface_ids;  // by device index
-  std::vector<std::string> volume_ids;     // attached, the root first
+  std::vector<std::string> interface_ids;    // by device index
+  std::vector<std::string> volume_ids;       // attached, the root first
+  std::vector<BlockDevice> instance_stores;  // virtual_name, device and size of each disk of the host that it was given
   std::string root_device_name;
   std::string architecture;
   std::string virtualization_type;
@@ -92,6 +94,7 @@ struct Instance {
     v("subnetId", subnet_id);
     v("interfaceIds", interface_ids);
     v("volumeIds", volume_ids);
+    v("instanceStores", instance_stores);
     v("rootDeviceName", root_device_name);
     v("architecture", architecture);
     v("virtualizationType", virtualization_type);

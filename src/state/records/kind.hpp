@@ -25,6 +25,7 @@ enum class Kind : std::uint8_t {
   client_token,
   dependents,
   setting,
+  volume_modification,
   count
 };
 

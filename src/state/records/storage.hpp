@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
@@ -17,9 +18,17 @@ struct Snapshot {
   std::string volume_id;
   std::int64_t size_gib = 0;
   std::string state = "completed";  // "pending", "completed", "error"
+  std::string state_message;
+  std::int64_t progress = 100;  // percent
   std::string description;
   bool encrypted = false;
+  std::string wrapped_key;  // the volume key, sealed under the host's key; empty: not encrypted
   Time started{};
+  Time completed{};
+  bool is_public = false;
+  std::vector<std::string> create_volume_accounts;  // accounts that may make volumes of it besides the owner
+  std::string set_id;                               // snapshots of one CreateSnapshots (or CreateImage) share it: taken at one instant
+  std::string copy_of;                              // snapshot id of the same installation that control copies from
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -28,9 +37,17 @@ struct Snapshot {
     v("volumeId", volume_id);
     v("sizeGib", size_gib);
     v("state", state);
+    v("stateMessage", state_message);
+    v("progress", progress);
     v("description", description);
     v("encrypted", encrypted);
+    v("wrappedKey", wrapped_key);
     v("started", started);
+    v("completed", completed);
+    v("public", is_public);
+    v("createVolumeAccounts", create_volume_accounts);
+    v("setId", set_id);
+    v("copyOf", copy_of);
   }
 };
 
@@ -45,7 +62,10 @@ struct Volume {
   std::string zone;
   std::string snapshot_id;
   bool encrypted = false;
+  std::string wrapped_key;         // the volume key, sealed under the host's key; empty: not encrypted
   std::string state = "creating";  // "creating", "available", "in-use", "deleting", "error"
+  std::string failure;             // why it is in "error"
+  bool auto_enable_io = false;
   Time created{};
   // At most one attachment.
   std::string instance_id;
@@ -53,6 +73,7 @@ struct Volume {
   std::string attachment_state;  // "attaching", "attached", "detaching"
   Time attached{};
   bool delete_on_termination = false;
+  bool detach_forced = false;  // of a "detaching": the guest is not asked twice
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -65,13 +86,56 @@ struct Volume {
     v("zone", zone);
     v("snapshotId", snapshot_id);
     v("encrypted", encrypted);
+    v("wrappedKey", wrapped_key);
     v("state", state);
+    v("failure", failure);
+    v("autoEnableIo", auto_enable_io);
     v("created", created);
     v("instanceId", instance_id);
     v("device", device);
     v("attachmentState", attachment_state);
     v("attached", attached);
     v("deleteOnTermination", delete_on_termination);
+    v("detachForced", detach_forced);
+  }
+};
+
+// The last ModifyVolume of a volume (STO: DescribeVolumesModifications).
+struct VolumeModification {
+  static constexpr Kind kind = Kind::volume_modification;
+  std::string account;
+  std::string volume_id;
+  std::string state = "modifying";  // "modifying", "optimizing", "completed", "failed"
+  std::string state_message;
+  std::int64_t progress = 0;  // percent
+  std::int64_t original_size_gib = 0;
+  std::string original_type;
+  std::int64_t original_iops = 0;
+  std::int64_t original_throughput = 0;
+  std::int64_t target_size_gib = 0;
+  std::string target_type;
+  std::int64_t target_iops = 0;
+  std::int64_t target_throughput = 0;
+  Time started{};
+  Time ended{};
+  std::string key() const { return owned_key(account, volume_id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("volumeId", volume_id);
+    v("state", state);
+    v("stateMessage", state_message);
+    v("progress", progress);
+    v("originalSizeGib", original_size_gib);
+    v("originalType", original_type);
+    v("originalIops", original_iops);
+    v("originalThroughput", original_throughput);
+    v("targetSizeGib", target_size_gib);
+    v("targetType", target_type);
+    v("targetIops", target_iops);
+    v("targetThroughput", target_throughput);
+    v("started", started);
+    v("ended", ended);
   }
 };
 
