@@ -1,5 +1,6 @@
 # Debian 12's packages; packages.list names them, docs/dependencies.md says why.
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)
 # clang does not find an instantiation that Debian's g++-built libfmt exports; its header-only form has all.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -33,14 +33,12 @@ std::vector<std::string> Document::texts(const std::string& path, const std::str
   return found;
 }
 
-Ec2Client::Ec2Client(std::string endpoint, std::string region, Credentials credentials, const Clock& clock)
-    : region_(std::move(region)), credentials_(std::move(credentials)), clock_(clock) {
-  if (const auto scheme = endpoint.find("://"); scheme != std::string::npos) endpoint.erase(0, scheme + 3);
-  const auto colon = endpoint.find(':');
-  host_ = endpoint.substr(0, colon);
-  if (colon != std::string::npos)
-    port_ = static_cast<std::uint16_t>(parse_integer(std::string_view(endpoint).substr(colon + 1)).value_or(80));
-}
+Ec2Client::Ec2Client(std::string endpoint, std::string authorities, std::string region, Credentials credentials, const Clock& clock)
+    : endpoint_(std::move(endpoint)),
+      authorities_(std::move(authorities)),
+      region_(std::move(region)),
+      credentials_(std::move(credentials)),
+      clock_(clock) {}
 
 Result<Document> Ec2Client::call(const std::string& action, Parameters parameters) const {
   parameters.emplace_back("Action", action);
@@ -58,7 +56,7 @@ Result<Document> Ec2Client::call(const std::string& action, Parameters parameter
     if (c != '-' && c != ':') stamp += c;
   stamp += 'Z';
   const auto date = stamp.substr(0, 8);
-  const auto host = host_ + ":" + std::to_string(port_);
+  const auto host = endpoint_.substr(endpoint_.find("://") + 3);
   const std::string type = "application/x-www-form-urlencoded; charset=utf-8";
   const auto canonical = "POST\n/\n\ncontent-type:" + type + "\nhost:" + host + "\nx-amz-date:" + stamp +
                          "\n\ncontent-type;host;x-amz-date\n" + to_hex(sha256(body));
@@ -74,7 +72,7 @@ Result<Document> Ec2Client::call(const std::string& action, Parameters parameter
                   {"Authorization", "AWS4-HMAC-SHA256 Credential=" + credentials_.access_key_id + "/" + scope +
                                         ", SignedHeaders=content-type;host;x-amz-date, Signature=" + to_hex(hmac_sha256(key, to_sign))}};
   call.body = body;
-  auto answer = call_tcp(host_, port_, call);
+  auto answer = call_endpoint(endpoint_, authorities_, call);
   if (!answer) return fail(answer.error());
   Document document(answer->body);
   if (answer->status == 200) return document;

@@ -33,16 +33,16 @@ class Document {
 
 class Ec2Client {
  public:
-  // `endpoint`: "http://127.0.0.1:8773"
-  Ec2Client(std::string endpoint, std::string region, Credentials credentials, const Clock& clock);
+  // `endpoint`: "http://127.0.0.1:8773". `authorities`: see call_endpoint.
+  Ec2Client(std::string endpoint, std::string authorities, std::string region, Credentials credentials, const Clock& clock);
 
   using Parameters = std::vector<std::pair<std::string, std::string>>;
   // An EC2 error is `refused` with the message "Code: sentence".
   Result<Document> call(const std::string& action, Parameters parameters) const;
 
  private:
-  std::string host_;
-  std::uint16_t port_ = 80;
+  std::string endpoint_;
+  std::string authorities_;
   std::string region_;
   Credentials credentials_;
   const Clock& clock_;

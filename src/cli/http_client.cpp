@@ -1,18 +1,16 @@
 #include "cli/http_client.hpp"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "base/descriptor.hpp"
-#include "base/text.hpp"
 
 namespace brume::cli {
 namespace {
@@ -58,71 +56,81 @@ Result<Descriptor> connect_tcp(const std::string& host, std::uint16_t port, cons
   return socket;
 }
 
-Result<void> send_all(int socket, std::string_view text, const Deadline& deadline) {
-  while (!text.empty()) {
-    const auto done = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
-    if (done > 0) {
-      text.remove_prefix(static_cast<size_t>(done));
-    } else if (errno != EAGAIN && errno != EINTR) {
-      return fail_system("cannot send the request", errno);
-    } else if (!deadline.wait(socket, POLLOUT)) {
-      return fail(ErrorKind::timed_out, "the daemon takes no requests");
+// One transfer of libcurl; it owns the handle and what the handle points to.
+class Transfer {
+ public:
+  Transfer() : handle_(::curl_easy_init()) {}
+  ~Transfer() {
+    ::curl_slist_free_all(headers_);
+    ::curl_easy_cleanup(handle_);
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  template <class Value>
+  void set(CURLoption option, Value value) {
+    ::curl_easy_setopt(handle_, option, value);
+  }
+  void add_header(const std::string& line) { headers_ = ::curl_slist_append(headers_, line.c_str()); }
+
+  Result<HttpAnswer> perform(const std::string& url, const HttpCall& call) {
+    HttpAnswer answer;
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    // The cloud is on this host or named by its operator: a proxy of the environment has no business between.
+    set(CURLOPT_NOPROXY, "*");
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(call.limit.count()));
+    set(CURLOPT_CUSTOMREQUEST, call.method.c_str());
+    if (!call.body.empty() || call.method == "POST") {
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body.size()));
+      set(CURLOPT_POSTFIELDS, call.body.c_str());
+    }
+    add_header("Expect:");
+    for (const auto& [name, value] : call.headers) add_header(name + ": " + value);
+    set(CURLOPT_HTTPHEADER, headers_);
+    set(CURLOPT_WRITEFUNCTION, &Transfer::take);
+    set(CURLOPT_WRITEDATA, &answer.body);
+    const auto code = ::curl_easy_perform(handle_);
+    if (code != CURLE_OK) return fail(kind_of(code), url + ": " + ::curl_easy_strerror(code));
+    long status = 0;
+    ::curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+    answer.status = static_cast<int>(status);
+    return answer;
+  }
+
+ private:
+  static size_t take(const char* data, size_t size, size_t count, void* target) {
+    auto& body = *static_cast<std::string*>(target);
+    if (body.size() + size * count > answer_limit) return 0;
+    body.append(data, size * count);
+    return size * count;
+  }
+  static ErrorKind kind_of(CURLcode code) {
+    switch (code) {
+      case CURLE_COULDNT_RESOLVE_HOST: return ErrorKind::not_found;
+      case CURLE_COULDNT_CONNECT: return ErrorKind::refused;
+      case CURLE_OPERATION_TIMEDOUT: return ErrorKind::timed_out;
+      default: return ErrorKind::broken;
     }
   }
-  return {};
-}
 
-// Until the peer closes: the request asks it to.
-Result<std::string> receive_all(int socket, const Deadline& deadline) {
-  std::string text;
-  char buffer[65536];
-  while (text.size() < answer_limit) {
-    const auto got = ::recv(socket, buffer, sizeof buffer, 0);
-    if (got == 0) return text;
-    if (got > 0)
-      text.append(buffer, static_cast<size_t>(got));
-    else if (errno != EAGAIN && errno != EINTR)
-      return fail_system("cannot read the answer", errno);
-    else if (!deadline.wait(socket, POLLIN))
-      return fail(ErrorKind::timed_out, "no answer came in time");
-  }
-  return fail(ErrorKind::broken, "the answer is too large");
-}
-
-Result<HttpAnswer> converse(int socket, const HttpCall& call, const std::string& host, const Deadline& deadline) {
-  std::string request = call.method + " " + call.path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n";
-  for (const auto& [name, value] : call.headers) request += name + ": " + value + "\r\n";
-  request += "Content-Length: " + std::to_string(call.body.size()) + "\r\n\r\n" + call.body;
-  if (auto sent = send_all(socket, request, deadline); !sent) return fail(sent.error());
-  auto text = receive_all(socket, deadline);
-  if (!text) return fail(text.error());
-  const auto head_end = text->find("\r\n\r\n");
-  if (head_end == std::string::npos || !text->starts_with("HTTP/1.1 ")) return fail(ErrorKind::broken, "the answer is not HTTP");
-  HttpAnswer answer;
-  answer.status = static_cast<int>(parse_integer(std::string_view(*text).substr(9, 3)).value_or(0));
-  answer.body = text->substr(head_end + 4);
-  return answer;
-}
+  CURL* handle_;
+  curl_slist* headers_ = nullptr;
+};
 
 }  // namespace
 
 Result<HttpAnswer> call_unix(const std::string& socket_path, const HttpCall& call) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path)
-    return fail(ErrorKind::invalid, "the path " + socket_path + " is too long for a socket");
-  std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size() + 1);
-  const Deadline deadline(call.limit);
-  auto socket = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address, socket_path, deadline);
-  if (!socket) return fail(socket.error());
-  return converse(socket->get(), call, "localhost", deadline);
+  Transfer transfer;
+  transfer.set(CURLOPT_UNIX_SOCKET_PATH, socket_path.c_str());
+  return transfer.perform("http://localhost" + call.path, call);
 }
 
-Result<HttpAnswer> call_tcp(const std::string& host, std::uint16_t port, const HttpCall& call) {
-  const Deadline deadline(call.limit);
-  auto socket = connect_tcp(host, port, deadline);
-  if (!socket) return fail(socket.error());
-  return converse(socket->get(), call, host + ":" + std::to_string(port), deadline);
+Result<HttpAnswer> call_endpoint(const std::string& endpoint, const std::string& authorities, const HttpCall& call) {
+  Transfer transfer;
+  if (!authorities.empty()) transfer.set(CURLOPT_CAINFO, authorities.c_str());
+  return transfer.perform(endpoint + call.path, call);
 }
 
 Result<std::string> read_banner(const std::string& address, std::uint16_t port, milliseconds limit) {

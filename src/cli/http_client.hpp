@@ -1,4 +1,4 @@
-// One request, one answer, over TCP or the operator's unix socket. Blocking, bounded in time and size; enough for a command.
+// One request, one answer, over HTTP, HTTPS or the operator's unix socket. Blocking, bounded in time and size; enough for a command.
 #pragma once
 
 #include <string>
@@ -23,8 +23,10 @@ struct HttpCall {
   milliseconds limit = seconds(30);
 };
 
+// `not_found` or `refused`: nobody listens there.
 Result<HttpAnswer> call_unix(const std::string& socket_path, const HttpCall& call);
-Result<HttpAnswer> call_tcp(const std::string& host, std::uint16_t port, const HttpCall& call);
+// `endpoint`: "http://127.0.0.1:8773". `authorities` names a file of the certificates to trust with https; empty: the system's.
+Result<HttpAnswer> call_endpoint(const std::string& endpoint, const std::string& authorities, const HttpCall& call);
 
 // Connects and waits for the peer's first line, at most `limit`: an SSH server introduces itself without being asked.
 Result<std::string> read_banner(const std::string& address, std::uint16_t port, milliseconds limit);

@@ -200,9 +200,6 @@ int up(const Options& options, const UpOptions& up_options) {
   const AdminClient admin(options.home);
   auto status = admin.get("/status");
   if (!status) return complain(status.error());
-  if (text(*status, "endpoint").starts_with("https"))
-    return complain(
-        "the daemon serves HTTPS, which this command does not speak; launch instances with any AWS client instead ('brume env')");
   auto image = provide_image(admin, up_options.image);
   if (!image) return complain(image.error());
   if (up_options.all_images)
@@ -212,7 +209,9 @@ int up(const Options& options, const UpOptions& up_options) {
   auto credentials = admin.credentials({});
   if (!credentials) return complain(credentials.error());
   const SystemClock clock;
-  const Ec2Client ec2(text(*status, "endpoint"), text(*status, "region"), *credentials, clock);
+  const auto endpoint = text(*status, "endpoint");
+  const Ec2Client ec2(endpoint, endpoint.starts_with("https") ? options.home + "/tls/certificate.pem" : "", text(*status, "region"),
+                      *credentials, clock);
   auto key = provide_key(ec2, options.home);
   if (!key) return complain(key.error());
   if (auto opened = open_ssh(ec2); !opened) return complain(opened.error());

@@ -1,8 +1,24 @@
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <string_view>
 
 #include "daemon/configuration.hpp"
 
 namespace brume::daemon {
+namespace {
+
+// The home folder as the options will say it: its brumed.conf is read before them.
+std::string home_of(int argc, char** argv, std::string fallback) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with("--home=")) return std::string(argument.substr(7));
+    if (argument == "--home" && i + 1 < argc) return argv[i + 1];
+  }
+  if (const char* home = std::getenv("BRUME_HOME")) return home;
+  return fallback;
+}
+
+}  // namespace
 
 CommandLine read_command_line(int argc, char** argv) {
   CommandLine result;
@@ -31,6 +47,9 @@ CommandLine read_command_line(int argc, char** argv) {
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();
   app.add_flag("--verbose", c.verbose, "Log every request");
+  app.set_config("--config", home_of(argc, argv, c.home) + "/brumed.conf",
+                 "These options from a file, one a line: zones = 2. What the command line says goes first");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

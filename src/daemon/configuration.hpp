@@ -5,7 +5,7 @@
 //   brumed.log          written by 'brume up'           tls/           certificate and key, made at first use
 //   machines/           one folder a running machine    blocks/        volumes, snapshots, kernels
 //   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
-//   instance-types.tsv  the operator's own types
+//   instance-types.tsv  the operator's own types         brumed.conf    the operator's options
 #pragma once
 
 #include <cstdint>

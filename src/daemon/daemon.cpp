@@ -266,7 +266,8 @@ Result<void> Daemon::Parts::serve() {
     const wire::TlsFiles files{configuration.path("tls/certificate.pem"), configuration.path("tls/key.pem")};
     if (!path_exists(files.certificate)) {
       if (auto made = make_folders(configuration.path("tls"), 0700); !made) return made;
-      if (auto made = wire::make_certificate(files, {"localhost", settings.host_name, configuration.address}, clock.now()); !made)
+      if (auto made = wire::make_certificate(files, {"localhost", "127.0.0.1", settings.host_name, configuration.address}, clock.now());
+          !made)
         return made;
     }
     listener = server->serve_encrypted(std::move(*listening), files, handler, refusal);
@@ -274,7 +275,9 @@ Result<void> Daemon::Parts::serve() {
     listener = server->serve(std::move(*listening), handler, refusal);
   }
   if (!listener) return fail(listener.error());
-  settings.endpoint = (configuration.tls ? "https://" : "http://") + configuration.address + ":" + std::to_string(listener->port);
+  // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
+  const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
+  settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(listener->port);
   auto admin_socket = wire::listen_unix(configuration.path("admin.sock"));
   if (!admin_socket) return fail(admin_socket.error());
   auto admin_listener = server->serve(

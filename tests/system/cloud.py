@@ -35,10 +35,10 @@ def wait_until(condition, limit, what):
 class Account:
     def __init__(self, cloud, environment):
         self.cloud = cloud
-        session = boto3.session.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
+        self.session = boto3.session.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
         config = botocore.config.Config(retries={"max_attempts": 0})
-        self.ec2 = session.client("ec2", endpoint_url=environment["AWS_ENDPOINT_URL"], config=config)
-        self.sts = session.client("sts", endpoint_url=environment["AWS_ENDPOINT_URL"], config=config)
+        self.ec2 = self.session.client("ec2", endpoint_url=environment["AWS_ENDPOINT_URL"], config=config)
+        self.sts = self.session.client("sts", endpoint_url=environment["AWS_ENDPOINT_URL"], config=config)
         self.key_file = None
 
     def group(self, name="default"):

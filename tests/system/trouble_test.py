@@ -210,3 +210,20 @@ def test_up_twice_at_once_and_again(own_cloud):
     third = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert third.returncode == 0 and time.monotonic() - began < 5
     assert "ssh -i" in third.stdout and f"http://127.0.0.1:{port}" in third.stdout
+
+
+def test_up_over_tls_with_a_configuration_file(own_cloud):
+    """brumed.conf opens the API with TLS on every address; 'brume up' and a client with the certificate work as ever."""
+    own_cloud.stop()
+    (own_cloud.home / "brumed.conf").write_text('listen = "0.0.0.0"\ntls = true\nzones = 2\n')
+    own_cloud.start()
+    assert own_cloud.endpoint.startswith("https://127.0.0.1:")
+    own_cloud.image("tiny", limit=300)
+    up = subprocess.run([binaries / "brume", "--home", own_cloud.home, "up", "--only-this-image"], capture_output=True, text=True, timeout=180)
+    assert up.returncode == 0 and own_cloud.endpoint in up.stdout, up.stdout + up.stderr
+    ec2 = own_cloud.account().session.client("ec2", endpoint_url=own_cloud.endpoint, verify=str(own_cloud.home / "tls/certificate.pem"))
+    assert len(ec2.describe_availability_zones()["AvailabilityZones"]) == 2
+    assert [i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]] == ["running"]
+    (own_cloud.home / "brumed.conf").write_text("zone = 2\n")
+    refused = subprocess.run([binaries / "brumed", "--home", own_cloud.home], capture_output=True, text=True, timeout=20)
+    assert refused.returncode != 0 and "zone" in refused.stderr + refused.stdout

@@ -1,4 +1,4 @@
-// Key pairs.
+// Key pairs: public keys by name, as an account keeps them.
 #pragma once
 
 #include <string>

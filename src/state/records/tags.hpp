@@ -1,4 +1,4 @@
-// Tags.
+// Tags: the names and values that an account puts on its resources.
 #pragma once
 
 #include <string>
