@@ -20,6 +20,7 @@
 #include "daemon/simulation.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/instance_types.hpp"
+#include "ec2/paging.hpp"
 #include "guest/metadata_service.hpp"
 #include "service/front_door.hpp"
 #include "sts/identity.hpp"
@@ -219,7 +220,7 @@ Result<void> Daemon::Parts::build_services() {
     if (!text) return std::nullopt;
     return service::ConsoleText{std::move(text->text), text->written};
   };
-  services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console});
+  services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store)});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   std::vector<service::ServiceTable> tables;

@@ -8,6 +8,9 @@ namespace brume::ec2 {
 
 namespace {
 
+constexpr size_t filter_limit = 50;  // of one request
+constexpr size_t value_limit = 200;  // of one filter
+
 // Bytes of the UTF-8 character at `at`: ? and * stand for characters, not for parts of them.
 size_t character_size(std::string_view text, size_t at) {
   size_t size = 1;
@@ -60,11 +63,16 @@ void FilterValues::add(std::int64_t value) { add(std::string_view(std::to_string
 
 namespace detail {
 
-void check_filter(const wire::ec2::Filter& filter) {
-  if (!filter.name || filter.name->empty()) throw wire::missing_parameter("Filter.1.Name");
+void check_filter(const wire::ec2::Filter& filter, size_t place) {
+  if (!filter.name || filter.name->empty()) throw wire::missing_parameter(fmt::format("Filter.{}.Name", place));
   if (filter.values.empty()) throw wire::invalid_parameter_value(fmt::format("The filter '{}' has no values", *filter.name));
-  if (filter.values.size() > 200)
-    throw wire::ApiError(400, "FilterLimitExceeded", fmt::format("The filter '{}' has more than 200 values", *filter.name));
+  if (filter.values.size() > value_limit)
+    throw wire::ApiError(400, "FilterLimitExceeded", fmt::format("The filter '{}' has more than {} values", *filter.name, value_limit));
+}
+
+void check_filter_count(size_t filters) {
+  if (filters > filter_limit)
+    throw wire::ApiError(400, "FilterLimitExceeded", fmt::format("The request has more than {} filters", filter_limit));
 }
 
 void refuse_filter(std::string_view name) { throw wire::invalid_parameter_value(fmt::format("The filter '{}' is invalid", name)); }

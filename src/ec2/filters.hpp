@@ -1,10 +1,16 @@
 // The Filter parameter of every Describe action (NET-010 ff.): names declared per resource, values with * and ? as wildcards.
 //
-//   static const FilterField<state::Vpc> fields[] = {{"vpc-id", [](const auto& at, auto& out) { out.add(at.record.id); }}, …};
-//   const FilterSet<state::Vpc> filters(fields, request.filters);
-//   if (filters.match(world, vpc)) …
+//   const FilterField<state::Volume> volume_filters[] = {
+//       field<&state::Volume::id>("volume-id"),                     // a member: text, number, flag or time
+//       field_if_set<&state::Volume::snapshot_id>("snapshot-id"),   // the same, but an empty text is no value at all
+//       {"fast", [](const auto& at, auto& out) { … out.add(…); }},  // anything else: adds each value that the record has
+//   };
+//   const FilterSet<state::Volume> filters(volume_filters, request.filters, &context);
+//   if (filters.match(world, volume)) …
 //
-// Several filters must all hold; of one filter's values any may. "tag:Name", "tag-key" and "tag-value" work for every resource.
+// Several filters must all hold; of one filter's values any may. Values are compared as they are printed ("true", "8",
+// "2010-08-17T14:26:07.000Z"), with their case. "tag:Name", "tag-key" and "tag-value" work for every resource. The whole of a Describe
+// action (ids, filters, pages) is in describe.hpp.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +18,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/time.hpp"
+#include "service/action.hpp"
 #include "state/world.hpp"
 #include "wire/ec2/common.hpp"
 
@@ -44,6 +52,7 @@ template <class R>
 struct FilterSubject {
   const state::World& world;
   const R& record;
+  const service::Context* context = nullptr;  // when the FilterSet was given one: who asks, and of what installation
 };
 
 template <class R>
@@ -53,8 +62,38 @@ struct FilterField {
 };
 
 namespace detail {
-// Throws InvalidParameterValue: no name, no values, more than 200 values.
-void check_filter(const wire::ec2::Filter& filter);
+template <class Member>
+struct MemberOf;
+template <class R, class Value>
+struct MemberOf<Value R::*> {
+  using Record = R;
+};
+}  // namespace detail
+
+// The values are those of a member: one, or each of a list of texts.
+template <auto member>
+constexpr auto field(std::string_view name) {
+  using R = typename detail::MemberOf<decltype(member)>::Record;
+  return FilterField<R>{name, [](const FilterSubject<R>& at, FilterValues& out) {
+                          const auto& value = at.record.*member;
+                          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<std::string>>)
+                            for (const auto& one : value) out.add(one);
+                          else
+                            out.add(value);
+                        }};
+}
+template <auto member>
+constexpr auto field_if_set(std::string_view name) {
+  using R = typename detail::MemberOf<decltype(member)>::Record;
+  return FilterField<R>{name, [](const FilterSubject<R>& at, FilterValues& out) {
+                          if (!(at.record.*member).empty()) out.add(at.record.*member);
+                        }};
+}
+
+namespace detail {
+// Throws MissingParameter: no name; InvalidParameterValue: no values; FilterLimitExceeded: too many. `place` counts from 1.
+void check_filter(const wire::ec2::Filter& filter, size_t place = 1);
+void check_filter_count(size_t filters);
 [[noreturn]] void refuse_filter(std::string_view name);
 bool is_tag_filter(std::string_view name);
 bool tags_match(const state::World& world, std::string_view account, std::string_view resource_id, const wire::ec2::Filter& filter);
@@ -63,10 +102,13 @@ bool tags_match(const state::World& world, std::string_view account, std::string
 template <class R>
 class FilterSet {
  public:
-  // `asked` must outlive the set. Throws InvalidParameterValue for a filter that the resource does not have.
-  FilterSet(std::span<const FilterField<R>> fields, const std::vector<wire::ec2::Filter>& asked) {
+  // `asked` must outlive the set. Throws InvalidParameterValue for a filter that the resource does not have, and what check_filter
+  // throws.
+  FilterSet(std::span<const FilterField<R>> fields, const std::vector<wire::ec2::Filter>& asked, const service::Context* context = nullptr)
+      : context_(context) {
+    detail::check_filter_count(asked.size());
     for (const auto& filter : asked) {
-      detail::check_filter(filter);
+      detail::check_filter(filter, filters_.size() + 1);
       const FilterField<R>* found = nullptr;
       for (const auto& field : fields)
         if (field.name == *filter.name) found = &field;
@@ -85,7 +127,7 @@ class FilterSet {
         continue;
       }
       FilterValues values(filter->values);
-      field->values({world, record}, values);
+      field->values({world, record, context_}, values);
       if (!values.matched()) return false;
     }
     return true;
@@ -97,6 +139,7 @@ class FilterSet {
     const wire::ec2::Filter* filter;
     const FilterField<R>* field;  // null: a tag filter
   };
+  const service::Context* context_;
   std::vector<Asked> filters_;
 };
 

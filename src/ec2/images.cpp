@@ -166,7 +166,7 @@ wire::ec2::DescribeImagesResponse describe_images(const state::World& world, con
                          unknown.size() == 1 ? fmt::format("The image id '[{}]' does not exist", unknown.front())
                                              : fmt::format("The image ids '[{}]' do not exist", fmt::join(unknown, ", ")));
   const FilterSet<state::Image> filters(image_filters, request.filters);
-  Page page("DescribeImages", request.max_results, request.next_token, {1, 1000});
+  Page page(context, "DescribeImages", request.max_results, request.next_token, {1, 1000});
   wire::ec2::DescribeImagesResponse response;
   world.each<state::Image>(
       "",

@@ -106,7 +106,7 @@ wire::ec2::InstanceTypeInfo describe(const InstanceType& type) {
   return info;
 }
 
-wire::ec2::DescribeInstanceTypesResponse describe_instance_types(const state::World& world, const service::Context&,
+wire::ec2::DescribeInstanceTypesResponse describe_instance_types(const state::World& world, const service::Context& context,
                                                                  const wire::ec2::DescribeInstanceTypesRequest& request) {
   std::vector<std::string> unknown;
   for (const auto& name : request.instance_types)
@@ -115,7 +115,7 @@ wire::ec2::DescribeInstanceTypesResponse describe_instance_types(const state::Wo
     throw wire::ApiError(400, "InvalidInstanceType",
                          fmt::format("The following supplied instance types do not exist: [{}]", fmt::join(unknown, ", ")));
   const FilterSet<TypeRecord> filters(filter_fields, request.filters);
-  Page page("DescribeInstanceTypes", request.max_results, request.next_token, {5, 100});
+  Page page(context, "DescribeInstanceTypes", request.max_results, request.next_token, {5, 100});
   wire::ec2::DescribeInstanceTypesResponse response;
   for (const auto& type : instance_types()) {
     if (type.name <= page.after()) continue;

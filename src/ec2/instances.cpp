@@ -306,7 +306,7 @@ wire::ec2::DescribeInstancesResponse describe_instances(const state::World& worl
     response.reservations = reservations.take();
     return response;
   }
-  Page page("DescribeInstances", request.max_results, request.next_token);
+  Page page(context, "DescribeInstances", request.max_results, request.next_token);
   world.each_of<state::Instance>(
       context.account(),
       [&](const state::Instance& instance) {

@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "ec2/actions.hpp"
-#include "ec2/filters.hpp"
+#include "ec2/describe.hpp"
 #include "ec2/key_material.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
@@ -23,11 +23,9 @@ constexpr size_t pair_limit = 5000;  // of one account
 constexpr size_t name_limit = 255;
 
 const FilterField<state::KeyPair> pair_filters[] = {
-    {"key-name", [](const auto& at, auto& out) { out.add(at.record.name); }},
-    {"key-pair-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
-    {"fingerprint", [](const auto& at, auto& out) { out.add(at.record.fingerprint); }},
-    {"key-type", [](const auto& at, auto& out) { out.add(at.record.type); }},
-    {"create-time", [](const auto& at, auto& out) { out.add(at.record.created); }},
+    field<&state::KeyPair::name>("key-name"),           field<&state::KeyPair::id>("key-pair-id"),
+    field<&state::KeyPair::fingerprint>("fingerprint"), field<&state::KeyPair::type>("key-type"),
+    field<&state::KeyPair::created>("create-time"),
 };
 
 void check_name(const std::string& name) {
@@ -149,7 +147,7 @@ void check_asked(const World& world, const std::string& account, const wire::ec2
     if (world.find<state::KeyPair>(account, name) == nullptr) unknown.push_back(name);
   if (!unknown.empty()) refuse_unknown("key pair", unknown);
   for (const auto& id : request.key_pair_ids) {
-    check_id("key", "KeyPairId", id);
+    check_id("key", id);
     if (find_by_id(world, account, id) == nullptr) unknown.push_back(id);
   }
   if (!unknown.empty()) refuse_unknown("key pair ID", unknown);
@@ -160,12 +158,13 @@ bool is_among(const std::string& one, const std::vector<std::string>& all) { ret
 wire::ec2::DescribeKeyPairsResponse describe_key_pairs(const World& world, const Context& context,
                                                        const wire::ec2::DescribeKeyPairsRequest& request) {
   check_asked(world, context.account(), request);
-  const FilterSet<state::KeyPair> filters(pair_filters, request.filters);
+  const Listing<state::KeyPair> pairs(world, context, request, {.action = "DescribeKeyPairs", .filters = pair_filters});
   const bool all = request.key_names.empty() && request.key_pair_ids.empty();
+  const auto is_asked = [&](const state::KeyPair& pair) {
+    return all || is_among(pair.name, request.key_names) || is_among(pair.id, request.key_pair_ids);
+  };
   wire::ec2::DescribeKeyPairsResponse response;
-  world.each_of<state::KeyPair>(context.account(), [&](const state::KeyPair& pair) {
-    if (!all && !is_among(pair.name, request.key_names) && !is_among(pair.id, request.key_pair_ids)) return;
-    if (!filters.match(world, pair)) return;
+  pairs.each_where(is_asked, [&](const state::KeyPair& pair) {
     auto& item = response.key_pairs.emplace_back();
     item.key_pair_id = pair.id;
     item.key_name = pair.name;
@@ -185,7 +184,7 @@ wire::ec2::DeleteKeyPairResponse delete_key_pair(state::Transaction& transaction
   const bool by_id = request.key_pair_id && !request.key_pair_id->empty();
   if (!by_name && !by_id) throw wire::missing_parameter("KeyName");
   if (by_name && by_id) throw wire::invalid_parameter_combination("The parameter KeyName cannot be used with the parameter KeyPairId");
-  if (by_id) check_id("key", "KeyPairId", *request.key_pair_id);
+  if (by_id) check_id("key", *request.key_pair_id);
   const auto* pair = by_name ? transaction.find<state::KeyPair>(context.account(), *request.key_name)
                              : find_by_id(transaction.world(), context.account(), *request.key_pair_id);
   wire::ec2::DeleteKeyPairResponse response;

@@ -1,6 +1,6 @@
 // MaxResults and NextToken of Describe actions: a list is walked in key order, and a token says after which key to go on.
 //
-//   Page page("DescribeInstances", request.max_results, request.next_token);
+//   Page page(context, "DescribeInstances", request.max_results, request.next_token);
 //   world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
 //     if (!filters.match(world, instance)) return true;
 //     if (!page.take(instance.id)) return false;  // full, and there is more
@@ -8,12 +8,17 @@
 //     return true;
 //   }, page.after());
 //   response.next_token = page.next_token();
+//
+// A token is the position and an HMAC over account, list and position with a key of the installation's: it survives a restart of the
+// daemon, is no good for another account or another list, and cannot be made by anybody else. describe.hpp does all of this.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "service/action.hpp"
 
 namespace brume::ec2 {
 
@@ -24,8 +29,11 @@ struct PageLimits {
 
 class Page {
  public:
-  // `list` names what is listed; a token of one list is no good for another. Throws InvalidParameterValue for a MaxResults outside
-  // of the limits, InvalidNextToken. Without MaxResults the page holds everything.
+  // `list` names what is listed. Throws InvalidParameterValue for a MaxResults outside of the limits, InvalidNextToken. Without
+  // MaxResults the page holds everything.
+  Page(const service::Context& context, std::string_view list, const std::optional<std::int64_t>& max_results,
+       const std::optional<std::string>& next_token, PageLimits limits = {});
+  // As above, but the token is nobody's in particular. On its way out: give the context.
   Page(std::string_view list, const std::optional<std::int64_t>& max_results, const std::optional<std::string>& next_token,
        PageLimits limits = {});
 
@@ -38,7 +46,11 @@ class Page {
   std::optional<std::string> next_token() const;
 
  private:
-  std::string list_;
+  Page(std::string_view secret, std::string scope, const std::optional<std::int64_t>& max_results,
+       const std::optional<std::string>& next_token, PageLimits limits);
+
+  std::string_view secret_;
+  std::string scope_;  // account and list
   std::string after_;
   std::string last_;
   std::int64_t room_ = 0;
@@ -46,5 +58,8 @@ class Page {
   bool limited_ = false;
   bool more_ = false;
 };
+
+// The installation's key for tokens: made at the first call, kept as a setting.
+std::string token_key(state::Store& store);
 
 }  // namespace brume::ec2

@@ -280,7 +280,7 @@ wire::ec2::DescribeSecurityGroupsResponse describe_security_groups(const World& 
   const bool all = request.group_ids.empty() && request.group_names.empty();
   const auto ids = groups_asked(world, context.account(), request);
   const FilterSet<SecurityGroup> filters(group_filters, request.filters);
-  Page page("DescribeSecurityGroups", request.max_results, request.next_token);
+  Page page(context, "DescribeSecurityGroups", request.max_results, request.next_token);
   wire::ec2::DescribeSecurityGroupsResponse response;
   world.each_of<SecurityGroup>(
       context.account(),

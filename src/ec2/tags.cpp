@@ -56,27 +56,14 @@ bool owns_rule(const World& world, const std::string& account, const std::string
 }
 
 struct Taggable {
-  std::string_view prefix;
-  std::string_view malformed;  // noun of the code for an id that is none
-  std::string_view missing;    // code and sentence for one that the account does not have
-  std::string_view sentence;
+  std::string_view prefix;  // of ids; its codes and sentences are in resource_ids.cpp
   bool (*exists)(const World&, const std::string& account, const std::string& id);
 };
 
 constexpr Taggable taggables[] = {
-    {"i", "InstanceID", "InvalidInstanceID.NotFound", "The instance ID '{}' does not exist", owns<state::Instance>},
-    {"vol", "VolumeID", "InvalidVolume.NotFound", "The volume '{}' does not exist.", owns<state::Volume>},
-    {"snap", "SnapshotID", "InvalidSnapshot.NotFound", "The snapshot '{}' does not exist.", owns<state::Snapshot>},
-    {"ami", "AMIID", "InvalidAMIID.NotFound", "The image id '[{}]' does not exist", sees_image},
-    {"aki", "AMIID", "InvalidAMIID.NotFound", "The image id '[{}]' does not exist", sees_image},
-    {"ari", "AMIID", "InvalidAMIID.NotFound", "The image id '[{}]' does not exist", sees_image},
-    {"sg", "GroupId", "InvalidGroup.NotFound", "The security group '{}' does not exist", owns<state::SecurityGroup>},
-    {"sgr", "SecurityGroupRuleId", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '{}' does not exist", owns_rule},
-    {"key", "KeyPairId", "InvalidKeyPair.NotFound", "The key pair ID '{}' does not exist", owns_key_pair},
-    {"vpc", "VpcID", "InvalidVpcID.NotFound", "The vpc ID '{}' does not exist", owns<state::Vpc>},
-    {"subnet", "SubnetID", "InvalidSubnetID.NotFound", "The subnet ID '{}' does not exist", owns<state::Subnet>},
-    {"eni", "NetworkInterfaceID", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '{}' does not exist",
-     owns<state::NetworkInterface>},
+    {"i", owns<state::Instance>}, {"vol", owns<state::Volume>}, {"snap", owns<state::Snapshot>},    {"ami", sees_image},
+    {"aki", sees_image},          {"ari", sees_image},          {"sg", owns<state::SecurityGroup>}, {"sgr", owns_rule},
+    {"key", owns_key_pair},       {"vpc", owns<state::Vpc>},    {"subnet", owns<state::Subnet>},    {"eni", owns<state::NetworkInterface>},
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.
@@ -84,10 +71,10 @@ void check_resource(const World& world, const std::string& account, const std::s
   const auto prefix = std::string_view(id).substr(0, id.find('-'));
   for (const auto& kind : taggables) {
     if (kind.prefix != prefix || prefix.size() == id.size()) continue;
-    check_id(kind.prefix, kind.malformed, id);
+    check_id(kind.prefix, id);
     if (kind.exists(world, account, id)) return;
     if (gone_is_fine && world.find<state::TagSet>(account, id) != nullptr) return;
-    throw wire::ApiError(400, std::string(kind.missing), fmt::format(fmt::runtime(kind.sentence), id));
+    throw id_unknown(kind.prefix, id);
   }
   throw wire::ApiError(400, "InvalidID", fmt::format("The ID '{}' is not valid", id));
 }
@@ -201,6 +188,7 @@ struct OneTag {
   const state::Tag& tag;
 };
 
+// tag-key and tag-value are declared here because the tag itself is meant, not the tags of a resource.
 const FilterField<OneTag> tag_filters[] = {
     {"key", [](const auto& at, auto& out) { out.add(at.record.tag.name); }},
     {"value", [](const auto& at, auto& out) { out.add(at.record.tag.value); }},
@@ -232,7 +220,7 @@ std::vector<wire::ec2::Filter> spell_out(const std::vector<wire::ec2::Filter>& f
 wire::ec2::DescribeTagsResponse describe_tags(const World& world, const Context& context, const wire::ec2::DescribeTagsRequest& request) {
   const auto asked = spell_out(request.filters);
   const FilterSet<OneTag> filters(tag_filters, asked);
-  Page page("DescribeTags", request.max_results, request.next_token);
+  Page page(context, "DescribeTags", request.max_results, request.next_token);
   wire::ec2::DescribeTagsResponse response;
   // A page may end in the middle of a resource: its key is "id/name", and no id has a slash.
   const auto slash = page.after().find('/');

@@ -1,11 +1,7 @@
-#include <algorithm>
-
-#include "ec2/actions.hpp"
-#include "ec2/filters.hpp"
-#include "ec2/paging.hpp"
-#include "ec2/resource_ids.hpp"
-#include "ec2/tags.hpp"
 #include "wire/ec2/volumes.hpp"
+#include "ec2/actions.hpp"
+#include "ec2/describe.hpp"
+#include "ec2/tags.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -13,19 +9,16 @@ namespace {
 using service::Context;
 
 const FilterField<state::Volume> volume_filters[] = {
-    {"volume-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
-    {"size", [](const auto& at, auto& out) { out.add(at.record.size_gib); }},
-    {"status", [](const auto& at, auto& out) { out.add(at.record.state); }},
-    {"snapshot-id", [](const auto& at, auto& out) { out.add(at.record.snapshot_id); }},
-    {"volume-type", [](const auto& at, auto& out) { out.add(at.record.type); }},
-    {"availability-zone", [](const auto& at, auto& out) { out.add(at.record.zone); }},
-    {"create-time", [](const auto& at, auto& out) { out.add(at.record.created); }},
-    {"encrypted", [](const auto& at, auto& out) { out.add(at.record.encrypted); }},
+    field<&state::Volume::id>("volume-id"),
+    field<&state::Volume::size_gib>("size"),
+    field<&state::Volume::state>("status"),
+    field<&state::Volume::snapshot_id>("snapshot-id"),
+    field<&state::Volume::type>("volume-type"),
+    field<&state::Volume::zone>("availability-zone"),
+    field<&state::Volume::created>("create-time"),
+    field<&state::Volume::encrypted>("encrypted"),
     {"multi-attach-enabled", [](const auto&, auto& out) { out.add(false); }},
-    {"attachment.instance-id",
-     [](const auto& at, auto& out) {
-       if (!at.record.instance_id.empty()) out.add(at.record.instance_id);
-     }},
+    field_if_set<&state::Volume::instance_id>("attachment.instance-id"),
     {"attachment.device",
      [](const auto& at, auto& out) {
        if (!at.record.instance_id.empty()) out.add(at.record.device);
@@ -74,30 +67,11 @@ wire::ec2::Volume describe(const state::World& world, const Context& context, co
 
 wire::ec2::DescribeVolumesResponse describe_volumes(const state::World& world, const Context& context,
                                                     const wire::ec2::DescribeVolumesRequest& request) {
-  std::vector<std::string> unknown;
-  for (const auto& id : request.volume_ids) {
-    check_id("vol", "VolumeID", id);
-    if (world.find<state::Volume>(context.account(), id) == nullptr) unknown.push_back(id);
-  }
-  if (!unknown.empty())
-    throw wire::ApiError(400, "InvalidVolume.NotFound", fmt::format("The volume '{}' does not exist.", fmt::join(unknown, ", ")));
-  if (!request.volume_ids.empty() && request.max_results)
-    throw wire::invalid_parameter_combination("The parameter volumeSet cannot be used with the parameter maxResults");
-  const FilterSet<state::Volume> filters(volume_filters, request.filters);
-  Page page("DescribeVolumes", request.max_results, request.next_token);
   wire::ec2::DescribeVolumesResponse response;
-  world.each_of<state::Volume>(
-      context.account(),
-      [&](const state::Volume& volume) {
-        const auto& ids = request.volume_ids;
-        if (!ids.empty() && std::find(ids.begin(), ids.end(), volume.id) == ids.end()) return true;
-        if (!filters.match(world, volume)) return true;
-        if (!page.take(volume.id)) return false;
-        response.volumes.push_back(describe(world, context, volume));
-        return true;
-      },
-      page.after());
-  response.next_token = page.next_token();
+  const Listing<state::Volume> volumes(world, context, request,
+                                       {.action = "DescribeVolumes", .filters = volume_filters, .exclusive_ids = "volumeSet"});
+  response.next_token =
+      volumes.each(request.volume_ids, "vol", [&](const auto& volume) { response.volumes.push_back(describe(world, context, volume)); });
   return response;
 }
 

@@ -61,7 +61,7 @@ wire::ec2::DescribeVpcsResponse describe_vpcs(const state::World& world, const C
                                               const wire::ec2::DescribeVpcsRequest& request) {
   check_ids<state::Vpc>(world, context.account(), request.vpc_ids, "vpc", "VpcID", "vpc");
   const FilterSet<state::Vpc> filters(vpc_filters, request.filters);
-  Page page("DescribeVpcs", request.max_results, request.next_token);
+  Page page(context, "DescribeVpcs", request.max_results, request.next_token);
   wire::ec2::DescribeVpcsResponse response;
   world.each_of<state::Vpc>(
       context.account(),
@@ -94,7 +94,7 @@ wire::ec2::DescribeSubnetsResponse describe_subnets(const state::World& world, c
   check_ids<state::Subnet>(world, context.account(), request.subnet_ids, "subnet", "SubnetID", "subnet");
   const auto& settings = context.services.settings;
   const FilterSet<state::Subnet> filters(subnet_filters, request.filters);
-  Page page("DescribeSubnets", request.max_results, request.next_token);
+  Page page(context, "DescribeSubnets", request.max_results, request.next_token);
   wire::ec2::DescribeSubnetsResponse response;
   world.each_of<state::Subnet>(
       context.account(),

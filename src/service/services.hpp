@@ -45,6 +45,7 @@ struct Services {
   Random& random;
   const Settings& settings;
   ConsoleReader console;
+  std::string token_key = {};  // of NextTokens (ec2/paging.hpp): a secret
 };
 
 }  // namespace brume::service

@@ -187,3 +187,14 @@ def test_the_guides_answers(query, groups):
     item = answer.tree.find("tagSet/item")
     assert {child.tag: child.text for child in item} == {"resourceId": groups[0], "resourceType": "security-group", "key": "Owner", "value": "TeamA"}
     assert query("DeleteTags", parameters={"ResourceId.1": groups[0], "Tag.1.Key": "Owner"}).texts("return") == ["true"]
+
+
+def test_a_token_is_one_accounts_and_one_lists(ec2, other, refused):
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": f"k{i}", "Value": "v"} for i in range(7)])
+    first = ec2.describe_tags(MaxResults=5)
+    assert len(first["Tags"]) == 5
+    for somebody, list_of in ((other, "describe_tags"), (ec2, "describe_vpcs")):
+        with refused("InvalidNextToken"):
+            getattr(somebody, list_of)(MaxResults=5, NextToken=first["NextToken"])
+    assert [tag["Key"] for tag in ec2.describe_tags(NextToken=first["NextToken"])["Tags"]] == ["k5", "k6"]

@@ -136,42 +136,113 @@ TEST(FilterSet, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(code_of({{"tag-key", {"1"}}, {"tag-value", {"1"}}, {"id", std::vector<std::string>(200, "x")}}), "");
 }
 
+TEST(FilterSet, CountsFiltersAndSaysWhichHasNoName) {
+  EXPECT_EQ(code_of(std::vector<wire::ec2::Filter>(50, {"id", {"x-1"}})), "");
+  EXPECT_EQ(code_of(std::vector<wire::ec2::Filter>(51, {"id", {"x-1"}})), "FilterLimitExceeded");
+  try {
+    match({{"id", {"x-1"}}, {std::nullopt, {"x"}}}, {});
+    FAIL();
+  } catch (const wire::ApiError& error) {
+    EXPECT_NE(error.message.find("Filter.2.Name"), std::string::npos) << error.message;
+  }
+}
+
+struct Record {
+  std::string account = "111122223333";
+  std::string id = "x-1";
+  std::string owner;
+  std::int64_t size = 8;
+  bool fast = true;
+  Time made{};
+  std::vector<std::string> colours = {"red", "green"};
+};
+
+TEST(FilterField, MembersAreDeclaredByName) {
+  const FilterField<Record> declared[] = {
+      field<&Record::id>("id"),
+      field<&Record::owner>("owner"),
+      field_if_set<&Record::owner>("owner-if-set"),
+      field<&Record::size>("size"),
+      field<&Record::fast>("fast"),
+      field<&Record::made>("made"),
+      field<&Record::colours>("colour"),
+      {"asked-by",
+       [](const auto& at, auto& out) {
+         if (at.context != nullptr) out.add(at.context->account());
+       }},
+  };
+  const auto fits = [&](const char* name, const char* value) {
+    const state::World world;
+    const std::vector<wire::ec2::Filter> asked = {{name, {value}}};
+    return FilterSet<Record>(declared, asked).match(world, Record{});
+  };
+  EXPECT_TRUE(fits("id", "x-?"));
+  EXPECT_TRUE(fits("owner", ""));
+  EXPECT_FALSE(fits("owner-if-set", ""));
+  EXPECT_FALSE(fits("owner-if-set", "*"));
+  EXPECT_TRUE(fits("size", "8"));
+  EXPECT_FALSE(fits("size", "08"));
+  EXPECT_TRUE(fits("fast", "true"));
+  EXPECT_FALSE(fits("fast", "True"));
+  EXPECT_TRUE(fits("made", "1970-01-01*"));
+  EXPECT_TRUE(fits("colour", "green"));
+  EXPECT_FALSE(fits("colour", "blue"));
+  EXPECT_FALSE(fits("asked-by", "*"));
+}
+
 // ----- pages
 
-std::string token_after(std::string_view list, const std::string& key) {
-  Page page(list, 5, std::nullopt);
-  for (int i = 0; i < 4; ++i) page.take("something");
-  page.take(key);
-  EXPECT_TRUE(page.full());
-  EXPECT_FALSE(page.take("more"));
-  return page.next_token().value();
-}
-
-std::string code_of_page(std::string_view list, std::optional<std::int64_t> most, std::optional<std::string> token) {
-  try {
-    const Page page(list, most, token);
-  } catch (const wire::ApiError& error) {
-    return error.code;
+class PageTest : public testing::Test {
+ protected:
+  service::Context context(const std::string& account) {
+    caller_.account_id = account;
+    return {caller_, services_, 20161115, {}};
   }
-  return "";
-}
+  // A page of five that ends with `key`.
+  std::string token_after(std::string_view list, const std::string& key, const std::string& account = "111122223333") {
+    Page page(context(account), list, 5, std::nullopt);
+    for (int i = 0; i < 4; ++i) page.take("something");
+    page.take(key);
+    EXPECT_TRUE(page.full());
+    EXPECT_FALSE(page.take("more"));
+    return page.next_token().value();
+  }
+  std::string code_of_page(std::string_view list, std::optional<std::int64_t> most, std::optional<std::string> token,
+                           const std::string& account = "111122223333") {
+    try {
+      const Page page(context(account), list, most, token);
+    } catch (const wire::ApiError& error) {
+      return error.code;
+    }
+    return "";
+  }
 
-TEST(Page, GoesOnAfterTheLastKey) {
-  EXPECT_EQ(Page("L", 5, token_after("L", "i-5")).after(), "i-5");
-  EXPECT_EQ(Page("L", std::nullopt, token_after("L", "id/ä key\n")).after(), "id/ä key\n");
-  Page exact("L", 5, std::nullopt);
+  SystemClock clock_;
+  SeededRandom random_{1};
+  service::Settings settings_;
+  wire::Caller caller_;
+  std::unique_ptr<state::Store> store_ = *state::Store::open(state::make_memory_log(), clock_, random_);
+  service::Services services_{*store_, clock_, random_, settings_, {}, "a key"};
+};
+
+TEST_F(PageTest, GoesOnAfterTheLastKey) {
+  const auto here = context("111122223333");
+  EXPECT_EQ(Page(here, "L", 5, token_after("L", "i-5")).after(), "i-5");
+  EXPECT_EQ(Page(here, "L", std::nullopt, token_after("L", "id/ä key\n")).after(), "id/ä key\n");
+  Page exact(here, "L", 5, std::nullopt);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(exact.take("x"));
   EXPECT_FALSE(exact.next_token());
-  Page unlimited("L", std::nullopt, std::nullopt);
+  Page unlimited(here, "L", std::nullopt, std::nullopt);
   for (int i = 0; i < 5000; ++i) EXPECT_TRUE(unlimited.take("x"));
   EXPECT_FALSE(unlimited.next_token());
 }
 
-TEST(Page, RefusesWrongSizesAndTokens) {
+TEST_F(PageTest, RefusesWrongSizesAndTokens) {
   EXPECT_EQ(code_of_page("L", 4, {}), "InvalidParameterValue");
   EXPECT_EQ(code_of_page("L", 1001, {}), "InvalidParameterValue");
   EXPECT_EQ(code_of_page("L", 1000, {}), "");
   const auto token = token_after("L", "i-5");
+  EXPECT_EQ(code_of_page("L", 5, token), "");
   EXPECT_EQ(code_of_page("Other", 5, token), "InvalidNextToken");
   for (size_t i = 0; i < token.size(); ++i) {
     auto damaged = token;
@@ -181,6 +252,21 @@ TEST(Page, RefusesWrongSizesAndTokens) {
   EXPECT_EQ(code_of_page("L", 5, "nonsense"), "InvalidNextToken");
   EXPECT_EQ(code_of_page("L", 5, std::string(100000, 'A')), "InvalidNextToken");
   EXPECT_EQ(code_of_page("L", 5, ""), "");
+}
+
+TEST_F(PageTest, TokensAreOneAccountsAndOneInstallations) {
+  const auto token = token_after("L", "i-5");
+  EXPECT_EQ(code_of_page("L", 5, token, "999988887777"), "InvalidNextToken");
+  services_.token_key = "another key";
+  EXPECT_EQ(code_of_page("L", 5, token), "InvalidNextToken");
+}
+
+TEST_F(PageTest, TheKeyIsMadeOnceAndKept) {
+  const auto key = token_key(*store_);
+  EXPECT_EQ(key.size(), 64);
+  EXPECT_EQ(token_key(*store_), key);
+  const auto other = *state::Store::open(state::make_memory_log(), clock_, random_);
+  EXPECT_NE(token_key(*other), key);
 }
 
 }  // namespace
