@@ -216,8 +216,12 @@ state::BlockDevice read_mapping(const state::World& world, const std::string& ac
   device.throughput = mapping.ebs->throughput.value_or(0);
   device.delete_on_termination = mapping.ebs->delete_on_termination.value_or(true);
   check_volume_type(device);
-  if (mapping.ebs->encrypted.value_or(false)) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
+  if (mapping.ebs->encrypted.value_or(false) || mapping.ebs->kms_key_id)
+    throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
+  if (mapping.ebs->availability_zone || mapping.ebs->availability_zone_id)
+    throw wire::unsupported_operation("An image's volume has no Availability Zone.");
   if (device.snapshot_id.empty()) return device;
+  check_id("snap", "SnapshotID", device.snapshot_id);
   const auto* snapshot = world.find<state::Snapshot>(account, device.snapshot_id);
   if (snapshot == nullptr || snapshot->state == "deleting")
     throw wire::ApiError(400, "InvalidSnapshot.NotFound", fmt::format("The snapshot '{}' does not exist.", device.snapshot_id));

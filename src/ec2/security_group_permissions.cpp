@@ -53,9 +53,16 @@ std::vector<wire::ec2::IpPermission> flat_permissions(const Request& request) {
 }
 
 template <class Request>
+bool is_flat(const Request& request) {
+  if (given(request.source_security_group_owner_id) && !given(request.source_security_group_name))
+    throw wire::missing_parameter("SourceSecurityGroupName");
+  return given(request.ip_protocol) || given(request.cidr_ip) || given(request.source_security_group_name) || request.from_port ||
+         request.to_port;
+}
+
+template <class Request>
 std::vector<wire::ec2::IpPermission> permissions_asked(const Request& request) {
-  const bool flat = given(request.ip_protocol) || given(request.cidr_ip) || given(request.source_security_group_name) ||
-                    request.from_port || request.to_port;
+  const bool flat = is_flat(request);
   if (!request.ip_permissions.empty()) {
     if (flat) throw wire::invalid_parameter_combination("The parameter 'ipPermissions' may not be used in combination with 'ipProtocol'");
     return request.ip_permissions;
@@ -124,7 +131,7 @@ std::vector<size_t> rules_to_revoke(const state::World& world, const Context& co
     return true;
   };
   if (!request.security_group_rule_ids.empty()) {
-    if (!request.ip_permissions.empty())
+    if (!request.ip_permissions.empty() || is_flat(request))
       throw wire::invalid_parameter_combination("The parameter 'securityGroupRuleIds' may not be used in combination with 'ipPermissions'");
     for (const auto& id : request.security_group_rule_ids) {
       check_id("sgr", "SecurityGroupRuleId", id);

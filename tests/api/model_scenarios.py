@@ -1,0 +1,247 @@
+"""What the tests that walk the model ask each built operation (model_test.py, model_errors_test.py).
+
+An operation that is built needs a line in SCENARIOS: one case or a list of them. A case is a function of a World, which makes the
+resources that are asked for, and returns the parameters as the model names them. Each must succeed, and what it lists must not be
+empty (unless in MAY_BE_EMPTY).
+"""
+import base64
+import functools
+import itertools
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import conftest
+import service_model
+
+ID = re.compile(r"\b((?:[a-z]+-)+)(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
+
+
+class Refused(AssertionError):
+    def __init__(self, action, parameters, answer):
+        super().__init__(f"{action} {parameters}: {answer.status} {answer.body.decode()[:600]}")
+        self.code = answer.code
+
+
+class World:
+    """The resources of one account, made when they are first asked for."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, daemon, keys):
+        self.daemon, self.keys = daemon, keys
+        self.account = keys.account
+        self.seen = set()  # every id in an answer
+
+    def send(self, action, parameters, version=conftest.NEW, more=None):
+        """The answer to plain parameters as the model names them; `more` are written as they are."""
+        service = service_model.built().get(action, "ec2")
+        model = service_model.own(service)
+        shape = model.operations[action].get("input")
+        written = service_model.write_parameters(model, shape, parameters) if shape else {}
+        if service != "ec2":
+            version = model.metadata["apiVersion"]
+        answer = self.daemon.query(action, version, {**written, **(more or {})}, AWSAccessKeyId=self.keys.key_id)
+        self.seen |= {found.group() for found in ID.finditer(answer.body.decode())}
+        return answer
+
+    def call(self, action, **parameters):
+        answer = self.send(action, parameters)
+        if answer.status != 200:
+            raise Refused(action, parameters, answer)
+        return answer
+
+    def get(self, path, action, **parameters):
+        """The first text below a path of elements."""
+        return self.call(action, **parameters).texts(path)[0]
+
+    def until(self, wanted, path, action, **parameters):
+        conftest.wait_until(lambda: set(self.call(action, **parameters).texts(path)) == {wanted})
+
+    @staticmethod
+    def name(stem="model"):
+        return f"{stem}-{next(World.numbers)}"
+
+    # What others may share, made once
+
+    @functools.cached_property
+    def image(self):
+        """A public starter image."""
+        path = "imagesSet/item/imageId"
+        return conftest.wait_until(lambda: self.call("DescribeImages", Filters=[
+            {"Name": "name", "Values": ["tiny"]}, {"Name": "state", "Values": ["available"]}]).texts(path))[0]
+
+    @functools.cached_property
+    def instance(self):
+        return self.new_instance(KeyName=self.key_name)
+
+    @functools.cached_property
+    def key_name(self):
+        return self.new_key()[0]
+
+    @functools.cached_property
+    def key_id(self):
+        return self.get("keySet/item/keyPairId", "DescribeKeyPairs", KeyNames=[self.key_name])
+
+    @functools.cached_property
+    def vpc(self):
+        return self.get("vpcSet/item/vpcId", "DescribeVpcs")
+
+    @functools.cached_property
+    def subnet(self):
+        return self.get("subnetSet/item/subnetId", "DescribeSubnets")
+
+    @functools.cached_property
+    def group(self):
+        return self.new_group()
+
+    @functools.cached_property
+    def group_name(self):
+        return self.get("securityGroupInfo/item/groupName", "DescribeSecurityGroups", GroupIds=[self.group])
+
+    @functools.cached_property
+    def volume(self):
+        """The root volume of the instance."""
+        return self.get("volumeSet/item/volumeId", "DescribeVolumes", Filters=[{"Name": "attachment.instance-id", "Values": [self.instance]}])
+
+    @functools.cached_property
+    def own_image(self):
+        """Private, and brought in by the operator."""
+        name = self.name("imported")
+        with tempfile.TemporaryDirectory() as folder:
+            disk = pathlib.Path(folder, "disk.raw")
+            disk.write_bytes(b"\0" * 65536)
+            self.daemon.brume("image", "import", str(disk), "--name", name, "--account", self.account)
+        self.until("available", "imagesSet/item/imageState", "DescribeImages", **filtered("name", name))
+        return self.get("imagesSet/item/imageId", "DescribeImages", **filtered("name", name))
+
+    @functools.cached_property
+    def snapshot(self):
+        return self.get("imagesSet/item/blockDeviceMapping/item/ebs/snapshotId", "DescribeImages", ImageIds=[self.own_image])
+
+    @functools.cached_property
+    def public_key(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["openssl", "genrsa", "-out", folder + "/key", "2048"], check=True, capture_output=True, timeout=60)
+            return subprocess.run(["openssl", "rsa", "-in", folder + "/key", "-pubout"], check=True, capture_output=True, timeout=60).stdout
+
+    # Made for one request
+
+    def new_instance(self, state="running", **more):
+        made = self.get("instancesSet/item/instanceId", "RunInstances", ImageId=self.image, InstanceType="t2.micro", MinCount=1, MaxCount=1, **more)
+        self.until("running", ".//instanceState/name", "DescribeInstances", InstanceIds=[made])
+        if state == "stopped":
+            self.call("StopInstances", InstanceIds=[made])
+            self.until("stopped", ".//instanceState/name", "DescribeInstances", InstanceIds=[made])
+        return made
+
+    def new_key(self):
+        name = self.name("key")
+        return name, self.get("keyPairId", "CreateKeyPair", KeyName=name, KeyType="ed25519")
+
+    def new_group(self):
+        return self.get("groupId", "CreateSecurityGroup", GroupName=self.name("group"), Description="a group", VpcId=self.vpc)
+
+    def new_image(self):
+        return self.get("imageId", "RegisterImage", Name=self.name("image"), RootDeviceName="/dev/sda1", Architecture="x86_64",
+                        VirtualizationType="hvm", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": self.snapshot}}])
+
+    def new_rule(self, way="Ingress", group=None):
+        """A rule of a group: how it is named, and how it is written."""
+        group = group or self.new_group()
+        written = permissions(1024 + next(self.numbers))
+        rule = self.get("securityGroupRuleSet/item/securityGroupRuleId", f"AuthorizeSecurityGroup{way}", GroupId=group, IpPermissions=written)
+        return {"GroupId": group, "SecurityGroupRuleIds": [rule]}, {"GroupId": group, "IpPermissions": written}
+
+
+def permissions(port, **more):
+    return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "inside"}], **more}]
+
+
+def tagged(kind):
+    return [{"ResourceType": kind, "Tags": [{"Key": "made-by", "Value": "model <&> test"}]}]
+
+
+def filtered(name, value):
+    return {"Filters": [{"Name": name, "Values": [value]}]}
+
+
+SCENARIOS = {
+    # key_pairs
+    "CreateKeyPair": [lambda w: {"KeyName": w.name("key"), "KeyType": "ed25519", "TagSpecifications": tagged("key-pair")},
+                      lambda w: {"KeyName": w.name("key"), "KeyFormat": "ppk", "KeyType": "ed25519"}],
+    "ImportKeyPair": lambda w: {"KeyName": w.name("key"), "PublicKeyMaterial": w.public_key, "TagSpecifications": tagged("key-pair")},
+    "DescribeKeyPairs": [lambda w: {"KeyNames": [w.key_name], "IncludePublicKey": True}, lambda w: {"KeyPairIds": [w.key_id]}],
+    "DeleteKeyPair": [lambda w: {"KeyName": w.new_key()[0]}, lambda w: {"KeyPairId": w.new_key()[1]}],
+    # security_groups
+    "CreateSecurityGroup": lambda w: {"GroupName": w.name("group"), "Description": "d", "VpcId": w.vpc, "TagSpecifications": tagged("security-group")},
+    "DeleteSecurityGroup": lambda w: {"GroupId": w.new_group()},
+    "DescribeSecurityGroups": [lambda w: {"GroupIds": [w.new_rule()[0]["GroupId"]]}, lambda w: filtered("group-name", w.group_name)],
+    "AuthorizeSecurityGroupIngress": [
+        lambda w: {"GroupId": w.new_group(), "IpPermissions": permissions(22), "TagSpecifications": tagged("security-group-rule")},
+        lambda w: {"GroupId": w.new_group(), "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": w.group}]}]}],
+    "AuthorizeSecurityGroupEgress": [lambda w: {"GroupId": w.new_group(), "IpPermissions": permissions(80)},
+                                     lambda w: {"GroupId": w.new_group(), "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": w.group}]}]}],
+    "RevokeSecurityGroupIngress": [lambda w: w.new_rule()[0], lambda w: w.new_rule()[1]],
+    "RevokeSecurityGroupEgress": [lambda w: w.new_rule("Egress")[0], lambda w: w.new_rule("Egress")[1]],
+    # regions
+    "DescribeRegions": [lambda w: {"AllRegions": True}, lambda w: {"RegionNames": [conftest.REGION]}],
+    "DescribeAvailabilityZones": [lambda w: {"AllAvailabilityZones": True}, lambda w: {"ZoneNames": [conftest.REGION + "a"]}],
+    "DescribeAccountAttributes": [lambda w: {}, lambda w: {"AttributeNames": ["default-vpc"]}],
+    # instance_types
+    "DescribeInstanceTypes": [lambda w: {}, lambda w: {"InstanceTypes": ["t2.micro"]}],
+    # images
+    "DescribeImages": [lambda w: {"ImageIds": [w.image]}, lambda w: {"Owners": ["self"], "ImageIds": [w.own_image]}],
+    "RegisterImage": lambda w: {"Name": w.name("image"), "RootDeviceName": "/dev/sda1", "Architecture": "x86_64", "VirtualizationType": "hvm",
+                                "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": w.snapshot}}]},
+    "DeregisterImage": lambda w: {"ImageId": w.new_image()},
+    # instances
+    "RunInstances": [
+        lambda w: {"ImageId": w.image, "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 2, "KeyName": w.key_name, "SubnetId": w.subnet,
+                   "SecurityGroupIds": [w.group], "TagSpecifications": tagged("instance") + tagged("volume"), "UserData": base64.b64encode(b"#!/bin/sh").decode()},
+        lambda w: {"ImageId": w.own_image, "MinCount": 1, "MaxCount": 1, "InstanceType": "t2.micro",
+                   "NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": w.subnet, "Groups": [w.group]}]}],
+    "DescribeInstances": [lambda w: {"InstanceIds": [w.instance]}, lambda w: filtered("instance-id", w.instance),
+                          lambda w: {"InstanceIds": [w.new_instance("stopped")]}],
+    "StartInstances": lambda w: {"InstanceIds": [w.new_instance("stopped")]},
+    "StopInstances": lambda w: {"InstanceIds": [w.new_instance()], "Force": True},
+    "RebootInstances": lambda w: {"InstanceIds": [w.instance]},
+    "TerminateInstances": lambda w: {"InstanceIds": [w.new_instance()]},
+    "GetConsoleOutput": lambda w: {"InstanceId": w.instance},
+    # network
+    "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
+    "DescribeSubnets": [lambda w: {"SubnetIds": [w.subnet]}, lambda w: {}],
+    # volumes
+    "DescribeVolumes": [lambda w: {"VolumeIds": [w.volume]}, lambda w: filtered("volume-id", w.volume)],
+    # tags
+    "CreateTags": [lambda w: {"Resources": [w.instance, w.volume], "Tags": [{"Key": "a<b", "Value": "c&d"}]}],
+    "DeleteTags": lambda w: {"Resources": [w.instance], "Tags": [{"Key": "nothing"}]},
+    "DescribeTags": lambda w: {"Filters": [{"Name": "resource-id", "Values": [tagged_group(w)]}]},
+    # sts
+    "GetCallerIdentity": lambda w: {},
+}
+
+# Lists of an answer that are empty although the case is a good one.
+MAY_BE_EMPTY = {}
+
+
+def tagged_group(world):
+    group = world.new_group()
+    world.call("CreateTags", Resources=[group], Tags=[{"Key": "k", "Value": "v"}])
+    return group
+
+
+def cases_of(operation):
+    cases = SCENARIOS.get(operation)
+    assert cases, f"{operation} is built and has no line in tests/api/model_scenarios.py"
+    return cases if isinstance(cases, list) else [cases]
+
+
+def all_cases():
+    """(operation, number) for each case of each built operation; one without a case is there too, and fails."""
+    found = []
+    for operation in service_model.built():
+        cases = SCENARIOS.get(operation, [None])
+        found += [(operation, at) for at in range(len(cases) if isinstance(cases, list) else 1)]
+    return found
