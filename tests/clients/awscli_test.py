@@ -1,0 +1,69 @@
+"""Debian's own aws command, unmodified, with nothing but the environment that `brume env` prints."""
+import json
+
+import pytest
+
+from conftest import REGION
+
+
+@pytest.fixture
+def aws(daemon, run):
+    def command(*arguments, fails=False):
+        said = run("aws", "--endpoint-url", daemon.endpoint, "--output", "json", *arguments, fails=fails)
+        return said if fails else json.loads(said or "null")
+
+    return command
+
+
+def test_from_a_key_to_an_end(aws, ami, in_state, tmp_path):
+    assert aws("sts", "get-caller-identity")["Account"] == "123456789012"
+    aws("ec2", "create-key-pair", "--key-name", "web", "--key-type", "ed25519")
+    (tmp_path / "data").write_text("#!/bin/sh\necho hello\n")
+    made = aws("ec2", "run-instances", "--image-id", ami, "--count", "2", "--instance-type", "t2.micro", "--key-name", "web", "--user-data", "file://data",
+               "--tag-specifications", "ResourceType=instance,Tags=[{Key=Name,Value=two words}]",
+               "--block-device-mappings", "DeviceName=/dev/sda1,Ebs={VolumeSize=3}")
+    which = [one["InstanceId"] for one in made["Instances"]]
+    in_state("running", *which)
+    shown = aws("ec2", "describe-instances", "--filters", "Name=tag:Name,Values=two*", "--query", "Reservations[].Instances[].InstanceId")
+    assert sorted(shown) == sorted(which)
+    assert {volume["Size"] for volume in aws("ec2", "describe-volumes")["Volumes"]} == {3}
+    ended = aws("ec2", "terminate-instances", "--instance-ids", *which)
+    assert [one["CurrentState"]["Name"] for one in ended["TerminatingInstances"]] == ["shutting-down"] * 2
+
+
+def test_waiters_pages_and_states(aws, ami, in_state):
+    made = aws("ec2", "run-instances", "--image-id", ami, "--count", "3", "--instance-type", "t2.micro")
+    which = [one["InstanceId"] for one in made["Instances"]]
+    in_state("running", *which)  # the waiter looks every 15 s, and sees it at once then
+    aws("ec2", "wait", "instance-running", "--instance-ids", *which)
+    paged = aws("ec2", "describe-instances", "--page-size", "5", "--max-items", "1", "--query", "Reservations[].Instances[].InstanceId")
+    assert sorted(paged) == sorted(which)  # one reservation is one item
+    aws("ec2", "create-tags", "--resources", *which, "--tags", "Key=Stage,Value=test")
+    assert len(aws("ec2", "describe-tags", "--filters", "Name=key,Values=Stage")["Tags"]) == 3
+    aws("ec2", "stop-instances", "--instance-ids", which[0])
+    in_state("stopped", which[0])
+    aws("ec2", "wait", "instance-stopped", "--instance-ids", which[0])
+    aws("ec2", "start-instances", "--instance-ids", which[0])
+    in_state("running", which[0])
+    aws("ec2", "wait", "instance-running", "--instance-ids", which[0])
+    aws("ec2", "reboot-instances", "--instance-ids", which[0])
+    aws("ec2", "terminate-instances", "--instance-ids", *which)
+    in_state("terminated", *which)
+    aws("ec2", "wait", "instance-terminated", "--instance-ids", *which)
+
+
+def test_a_group_with_rules(aws):
+    group = aws("ec2", "create-security-group", "--group-name", "web", "--description", "d")["GroupId"]
+    rules = aws("ec2", "authorize-security-group-ingress", "--group-id", group, "--protocol", "tcp", "--port", "80-81", "--cidr", "10.0.0.0/8")
+    assert [rule["ToPort"] for rule in rules["SecurityGroupRules"]] == [81]
+    aws("ec2", "revoke-security-group-ingress", "--group-id", group, "--security-group-rule-ids", rules["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+    assert aws("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"][0]["IpPermissions"] == []
+    assert [zone["RegionName"] for zone in aws("ec2", "describe-availability-zones")["AvailabilityZones"]] == [REGION] * 3
+    aws("ec2", "delete-security-group", "--group-id", group)
+
+
+def test_errors_are_shown(aws):
+    said = aws("ec2", "describe-instances", "--instance-ids", "i-0123456789abcdef0", fails=True)
+    assert "(InvalidInstanceID.NotFound)" in said and "i-0123456789abcdef0" in said
+    assert "(UnsupportedOperation)" in aws("ec2", "create-fpga-image", "--input-storage-location", "Bucket=b,Key=k", fails=True)
+    assert "(DryRunOperation)" in aws("ec2", "describe-vpcs", "--dry-run", fails=True)
