@@ -81,6 +81,8 @@ int status(const Options& options, bool as_json) {
   std::printf("endpoint     %s  (region %s)\n", text(s, "endpoint").c_str(), text(s, "region").c_str());
   std::printf("home         %s  (process %lld)\n", text(s, "home").c_str(), static_cast<long long>(s.at("pid").as_int64()));
   std::printf("machines     %s: %s\n", text(s, "accelerator").c_str(), text(s, "acceleratorReason").c_str());
+  if (const auto shares = text(s, "processorShares"); !shares.empty())
+    std::printf("processors   shares of the types are %s\n", shares.c_str());
   std::printf("public pool  %s\n", text(s, "publicPool").c_str());
   std::printf("accounts     %s\n", json::serialize(s.at("accounts")).c_str());
   std::printf("images       %s\n", json::serialize(s.at("images")).c_str());
@@ -88,6 +90,13 @@ int status(const Options& options, bool as_json) {
   for (const auto& [name, count] : s.at("instances").as_object())
     std::printf(" %s %s", json::serialize(count).c_str(), std::string(name).c_str());
   std::printf("\n");
+  return 0;
+}
+
+int metadata_certificate(const Options& options) {
+  auto shown = AdminClient(options.home).get("/metadata/certificate");
+  if (!shown) return complain(shown.error());
+  std::printf("%s", text(*shown, "certificate").c_str());
   return 0;
 }
 

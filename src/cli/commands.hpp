@@ -38,6 +38,9 @@ int account_list(const Options& options, bool as_json);
 int account_add_key(const Options& options, const std::string& account);
 int account_delete_key(const Options& options, const std::string& account, const std::string& key);
 
+// Prints the certificate that instances' identity documents are checked with.
+int metadata_certificate(const Options& options);
+
 struct ImportOptions {
   std::string file;
   std::string name;

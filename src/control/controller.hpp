@@ -39,6 +39,8 @@ struct ControllerSettings {
   std::string host_name;
   unsigned threads = 8;
   Patience patience;
+  // What an instance's type promises it of the processors; empty: as many as it has, without a limit.
+  std::function<compute::CpuPlan(const state::Instance&)> cpu_plan;
 };
 
 // The metadata service inside a VPC's namespace, run by the layers above.

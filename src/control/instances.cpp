@@ -224,6 +224,7 @@ bool InstanceReconciler::prepare(const state::World& world, const state::Instanc
   spec.product = instance.type;
   spec.memory_mib = instance.memory_mib;
   spec.processors = instance.processors;
+  spec.cpu = settings_.cpu_plan ? settings_.cpu_plan(instance) : compute::CpuPlan{.weight = static_cast<double>(instance.processors)};
   return make_disks(world, instance, spec) && boot_files(world, instance, spec) && open_taps(world, instance, spec);
 }
 

@@ -92,6 +92,7 @@ json::object show_status(const AdminParts& parts) {
                       {"simulated", settings.simulated},
                       {"accelerator", parts.hypervisor.accelerator},
                       {"acceleratorReason", parts.hypervisor.reason},
+                      {"processorShares", parts.hypervisor.processor_shares},
                       {"publicPool", pool == nullptr ? "" : pool->value},
                       {"firstAccount", first == nullptr ? "" : first->value},
                       {"accounts", world->size<state::Account>()},
@@ -189,6 +190,10 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   }
   if (is("GET", {"images"})) return reply(show_images(parts_));
   if (is("POST", {"images"})) return reply(import_image(parts_, read_body(request)), 201);
+  if (is("GET", {"metadata", "certificate"})) {
+    if (parts_.identity_certificate.empty()) throw wire::ApiError(404, "NotFound", "A simulation has no instances that say who they are.");
+    return reply(json::object{{"certificate", parts_.identity_certificate}});
+  }
   if (is("POST", {"shut-down"})) {
     const auto body = read_body(request);
     const bool with_machines = body.contains("machines") && body.at("machines").is_bool() && body.at("machines").get_bool();

@@ -17,6 +17,7 @@ struct AdminParts {
   const service::FrontDoor& front_door;
   compute::Hypervisor::Description hypervisor;
   std::string home;
+  std::string identity_certificate;  // checks what instances say of themselves; empty: a simulation
   // Ends the daemon; with machines: everything that runs and is on the host as well.
   std::function<void(bool with_machines)> shut_down;
 };

@@ -46,6 +46,10 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--keep-terminated", c.keep_terminated_seconds, "Seconds for which a terminated instance is still described")
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();
+  app.add_option("--ecu-per-processor", c.compute_units,
+                 "EC2 compute units that one processor of this machine is worth; 0: 4 with KVM, 1 emulated")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
   app.add_flag("--verbose", c.verbose, "Log every request");
   app.set_config("--config", home_of(argc, argv, c.home) + "/brumed.conf",
                  "These options from a file, one a line: zones = 2. What the command line says goes first");

@@ -6,6 +6,7 @@
 //   machines/           one folder a running machine    blocks/        volumes, snapshots, kernels
 //   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
 //   instance-types.tsv  the operator's own types         brumed.conf    the operator's options
+//   identity/           key (0600) and certificate of the identity documents
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct Configuration {
   std::int64_t zones = 3;
   std::int64_t instance_limit = 0;
   std::int64_t keep_terminated_seconds = 3600;
+  double compute_units = 0;  // ECU that a processor of this machine is worth; 0: by the accelerator
 
   std::string path(const std::string& name) const { return home + "/" + name; }
 };

@@ -17,6 +17,7 @@
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/instance_types.hpp"
@@ -171,6 +172,7 @@ void Daemon::Parts::serve_metadata(const std::string& vpc_id, Descriptor listeni
   wire::HttpLimits limits;
   limits.body_bytes = 1024;
   limits.connections = 4096;
+  limits.connections_of_peer = 256;  // one guest cannot keep its neighbours out
   auto listener = server->serve(std::move(listening), handler, refusal, limits);
   if (!listener) return log::error("guest", "cannot serve metadata in {}: {}", vpc_id, listener.error().message);
   const std::lock_guard lock(mutex_);
@@ -194,10 +196,17 @@ Result<void> Daemon::Parts::build_services() {
   if (!key) return fail(key.error());
   guest::MetadataConfiguration metadata_configuration;
   metadata_configuration.region = settings.region;
+  metadata_configuration.partition = settings.partition;
   metadata_configuration.private_domain = settings.private_domain;
   metadata_configuration.public_domain = settings.public_domain;
   for (const auto& zone : settings.zones) metadata_configuration.zone_ids[zone.name] = zone.id;
   metadata_configuration.token_key = *key;
+  // A simulation serves no metadata.
+  if (!configuration.simulate) {
+    auto signer = guest::IdentitySigner::open(configuration.path("identity"), settings.region, clock.now());
+    if (!signer) return fail(signer.error());
+    metadata_configuration.signer = std::move(*signer);
+  }
   if (const auto types = configuration.path("instance-types.tsv"); path_exists(types)) {
     auto table = read_file(types);
     auto added = table ? ec2::set_operator_instance_types(*table) : Result<void>(fail(table.error()));
@@ -210,6 +219,9 @@ Result<void> Daemon::Parts::build_services() {
   control::ControllerSettings controller_settings;
   controller_settings.private_domain = settings.private_domain;
   controller_settings.host_name = settings.host_name;
+  const double units =
+      configuration.compute_units > 0 ? configuration.compute_units : default_compute_units(hypervisor->describe().accelerator);
+  controller_settings.cpu_plan = [units](const state::Instance& instance) { return plan_processors(instance, units); };
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
   controller = std::make_unique<control::Controller>(
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,
@@ -228,8 +240,9 @@ Result<void> Daemon::Parts::build_services() {
   tables.push_back(sts::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
-  admin = std::make_unique<Admin>(
-      AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home, shut_down});
+  const auto identity_certificate = metadata_configuration.signer ? metadata_configuration.signer->certificate() : std::string();
+  admin = std::make_unique<Admin>(AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home,
+                                             identity_certificate, shut_down});
   return {};
 }
 

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
+
+#include "guest/identity_signer.hpp"
 
 namespace brume::guest {
 
@@ -14,6 +17,7 @@ struct MetadataConfiguration {
   std::string public_domain = "compute-1.amazonaws.com";  // "ec2-198-18-0-5." + this
   std::string system = "nitro";                           // what EC2 calls a KVM-style machine, in contrast to "xen"
   std::map<std::string, std::string> zone_ids;            // "us-east-1a" → "use1-az1"; a zone that is not here has no id
+  std::shared_ptr<const IdentitySigner> signer;           // of identity documents; null: they have no signatures
   std::string token_key;  // secret, at least 32 bytes; the same after a restart, or guests must fetch new tokens
 };
 

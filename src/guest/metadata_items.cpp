@@ -29,8 +29,15 @@ std::string local_name(const View& view, const NetworkInterface& interface) {
   return "ip-" + with_dashes(interface.private_ip) + "." + view.configuration.private_domain;
 }
 
+// What the guide calls a VPC: one that somebody made. The default one is what EC2-Classic was to it: names of groups and a public name.
+bool is_vpc_of_guide(const View& view) {
+  if (view.version > last_guide_version) return false;
+  const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, view.instance.vpc_id);
+  return vpc != nullptr && !vpc->is_default;
+}
+
 Value public_name(const View& view, const NetworkInterface& interface) {
-  if (interface.public_ip.empty()) return std::nullopt;
+  if (interface.public_ip.empty() || is_vpc_of_guide(view)) return std::nullopt;
   return "ec2-" + with_dashes(interface.public_ip) + "." + view.configuration.public_domain;
 }
 
@@ -65,6 +72,11 @@ std::string group_names(const View& view, const NetworkInterface& interface) {
   for (const auto& id : interface.group_ids)
     if (const auto* group = view.world.find<state::SecurityGroup>(interface.account, id)) names.push_back(group->name);
   return join_lines(names);
+}
+
+// Names; in a VPC of the guide the ids (OPS-135).
+Value groups(const View& view) {
+  return unless_empty(is_vpc_of_guide(view) ? join_lines(view.primary.group_ids) : group_names(view, view.primary));
 }
 
 std::string subnet_block(const View& view, const NetworkInterface& interface) {
@@ -145,13 +157,26 @@ std::vector<MetadataName> ebs_names(const View& view) {
   return names;
 }
 
+std::string without_folder(std::string_view device) { return std::string(device.starts_with("/dev/") ? device.substr(5) : device); }
+
 Value ebs_device(const View& view) {
   const auto devices = data_devices(view);
-  for (size_t i = 0; i < devices.size(); ++i) {
-    if (view.bound.front() != "ebs" + std::to_string(i + 1)) continue;
-    const std::string_view device = devices[i];
-    return std::string(device.starts_with("/dev/") ? device.substr(5) : device);
-  }
+  for (size_t i = 0; i < devices.size(); ++i)
+    if (view.bound.front() == "ebs" + std::to_string(i + 1)) return without_folder(devices[i]);
+  return std::nullopt;
+}
+
+// Disks of the host: "ephemeral0", "swap".
+std::vector<MetadataName> store_names(const View& view) {
+  std::vector<MetadataName> names;
+  for (const auto& disk : view.instance.instance_stores)
+    if (!disk.virtual_name.empty() && !disk.device.empty()) names.push_back({disk.virtual_name, {}});
+  return names;
+}
+
+Value store_device(const View& view) {
+  for (const auto& disk : view.instance.instance_stores)
+    if (disk.virtual_name == view.bound.front()) return without_folder(disk.device);
   return std::nullopt;
 }
 
@@ -167,12 +192,26 @@ Value user_data(const View& view) {
 
 Value identity(const View& view) { return identity_document(view.instance, view.primary, view.configuration.region); }
 
+Value signature_of(const View& view, std::string IdentitySigner::Signatures::*which) {
+  if (!view.configuration.signer) return std::nullopt;
+  return unless_empty(view.configuration.signer->sign(*identity(view)).get()->*which);
+}
+
+Value identity_signature(const View& view) { return signature_of(view, &IdentitySigner::Signatures::signature); }
+Value identity_message(const View& view) { return signature_of(view, &IdentitySigner::Signatures::pkcs7); }
+
+// JSON lists. Nothing plans maintenance of an instance yet, so none is planned and none has been.
+Value maintenance_events(const View&) { return "[]"; }
+
 // --- the tables
 
 // clang-format off
 constexpr MetadataItem items[] = {
   {"dynamic/fws/instance-monitoring",               "2009-04-04", [](const View& v) -> Value { return v.instance.monitoring ? "enabled" : "disabled"; }},
   {"dynamic/instance-identity/document",            "2009-04-04", identity},
+  {"dynamic/instance-identity/pkcs7",               "2009-04-04", identity_message},
+  {"dynamic/instance-identity/rsa2048",             "2009-04-04", identity_message},
+  {"dynamic/instance-identity/signature",           "2009-04-04", identity_signature},
 
   {"meta-data/ami-id",                              "1.0",        [](const View& v) { return unless_empty(v.instance.image_id); }},
   {"meta-data/ami-launch-index",                    "1.0",        [](const View& v) -> Value { return std::to_string(v.instance.launch_index); }},
@@ -180,6 +219,9 @@ constexpr MetadataItem items[] = {
   {"meta-data/block-device-mapping/ami",            "2007-10-10", [](const View& v) { return unless_empty(v.instance.root_device_name); }},
   {"meta-data/block-device-mapping/root",           "2007-10-10", [](const View& v) { return unless_empty(v.instance.root_device_name); }},
   {"meta-data/block-device-mapping/{ebs}",          "2007-10-10", ebs_device},
+  {"meta-data/block-device-mapping/{store}",        "2007-10-10", store_device},
+  {"meta-data/events/maintenance/history",          "2018-08-17", maintenance_events},
+  {"meta-data/events/maintenance/scheduled",        "2018-08-17", maintenance_events},
   {"meta-data/hostname",                            "1.0",        [](const View& v) -> Value { return local_name(v, v.primary); }},
   {"meta-data/instance-action",                     "2008-09-01", [](const View&) -> Value { return "none"; }},
   {"meta-data/instance-id",                         "1.0",        [](const View& v) -> Value { return v.instance.id; }},
@@ -197,6 +239,7 @@ constexpr MetadataItem items[] = {
   {BRUME_MAC "local-hostname",                      "2011-01-01", [](const View& v) -> Value { return local_name(v, named_interface(v)); }},
   {BRUME_MAC "local-ipv4s",                         "2011-01-01", [](const View& v) -> Value { return named_interface(v).private_ip; }},
   {BRUME_MAC "mac",                                 "2011-01-01", [](const View& v) -> Value { return named_interface(v).mac; }},
+  {BRUME_MAC "network-card",                        "2021-01-03", [](const View&) -> Value { return "0"; }},  // machines have one
   {BRUME_MAC "owner-id",                            "2011-01-01", [](const View& v) -> Value { return named_interface(v).account; }},
   {BRUME_MAC "public-hostname",                     "2011-01-01", [](const View& v) { return public_name(v, named_interface(v)); }},
   {BRUME_MAC "public-ipv4s",                        "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).public_ip); }},
@@ -219,10 +262,10 @@ constexpr MetadataItem items[] = {
   {"meta-data/public-keys/{key}/openssh-key",       "1.0",        open_ssh_key},
   {"meta-data/ramdisk-id",                          "2008-02-01", [](const View& v) { return unless_empty(v.instance.ramdisk_id); }},
   {"meta-data/reservation-id",                      "1.0",        [](const View& v) { return unless_empty(v.instance.reservation_id); }},
-  {"meta-data/security-groups",                     "1.0",        [](const View& v) { return unless_empty(group_names(v, v.primary)); }},
+  {"meta-data/security-groups",                     "1.0",        groups},
   {"meta-data/services/domain",                     "2014-02-25", [](const View& v) { return unless_empty(v.configuration.services_domain); }},
   {"meta-data/services/partition",                  "2015-10-20", [](const View& v) { return unless_empty(v.configuration.partition); }},
-  {"meta-data/system",                              "2020-10-27", [](const View& v) { return unless_empty(v.configuration.system); }},
+  {"meta-data/system",                              "2022-09-24", [](const View& v) { return unless_empty(v.configuration.system); }},
   {"meta-data/tags/instance/{tag}",                 "2021-03-23", tag_value},
 
   {"user-data",                                     "1.0",        user_data, "application/octet-stream"},
@@ -230,17 +273,19 @@ constexpr MetadataItem items[] = {
 
 constexpr MetadataNames names[] = {
   {"{ebs}",     ebs_names},
+  {"{store}",   store_names},
   {"{mac}",     macs},
   {"{address}", public_addresses},
   {"{key}",     key_numbers},
   {"{tag}",     tag_names},
 };
 
-// Those of EC2 up to the first that has everything above.
+// Those of EC2.
 constexpr std::string_view versions[] = {
   "1.0",        "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04",
   "2011-01-01", "2011-05-01", "2012-01-12", "2014-02-25", "2014-11-05", "2015-10-20", "2016-04-19", "2016-06-30", "2016-09-02",
   "2018-03-28", "2018-08-17", "2018-09-24", "2019-10-01", "2020-10-27", "2021-01-03", "2021-03-23", "2021-07-15",
+  "2022-07-09", "2022-09-24",
 };
 // clang-format on
 

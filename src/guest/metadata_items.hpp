@@ -13,13 +13,14 @@
 
 namespace brume::guest {
 
-// Who asks, and the names that stand in the path asked for.
+// Who asks, in which version, and the names that stand in the path asked for.
 struct MetadataView {
   const state::World& world;
   const MetadataConfiguration& configuration;
   const state::Instance& instance;
   const state::NetworkInterface& primary;  // the interface with device index 0
   std::vector<std::string_view> bound;     // what the path has in place of {…}, outermost first
+  std::string_view version = "latest";     // folder of the path asked for
 };
 
 // nullopt: does not apply to this instance, so it is neither listed nor found.
@@ -45,6 +46,9 @@ struct MetadataNames {
 
 std::span<const MetadataItem> metadata_items();
 std::span<const MetadataNames> metadata_names();
+
+// The last version that the guide of 2011 describes. Where it and today's EC2 differ, versions up to this one follow the guide.
+inline constexpr std::string_view last_guide_version = "2011-01-01";
 
 // Oldest first, "latest" not among them.
 std::span<const std::string_view> metadata_versions();

@@ -168,6 +168,8 @@ HttpResponse MetadataService::answer_token(const HttpRequest& request, const Ins
   auto token = make_token(configuration_.token_key, instance.id, clock_.now(), seconds(*life));
   auto response = respond(200, std::move(token), "text/plain");
   response.headers.emplace_back(life_header_sent, std::to_string(*life));
+  // The token itself goes no further than this: what asks from behind the instance (a container's network, a proxy) never gets one.
+  response.hop_limit = static_cast<int>(std::clamp<std::int64_t>(instance.metadata_hop_limit, 1, 64));
   return response;
 }
 

@@ -82,6 +82,15 @@ struct MetadataTree::Walk {
   }
 };
 
+namespace {
+
+// The guide's own spelling for user data (INS-059), in the versions that it knows.
+std::string_view content_type_of(const MetadataItem& item, std::string_view version) {
+  return item.content_type == "application/octet-stream" && version <= last_guide_version ? "application/x-octetstream" : item.content_type;
+}
+
+}  // namespace
+
 MetadataTree::MetadataTree(std::span<const MetadataItem> items, std::span<const MetadataNames> names) : root_(std::make_unique<Node>()) {
   for (const auto& item : items) {
     Node* node = root_.get();
@@ -100,6 +109,7 @@ MetadataTree::MetadataTree(MetadataTree&&) noexcept = default;
 MetadataTree& MetadataTree::operator=(MetadataTree&&) noexcept = default;
 
 std::optional<MetadataContent> MetadataTree::find(MetadataView view, std::string_view version, std::span<const std::string> path) const {
+  view.version = version;
   Walk walk{view, version};
   const Node* node = root_.get();
   for (const auto& name : path) {
@@ -109,7 +119,7 @@ std::optional<MetadataContent> MetadataTree::find(MetadataView view, std::string
   if (node->item) {
     auto value = walk.value(*node->item);
     if (!value) return std::nullopt;
-    return MetadataContent{std::move(*value), node->item->content_type};
+    return MetadataContent{std::move(*value), content_type_of(*node->item, version)};
   }
   MetadataContent listing{{}, "text/plain"};
   for (const auto& line : walk.list(*node, path.empty())) {

@@ -85,10 +85,23 @@ class Ticket {
 
 bool Endpoint::admit(Connection& connection) {
   const std::lock_guard lock(mutex_);
-  while (connections_.size() >= limits.connections) {
+  const auto& peer = connection.peer_address();
+  if (limits.connections_of_peer > 0)
+    while (of_peers_[peer] >= limits.connections_of_peer)
+      if (!give_up_oldest(&peer)) return false;
+  while (connections_.size() >= limits.connections)
+    if (!give_up_oldest(nullptr)) return false;
+  connections_.insert(&connection);
+  if (limits.connections_of_peer > 0) ++of_peers_[peer];
+  return true;
+}
+
+bool Endpoint::give_up_oldest(const std::string* of_peer) {
+  for (;;) {
     Connection* oldest = nullptr;
     std::int64_t since = 0;
     for (auto* candidate : connections_) {
+      if (of_peer != nullptr && candidate->peer_address() != *of_peer) continue;
       const auto idle = candidate->idle_since();
       if (idle > 0 && (oldest == nullptr || idle < since)) {
         oldest = candidate;
@@ -97,16 +110,21 @@ bool Endpoint::admit(Connection& connection) {
     }
     if (oldest == nullptr) return false;
     if (!oldest->claim_idle(since)) continue;  // a request came just now: the next one
-    connections_.erase(oldest);
+    forget(*oldest);
     oldest->give_up();
+    return true;
   }
-  connections_.insert(&connection);
-  return true;
+}
+
+void Endpoint::forget(Connection& connection) {
+  if (connections_.erase(&connection) == 0 || limits.connections_of_peer == 0) return;
+  const auto found = of_peers_.find(connection.peer_address());
+  if (found != of_peers_.end() && --found->second == 0) of_peers_.erase(found);
 }
 
 void Endpoint::dismiss(Connection& connection) {
   const std::lock_guard lock(mutex_);
-  connections_.erase(&connection);
+  forget(connection);
 }
 
 Connection::Connection(std::shared_ptr<Worker> worker, std::shared_ptr<Endpoint> endpoint, Socket socket, Peer peer)
@@ -305,8 +323,17 @@ void Connection::deliver_failure() { deliver(endpoint_->refusal(500, "internal e
 void Connection::answer(HttpResponse response) {
   if (stage_ != Stage::handling) return;
   if (endpoint_->closing) keep_alive_ = false;
+  if (response.hop_limit > 0) limit_hops(response.hop_limit);
   compose(std::move(response));
   write();
+}
+
+// Never up again: a peer that lets an answer be lost and asks once more must not get it sent again from further away.
+void Connection::limit_hops(int limit) {
+  if (hop_limit_ > 0 && hop_limit_ <= limit) return;
+  hop_limit_ = limit;
+  if (::setsockopt(socket_.native_handle(), IPPROTO_IP, IP_TTL, &limit, sizeof limit) != 0)
+    log::warning("http", "cannot limit the hops of an answer");
 }
 
 void Connection::compose(HttpResponse&& response) {

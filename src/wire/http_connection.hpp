@@ -7,6 +7,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "wire/http_parser.hpp"
@@ -24,8 +25,8 @@ class Endpoint {
   std::uint16_t port = 0;
   std::atomic<bool> closing = false;
 
-  // Makes room for one more and counts it in. Over the limit the connection that has been idle longest is given up;
-  // false when all are at work.
+  // Makes room for one more and counts it in. Over a limit the connection that has been idle longest is given up (of the same peer, when
+  // it is the peer's limit); false when all are at work.
   bool admit(Connection& connection);
   void dismiss(Connection& connection);
 
@@ -34,8 +35,12 @@ class Endpoint {
   void dismiss_refused() { --refused_; }
 
  private:
+  bool give_up_oldest(const std::string* of_peer);  // mutex_ held
+  void forget(Connection& connection);              // mutex_ held
+
   std::mutex mutex_;
   std::unordered_set<Connection*> connections_;
+  std::unordered_map<std::string, size_t> of_peers_;  // how many of them; only with a limit for a peer
   std::atomic<int> refused_ = 0;
 };
 
@@ -56,6 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Of the worker's thread.
   const Endpoint& endpoint() const { return *endpoint_; }
+  const std::string& peer_address() const { return peer_.address; }  // threads: any
   SteadyTime deadline() const { return deadline_; }
   void on_deadline();
   bool waits_for_request() const { return stage_ != Stage::handling && stage_ != Stage::writing; }
@@ -94,6 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void discard();
   void become_idle();
   void set_deadline(milliseconds from_now);
+  void limit_hops(int limit);
   void make_room();
 
   std::shared_ptr<Worker> worker_;  // before the socket: a socket must not outlive its event loop
@@ -124,6 +131,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_continue_ = false;  // what is being written is "100 Continue"
   bool continued_ = false;    // and it has been for this request
   size_t discarded_ = 0;
+  int hop_limit_ = 0;
 };
 
 }  // namespace brume::wire

@@ -37,6 +37,9 @@ struct HttpResponse {
   std::string content_type = "text/xml;charset=UTF-8";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // Routers that the answer's packets may pass, and the peer itself, counted as IP does; 0: as many as usual. Holds for the rest of the
+  // connection, or what was lost on the way would be sent again with more.
+  int hop_limit = 0;
 };
 
 // Answers one request. Must be called exactly once, from any thread, at any time; later calls and calls after the peer or the
@@ -51,6 +54,7 @@ struct HttpLimits {
   size_t header_bytes = 16 << 10;
   size_t body_bytes = 1 << 20;              // EC2 takes no larger request; over it 413, and the rest is not read
   size_t connections = 1024;                // of one listener; over it the oldest idle connection is closed, else the new one gets 503
+  size_t connections_of_peer = 0;           // the same, of those from one address; 0: no limit but the one above
   milliseconds idle = seconds(60);          // keep-alive without a request
   milliseconds request_time = seconds(20);  // from the first byte of a request to its last
   milliseconds write_time = seconds(60);    // for the peer to take an answer

@@ -191,6 +191,7 @@ TEST_F(MetadataServiceTest, InterfacesAreListedByMac) {
       {"local-hostname", "ip-172-31-16-5.ec2.internal"},
       {"local-ipv4s", "172.31.16.5"},
       {"mac", mac},
+      {"network-card", "0"},
       {"owner-id", account},
       {"public-hostname", "ec2-67-202-51-223.compute-1.amazonaws.com"},
       {"public-ipv4s", "67.202.51.223"},
@@ -247,6 +248,9 @@ TEST_F(MetadataServiceTest, EverythingListedIsThere) {
     i.ramdisk_id = "ari-1";
     i.placement_group = "close";
     i.volume_ids = {"vol-1"};
+    i.instance_stores.resize(2);
+    i.instance_stores[0].virtual_name = "ephemeral0", i.instance_stores[0].device = "/dev/sdb";
+    i.instance_stores[1].virtual_name = "swap", i.instance_stores[1].device = "sda3";
   });
   std::vector<std::string> versions = listing("/");
   ASSERT_THAT(versions, Contains("latest"));
@@ -272,15 +276,19 @@ TEST_F(MetadataServiceTest, EverythingListedIsThere) {
   }
   EXPECT_GT(leaves, 500u);
   EXPECT_EQ(text("/latest/"), "dynamic\nmeta-data\nuser-data");
-  EXPECT_EQ(item("block-device-mapping/"), "ami\nebs1\nroot");
+  EXPECT_EQ(item("block-device-mapping/"), "ami\nebs1\nephemeral0\nroot\nswap");
   EXPECT_EQ(item("block-device-mapping/ebs1"), "sdf");
+  EXPECT_EQ(item("block-device-mapping/ephemeral0"), "sdb");
+  EXPECT_EQ(item("block-device-mapping/swap"), "sda3");
+  EXPECT_EQ(item("events/maintenance/scheduled"), "[]");
 }
 
 TEST_F(MetadataServiceTest, VersionsHaveWhatTheyIntroduced) {
   const auto versions = listing("/");
   EXPECT_EQ(versions.front(), "1.0");
   EXPECT_EQ(versions.back(), "latest");
-  for (const std::string name : {"2007-01-19", "2009-04-04", "2011-01-01", "2016-09-02", "2018-09-24", "2021-03-23", "2021-07-15"})
+  for (const std::string name :
+       {"2007-01-19", "2009-04-04", "2011-01-01", "2016-09-02", "2018-09-24", "2021-03-23", "2021-07-15", "2022-09-24"})
     EXPECT_THAT(versions, Contains(name));
   EXPECT_EQ(text("/1.0/meta-data/instance-id"), "i-full");
   EXPECT_EQ(text("/1.0/meta-data/instance-type"), "[404]");
@@ -303,6 +311,29 @@ TEST_F(MetadataServiceTest, UserDataComesBackByteForByte) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.content_type, "application/octet-stream");
   EXPECT_EQ(response.body, bytes);
+  EXPECT_EQ(get("/2011-01-01/user-data").content_type, "application/x-octetstream") << "as the guide spells it";
+  EXPECT_EQ(get("/2011-05-01/user-data").content_type, "application/octet-stream");
+}
+
+TEST_F(MetadataServiceTest, InAVpcOfTheGuideGroupsAreIdsAndThereIsNoPublicName) {
+  const std::string old = "/2011-01-01/meta-data/";
+  EXPECT_EQ(text(old + "security-groups"), "default\nweb servers");
+  EXPECT_EQ(text(old + "public-hostname"), "ec2-67-202-51-223.compute-1.amazonaws.com");
+  change<state::Vpc>(vpc, [](state::Vpc& v) { v.is_default = false; });
+  EXPECT_EQ(text(old + "security-groups"), "sg-1\nsg-2");
+  EXPECT_EQ(text(old + "public-hostname"), "[404]");
+  EXPECT_EQ(text(old + "public-ipv4"), "67.202.51.223");
+  EXPECT_THAT(listing(old), Not(Contains("public-hostname")));
+  EXPECT_EQ(item("security-groups"), "default\nweb servers");
+  EXPECT_EQ(item("public-hostname"), "ec2-67-202-51-223.compute-1.amazonaws.com");
+}
+
+TEST_F(MetadataServiceTest, TokensGoNoFurtherThanTheHopLimit) {
+  const Headers life = {{"x-aws-ec2-metadata-token-ttl-seconds", "60"}};
+  EXPECT_EQ(ask("PUT", "/latest/api/token", life).hop_limit, 1);
+  change<state::Instance>("i-full", [](state::Instance& i) { i.metadata_hop_limit = 3; });
+  EXPECT_EQ(ask("PUT", "/latest/api/token", life).hop_limit, 3);
+  EXPECT_EQ(get("/latest/meta-data/").hop_limit, 0);
 }
 
 TEST_F(MetadataServiceTest, IdentityDocumentHasEc2sFields) {

@@ -90,6 +90,11 @@ int main(int argc, char** argv) {
   auto* env_command = app.add_subcommand("env", "Print the environment for the AWS command line and SDKs, to be evaluated by a shell");
   env_command->add_option("--account", account, "Account id; default: the first account");
   env_command->callback([&] { code = environment(options, account); });
+  auto* metadata = app.add_subcommand("metadata", "What instances are told of themselves");
+  metadata->require_subcommand(1);
+  metadata->add_subcommand("certificate", "Print the certificate that checks their identity documents")->callback([&] {
+    code = metadata_certificate(options);
+  });
   add_account_commands(app, options, code);
   add_image_commands(app, options, code);
   CLI11_PARSE(app, argc, argv);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 
 #include "base/descriptor.hpp"
@@ -20,20 +21,52 @@ bool tell(const std::string& path, const std::string& text) {
   return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
+// Microseconds of processor time in each period of 100 ms, which is the kernel's own default; fewer than 1,000 it does not take.
+std::string limit_text(int version, double processors) {
+  constexpr double period = 100'000;
+  if (processors <= 0) return version == 2 ? "max 100000" : "-1";
+  const auto share = std::to_string(std::max<long long>(1000, std::llround(period * processors)));
+  return version == 2 ? share + " 100000" : share;
+}
+
 }  // namespace
 
 ControlGroups::ControlGroups(const std::string& mark, const std::string& root) {
   if (path_exists(root + "/cgroup.controllers")) {
-    hierarchies_.push_back({root + "/" + mark, "cpu.weight", 100});
+    version_ = 2;
+    hierarchies_.push_back({root + "/" + mark, "cpu.weight", "cpu.max", 100, 1, 10'000});
+    trouble_ = try_limits();
     return;
   }
   // The old hierarchies, one for each purpose: the share of the processors, and the two by which systemd knows its services.
-  if (path_exists(root + "/cpu/cgroup.procs")) hierarchies_.push_back({root + "/cpu/" + mark, "cpu.shares", 1024});
-  if (path_exists(root + "/systemd/cgroup.procs")) hierarchies_.push_back({root + "/systemd/" + mark, "", 0});
-  if (path_exists(root + "/unified/cgroup.procs")) hierarchies_.push_back({root + "/unified/" + mark, "", 0});
+  if (path_exists(root + "/cpu/cgroup.procs")) {
+    version_ = 1;
+    hierarchies_.push_back({root + "/cpu/" + mark, "cpu.shares", "cpu.cfs_quota_us", 1024, 2, 262'144});
+  }
+  trouble_ = try_limits();
+  for (const auto* name : {"systemd", "unified"})
+    if (path_exists(root + "/" + name + "/cgroup.procs")) hierarchies_.push_back({root + "/" + name + "/" + mark, "", "", 0, 0, 0});
 }
 
-void ControlGroups::enter(const std::string& id, pid_t process, std::int64_t processors) {
+// With a group of its own that holds nothing: whether the host really lets us.
+std::string ControlGroups::try_limits() {
+  if (hierarchies_.empty()) return "this host has no control groups for processors";
+  const auto& hierarchy = hierarchies_.front();
+  const auto group = hierarchy.folder + "/trial";
+  std::string trouble;
+  const auto made = [](const std::string& folder) { return ::mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST; };
+  if (!made(hierarchy.folder) || !made(group))
+    trouble = "control groups cannot be made below " + hierarchy.folder;
+  else if (version_ == 2 && !tell(hierarchy.folder + "/cgroup.subtree_control", "+cpu"))
+    trouble = "the processor controller is not passed on to " + hierarchy.folder;
+  else if (!tell(group + "/" + hierarchy.limit_file, limit_text(version_, 1)))
+    trouble = hierarchy.folder + " takes no limits of processors";
+  ::rmdir(group.c_str());
+  ::rmdir(hierarchy.folder.c_str());
+  return trouble;
+}
+
+void ControlGroups::enter(const std::string& id, pid_t process, double weight) {
   const std::lock_guard lock(mutex_);
   left_over_.erase(id);
   for (const auto& hierarchy : hierarchies_) {
@@ -42,11 +75,18 @@ void ControlGroups::enter(const std::string& id, pid_t process, std::int64_t pro
     const auto group = hierarchy.folder + "/" + id;
     ::mkdir(group.c_str(), 0755);
     if (!hierarchy.weight_file.empty()) {
-      const auto weight = hierarchy.weight_of_one * std::clamp<std::int64_t>(processors, 1, 100);
-      tell(group + "/" + hierarchy.weight_file, std::to_string(weight));
+      const auto share = std::llround(static_cast<double>(hierarchy.weight_of_one) * weight);
+      tell(group + "/" + hierarchy.weight_file,
+           std::to_string(std::clamp<long long>(share, hierarchy.least_weight, hierarchy.most_weight)));
     }
     tell(group + "/cgroup.procs", std::to_string(process));
   }
+}
+
+void ControlGroups::limit(const std::string& id, double processors) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& hierarchy : hierarchies_)
+    if (!hierarchy.limit_file.empty()) tell(hierarchy.folder + "/" + id + "/" + hierarchy.limit_file, limit_text(version_, processors));
 }
 
 void ControlGroups::leave(const std::string& id) {

@@ -13,6 +13,7 @@
 #include "base/descriptor.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "engines/compute/cpu_plan.hpp"
 
 namespace brume::compute {
 
@@ -34,6 +35,7 @@ struct MachineSpec {
   std::string product;  // product name in the firmware tables: the instance type ("t2.micro"); may be empty
   std::int64_t memory_mib = 512;
   std::int64_t processors = 1;
+  CpuPlan cpu;
   std::string kernel;  // path; empty: the disk's own boot loader
   std::string ramdisk;
   std::string kernel_arguments;
@@ -67,6 +69,7 @@ class Hypervisor {
   struct Description {
     std::string accelerator;
     std::string reason;
+    std::string processor_shares = {};  // how machines are held to their CpuPlan, or why they are not
   };
   virtual Description describe() const = 0;
 
@@ -87,6 +90,9 @@ class Hypervisor {
   virtual Result<void> kill(const std::string& id) = 0;
   virtual Result<MachineState> state(const std::string& id) = 0;
   virtual Result<void> resume(const std::string& id) = 0;
+
+  // Another plan for a machine that runs; nothing for one that does not.
+  virtual void change_cpu(const std::string& /*id*/, const CpuPlan& /*plan*/) {}
 
   virtual Result<void> attach_disk(const std::string& id, const Disk& disk) = 0;
   // Asks the guest to let go and waits; timed_out when it did not within `limit` (force: takes it anyway).

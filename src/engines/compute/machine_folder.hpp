@@ -5,6 +5,7 @@
 //   serial    socket of the serial console: whoever connects sees and types, beside the file
 //   console   what the guest wrote to its serial port; bounded, the old is dropped
 //   log       what QEMU wrote to standard error; bounded
+//   cpu       what is left of its processor budget, of a type that has one
 //   ended     how the last run ended: guest_shutdown, died or killed, and a detail
 //
 // The folder may be passed through but not listed or written by the machine's user (0711 root); of the files only console is its own.
@@ -42,6 +43,7 @@ class MachineFolder {
   const std::string& path() const { return path_; }
   std::string qmp_socket() const { return path_ + "/qmp"; }
   std::string serial_socket() const { return path_ + "/serial"; }
+  std::string cpu_file() const { return path_ + "/cpu"; }
 
   // An empty folder for a new run; the last run's files are gone.
   Result<void> prepare(std::optional<unsigned> user) const;

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "engines/compute/control_groups.hpp"
+#include "engines/compute/cpu_governor.hpp"
 #include "engines/compute/event_loop.hpp"
 #include "engines/compute/hypervisor.hpp"
 #include "engines/compute/machine.hpp"
@@ -56,6 +57,12 @@ class QemuHypervisor final : public Hypervisor {
         kvm_group_(kvm_group),
         groups_("brume-" + std::to_string(hash_of(configuration.folder) % 100'000'000)),
         loop_(std::move(loop)) {
+    if (groups_.trouble().empty()) {
+      description_.processor_shares = "kept by control groups, version " + std::to_string(groups_.version());
+    } else {
+      description_.processor_shares = "not kept: " + groups_.trouble();
+      log::warning("compute", "machines are not held to the processor share of their type: {}", groups_.trouble());
+    }
     loop_->every(tick_period, [this] { tick(); });
   }
 
@@ -78,6 +85,8 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> kill(const std::string& id) override;
   Result<MachineState> state(const std::string& id) override;
   Result<void> resume(const std::string& id) override { return command(id, "cont"); }
+
+  void change_cpu(const std::string& id, const CpuPlan& plan) override { governor_.change(id, plan); }
 
   Result<void> attach_disk(const std::string& id, const Disk& disk) override;
   Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) override;
@@ -116,9 +125,10 @@ class QemuHypervisor final : public Hypervisor {
 
   const std::string folder_;
   const unsigned user_base_;
-  const Description description_;
+  Description description_;
   const std::optional<unsigned> kvm_group_;
   ControlGroups groups_;
+  CpuGovernor governor_{[this](const std::string& id, double processors) { groups_.limit(id, processors); }};
   std::mutex console_mutex_;  // a console is not cut while it is read
   mutable std::mutex mutex_;
   std::function<void(MachineReport)> receiver_;
@@ -129,7 +139,10 @@ class QemuHypervisor final : public Hypervisor {
 std::shared_ptr<Machine> QemuHypervisor::make_machine(const std::string& id) {
   Machine::Callbacks callbacks;
   callbacks.report = [this](MachineReport what) { report(std::move(what)); };
-  callbacks.gone = [this](const std::string& which) { groups_.leave(which); };
+  callbacks.gone = [this](const std::string& which) {
+    governor_.end(which);
+    groups_.leave(which);
+  };
   return std::make_shared<Machine>(*loop_, id, folder_of(id), std::move(callbacks));
 }
 
@@ -178,6 +191,7 @@ void QemuHypervisor::report(MachineReport what) {
 
 void QemuHypervisor::tick() {
   groups_.tidy();
+  governor_.tick(std::chrono::steady_clock::now());
   for (const auto& machine : machines()) {
     if (machine->ended()) {
       // Its folder says all there is to know; only what nobody has replaced meanwhile goes.
@@ -218,7 +232,8 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
     return kept;
   }
   if (auto watched = machine.watch(name); !watched) return watched;
-  groups_.enter(spec.id, name.number, spec.processors);
+  groups_.enter(spec.id, name.number, spec.cpu.weight);
+  governor_.begin(spec.id, name.number, spec.cpu, folder.cpu_file(), std::chrono::steady_clock::now());
   if (auto monitor = machine.monitor(greeting_limit); !monitor) return fail(monitor.error());
   machine.started();
   if (auto going = machine.execute("cont", {}, command_limit); !going) return fail(going.error());
@@ -246,6 +261,7 @@ Result<void> QemuHypervisor::start(MachineSpec spec) {
   // What QEMU said says more than that it went.
   if (const auto words = folder.words(); !words.empty()) error = {ErrorKind::broken, words};
   drop(spec.id);
+  governor_.end(spec.id);
   groups_.leave(spec.id);
   folder.remove();
   return fail(explain(error).within("cannot start " + spec.id));
@@ -397,6 +413,8 @@ bool QemuHypervisor::take_up(const std::string& id) {
     return false;
   }
   keep(machine);
+  if (const auto process = machine->folder().process())
+    governor_.resume(id, process->number, machine->folder().cpu_file(), std::chrono::steady_clock::now());
   const auto status = machine->execute("query-status");
   if (status && status->field("status") == "prelaunch") {
     // Its start was never finished, nobody was told of it.

@@ -1,0 +1,110 @@
+#include "engines/compute/cpu_governor.hpp"
+
+#include <unistd.h>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+
+namespace brume::compute {
+namespace {
+
+constexpr auto saving_period = std::chrono::seconds(60);  // what a kill -9 of the daemon may forget
+
+}  // namespace
+
+std::optional<double> processor_seconds(pid_t process) {
+  const auto text = read_file("/proc/" + std::to_string(process) + "/stat", 4096);
+  if (!text) return std::nullopt;
+  const auto name_end = text->rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  const auto fields = split(std::string_view(*text).substr(name_end + 2), ' ');
+  // The 14th and 15th of the whole line: user and system time of all threads, ended ones too.
+  const auto user = fields.size() > 12 ? parse_integer(fields[11]) : std::nullopt;
+  const auto system = fields.size() > 12 ? parse_integer(fields[12]) : std::nullopt;
+  if (!user || !system) return std::nullopt;
+  return static_cast<double>(*user + *system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+void CpuGovernor::begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now) {
+  if (plan.kind == CpuPlan::Kind::steady) {
+    if (plan.most > 0) limiter_(id, plan.most);
+    return;
+  }
+  Machine machine{process, CpuBudget(plan), file, 0, 0, now};
+  keep(machine);
+  take(id, std::move(machine));
+}
+
+void CpuGovernor::resume(const std::string& id, pid_t process, const std::string& file, Moment now) {
+  const auto text = read_file(file, 4096);
+  auto budget = text ? CpuBudget::from_text(*text) : std::nullopt;
+  if (!budget) return;  // of the steady kind: its group still has the limit
+  Machine machine{process, *budget, file, 0, 0, now};
+  machine.used = meter_(process).value_or(0);
+  take(id, std::move(machine));
+}
+
+void CpuGovernor::take(const std::string& id, Machine machine) {
+  const std::lock_guard lock(mutex_);
+  auto& kept = machines_[id] = std::move(machine);
+  kept.limit = -1;
+  set(id, kept, kept.budget.limit());
+}
+
+void CpuGovernor::change(const std::string& id, const CpuPlan& plan) {
+  const std::lock_guard lock(mutex_);
+  const auto found = machines_.find(id);
+  if (found == machines_.end()) return;
+  found->second.budget.change(plan);
+  keep(found->second);
+}
+
+void CpuGovernor::end(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  machines_.erase(id);
+}
+
+void CpuGovernor::set(const std::string& id, Machine& machine, double limit) {
+  if (machine.limit == limit) return;
+  machine.limit = limit;
+  limiter_(id, limit);
+}
+
+void CpuGovernor::tick(Moment now) {
+  bool saving = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, machine] : machines_) {
+      const auto used = meter_(machine.process);
+      if (!used) continue;
+      const double elapsed = std::chrono::duration<double>(now - machine.looked).count();
+      if (elapsed <= 0) continue;
+      const double limit = machine.budget.spend(elapsed, std::max(0.0, *used - machine.used));
+      machine.used = *used;
+      machine.looked = now;
+      set(id, machine, limit);
+    }
+    if (now - saved_ >= saving_period) {
+      saving = saved_ != Moment{};
+      saved_ = now;
+    }
+  }
+  if (saving) save();
+}
+
+void CpuGovernor::save() {
+  std::map<std::string, Machine> machines;
+  {
+    const std::lock_guard lock(mutex_);
+    machines = machines_;
+  }
+  for (const auto& [id, machine] : machines) keep(machine);
+}
+
+// Without it a restart would begin with a full budget: no more than that.
+void CpuGovernor::keep(const Machine& machine) const {
+  if (!path_exists(machine.file.substr(0, machine.file.rfind('/')))) return;  // forgotten meanwhile
+  [[maybe_unused]] const auto kept = write_file(machine.file, machine.budget.to_text());
+}
+
+}  // namespace brume::compute

@@ -1,0 +1,61 @@
+// Holds each machine to its plan: looks every second at what it used and tells its control group what it may use from now on.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "engines/compute/cpu_plan.hpp"
+
+namespace brume::compute {
+
+// Seconds of processor time that a process and its threads have used, in the guest and for it; nullopt: it has ended.
+std::optional<double> processor_seconds(pid_t process);
+
+// Threads: any.
+class CpuGovernor {
+ public:
+  using Moment = std::chrono::steady_clock::time_point;
+  using Meter = std::function<std::optional<double>(pid_t)>;
+  // Sets the limit of a machine in processors; 0: none.
+  using Limiter = std::function<void(const std::string& id, double processors)>;
+  explicit CpuGovernor(Limiter limiter, Meter meter = processor_seconds) : limiter_(std::move(limiter)), meter_(std::move(meter)) {}
+  ~CpuGovernor() { save(); }
+
+  // A machine has started. `file` is where its budget is kept while it runs.
+  void begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now);
+  // It runs since before this daemon: goes on with what `file` says.
+  void resume(const std::string& id, pid_t process, const std::string& file, Moment now);
+  void change(const std::string& id, const CpuPlan& plan);
+  void end(const std::string& id);
+
+  // Every second or so.
+  void tick(Moment now);
+  void save();
+
+ private:
+  struct Machine {
+    pid_t process = -1;
+    CpuBudget budget{CpuPlan{}};
+    std::string file;
+    double used = 0;   // when last looked at
+    double limit = 0;  // as last set
+    Moment looked{};
+  };
+  void take(const std::string& id, Machine machine);
+  void set(const std::string& id, Machine& machine, double limit);
+  void keep(const Machine& machine) const;
+
+  const Limiter limiter_;
+  const Meter meter_;
+  std::mutex mutex_;
+  std::map<std::string, Machine> machines_;  // only those that have a budget
+  Moment saved_{};
+};
+
+}  // namespace brume::compute
