@@ -50,9 +50,10 @@ def wait_until(condition, limit, what, pause=0.02):
         time.sleep(pause)
 
 
-def load(port, keys=None, **options):
+def load(port, keys=None, namespace=None, **options):
     """Requests as fast as they are answered: {'requests_per_second': …, 'latency_ms': {…}}. Options are those of bench/load.cpp."""
-    command = [str(binaries / "load"), "--port", str(port)]
+    command = ["ip", "netns", "exec", namespace] if namespace else []
+    command += [str(binaries / "load"), "--port", str(port)]
     if keys:
         command += ["--key", keys[0], "--secret", keys[1]]
     for name, value in options.items():

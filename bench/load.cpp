@@ -44,6 +44,8 @@ struct Options {
   std::string body;
   std::string key, secret;
   std::string region = "us-east-1";
+  std::string address = "127.0.0.1";  // of the server
+  std::string from;                   // our own; empty: as the system chooses
   bool keep_alive = true;
 };
 
@@ -55,13 +57,21 @@ Number number_of(std::string_view text) {
   return number;
 }
 
+in_addr address_of(const std::string& text) {
+  in_addr address{};
+  if (::inet_pton(AF_INET, text.c_str(), &address) != 1) give_up("'" + text + "' is not an address");
+  return address;
+}
+
 Options read_options(int count, char** arguments) {
   Options options;
   std::map<std::string_view, std::string*> texts{{"--get", &options.get},
                                                  {"--body", &options.body},
                                                  {"--key", &options.key},
                                                  {"--secret", &options.secret},
-                                                 {"--region", &options.region}};
+                                                 {"--region", &options.region},
+                                                 {"--address", &options.address},
+                                                 {"--from", &options.from}};
   for (int i = 1; i < count; ++i) {
     const std::string_view name = arguments[i];
     if (name == "--no-keep-alive") {
@@ -168,8 +178,13 @@ void Load::open(size_t index) {
   connection.socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  if (!options_.from.empty()) {
+    address.sin_addr = address_of(options_.from);
+    if (::bind(connection.socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      give_up(options_.from + " is no address of this machine: " + std::strerror(errno));
+  }
   address.sin_port = htons(options_.port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr = address_of(options_.address);
   const int on = 1;
   ::setsockopt(connection.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(connection.socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)

@@ -220,6 +220,30 @@ def boot(bench):
            "raw": {"brume": ours, "bare": bare, "processor_seconds": processors}}
 
 
+def guest_metadata(bench):
+    """A client with an instance's own address, inside its VPC's namespace: all of the way but the guest's own emulated part of it."""
+    machines = bench.machines()
+    (id,) = machines.launch()
+    machines.wait_ssh(id)
+    answer = machines.cloud.first.call("DescribeInstances", InstanceId__1=id)
+    address, vpc = values(answer, "privateIpAddress")[0], values(answer, "vpcId")[0]
+    (namespace,) = [each for each in os.listdir("/run/netns") if each.endswith(vpc)]
+    inside = ["ip", "-n", namespace, "address"]
+    # From here on the guest itself is not heard any more.
+    subprocess.run([*inside, "add", address + "/32", "dev", "lo"], check=True)
+    try:
+        rates = [harness.medians(lambda: harness.load(80, namespace=namespace, get="/latest/meta-data/instance-id", connections=connections, seconds=bench.seconds,
+                                                      address="169.254.169.254", **{"from": address}), 3) for connections in (1, 16)]
+    finally:
+        subprocess.run([*inside, "delete", address + "/32", "dev", "lo"], check=True)
+    machines.terminate([id])
+    ping = harness.medians(lambda: harness.load(machines.cloud.port, get="/ping", connections=1, seconds=bench.seconds), 3)
+    one, many = (each["requests_per_second"] for each in rates)
+    yield {"what": "metadata, one client of one instance", "brume": f"{one:,.0f}/s", "peer": f"ping {ping['requests_per_second']:,.0f}/s",
+           "ratio": f"{one / ping['requests_per_second']:.0%}", "goal": "≥ 2,000/s", "met": one >= 2000,
+           "note": f"one connection, p50 {rates[0]['latency_ms']['p50']:.2f} ms; 16 connections: {many:,.0f}/s", "raw": {"one": rates[0], "sixteen": rates[1], "ping": ping}}
+
+
 def many_launches(bench):
     machines = bench.machines()
     if bench.single is None:

@@ -52,7 +52,7 @@ CpuPlan of_units(const Units& type, double processors, double units) {
     plan.base = std::min(type.background / units, processors);
     plan.allotment = micro_allotment / units;
     plan.at_start = micro_at_start / units;
-    plan.weight = plan.base;  // a burst is of what the others leave (NET-073)
+    plan.weight = plan.most / 4;  // a burst is mostly of what the others leave (NET-073)
   } else if (plan.most >= processors) {
     plan.most = 0;  // all of its processors: they are the limit
   }

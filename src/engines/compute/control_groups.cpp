@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 #include "base/descriptor.hpp"
 #include "base/files.hpp"
@@ -66,19 +67,26 @@ std::string ControlGroups::try_limits() {
   return trouble;
 }
 
+// All machines together weigh as much as the host's processors: with the kernel's default it would be as much as one program.
+void ControlGroups::prepare(const Hierarchy& hierarchy) {
+  if (hierarchy.weight_file.empty()) return;
+  if (version_ == 2) tell(hierarchy.folder + "/cgroup.subtree_control", "+cpu");
+  tell_weight(hierarchy, hierarchy.folder, std::max(1U, std::thread::hardware_concurrency()));
+}
+
+void ControlGroups::tell_weight(const Hierarchy& hierarchy, const std::string& group, double processors) {
+  const auto share = std::llround(static_cast<double>(hierarchy.weight_of_one) * processors);
+  tell(group + "/" + hierarchy.weight_file, std::to_string(std::clamp<long long>(share, hierarchy.least_weight, hierarchy.most_weight)));
+}
+
 void ControlGroups::enter(const std::string& id, pid_t process, double weight) {
   const std::lock_guard lock(mutex_);
   left_over_.erase(id);
   for (const auto& hierarchy : hierarchies_) {
-    if (::mkdir(hierarchy.folder.c_str(), 0755) == 0 && hierarchy.weight_file == "cpu.weight")
-      tell(hierarchy.folder + "/cgroup.subtree_control", "+cpu");
+    if (::mkdir(hierarchy.folder.c_str(), 0755) == 0) prepare(hierarchy);
     const auto group = hierarchy.folder + "/" + id;
     ::mkdir(group.c_str(), 0755);
-    if (!hierarchy.weight_file.empty()) {
-      const auto share = std::llround(static_cast<double>(hierarchy.weight_of_one) * weight);
-      tell(group + "/" + hierarchy.weight_file,
-           std::to_string(std::clamp<long long>(share, hierarchy.least_weight, hierarchy.most_weight)));
-    }
+    if (!hierarchy.weight_file.empty()) tell_weight(hierarchy, group, weight);
     tell(group + "/cgroup.procs", std::to_string(process));
   }
 }

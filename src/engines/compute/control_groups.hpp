@@ -44,6 +44,8 @@ class ControlGroups {
     std::int64_t most_weight;
   };
   std::string try_limits();
+  void prepare(const Hierarchy& hierarchy);
+  static void tell_weight(const Hierarchy& hierarchy, const std::string& group, double processors);
   void remove(const std::string& id);  // mutex_ held
 
   std::mutex mutex_;  // the last one out removes the common folder: not while another comes in
