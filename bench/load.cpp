@@ -65,13 +65,9 @@ in_addr address_of(const std::string& text) {
 
 Options read_options(int count, char** arguments) {
   Options options;
-  std::map<std::string_view, std::string*> texts{{"--get", &options.get},
-                                                 {"--body", &options.body},
-                                                 {"--key", &options.key},
-                                                 {"--secret", &options.secret},
-                                                 {"--region", &options.region},
-                                                 {"--address", &options.address},
-                                                 {"--from", &options.from}};
+  std::map<std::string_view, std::string*> texts{
+      {"--get", &options.get},       {"--body", &options.body},       {"--key", &options.key},  {"--secret", &options.secret},
+      {"--region", &options.region}, {"--address", &options.address}, {"--from", &options.from}};
   for (int i = 1; i < count; ++i) {
     const std::string_view name = arguments[i];
     if (name == "--no-keep-alive") {

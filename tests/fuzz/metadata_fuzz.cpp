@@ -28,6 +28,9 @@ struct Fixture {
       instance.interface_ids = {"eni-1"};
       instance.public_key = "ssh-rsa A";
       instance.metadata_tags = true;
+      instance.vpc_id = "vpc-1";
+      instance.instance_stores.resize(1);
+      instance.instance_stores[0].virtual_name = "ephemeral0", instance.instance_stores[0].device = "/dev/sdb";
       t.put(instance);
       state::NetworkInterface interface;
       interface.account = "1";
@@ -63,7 +66,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, size_t size) {
   request.peer_address = "10.0.0.1";
   request.headers.emplace_back("x-aws-ec2-metadata-token", take_line(rest));
   request.headers.emplace_back("x-aws-ec2-metadata-token-ttl-seconds", take_line(rest));
+  if (!rest.empty()) request.headers.emplace_back("x-forwarded-for", take_line(rest));
   const auto response = fixture.service.answer(request, "vpc-1");
+  // A token without a limit to its hops would be one for everybody behind the guest.
+  if (response.status == 200 && request.method == "PUT" && response.hop_limit != 1) std::abort();
   switch (response.status) {
     case 200:
     case 400:

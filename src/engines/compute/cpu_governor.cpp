@@ -45,10 +45,12 @@ void CpuGovernor::resume(const std::string& id, pid_t process, const std::string
 }
 
 void CpuGovernor::take(const std::string& id, Machine machine) {
-  const std::lock_guard lock(mutex_);
-  auto& kept = machines_[id] = std::move(machine);
-  kept.limit = -1;
-  set(id, kept, kept.budget.limit());
+  const double limit = machine.limit = machine.budget.limit();
+  {
+    const std::lock_guard lock(mutex_);
+    machines_[id] = std::move(machine);
+  }
+  limiter_(id, limit);
 }
 
 void CpuGovernor::change(const std::string& id, const CpuPlan& plan) {
@@ -64,31 +66,28 @@ void CpuGovernor::end(const std::string& id) {
   machines_.erase(id);
 }
 
-void CpuGovernor::set(const std::string& id, Machine& machine, double limit) {
-  if (machine.limit == limit) return;
-  machine.limit = limit;
-  limiter_(id, limit);
-}
-
 void CpuGovernor::tick(Moment now) {
   bool saving = false;
+  std::vector<std::pair<std::string, double>> changed;
   {
     const std::lock_guard lock(mutex_);
     for (auto& [id, machine] : machines_) {
       const auto used = meter_(machine.process);
-      if (!used) continue;
       const double elapsed = std::chrono::duration<double>(now - machine.looked).count();
-      if (elapsed <= 0) continue;
+      if (!used || elapsed <= 0) continue;
       const double limit = machine.budget.spend(elapsed, std::max(0.0, *used - machine.used));
       machine.used = *used;
       machine.looked = now;
-      set(id, machine, limit);
+      if (machine.limit == limit) continue;
+      machine.limit = limit;
+      changed.emplace_back(id, limit);
     }
     if (now - saved_ >= saving_period) {
       saving = saved_ != Moment{};
       saved_ = now;
     }
   }
+  for (const auto& [id, limit] : changed) limiter_(id, limit);
   if (saving) save();
 }
 
@@ -102,7 +101,7 @@ void CpuGovernor::save() {
 }
 
 // Without it a restart would begin with a full budget: no more than that.
-void CpuGovernor::keep(const Machine& machine) const {
+void CpuGovernor::keep(const Machine& machine) {
   if (!path_exists(machine.file.substr(0, machine.file.rfind('/')))) return;  // forgotten meanwhile
   [[maybe_unused]] const auto kept = write_file(machine.file, machine.budget.to_text());
 }

@@ -48,8 +48,7 @@ class CpuGovernor {
     Moment looked{};
   };
   void take(const std::string& id, Machine machine);
-  void set(const std::string& id, Machine& machine, double limit);
-  void keep(const Machine& machine) const;
+  static void keep(const Machine& machine);
 
   const Limiter limiter_;
   const Meter meter_;
