@@ -133,10 +133,11 @@ class ServiceTypes:
             return f"std::map<std::string, {self.value_type(shape['value'])}>"
         return SCALARS[kind]
 
-    def member_type(self, owner, ref):
+    def member_type(self, owner, name, ref):
         kind = self.model.type_of(ref)
         if kind in ("list", "map"):
-            return self.value_type(ref)
+            wanted = (owner, name) in self.model.optional_lists
+            return f"std::optional<{self.value_type(ref)}>" if wanted else self.value_type(ref)
         holder = "Box" if (owner, ref["shape"]) in self.boxed else "std::optional"
         return f"{holder}<{self.value_type(ref)}>"
 
@@ -172,8 +173,9 @@ class ServiceTypes:
         lines = [f"struct {self.name(shape)} {{"]
         for name, ref in self.model.members_in_order(shape):
             default = self.model.defaults.get(f"{shape}.{name}", self.model.defaults.get(name))
-            initial = f" = {str(default).lower()}" if default is not None and shape in self.writers else ""
-            lines.append(f"  {self.member_type(shape, ref)} {snake_case(name)}{initial};")
+            text = f'"{str(default).lower()}"' if self.model.type_of(ref) == "string" else str(default).lower()
+            initial = f" = {text}" if default is not None and shape in self.writers else ""
+            lines.append(f"  {self.member_type(shape, name, ref)} {snake_case(name)}{initial};")
         return "\n".join(lines) + "\n};\n"
 
     def signatures(self, family, shapes):
@@ -296,6 +298,8 @@ class ServiceTypes:
     def write_member(self, owner, name, ref):
         kind, tag, source = self.model.type_of(ref), self.model.element_name(name, ref), "in." + snake_case(name)
         if kind in ("list", "map"):
+            if (owner, name) in self.model.optional_lists:
+                return [f"  if ({source}) {{"] + self.write_value(tag, "*" + source, ref, "    ", 0) + ["  }"]
             lines = self.write_value(tag, source, ref, "  ", 0)
             # An empty list is an empty element, which clients rely on; the overlay names the exceptions.
             if (owner, name) in self.model.omit_empty:

@@ -43,7 +43,7 @@ class Model:
         self.operations = content["operations"]
         self.shapes = content["shapes"]
         self.ec2 = self.metadata["protocol"] == "ec2"
-        self.omit_empty, self.present = set(), set()
+        self.omit_empty, self.present, self.optional_lists = set(), set(), set()
         self.aliases = {}
         self.order = {}
         self.defaults = {}
@@ -62,7 +62,7 @@ class Model:
             shape, _, member = path.partition(".")
             self._member(shape, member)
             self.shapes[shape]["required"].remove(member)
-        for key, paths in (("omit_empty", self.omit_empty), ("present", self.present)):
+        for key, paths in (("omit_empty", self.omit_empty), ("present", self.present), ("optional_lists", self.optional_lists)):
             for path in overlay.get(key, []):
                 shape, _, member = path.partition(".")
                 self._member(shape, member)

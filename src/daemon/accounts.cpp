@@ -61,6 +61,7 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<Subnet>(transaction, account);
   erase_all<NetworkInterface>(transaction, account);
   erase_all<Image>(transaction, account);
+  erase_all<ImageDefaults>(transaction, account);
   erase_all<Snapshot>(transaction, account);
   erase_all<Volume>(transaction, account);
   erase_all<Instance>(transaction, account);

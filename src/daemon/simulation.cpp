@@ -34,7 +34,8 @@ void register_simulated_images(state::Transaction& transaction) {
     image.id = make_id(transaction.random(), "ami");
     image.name = row.name;
     image.description = "simulated: nothing boots";
-    image.location = std::string(image_owner) + "/" + image.name;
+    image.owner_alias = "amazon";
+    image.location = "amazon/" + image.name;
     image.architecture = row.architecture;
     image.root_device_name = row.device;
     image.is_public = true;

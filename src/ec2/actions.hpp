@@ -14,6 +14,8 @@ std::vector<service::Action> instance_actions();
 std::vector<service::Action> network_actions();
 std::vector<service::Action> volume_actions();
 std::vector<service::Action> tag_actions();
+std::vector<service::Action> account_attribute_actions();
+std::vector<service::Action> id_format_actions();
 
 service::ServiceTable make_service();
 

@@ -1,27 +1,54 @@
-// What an image is to a launch, and how one comes in from a file of the operator's.
+// What an image is to other actions: who may see and launch it, and how one comes in.
+//
+//   images.cpp              DescribeImages, DeregisterImage
+//   image_registration.cpp  RegisterImage, CopyImage, the operator's import
+//   image_attributes.cpp    DescribeImageAttribute, ModifyImageAttribute, ResetImageAttribute
+//   image_lifecycle.cpp     deprecation, disabling, deregistration protection, block public access
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "service/action.hpp"
 #include "service/services.hpp"
 #include "state/store.hpp"
+#include "wire/ec2/common.hpp"
 
 namespace brume::ec2 {
 
 // May the account launch it: its own, a public one, or one that was shared with it?
 bool may_launch(const state::Image& image, const std::string& account);
 
-// Finds an image that the account may launch. Throws InvalidAMIID.Malformed, .NotFound, .Unavailable; "aki" and "ari" for kernels
-// and RAM disks have no state but available.
+// Finds an image that the account may see, in any state. Throws InvalidAMIID.Malformed, .NotFound; "aki" and "ari" for kernels and RAM
+// disks are images too.
+const state::Image& find_image(const state::World& world, const std::string& account, const std::string& id);
+// The same; it must also be the account's own, else AuthFailure.
+const state::Image& find_own_image(const state::World& world, const std::string& account, const std::string& id);
+// The same as find_image; it must also be ready to be launched, else InvalidAMIID.Unavailable.
 const state::Image& find_launchable(const state::World& world, const std::string& account, const std::string& id);
 
 // The same for an AKI or ARI of this type ("kernel", "ramdisk") that a machine is to be booted with; an empty id is none.
 void find_boot_image(const state::World& world, const std::string& account, const std::string& id, std::string_view type);
 
+// The device that the machine boots from; nullptr: the image has none on EBS.
+const state::BlockDevice* root_device(const state::Image& image);
+
 // Throws for a type that there is not, and for iops and throughput that it does not have.
 void check_volume_type(const state::BlockDevice& device);
+
+// 3 to 128 of EC2's characters, and no other image of the account's has it: InvalidAMIName.Malformed, .Duplicate.
+void check_image_name(const state::World& world, const std::string& account, const std::string& name);
+// At most 255 characters of ASCII: InvalidParameterValue.
+void check_image_description(const std::string& description);
+// "v2.0" or nothing: InvalidParameterValue.
+void check_imds_support(const std::string& value);
+
+// OperationNotPermitted when the account has blocked public sharing of its images.
+void check_public_sharing(const state::World& world, const std::string& account);
+
+// As answers show them.
+std::vector<wire::ec2::BlockDeviceMapping> show_block_devices(const state::Image& image);
 
 // An image that the operator brings in; the file is read by control after the transaction.
 struct ImageImport {
@@ -39,5 +66,9 @@ struct ImageImport {
 };
 // Returns the machine image's id. Throws InvalidAMIName.Duplicate, InvalidAMIName.Malformed.
 std::string import_image(state::Transaction& transaction, const ImageImport& import);
+
+std::vector<service::Action> image_registration_actions();
+std::vector<service::Action> image_attribute_actions();
+std::vector<service::Action> image_lifecycle_actions();
 
 }  // namespace brume::ec2

@@ -86,41 +86,6 @@ wire::ec2::DescribeAvailabilityZonesResponse describe_zones(const state::World& 
   return response;
 }
 
-wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const state::World& world, const Context& context,
-                                                                         const wire::ec2::DescribeAccountAttributesRequest& request) {
-  std::string default_vpc = "none";
-  world.each_of<state::Vpc>(context.account(), [&](const state::Vpc& vpc) {
-    if (vpc.is_default) default_vpc = vpc.id;
-  });
-  const auto limit = context.services.settings.instance_limit;
-  struct Attribute {
-    std::string_view name;
-    std::string value;
-  };
-  const std::vector<Attribute> attributes = {
-      {"supported-platforms", "VPC"},
-      {"default-vpc", default_vpc},
-      {"max-instances", std::to_string(limit > 0 ? limit : 1'000'000)},
-      {"vpc-max-security-groups-per-interface", "5"},
-      {"max-elastic-ips", "0"},
-      {"vpc-max-elastic-ips", "0"},
-  };
-  wire::ec2::DescribeAccountAttributesResponse response;
-  const auto add = [&](const Attribute& attribute) {
-    auto& item = response.account_attributes.emplace_back();
-    item.attribute_name = std::string(attribute.name);
-    item.attribute_values.emplace_back().attribute_value = attribute.value;
-  };
-  for (const auto& name : request.attribute_names)
-    if (std::none_of(attributes.begin(), attributes.end(), [&](const auto& attribute) { return attribute.name == name; }))
-      throw wire::invalid_parameter_value("Value (" + name + ") for parameter attributeName is invalid. Invalid attribute.");
-  for (const auto& attribute : attributes) {
-    const auto& asked = request.attribute_names;
-    if (asked.empty() || std::find(asked.begin(), asked.end(), attribute.name) != asked.end()) add(attribute);
-  }
-  return response;
-}
-
 }  // namespace
 
 std::vector<service::Action> region_actions() {
@@ -128,7 +93,6 @@ std::vector<service::Action> region_actions() {
   return {
       service::read_action<DescribeRegionsRequest>("DescribeRegions", describe_regions),
       service::read_action<DescribeAvailabilityZonesRequest>("DescribeAvailabilityZones", describe_zones),
-      service::read_action<DescribeAccountAttributesRequest>("DescribeAccountAttributes", describe_account_attributes),
   };
 }
 

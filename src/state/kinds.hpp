@@ -35,6 +35,7 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::dependents: return visit(std::type_identity<Dependents>{});
     case Kind::setting: return visit(std::type_identity<Setting>{});
     case Kind::volume_modification: return visit(std::type_identity<VolumeModification>{});
+    case Kind::image_defaults: return visit(std::type_identity<ImageDefaults>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

@@ -26,7 +26,7 @@ def test_starter_images(ec2, ami):
     assert image["RootDeviceType"] == "ebs" and image["RootDeviceName"] == "/dev/sda1" and image["VirtualizationType"] == "hvm"
     (mapping,) = image["BlockDeviceMappings"]
     assert mapping["DeviceName"] == "/dev/sda1" and mapping["Ebs"]["VolumeSize"] == 1 and mapping["Ebs"]["SnapshotId"].startswith("snap-")
-    assert image["OwnerId"] != "123456789012" and image["ImageLocation"] == image["OwnerId"] + "/tiny"
+    assert image["OwnerId"] != "123456789012" and image["ImageLocation"] == "amazon/tiny" and image["ImageOwnerAlias"] == "amazon"
     assert names(ec2) == ["classic-linux-i386", "debian-12-amd64", "fedora-40-x86_64", "tiny", "ubuntu-24.04-amd64"]
 
 
@@ -48,6 +48,10 @@ def test_owners_and_users(ec2, ami, query):
     assert len(names(ec2, Owners=["self", owner])) == 5
     assert len(names(ec2, ExecutableUsers=["all"])) == 5 and names(ec2, ExecutableUsers=["self"]) == []
     assert len(query("DescribeImages", parameters={"Owner.1": owner}).texts(".//imageId")) == 5
+    # The guide's name of the parameter, and its example's value (INS-015).
+    assert len(query("DescribeImages", parameters={"User.1": "amazon"}).texts(".//imageId")) == 5
+    assert len(names(ec2, Owners=["amazon"])) == 5 and names(ec2, Owners=["aws-marketplace"]) == []
+    assert len(names(ec2, **by("owner-alias", "amazon"))) == 5
 
 
 def test_ids_that_are_not_there(ec2, ami, refused):

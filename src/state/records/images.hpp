@@ -46,7 +46,7 @@ struct Image {
   std::string description;
   std::string location;  // "account/name"
   std::string architecture = "x86_64";
-  std::string state = "available";  // "pending", "available", "failed", "deregistered"
+  std::string state = "available";  // "pending", "available", "failed", "disabled", "deregistered"
   std::string state_reason;
   bool is_public = false;
   std::vector<std::string> launch_accounts;  // accounts that may launch it besides the owner
@@ -61,8 +61,18 @@ struct Image {
   bool ena_support = false;
   std::string sriov_net_support;
   Time created{};
-  std::string reboot_instance;  // CreateImage: the instance that control shuts down for the snapshots and starts again; empty: none
-  std::string import_source;    // path of the file that an import still has to read; empty when done
+  std::string owner_alias;                 // "amazon": brought in by the operator for everybody; users cannot have one (INS-064)
+  std::vector<std::string> product_codes;  // at most one; once set it stays (INS-069)
+  std::string imds_support;                // "v2.0": its instances ask for tokens unless the launch says otherwise
+  std::string deregistration_protection = "disabled";  // "enabled-with-cooldown", "enabled-without-cooldown"
+  Time protected_until{};                              // the cooldown after the protection was switched off
+  Time deprecated{};                                   // from then on others do not see it in lists; zero: never
+  Time last_launched{};
+  std::string source_image_id;  // CopyImage
+  std::string source_region;
+  std::string source_instance_id;  // CreateImage
+  std::string reboot_instance;     // CreateImage: the instance that control shuts down for the snapshots and starts again; empty: none
+  std::string import_source;       // path of the file that an import still has to read; empty when done
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -88,8 +98,31 @@ struct Image {
     v("enaSupport", ena_support);
     v("sriovNetSupport", sriov_net_support);
     v("created", created);
+    v("ownerAlias", owner_alias);
+    v("productCodes", product_codes);
+    v("imdsSupport", imds_support);
+    v("deregistrationProtection", deregistration_protection);
+    v("protectedUntil", protected_until);
+    v("deprecated", deprecated);
+    v("lastLaunched", last_launched);
+    v("sourceImageId", source_image_id);
+    v("sourceRegion", source_region);
+    v("sourceInstanceId", source_instance_id);
     v("rebootInstance", reboot_instance);
     v("importSource", import_source);
+  }
+};
+
+// What an account has chosen for its images; none: EC2's defaults.
+struct ImageDefaults {
+  static constexpr Kind kind = Kind::image_defaults;
+  std::string account;
+  bool blocks_public_sharing = false;
+  std::string key() const { return owned_key(account, "images"); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("blocksPublicSharing", blocks_public_sharing);
   }
 };
 

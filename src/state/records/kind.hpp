@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
   dependents,
   setting,
   volume_modification,
+  image_defaults,
   count
 };
 
