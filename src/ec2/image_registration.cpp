@@ -49,7 +49,10 @@ BlockDevice read_mapping(const state::World& world, const std::string& account, 
   device.throughput = mapping.ebs->throughput.value_or(0);
   device.delete_on_termination = mapping.ebs->delete_on_termination.value_or(true);
   check_volume_type(device);
-  if (mapping.ebs->encrypted.value_or(false)) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
+  if (mapping.ebs->encrypted.value_or(false) || mapping.ebs->kms_key_id)
+    throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
+  if (mapping.ebs->availability_zone || mapping.ebs->availability_zone_id || mapping.ebs->outpost_arn)
+    throw wire::unsupported_operation("An image's volume has no Availability Zone and no Outpost.");
   if (!device.snapshot_id.empty())
     check_mapping_snapshot(world, account, device);
   else if (device.size_gib <= 0)

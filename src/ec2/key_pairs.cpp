@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "base/key_material.hpp"
 #include "base/text.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
-#include "ec2/key_material.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 #include "wire/ec2/key_pairs.hpp"

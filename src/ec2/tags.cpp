@@ -22,6 +22,7 @@ using state::Index;
 using state::World;
 
 constexpr size_t tag_limit = 50;         // of one resource
+constexpr size_t guides_tag_limit = 10;  // in the guide's API (NET-017)
 constexpr size_t resource_limit = 1000;  // of one request
 constexpr size_t key_characters = 128;
 constexpr size_t value_characters = 256;
@@ -112,7 +113,7 @@ void refuse_doubles(std::vector<state::Tag> tags) {
 // ----- changing
 
 void put_tags(state::Transaction& transaction, std::string_view account, std::string_view resource_id, std::string_view type,
-              const std::vector<state::Tag>& tags) {
+              const std::vector<state::Tag>& tags, size_t limit = tag_limit) {
   if (tags.empty()) return;
   state::TagSet set;
   if (const auto* there = transaction.find<state::TagSet>(account, resource_id)) set = *there;
@@ -127,8 +128,7 @@ void put_tags(state::Transaction& transaction, std::string_view account, std::st
     else
       set.tags.insert(at, tag);
   }
-  if (set.tags.size() > tag_limit)
-    throw wire::ApiError(400, "TagLimitExceeded", "The maximum number of Tags for a resource has been reached.");
+  if (set.tags.size() > limit) throw wire::ApiError(400, "TagLimitExceeded", "The maximum number of Tags for a resource has been reached.");
   transaction.put(std::move(set));
 }
 
@@ -169,7 +169,8 @@ wire::ec2::CreateTagsResponse create_tags(state::Transaction& transaction, const
   }
   refuse_doubles(tags);
   check_resources(transaction.world(), context.account(), request.resources, false);
-  for (const auto& id : request.resources) put_tags(transaction, context.account(), id, resource_type_of(id), tags);
+  const auto limit = context.is_2011() ? guides_tag_limit : tag_limit;
+  for (const auto& id : request.resources) put_tags(transaction, context.account(), id, resource_type_of(id), tags, limit);
   return {};
 }
 

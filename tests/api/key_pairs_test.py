@@ -1,7 +1,10 @@
 """Key pairs as boto3, boto 2 and ssh-keygen see them (INS-019 to INS-025)."""
 import base64
 import datetime
+import itertools
 import os
+import pathlib
+import re
 import subprocess
 
 import pytest
@@ -66,6 +69,45 @@ def test_private_key_is_shown_once(ec2):
     ec2.create_key_pair(KeyName="web")
     (pair,) = ec2.describe_key_pairs()["KeyPairs"]
     assert "KeyMaterial" not in pair and "PublicKey" not in pair
+
+
+def test_nothing_of_a_private_key_is_kept(daemon, ec2):
+    """Neither in the state nor in the log, whatever the kind; its public half is where it is looked for."""
+    made = {kind: ec2.create_key_pair(KeyName="-".join(kind), KeyType=kind[0], KeyFormat=kind[1])["KeyMaterial"]
+            for kind in itertools.product(("rsa", "ed25519"), ("pem", "ppk"))}
+    home = pathlib.Path(daemon.home)
+    kept = b"".join(path.read_bytes() for path in [*home.rglob("*"), home.parent / "log"] if path.is_file())
+    for pair in ec2.describe_key_pairs(IncludePublicKey=True)["KeyPairs"]:
+        assert pair["PublicKey"].split()[1].encode() in kept
+    for kind, material in made.items():
+        private = material[material.index("Private-Lines"):] if kind[1] == "ppk" else material
+        lines = [line for line in private.splitlines() if re.fullmatch("[A-Za-z0-9+/]{40,}=*", line)]
+        assert lines or kind == ("ed25519", "ppk")
+        # Also not as bytes, and not moved within the base64.
+        secrets = [line.encode() for line in lines]
+        if kind != ("ed25519", "pem"):  # whose first lines are the public half once more
+            body = base64.b64decode("".join(re.findall("^[A-Za-z0-9+/]{2,}=*$", private, re.MULTILINE)))
+            secrets += [body[8:], body[-24:]]
+        for secret in secrets[-3:]:
+            assert secret not in kept, kind
+
+
+def test_the_command_that_names_a_local_key(daemon, ec2, tmp_path, ssh_keygen):
+    def fingerprints(content):
+        ssh_keygen.write("local", content)
+        return dict(line.split("\t") for line in daemon.brume("key", "fingerprint", str(tmp_path / "local")).splitlines())
+
+    for number, kind in enumerate(itertools.product(("rsa", "ed25519"), ("pem", "ppk"))):
+        pair = ec2.create_key_pair(KeyName=f"k{number}", KeyType=kind[0], KeyFormat=kind[1])
+        shown = fingerprints(pair["KeyMaterial"])
+        assert shown["made"] == pair["KeyFingerprint"], kind
+        (public,) = [one["PublicKey"] for one in ec2.describe_key_pairs(KeyNames=[f"k{number}"], IncludePublicKey=True)["KeyPairs"]]
+        imported = ec2.import_key_pair(KeyName=f"again{number}", PublicKeyMaterial=public.encode())
+        assert shown["imported"] == imported["KeyFingerprint"], kind
+        assert fingerprints(public) == {"imported": imported["KeyFingerprint"]}
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        fingerprints("nonsense")
+    assert "nonsense" not in refused.value.stderr and "not in valid" in refused.value.stderr
 
 
 def test_names(ec2, refused):

@@ -147,6 +147,11 @@ class World:
         return self.get("imageId", "RegisterImage", Name=self.name("image"), RootDeviceName="/dev/sda1", Architecture="x86_64",
                         VirtualizationType="hvm", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": self.snapshot}}])
 
+    def shared_image(self):
+        image = self.new_image()
+        self.call("ModifyImageAttribute", ImageId=image, LaunchPermission={"Add": [{"UserId": "999988887777"}]})
+        return image
+
     def new_rule(self, way="Ingress", group=None):
         """A rule of a group: how it is named, and how it is written."""
         group = group or self.new_group()
@@ -196,6 +201,27 @@ SCENARIOS = {
     "RegisterImage": lambda w: {"Name": w.name("image"), "RootDeviceName": "/dev/sda1", "Architecture": "x86_64", "VirtualizationType": "hvm",
                                 "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": w.snapshot}}]},
     "DeregisterImage": lambda w: {"ImageId": w.new_image()},
+    "DescribeImageAttribute": [lambda w: {"ImageId": w.new_image(), "Attribute": "description"},
+                               lambda w: {"ImageId": w.shared_image(), "Attribute": "launchPermission"}],
+    "ModifyImageAttribute": [lambda w: {"ImageId": w.new_image(), "LaunchPermission": {"Add": [{"UserId": "999988887777"}, {"Group": "all"}]}},
+                             lambda w: {"ImageId": w.new_image(), "Description": {"Value": "another <&> one"}}],
+    "ResetImageAttribute": lambda w: {"ImageId": w.shared_image(), "Attribute": "launchPermission"},
+    "EnableImage": lambda w: {"ImageId": w.new_image()},
+    "DisableImage": lambda w: {"ImageId": w.new_image()},
+    "EnableImageDeprecation": lambda w: {"ImageId": w.new_image(), "DeprecateAt": "2030-01-01T00:00:00Z"},
+    "DisableImageDeprecation": lambda w: {"ImageId": w.new_image()},
+    "EnableImageDeregistrationProtection": lambda w: {"ImageId": w.new_image(), "WithCooldown": True},
+    "DisableImageDeregistrationProtection": lambda w: {"ImageId": w.new_image()},
+    "EnableImageBlockPublicAccess": lambda w: {"ImageBlockPublicAccessState": "block-new-sharing"},
+    "DisableImageBlockPublicAccess": lambda w: {},
+    "GetImageBlockPublicAccessState": lambda w: {},
+    # id_formats
+    "DescribeIdFormat": [lambda w: {}, lambda w: {"Resource": "instance"}],
+    "DescribeIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w.account}:root"},
+    "DescribeAggregateIdFormat": lambda w: {},
+    "DescribePrincipalIdFormat": [lambda w: {}, lambda w: {"Resources": ["vpc"], "MaxResults": 5}],
+    "ModifyIdFormat": lambda w: {"Resource": "instance", "UseLongIds": True},
+    "ModifyIdentityIdFormat": lambda w: {"Resource": "instance", "UseLongIds": True, "PrincipalArn": "all"},
     # instances
     "RunInstances": [
         lambda w: {"ImageId": w.image, "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 2, "KeyName": w.key_name, "SubnetId": w.subnet,

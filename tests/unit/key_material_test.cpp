@@ -1,5 +1,5 @@
 // Keys as other programs see them: every format and fingerprint is checked with ssh-keygen, puttygen and openssl.
-#include "ec2/key_material.hpp"
+#include "base/key_material.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "base/process.hpp"
 #include "base/text.hpp"
 
-namespace brume::ec2 {
+namespace brume {
 namespace {
 
 class KeyMaterial : public testing::Test {
@@ -142,6 +142,59 @@ TEST_F(KeyMaterial, RefusesOtherKeysAndNonsense) {
   EXPECT_NE(parse_public_key(*read_file(folder_ + "/k")).error().message.find("private key"), std::string::npos);
 }
 
+// ----- files of the user's own (INS-110)
+
+TEST_F(KeyMaterial, ALocalFileTellsBothFingerprintsOfAnRsaPair) {
+  const auto key = make_key(KeyType::rsa, PrivateFormat::pem, "web");
+  const auto imported = parse_public_key(key.public_key.line)->fingerprint;
+  file("k.pem", key.private_key.view());
+  shell("openssl pkcs8 -topk8 -nocrypt -in k.pem -out k.pkcs8; cp k.pem k.openssh; ssh-keygen -p -f k.openssh -N '' -P '' >/dev/null");
+  shell("puttygen k.pem -O private -o k.ppk; puttygen k.pem -O private -o k.ppk2 --ppk-param version=2");
+  EXPECT_TRUE(read_file(folder_ + "/k.openssh")->starts_with("-----BEGIN OPENSSH"));
+  for (const char* name : {"k.pem", "k.pkcs8", "k.openssh", "k.ppk", "k.ppk2"}) {
+    const auto local = parse_local_key(*read_file(folder_ + "/" + name));
+    ASSERT_TRUE(local) << name << ": " << local.error().message;
+    EXPECT_EQ(local->made_fingerprint, key.public_key.fingerprint) << name;
+    EXPECT_EQ(local->public_key.fingerprint, imported) << name;
+  }
+  const auto half = parse_local_key(key.public_key.line);
+  ASSERT_TRUE(half);
+  EXPECT_EQ(half->public_key.fingerprint, imported);
+  EXPECT_EQ(half->made_fingerprint, "");
+}
+
+TEST_F(KeyMaterial, ALocalFileTellsTheOneFingerprintOfAnEd25519Pair) {
+  for (const auto format : {PrivateFormat::pem, PrivateFormat::ppk2, PrivateFormat::ppk3}) {
+    const auto key = make_key(KeyType::ed25519, format, "web");
+    const auto local = parse_local_key(key.private_key.view());
+    ASSERT_TRUE(local) << local.error().message;
+    EXPECT_EQ(local->made_fingerprint, key.public_key.fingerprint);
+    EXPECT_EQ(local->public_key.fingerprint, key.public_key.fingerprint);
+  }
+}
+
+TEST_F(KeyMaterial, LocalFilesThatCannotBeRead) {
+  const auto key = make_key(KeyType::rsa, PrivateFormat::pem, "web");
+  file("k.pem", key.private_key.view());
+  shell(
+      "cp k.pem k.openssh; ssh-keygen -p -f k.openssh -N secret -P '' >/dev/null; openssl rsa -aes128 -passout pass:secret -in k.pem -out "
+      "k.enc");
+  shell(
+      "openssl pkcs8 -topk8 -passout pass:secret -in k.pem -out k.enc8; echo secret > pass; puttygen k.pem -O private -o k.ppk "
+      "--new-passphrase pass");
+  for (const char* name : {"k.openssh", "k.enc", "k.enc8", "k.ppk"}) {
+    const auto local = parse_local_key(*read_file(folder_ + "/" + name));
+    ASSERT_FALSE(local) << name;
+    EXPECT_NE(local.error().message.find("passphrase"), std::string::npos) << name << ": " << local.error().message;
+  }
+  const std::string whole(key.private_key.view());
+  for (size_t length : {size_t{0}, size_t{10}, size_t{40}, whole.size() / 2, whole.size() - 40})
+    EXPECT_FALSE(parse_local_key(whole.substr(0, length))) << length;
+  EXPECT_FALSE(parse_local_key("PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nPublic-Lines: 9999999\nAAAA\n"));
+  EXPECT_FALSE(parse_local_key("PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nPublic-Lines: -1\nAAAA\n"));
+  EXPECT_FALSE(parse_local_key("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n"));
+}
+
 TEST_F(KeyMaterial, SecretTextGrowsWithoutLosingAnything) {
   SecretText secret;
   std::string expected;
@@ -157,4 +210,4 @@ TEST_F(KeyMaterial, SecretTextGrowsWithoutLosingAnything) {
 }
 
 }  // namespace
-}  // namespace brume::ec2
+}  // namespace brume

@@ -77,6 +77,17 @@ TEST_F(Tags, FiftyAndNotOneMore) {
   EXPECT_EQ(listed().size(), 50u);
 }
 
+TEST_F(Tags, TenInTheGuidesApi) {
+  version_ = 20111201;
+  std::string many;
+  for (int i = 1; i <= 10; ++i) many += fmt::format("&Tag.{0}.Key=k{0}&Tag.{0}.Value=v", i);
+  EXPECT_EQ(tag(many.substr(1)), "");
+  EXPECT_EQ(tag("Tag.1.Key=another&Tag.1.Value=v"), "TagLimitExceeded");
+  EXPECT_EQ(tag("Tag.1.Key=k7&Tag.1.Value=changed"), "");
+  version_ = 20161115;
+  EXPECT_EQ(tag("Tag.1.Key=another&Tag.1.Value=v"), "");
+}
+
 TEST_F(Tags, AllOrNothing) {
   EXPECT_EQ(code("CreateTags", fmt::format("ResourceId.1={}&ResourceId.2=i-00000009&Tag.1.Key=a&Tag.1.Value=b", volume)),
             "InvalidInstanceID.NotFound");

@@ -53,6 +53,15 @@ void add_image_commands(CLI::App& app, const Options& options, int& code) {
   list->callback([&options, json, &code] { code = image_list(options, *json); });
 }
 
+void add_key_commands(CLI::App& app, int& code) {
+  auto* key = app.add_subcommand("key", "SSH keys in files of your own");
+  key->require_subcommand(1);
+  const auto file = std::make_shared<std::string>();
+  auto* fingerprint = key->add_subcommand("fingerprint", "The fingerprint that the key's pair has in DescribeKeyPairs");
+  fingerprint->add_option("file", *file, "A private or public key")->required()->check(CLI::ExistingFile);
+  fingerprint->callback([file, &code] { code = key_fingerprint(*file); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -97,6 +106,7 @@ int main(int argc, char** argv) {
   });
   add_account_commands(app, options, code);
   add_image_commands(app, options, code);
+  add_key_commands(app, code);
   CLI11_PARSE(app, argc, argv);
   return code;
 }

@@ -1,4 +1,4 @@
-// SSH keys as EC2 makes, takes and names them. The only file of the EC2 actions that knows OpenSSL.
+// SSH keys as EC2 makes, takes and names them. For the actions of key pairs, and for "brume key fingerprint" (INS-110).
 //
 // Fingerprints follow the service, not the guide's sentence on RFC 4716 (INS-022). To compare one with a file at hand:
 //   made here, RSA:  openssl pkcs8 -in KEY.pem -nocrypt -topk8 -outform DER | openssl sha1 -c
@@ -11,7 +11,7 @@
 
 #include "base/result.hpp"
 
-namespace brume::ec2 {
+namespace brume {
 
 enum class KeyType { rsa, ed25519 };
 // pem: PKCS#1 for RSA, OpenSSH's own format for ED25519. ppk2: PuTTY's format that every PuTTY reads; ppk3: since PuTTY 0.75.
@@ -57,4 +57,12 @@ NewKey make_key(KeyType type, PrivateFormat format, std::string_view comment);
 // `invalid`: the sentence says what is wrong with it.
 Result<PublicKey> parse_public_key(std::string_view material);
 
-}  // namespace brume::ec2
+// A key in a file of the user's: public as above, or private as PEM, in OpenSSH's own format or PuTTY's, not under a passphrase.
+struct LocalKey {
+  PublicKey public_key;          // its fingerprint is that of the pair, had it been imported
+  std::string made_fingerprint;  // of the pair, had EC2 made it; empty: the file holds no private key
+};
+// `invalid`: the sentence says what is wrong with it, and nothing of what is in it.
+Result<LocalKey> parse_local_key(std::string_view content);
+
+}  // namespace brume
