@@ -288,6 +288,8 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
   const auto now = progress(instance.id);
   if (now.rebooting || (!now.ended && now.machine_runs && instance.reboots_asked > instance.reboots_done)) return reboot(instance, now);
   if (now.machine_runs) {
+    // Since its start the operator may have said something else of the host's processors.
+    if (settings_.cpu_plan) engines_.hypervisor.change_cpu(instance.id, settings_.cpu_plan(instance));
     auto state = engines_.hypervisor.state(instance.id);
     if (!state || *state != compute::MachineState::paused) return;
     // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.

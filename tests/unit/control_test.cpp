@@ -27,6 +27,7 @@ class FakeHypervisor final : public compute::Hypervisor {
     ++starts;
     started.notify_all();
     last_spec_disks = spec.disks.size();
+    plans[spec.id] = spec.cpu;
     return {};
   }
   Result<void> press_power_button(const std::string& id) override {
@@ -44,6 +45,11 @@ class FakeHypervisor final : public compute::Hypervisor {
   }
   Result<compute::MachineState> state(const std::string&) override { return compute::MachineState::running; }
   Result<void> resume(const std::string&) override { return {}; }
+  void change_cpu(const std::string& id, const compute::CpuPlan& plan) override {
+    const std::lock_guard lock(mutex);
+    plans[id] = plan;
+    started.notify_all();
+  }
   Result<void> attach_disk(const std::string&, const compute::Disk&) override { return {}; }
   Result<void> detach_disk(const std::string&, const std::string&, bool, milliseconds) override { return {}; }
   Result<void> attach_nic(const std::string&, compute::Nic) override { return {}; }
@@ -63,6 +69,7 @@ class FakeHypervisor final : public compute::Hypervisor {
   std::mutex mutex;
   std::condition_variable started;
   std::set<std::string> running;
+  std::map<std::string, compute::CpuPlan> plans;
   std::string start_failure;
   std::atomic<bool> deaf{false};
   std::atomic<int> starts{0}, kills{0}, resets{0};
@@ -91,6 +98,11 @@ class ControlTest : public ::testing::Test {
     ControllerSettings settings;
     settings.threads = 2;
     settings.patience = {milliseconds(200), milliseconds(100), milliseconds(200), std::chrono::minutes(60)};
+    settings.cpu_plan = [limit = limit_](const state::Instance&) {
+      compute::CpuPlan plan;
+      plan.most = limit;
+      return plan;
+    };
     controller_ = std::make_unique<Controller>(*store_, Engines{hypervisor_, *block_, *network_}, clock_, settings,
                                                MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}});
     ASSERT_TRUE(controller_->start());
@@ -163,6 +175,7 @@ class ControlTest : public ::testing::Test {
   std::unique_ptr<Controller> controller_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  double limit_ = 0.5;  // of every machine, in processors
 };
 
 TEST_F(ControlTest, ALaunchRunsAndItsVolumeIsAttached) {
@@ -276,6 +289,17 @@ TEST_F(ControlTest, ARestartTakesUpWhatRunsAndBringsBackWhatDoesNot) {
   build();
   std::unique_lock lock(hypervisor_.mutex);
   EXPECT_TRUE(hypervisor_.started.wait_for(lock, seconds(10), [&] { return hypervisor_.starts == 2; }));
+}
+
+TEST_F(ControlTest, MachinesAreHeldToTheirPlanAndAfterARestartToTheNewOne) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  EXPECT_EQ(hypervisor_.plans["i-1"].most, 0.5);
+  controller_.reset();
+  limit_ = 0.25;
+  build();
+  std::unique_lock lock(hypervisor_.mutex);
+  EXPECT_TRUE(hypervisor_.started.wait_for(lock, seconds(10), [&] { return hypervisor_.plans["i-1"].most == 0.25; }));
 }
 
 TEST_F(ControlTest, AMachineOfNoInstanceIsEnded) {

@@ -210,6 +210,30 @@ TEST_F(CpuGovernorTest, SteadyMachinesAreToldTheirLimitOnce) {
   EXPECT_FALSE(path_exists(folder_ + "/cpu"));
 }
 
+TEST_F(CpuGovernorTest, AnotherPlanHoldsAtOnceAndTheSameSaysNothing) {
+  const auto governor = make();
+  auto plan = credits(true);
+  governor->begin("i-1", 7, plan, folder_ + "/cpu", now_);
+  for (int i = 0; i < 100; ++i) second(*governor, 1);
+  governor->change("i-1", plan);
+  governor->change("i-none", plan);
+  EXPECT_EQ(said_, Said{});
+  governor->change("i-1", credits(false));
+  second(*governor, 1);
+  EXPECT_EQ(said_, (Said{{"i-1", 0}, {"i-1", 0.1}})) << "it had overdrawn";
+}
+
+TEST_F(CpuGovernorTest, ASteadyMachineOfAnEarlierDaemonIsHeldByTodaysPlan) {
+  const auto governor = make();
+  governor->resume("i-1", 7, folder_ + "/cpu", now_);
+  EXPECT_EQ(said_, Said{}) << "its group still has the limit of then";
+  CpuPlan plan;
+  plan.most = 0.5;
+  governor->change("i-1", plan);
+  governor->change("i-1", plan);
+  EXPECT_EQ(said_, (Said{{"i-1", 0.5}}));
+}
+
 TEST_F(CpuGovernorTest, AProcessThatIsGoneIsLeftAlone) {
   const auto governor = make();
   governor->begin("i-1", 7, micro(), folder_ + "/cpu", now_);

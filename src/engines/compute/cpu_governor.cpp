@@ -26,39 +26,38 @@ std::optional<double> processor_seconds(pid_t process) {
 }
 
 void CpuGovernor::begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now) {
-  if (plan.kind == CpuPlan::Kind::steady) {
-    if (plan.most > 0) limiter_(id, plan.most);
-    return;
-  }
-  Machine machine{process, CpuBudget(plan), file, 0, 0, now};
+  Machine machine{process, CpuBudget(plan), file, 0, -1, now};
+  machine.limit = machine.budget.limit();
   keep(machine);
-  take(id, std::move(machine));
+  // A new group has no limit.
+  if (machine.limit > 0) limiter_(id, machine.limit);
+  const std::lock_guard lock(mutex_);
+  machines_[id] = std::move(machine);
 }
 
 void CpuGovernor::resume(const std::string& id, pid_t process, const std::string& file, Moment now) {
   const auto text = read_file(file, 4096);
   auto budget = text ? CpuBudget::from_text(*text) : std::nullopt;
-  if (!budget) return;  // of the steady kind: its group still has the limit
-  Machine machine{process, *budget, file, 0, 0, now};
-  machine.used = meter_(process).value_or(0);
-  take(id, std::move(machine));
-}
-
-void CpuGovernor::take(const std::string& id, Machine machine) {
-  const double limit = machine.limit = machine.budget.limit();
-  {
-    const std::lock_guard lock(mutex_);
-    machines_[id] = std::move(machine);
-  }
-  limiter_(id, limit);
+  Machine machine{process, budget.value_or(CpuBudget(CpuPlan{})), file, meter_(process).value_or(0), -1, now};
+  if (budget) limiter_(id, machine.limit = budget->limit());
+  const std::lock_guard lock(mutex_);
+  machines_[id] = std::move(machine);
 }
 
 void CpuGovernor::change(const std::string& id, const CpuPlan& plan) {
-  const std::lock_guard lock(mutex_);
-  const auto found = machines_.find(id);
-  if (found == machines_.end()) return;
-  found->second.budget.change(plan);
-  keep(found->second);
+  std::optional<Machine> changed;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = machines_.find(id);
+    if (found == machines_.end()) return;
+    auto& machine = found->second;
+    if (machine.budget.plan() == plan && machine.limit >= 0) return;
+    machine.budget.change(plan);
+    machine.limit = machine.budget.limit();
+    changed = machine;
+  }
+  limiter_(id, changed->limit);
+  keep(*changed);
 }
 
 void CpuGovernor::end(const std::string& id) {
@@ -72,6 +71,7 @@ void CpuGovernor::tick(Moment now) {
   {
     const std::lock_guard lock(mutex_);
     for (auto& [id, machine] : machines_) {
+      if (machine.budget.plan().kind == CpuPlan::Kind::steady) continue;
       const auto used = meter_(machine.process);
       const double elapsed = std::chrono::duration<double>(now - machine.looked).count();
       if (!used || elapsed <= 0) continue;
@@ -102,6 +102,7 @@ void CpuGovernor::save() {
 
 // Without it a restart would begin with a full budget: no more than that.
 void CpuGovernor::keep(const Machine& machine) {
+  if (machine.budget.plan().kind == CpuPlan::Kind::steady) return;
   if (!path_exists(machine.file.substr(0, machine.file.rfind('/')))) return;  // forgotten meanwhile
   [[maybe_unused]] const auto kept = write_file(machine.file, machine.budget.to_text());
 }

@@ -29,8 +29,9 @@ class CpuGovernor {
 
   // A machine has started. `file` is where its budget is kept while it runs.
   void begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now);
-  // It runs since before this daemon: goes on with what `file` says.
+  // It runs since before this daemon: goes on with what `file` says. Without one it is as its group was left, until change().
   void resume(const std::string& id, pid_t process, const std::string& file, Moment now);
+  // Nothing when the plan is the one that it has, or there is no such machine.
   void change(const std::string& id, const CpuPlan& plan);
   void end(const std::string& id);
 
@@ -44,7 +45,7 @@ class CpuGovernor {
     CpuBudget budget{CpuPlan{}};
     std::string file;
     double used = 0;   // when last looked at
-    double limit = 0;  // as last set
+    double limit = 0;  // as last set; -1: not known
     Moment looked{};
   };
   void take(const std::string& id, Machine machine);
@@ -53,7 +54,7 @@ class CpuGovernor {
   const Limiter limiter_;
   const Meter meter_;
   std::mutex mutex_;
-  std::map<std::string, Machine> machines_;  // only those that have a budget
+  std::map<std::string, Machine> machines_;
   Moment saved_{};
 };
 

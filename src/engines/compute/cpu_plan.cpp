@@ -18,6 +18,11 @@ CpuBudget::CpuBudget(const CpuPlan& plan) : plan_(plan) {
   if (plan.kind == CpuPlan::Kind::credits) launch_ = plan.at_start;
 }
 
+void CpuBudget::change(const CpuPlan& plan) {
+  if (plan.kind != plan_.kind) *this = CpuBudget(plan);
+  plan_ = plan;
+}
+
 double CpuBudget::limit() const { return clamped_ ? plan_.base : plan_.most; }
 
 double CpuBudget::spend(double elapsed, double used) {

@@ -36,8 +36,10 @@ class CpuBudget {
   double limit() const;
   bool is_clamped() const { return clamped_; }
   double left() const { return saved_ + launch_; }
-  // Another plan for a machine that runs: what it has saved stays (ModifyInstanceCreditSpecification).
-  void change(const CpuPlan& plan) { plan_ = plan; }
+  const CpuPlan& plan() const { return plan_; }
+  // Another plan for a machine that runs. Of the same kind: what it has saved stays (ModifyInstanceCreditSpecification); else it begins
+  // anew.
+  void change(const CpuPlan& plan);
 
   // As text for the machine's folder, so that a restart of the daemon gives nothing away and takes nothing.
   std::string to_text() const;
