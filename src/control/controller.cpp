@@ -1,8 +1,13 @@
 #include "control/controller.hpp"
 
+#include <set>
+
 #include "base/log.hpp"
 #include "control/images.hpp"
 #include "control/instances.hpp"
+#include "control/snapshots.hpp"
+#include "control/volume_files.hpp"
+#include "control/volumes.hpp"
 #include "control/vpcs.hpp"
 
 namespace brume::control {
@@ -18,28 +23,39 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   };
   queue_ = std::make_unique<WorkQueue>(settings_.threads, [this](const std::string& key) { work(key); });
   vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake);
-  images_ = std::make_unique<ImageReconciler>(store_, engines_, wake);
-  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, wake_after);
+  files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key);
+  volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, wake_after);
+  snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, wake_after);
+  images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
+  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *images_, wake_after);
 }
 
 Controller::~Controller() { stop(); }
 
 Result<void> Controller::start() {
   engines_.hypervisor.on_report([this](const compute::MachineReport& report) { hear(report); });
+  if (auto swept = sweep_volumes(); !swept) return swept;
+  watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
+  // The machines first: an instance that its network's recovery wakes has to be known to run.
+  if (auto done = instances_->recover(); !done) return done;
+  if (auto done = vpcs_->recover(); !done) return done;
+  volumes_->recover();
+  snapshots_->recover();
+  images_->recover();
+  return {};
+}
+
+Result<void> Controller::sweep_volumes() {
   const auto world = store_.world();
-  const auto known = [&](const std::string& id) {
-    bool found = false;
-    world->each<state::Volume>("", [&](const state::Volume& volume) { return !(found = found || volume.id == id); });
-    if (!found) world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { return !(found = found || snapshot.id == id); });
-    return found || world->find_indexed<state::Image>(state::Index::image_by_id, id) != nullptr;
-  };
-  auto swept = engines_.block.sweep(known);
+  std::set<std::string> known;
+  world->each<state::Volume>("", [&](const state::Volume& volume) { known.insert(volume.id); });
+  world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { known.insert(snapshot.id); });
+  world->each<state::Instance>("", [&](const state::Instance& instance) {
+    for (const auto& store : instance.instance_stores) known.insert(instance_store_id(instance.id, store.virtual_name));
+  });
+  auto swept = engines_.block.sweep([&](const std::string& id) { return known.count(id) != 0; });
   if (!swept) return fail(swept.error().within("cannot look through the volumes"));
   for (const auto& name : *swept) log::info("block", "removed {}, which a crash left", name);
-  watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
-  if (auto done = vpcs_->recover(); !done) return done;
-  if (auto done = instances_->recover(); !done) return done;
-  images_->recover();
   return {};
 }
 
@@ -65,9 +81,14 @@ void Controller::follow(const state::Commit& commit) {
   vpcs_->follow(commit);
   instances_->follow(commit);
   images_->follow(commit);
+  volumes_->follow(commit);
+  snapshots_->follow(commit);
 }
 
-void Controller::hear(const compute::MachineReport& report) { instances_->hear(report); }
+void Controller::hear(const compute::MachineReport& report) {
+  instances_->hear(report);
+  volumes_->hear(report);
+}
 
 void Controller::work(const std::string& key) {
   const auto slash = key.find('/');
@@ -80,7 +101,9 @@ void Controller::work(const std::string& key) {
   else if (kind == "image")
     images_->reconcile(name);
   else if (kind == "snapshot")
-    images_->reconcile_snapshot(name);
+    snapshots_->reconcile(name);
+  else if (kind == "volume")
+    volumes_->reconcile(name);
 }
 
 std::optional<compute::Hypervisor::Console> Controller::console(const std::string& instance_id, size_t limit) {

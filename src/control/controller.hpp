@@ -41,6 +41,7 @@ struct ControllerSettings {
   Patience patience;
   // What an instance's type promises it of the processors; empty: as many as it has, without a limit.
   std::function<compute::CpuPlan(const state::Instance&)> cpu_plan;
+  std::string volume_key;  // 32 bytes; seals the keys of encrypted volumes
 };
 
 // The metadata service inside a VPC's namespace, run by the layers above.
@@ -52,6 +53,9 @@ struct MetadataDoor {
 class InstanceReconciler;
 class VpcReconciler;
 class ImageReconciler;
+class VolumeFiles;
+class VolumeReconciler;
+class SnapshotReconciler;
 
 // Threads: all functions may be called from any thread.
 class Controller {
@@ -72,8 +76,11 @@ class Controller {
   std::optional<compute::Hypervisor::Console> console(const std::string& instance_id, size_t limit);
   // Percent of a running image import; nullopt when none runs.
   std::optional<int> import_progress(const std::string& image_id) const;
+  // What volumes and snapshots cost.
+  Result<std::vector<block::Holding>> storage() { return engines_.block.holdings(); }
 
  private:
+  Result<void> sweep_volumes();
   void follow(const state::Commit& commit);
   void work(const std::string& key);
   void hear(const compute::MachineReport& report);
@@ -82,6 +89,9 @@ class Controller {
   Engines engines_;
   const ControllerSettings settings_;
   std::unique_ptr<VpcReconciler> vpcs_;
+  std::unique_ptr<VolumeFiles> files_;
+  std::unique_ptr<VolumeReconciler> volumes_;
+  std::unique_ptr<SnapshotReconciler> snapshots_;
   std::unique_ptr<ImageReconciler> images_;
   std::unique_ptr<InstanceReconciler> instances_;
   std::unique_ptr<WorkQueue> queue_;

@@ -4,33 +4,34 @@
 
 namespace brume::control {
 
-ImageReconciler::ImageReconciler(state::Store& store, Engines engines, std::function<void(const std::string& key)> wake)
-    : store_(store), engines_(engines), wake_(std::move(wake)) {}
+using state::InstanceState;
+
+ImageReconciler::ImageReconciler(state::Store& store, Engines engines, SnapshotReconciler& snapshots,
+                                 std::function<void(const std::string& key)> wake)
+    : store_(store), engines_(engines), snapshots_(snapshots), wake_(std::move(wake)) {}
 
 void ImageReconciler::recover() {
   const auto world = store_.world();
   world->each<state::Image>("", [&](const state::Image& image) {
     if (image.state == "pending" || image.state == "deregistered") wake_("image/" + image.key());
   });
-  world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-    if (snapshot.state == "deleting") wake_("snapshot/" + snapshot.key());
-  });
 }
 
 void ImageReconciler::follow(const state::Commit& commit) {
-  bool volume_gone = false;
   for (const auto& change : commit.changes) {
     if (const auto* image = change.now<state::Image>(); image != nullptr && (image->state == "pending" || image->state == "deregistered"))
       wake_("image/" + change.key);
-    if (const auto* snapshot = change.now<state::Snapshot>(); snapshot != nullptr && snapshot->state == "deleting")
-      wake_("snapshot/" + change.key);
-    volume_gone |= change.kind == state::Kind::volume && !change.after;
-  }
-  // What a volume was built on may be removable now.
-  if (volume_gone)
-    commit.world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-      if (snapshot.state == "deleting") wake_("snapshot/" + snapshot.key());
+    const auto* snapshot = change.kind == state::Kind::snapshot ? static_cast<const state::Snapshot*>(change.before.get()) : nullptr;
+    const auto* instance = change.old<state::Instance>();
+    const bool settled =
+        snapshot != nullptr && (change.now<state::Snapshot>() == nullptr || change.now<state::Snapshot>()->state != "pending");
+    const bool moved =
+        instance != nullptr && (change.now<state::Instance>() == nullptr || change.now<state::Instance>()->state != instance->state);
+    if (!settled && !moved) continue;
+    commit.world->each_of<state::Image>(settled ? snapshot->account : instance->account, [&](const state::Image& image) {
+      if (image.state == "pending" && image.import_source.empty()) wake_("image/" + image.key());
     });
+  }
 }
 
 std::optional<int> ImageReconciler::progress(const std::string& image_id) const {
@@ -57,7 +58,86 @@ void ImageReconciler::reconcile(const std::string& key) {
       import_machine(*image);
     else
       import_boot_file(*image);
+  } else if (image->state == "pending") {
+    make_of_instance(*world, *image);
   }
+}
+
+void ImageReconciler::make_of_instance(const state::World& world, const state::Image& image) {
+  if (!image.reboot_instance.empty()) return ask_for_shutdown(world, image);
+  for (const auto& device : image.block_devices) {
+    if (device.snapshot_id.empty()) continue;
+    const auto* snapshot = find_snapshot(world, device.snapshot_id);
+    if (snapshot == nullptr) return end(image, "The snapshot " + device.snapshot_id + " is not there any more");
+    if (snapshot->state == "error") return end(image, "The snapshot " + snapshot->id + " failed: " + snapshot->state_message);
+    if (snapshot->state != "completed") return;  // its end wakes us
+  }
+  end(image, "");
+}
+
+void ImageReconciler::ask_for_shutdown(const state::World& world, const state::Image& image) {
+  const auto* instance = world.find_indexed<state::Instance>(state::Index::instance_by_id, image.reboot_instance);
+  if (instance == nullptr || instance->current_state() == InstanceState::terminated ||
+      instance->current_state() == InstanceState::shutting_down)
+    return end(image, "The instance " + image.reboot_instance + " was terminated");
+  if (instance->current_state() == InstanceState::stopped) return stop_waiting(image);
+  if (instance->current_state() != InstanceState::running || instance->reboots_asked > instance->reboots_done) return;
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(instance->key());
+    if (found == nullptr || found->current_state() != InstanceState::running || found->reboots_asked > found->reboots_done) return;
+    auto asked = *found;
+    ++asked.reboots_asked;
+    transaction.put(std::move(asked));
+  });
+}
+
+void ImageReconciler::stop_waiting(const state::Image& image) {
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Image>(image.key());
+    if (found == nullptr) return;
+    auto ready = *found;
+    ready.reboot_instance.clear();
+    transaction.put(std::move(ready));
+  });
+}
+
+bool ImageReconciler::waits_for(const state::Instance& instance) const {
+  bool waits = false;
+  store_.world()->each_of<state::Image>(instance.account, [&](const state::Image& image) {
+    waits = waits || (image.state == "pending" && image.reboot_instance == instance.id);
+  });
+  return waits;
+}
+
+bool ImageReconciler::take_snapshots_of(const state::Instance& instance) {
+  const auto world = store_.world();
+  bool some = false;
+  world->each_of<state::Image>(instance.account, [&](const state::Image& image) {
+    if (image.state != "pending" || image.reboot_instance != instance.id) return;
+    some = true;
+    std::vector<std::string> ids;
+    for (const auto& device : image.block_devices)
+      if (!device.snapshot_id.empty()) ids.push_back(device.snapshot_id);
+    snapshots_.take(image.account, ids);
+    stop_waiting(image);
+  });
+  return some;
+}
+
+void ImageReconciler::end(const state::Image& seen, const std::string& failure) {
+  if (!failure.empty()) log::error("block", "{} cannot be made: {}", seen.id, failure);
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Image>(seen.key());
+    if (found == nullptr || found->state != "pending") return;
+    auto image = *found;
+    image.state = failure.empty() ? "available" : "failed";
+    image.state_reason = failure;
+    image.reboot_instance.clear();
+    for (auto& device : image.block_devices)
+      if (const auto* snapshot = transaction.find<state::Snapshot>(image.account, device.snapshot_id))
+        device.size_gib = std::max(device.size_gib, snapshot->size_gib);
+    transaction.put(std::move(image));
+  });
 }
 
 void ImageReconciler::import_machine(const state::Image& image) {
@@ -107,21 +187,6 @@ void ImageReconciler::settle(const state::Image& seen, std::uint64_t bytes, cons
       }
     }
     transaction.put(std::move(image));
-  });
-}
-
-void ImageReconciler::reconcile_snapshot(const std::string& key) {
-  const auto world = store_.world();
-  const auto* snapshot = world->find<state::Snapshot>(key);
-  if (snapshot == nullptr || snapshot->state != "deleting") return;
-  if (auto removed = engines_.block.remove_snapshot(snapshot->id); !removed) {
-    // A volume is built on it: its end wakes us.
-    if (removed.error().kind != ErrorKind::refused) log::warning("block", "cannot remove {}: {}", snapshot->id, removed.error().message);
-    return;
-  }
-  store_.transact([&](state::Transaction& transaction) {
-    transaction.erase<state::Snapshot>(key);
-    transaction.erase<state::TagSet>(key);
   });
 }
 

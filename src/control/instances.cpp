@@ -1,5 +1,7 @@
 #include "control/instances.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 
 namespace brume::control {
@@ -48,14 +50,27 @@ void let_go(state::Transaction& transaction, const state::Instance& instance, bo
   auto left = *dependents;
   left.machine = terminated;
   left.taps.clear();
+  // The volumes that go with it, as they are marked now: DeleteOnTermination may have been changed since the launch (STO-012).
+  left.volumes.clear();
+  for (const auto& id : instance.volume_ids)
+    if (const auto* volume = transaction.find<state::Volume>(instance.account, id);
+        volume != nullptr && (volume->delete_on_termination || volume->state == "creating"))
+      left.volumes.push_back(id);
   transaction.put(std::move(left));
 }
 
 }  // namespace
 
 InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
-                                       VpcReconciler& vpcs, Wake wake)
-    : store_(store), engines_(engines), clock_(clock), settings_(settings), vpcs_(vpcs), wake_(std::move(wake)) {}
+                                       VpcReconciler& vpcs, VolumeFiles& files, ImageReconciler& images, Wake wake)
+    : store_(store),
+      engines_(engines),
+      clock_(clock),
+      settings_(settings),
+      vpcs_(vpcs),
+      files_(files),
+      images_(images),
+      wake_(std::move(wake)) {}
 
 Result<void> InstanceReconciler::recover() {
   auto running = engines_.hypervisor.recover();
@@ -110,6 +125,7 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
       // Not at once: there is no more room than a moment ago.
       return wake_(queue_key(*instance), resume_pause);
     case MachineEvent::guest_reset:
+    case MachineEvent::device_gone:
     case MachineEvent::resumed: return;
   }
   heard_.notify_all();
@@ -152,26 +168,60 @@ void InstanceReconciler::reconcile(const std::string& key) {
 }
 
 bool InstanceReconciler::make_disks(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
-  const unsigned user = engines_.hypervisor.user_of(instance.id);
+  std::vector<const state::Volume*> volumes;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
-    if (volume == nullptr) continue;
-    const auto bytes = static_cast<std::uint64_t>(volume->size_gib) << 30;
-    if (volume->state == "creating") {
-      auto made = volume->snapshot_id.empty() ? engines_.block.create(id, bytes) : engines_.block.clone(id, volume->snapshot_id, bytes);
-      // There already: made before a crash, and not recorded.
-      if (!made && made.error().kind != ErrorKind::exists) {
-        give_up(instance, "Server.InternalError", made.error().within("cannot make the volume " + id).message);
-        return false;
-      }
-    }
-    auto opened = engines_.block.open(id, user);
-    if (!opened) {
-      give_up(instance, "Server.InternalError", opened.error().within("cannot open the volume " + id).message);
+    // Given away since, or on its way: the machine never had it.
+    if (volume == nullptr || volume->instance_id != instance.id || volume->attachment_state == "detaching" ||
+        volume->attachment_state == "busy")
+      continue;
+    volumes.push_back(volume);
+  }
+  // The root may have been taken off and attached again, after the others.
+  std::stable_partition(volumes.begin(), volumes.end(), [&](const auto* volume) { return volume->device == instance.root_device_name; });
+  for (const auto* volume : volumes) {
+    auto made = volume->state == "creating" ? files_.make(*volume) : Result<void>();
+    // Its key may have been made just now.
+    const auto newest = store_.world();
+    const auto* now = newest->find<state::Volume>(volume->key());
+    auto disk = made ? files_.open(now == nullptr ? *volume : *now, instance.id) : Result<compute::Disk>(fail(made.error()));
+    if (!disk) {
+      give_up(instance, "Server.InternalError", disk.error().message);
       return false;
     }
-    spec.disks.push_back({id, opened->file, opened->format});
+    spec.disks.push_back(std::move(*disk));
   }
+  return make_instance_stores(instance, spec);
+}
+
+bool InstanceReconciler::make_instance_stores(const state::Instance& instance, compute::MachineSpec& spec) {
+  for (const auto& store : instance.instance_stores) {
+    const auto id = instance_store_id(instance.id, store.virtual_name);
+    auto made = engines_.block.create(id, static_cast<std::uint64_t>(store.size_gib) << 30, "");
+    if (!made && made.error().kind == ErrorKind::exists) made = Result<void>();
+    const auto opened =
+        made ? engines_.block.open(id, engines_.hypervisor.user_of(instance.id)) : Result<block::OpenVolume>(fail(made.error()));
+    if (!opened) {
+      give_up(instance, "Server.InternalError", opened.error().within("cannot make the instance store " + store.virtual_name).message);
+      return false;
+    }
+    compute::Disk disk;
+    disk.volume_id = store.virtual_name;  // the serial that the guest sees
+    disk.file = opened->file;
+    disk.format = opened->format;
+    disk.device = store.device;
+    disk.generation = opened->generation;
+    spec.disks.push_back(std::move(disk));
+  }
+  return true;
+}
+
+bool InstanceReconciler::remove_instance_stores(const state::Instance& instance) {
+  for (const auto& store : instance.instance_stores)
+    if (auto removed = engines_.block.remove_volume(instance_store_id(instance.id, store.virtual_name)); !removed) {
+      log::error("block", "cannot remove {} of {}: {}", store.virtual_name, instance.id, removed.error().message);
+      return false;
+    }
   return true;
 }
 
@@ -231,7 +281,10 @@ bool InstanceReconciler::prepare(const state::World& world, const state::Instanc
 void InstanceReconciler::bring_up(const state::Instance& instance) {
   if (progress(instance.id).machine_runs) return settle_running(instance);  // started, then the daemon ended before it said so
   if (!network_is_ready(instance)) return;
+  const auto pass = files_.enter(instance.volume_ids);
   compute::MachineSpec spec;
+  // What the last tenant of the host's disks wrote is gone, also when a crash kept the stop from removing it.
+  if (!remove_instance_stores(instance)) return wake_(queue_key(instance), seconds(1));
   if (!prepare(*store_.world(), instance, spec)) return;
   note(instance.id, [](Progress& p) {
     p = Progress{};
@@ -251,7 +304,7 @@ void InstanceReconciler::settle_running(const state::Instance& seen) {
     auto instance = *found;
     for (const auto& id : instance.volume_ids) {
       const auto* volume = transaction.find<state::Volume>(instance.account, id);
-      if (volume == nullptr || (volume->state == "in-use" && volume->attachment_state == "attached")) continue;
+      if (volume == nullptr || (volume->state == "in-use" && volume->attachment_state != "attaching")) continue;
       auto attached = *volume;
       attached.state = "in-use";
       attached.attachment_state = "attached";
@@ -303,6 +356,7 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
 }
 
 bool InstanceReconciler::start_again(const state::Instance& instance) {
+  const auto pass = files_.enter(instance.volume_ids);
   compute::MachineSpec spec;
   if (!prepare(*store_.world(), instance, spec)) {
     note(instance.id, [](Progress& p) {
@@ -359,7 +413,14 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
   }
   const bool late = now.button_pressed && std::chrono::steady_clock::now() - *now.button_pressed >= settings_.patience.reboot;
   if (now.machine_runs && !late) return;
-  if (now.machine_runs) {
+  const bool imaged = images_.waits_for(seen);
+  if (now.machine_runs && imaged) {
+    // It does not listen; for its snapshots it has to be down all the same.
+    if (auto killed = engines_.hypervisor.kill(seen.id); !killed) return wake_(queue_key(seen), seconds(1));
+    note(seen.id, [](Progress& p) { p.machine_runs = false; });
+  }
+  if (imaged) images_.take_snapshots_of(seen);
+  if (now.machine_runs && !imaged) {
     if (auto done = engines_.hypervisor.reset(seen.id); !done) log::error("compute", "cannot reset {}: {}", seen.id, done.error().message);
   } else if (!start_again(seen)) {
     return;
@@ -409,7 +470,9 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
 }
 
 void InstanceReconciler::bring_down(const state::Instance& instance, milliseconds patience) {
-  if (machine_is_down(instance, patience)) settle_stopped(instance);
+  if (!machine_is_down(instance, patience)) return;
+  if (!remove_instance_stores(instance)) return wake_(queue_key(instance), seconds(1));
+  settle_stopped(instance);
 }
 
 void InstanceReconciler::settle_stopped(const state::Instance& seen) {
@@ -438,6 +501,9 @@ void InstanceReconciler::bury(const std::string& instance_id) {
     if (auto killed = engines_.hypervisor.kill(instance_id); !killed)
       log::error("compute", "cannot end {}: {}", instance_id, killed.error().message);
   [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(instance_id);
+  for (const auto& holding : engines_.block.holdings().value_or(std::vector<block::Holding>{}))
+    if (holding.id.starts_with(instance_id + "-")) [[maybe_unused]]
+      const auto removed = engines_.block.remove_volume(holding.id);
   const std::lock_guard lock(mutex_);
   progress_.erase(instance_id);
 }
@@ -448,6 +514,7 @@ void InstanceReconciler::reap(const state::Instance& seen) {
   if (progress(seen.id).machine_runs)
     if (auto killed = engines_.hypervisor.kill(seen.id); !killed) return wake_(queue_key(seen), seconds(1));
   if (dependents != nullptr) {
+    const auto pass = files_.enter(seen.volume_ids);
     for (const auto& id : dependents->volumes) {
       if (auto removed = engines_.block.remove_volume(id); !removed) {
         log::error("block", "cannot remove {}, tried again: {}", id, removed.error().message);
@@ -465,6 +532,7 @@ void InstanceReconciler::reap(const state::Instance& seen) {
         if (std::find(deleted.begin(), deleted.end(), id) != deleted.end()) {
           transaction.erase<state::Volume>(volume->key());
           transaction.erase<state::TagSet>(volume->key());
+          transaction.erase<state::VolumeModification>(volume->key());
           continue;
         }
         auto kept = *volume;
@@ -472,6 +540,9 @@ void InstanceReconciler::reap(const state::Instance& seen) {
         kept.instance_id.clear();
         kept.device.clear();
         kept.attachment_state.clear();
+        kept.attached = {};
+        kept.delete_on_termination = false;
+        kept.detach_forced = false;
         transaction.put(std::move(kept));
       }
       for (const auto& id : instance.interface_ids) {

@@ -12,6 +12,8 @@
 #include <string>
 
 #include "control/controller.hpp"
+#include "control/images.hpp"
+#include "control/volume_files.hpp"
 #include "control/vpcs.hpp"
 
 namespace brume::control {
@@ -21,7 +23,7 @@ class InstanceReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
   InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs,
-                     Wake wake);
+                     VolumeFiles& files, ImageReconciler& images, Wake wake);
 
   // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
   Result<void> recover();
@@ -46,6 +48,9 @@ class InstanceReconciler {
 
   void bring_up(const state::Instance& instance);
   bool make_disks(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
+  // The disks of the host that it was given: empty ones after a stop, those of before after a reboot.
+  bool make_instance_stores(const state::Instance& instance, compute::MachineSpec& spec);
+  bool remove_instance_stores(const state::Instance& instance);
   bool boot_files(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
   bool open_taps(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
   void settle_running(const state::Instance& instance);
@@ -79,6 +84,8 @@ class InstanceReconciler {
   const Clock& clock_;
   const ControllerSettings& settings_;
   VpcReconciler& vpcs_;
+  VolumeFiles& files_;
+  ImageReconciler& images_;
   Wake wake_;
   std::condition_variable heard_;
   mutable std::mutex mutex_;                  // never held across a call of anything else

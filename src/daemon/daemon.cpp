@@ -13,6 +13,7 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/sealing.hpp"
 #include "base/text.hpp"
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
@@ -66,8 +67,8 @@ service::Settings make_settings(const Configuration& configuration) {
   return settings;
 }
 
-// The metadata tokens' key: the same over restarts, so that a guest's token stays good.
-Result<std::string> load_metadata_key(const std::string& path, Random& random) {
+// A secret of this installation, made at its first start: the key of the metadata service's tokens, the key that seals volumes' keys.
+Result<std::string> load_key(const std::string& path, Random& random) {
   if (path_exists(path)) return read_file(path, 4096);
   std::string key(32, '\0');
   random.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
@@ -192,8 +193,11 @@ void Daemon::Parts::close_metadata(const std::string& vpc_id) {
 }
 
 Result<void> Daemon::Parts::build_services() {
-  auto key = load_metadata_key(configuration.path("metadata.key"), random);
+  auto key = load_key(configuration.path("metadata.key"), random);
   if (!key) return fail(key.error());
+  auto volume_key = load_key(configuration.path("volumes.key"), random);
+  if (!volume_key) return fail(volume_key.error());
+  if (volume_key->size() != sealing_key_size) return fail(ErrorKind::broken, configuration.path("volumes.key") + " has not 32 bytes");
   guest::MetadataConfiguration metadata_configuration;
   metadata_configuration.region = settings.region;
   metadata_configuration.partition = settings.partition;
@@ -222,6 +226,7 @@ Result<void> Daemon::Parts::build_services() {
   const double units =
       configuration.compute_units > 0 ? configuration.compute_units : default_compute_units(hypervisor->describe().accelerator);
   controller_settings.cpu_plan = [units](const state::Instance& instance) { return plan_processors(instance, units); };
+  controller_settings.volume_key = std::move(*volume_key);
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
   controller = std::make_unique<control::Controller>(
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,

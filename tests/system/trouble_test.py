@@ -96,7 +96,7 @@ def test_what_is_no_image_is_refused_with_a_reason(account, cloud, tmp_path):
 
 def test_a_launch_that_fails_says_why_and_leaves_nothing(own_cloud, owner):
     tiny = own_cloud.image("tiny", limit=300)
-    snapshot = next((own_cloud.home / "blocks/snapshots").glob("snap-*"))
+    snapshot = next((own_cloud.home / "blocks/layers").glob("snap-*"))
     snapshot.rename(own_cloud.home / "blocks/away")
     instance = owner.launch(tiny)
     instance.wait_state("terminated", 20)
@@ -108,12 +108,14 @@ def test_a_launch_that_fails_says_why_and_leaves_nothing(own_cloud, owner):
 
 
 def test_a_full_disk_pauses_the_guest_and_room_lets_it_go_on(own_cloud, owner):
-    volumes = own_cloud.home / "blocks/volumes"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=0711", "brume-test", volumes], check=True)
+    volumes = own_cloud.home / "blocks/layers"
+    # Created with room, because nothing new is made where there is little.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g,mode=0711", "brume-test", volumes], check=True)
     try:
         tiny = own_cloud.image("tiny", limit=300)
         instance = owner.launch(tiny).wait_ssh()
         address = instance.address
+        subprocess.run(["mount", "-o", "remount,size=112m", volumes], check=True)
         writer = subprocess.Popen(["ssh", "-i", owner.key_file, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
                                    f"ec2-user@{address}", "sudo sh -c 'dd if=/dev/urandom of=/big bs=1M count=150 2>/dev/null && sync && md5sum /big'"],
                                   stdout=subprocess.PIPE, text=True)

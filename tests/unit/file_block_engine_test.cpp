@@ -47,6 +47,8 @@ class FileBlockEngineTest : public ::testing::Test {
     EXPECT_TRUE(write_file(file("disk.raw"), content));
     return file("disk.raw");
   }
+  // The file that the link of a volume or snapshot leads to.
+  std::string file_of(const std::string& link) const { return std::filesystem::canonical(folder_ + "/blocks/" + link).string(); }
   std::string read_back(const std::string& image) const {
     qemu_img({"convert", "-O", "raw", image, file("back.raw")});
     return read_file(file("back.raw"), 64 * mib).value_or("");
@@ -55,6 +57,7 @@ class FileBlockEngineTest : public ::testing::Test {
     const auto imported = blocks_->import_snapshot("snap-1", image, {});
     EXPECT_FALSE(imported);
     EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/snapshots"));
+    EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/layers"));
     return imported ? Error{} : imported.error();
   }
   static unsigned mode_of(const std::string& path) {
@@ -67,17 +70,18 @@ class FileBlockEngineTest : public ::testing::Test {
 };
 
 TEST_F(FileBlockEngineTest, MakesAndRemovesAnEmptyVolume) {
-  ASSERT_TRUE(blocks_->create("vol-1", 8ULL << 30));
+  ASSERT_TRUE(blocks_->create("vol-1", 8ULL << 30, ""));
   const auto usage = blocks_->usage("vol-1");
   ASSERT_TRUE(usage);
   EXPECT_EQ(usage->virtual_bytes, 8ULL << 30);
   EXPECT_LT(usage->allocated_bytes, mib);
-  EXPECT_EQ(blocks_->create("vol-1", mib).error().kind, ErrorKind::exists);
-  EXPECT_EQ(mode_of(folder_ + "/blocks/volumes/vol-1.qcow2"), 0600U);
+  EXPECT_EQ(blocks_->create("vol-1", mib, "").error().kind, ErrorKind::exists);
+  EXPECT_EQ(mode_of(file_of("volumes/vol-1")), 0600U);
   EXPECT_TRUE(blocks_->remove_volume("vol-1"));
   EXPECT_TRUE(blocks_->remove_volume("vol-1"));
   EXPECT_EQ(blocks_->usage("vol-1").error().kind, ErrorKind::not_found);
   EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/volumes"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/layers"));
 }
 
 TEST_F(FileBlockEngineTest, ImportsEveryFormat) {
@@ -105,7 +109,7 @@ TEST_F(FileBlockEngineTest, ImportsEveryFormat) {
     EXPECT_LE(*bytes, content.size() + mib) << how[0];
     ASSERT_FALSE(told.empty());
     EXPECT_EQ(told.back(), 100);
-    const auto made = folder_ + "/blocks/snapshots/" + id + ".qcow2";
+    const auto made = file_of("snapshots/" + id);
     EXPECT_EQ(mode_of(made), 0444U);
     EXPECT_EQ(read_back(made).substr(0, content.size()), content) << how[0];
     std::filesystem::remove(image);
@@ -155,41 +159,44 @@ TEST(JudgeImage, SurvivesAnyAnswer) {
 TEST_F(FileBlockEngineTest, ClonesShareTheSnapshotAndKeepTheirOwnBytes) {
   const auto content = *read_file(raw_image());
   ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
-  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0));
-  ASSERT_TRUE(blocks_->clone("vol-2", "snap-1", 64 * mib));
-  EXPECT_EQ(blocks_->clone("vol-2", "snap-1", 0).error().kind, ErrorKind::exists);
-  EXPECT_EQ(blocks_->clone("vol-3", "snap-2", 0).error().kind, ErrorKind::not_found);
+  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0, ""));
+  ASSERT_TRUE(blocks_->clone("vol-2", "snap-1", 64 * mib, ""));
+  EXPECT_EQ(blocks_->clone("vol-2", "snap-1", 0, "").error().kind, ErrorKind::exists);
+  EXPECT_EQ(blocks_->clone("vol-3", "snap-2", 0, "").error().kind, ErrorKind::not_found);
   EXPECT_EQ(blocks_->usage("vol-1")->virtual_bytes, 4 * mib);
   EXPECT_EQ(blocks_->usage("vol-2")->virtual_bytes, 64 * mib);
   Command io;
   io.program = "qemu-io";
-  io.arguments = {"-c", "write -P 65 0 512", folder_ + "/blocks/volumes/vol-1.qcow2"};
+  io.arguments = {"-c", "write -P 65 0 512", file_of("volumes/vol-1")};
   ASSERT_TRUE(run_checked(io));
-  EXPECT_EQ(read_back(folder_ + "/blocks/volumes/vol-1.qcow2").substr(0, 512), std::string(512, 'A'));
-  EXPECT_EQ(read_back(folder_ + "/blocks/volumes/vol-2.qcow2").substr(0, content.size()), content);
+  EXPECT_EQ(read_back(file_of("volumes/vol-1")).substr(0, 512), std::string(512, 'A'));
+  EXPECT_EQ(read_back(file_of("volumes/vol-2")).substr(0, content.size()), content);
 
   // The folder can be moved with everything in it.
   blocks_.reset();
   std::filesystem::rename(folder_ + "/blocks", folder_ + "/elsewhere");
   std::filesystem::create_directory(folder_ + "/new");
   std::filesystem::rename(folder_ + "/elsewhere", folder_ + "/new/blocks");
-  EXPECT_EQ(read_back(folder_ + "/new/blocks/volumes/vol-2.qcow2").substr(0, content.size()), content);
+  EXPECT_EQ(read_back(std::filesystem::canonical(folder_ + "/new/blocks/volumes/vol-2").string()).substr(0, content.size()), content);
 }
 
-TEST_F(FileBlockEngineTest, ASnapshotStaysWhileAVolumeStandsOnIt) {
-  raw_image();
+TEST_F(FileBlockEngineTest, WhatASnapshotHoldsStaysWhileAVolumeStandsOnIt) {
+  const auto content = *read_file(raw_image());
   ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
-  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0));
-  EXPECT_EQ(blocks_->remove_snapshot("snap-1").error().kind, ErrorKind::refused);
-  make();  // also known after a restart
-  EXPECT_EQ(blocks_->remove_snapshot("snap-1").error().kind, ErrorKind::refused);
-  EXPECT_TRUE(blocks_->remove_volume("vol-1"));
+  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0, ""));
   EXPECT_TRUE(blocks_->remove_snapshot("snap-1"));
+  EXPECT_EQ(blocks_->clone("vol-2", "snap-1", 0, "").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(read_back(file_of("volumes/vol-1")), content);
+  make();  // also known after a restart
+  EXPECT_TRUE(blocks_->sweep([](const std::string& id) { return id == "vol-1"; })->empty());
+  EXPECT_EQ(read_back(file_of("volumes/vol-1")), content);
+  EXPECT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/layers"));
   EXPECT_TRUE(blocks_->remove_snapshot("snap-1"));
 }
 
 TEST_F(FileBlockEngineTest, OpensForItsMachine) {
-  ASSERT_TRUE(blocks_->create("vol-1", mib));
+  ASSERT_TRUE(blocks_->create("vol-1", mib, ""));
   const unsigned user = ::geteuid() == 0 ? 0x60000001U : ::geteuid();
   const auto opened = blocks_->open("vol-1", user);
   ASSERT_TRUE(opened) << opened.error().message;
@@ -203,9 +210,9 @@ TEST_F(FileBlockEngineTest, OpensForItsMachine) {
 
 TEST_F(FileBlockEngineTest, NamesThatLeadElsewhereAreRefused) {
   for (const auto* id : {"", "../vol-1", "vol/1", "vol.1", "-vol", "vol-1\n"}) {
-    EXPECT_EQ(blocks_->clone(id, "snap-1", 0).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(blocks_->clone(id, "snap-1", 0, "").error().kind, ErrorKind::invalid);
     EXPECT_EQ(blocks_->remove_volume(id).error().kind, ErrorKind::invalid);
-    EXPECT_EQ(blocks_->create(id, mib).error().kind, ErrorKind::invalid) << id;
+    EXPECT_EQ(blocks_->create(id, mib, "").error().kind, ErrorKind::invalid) << id;
     EXPECT_EQ(blocks_->remove_snapshot(id).error().kind, ErrorKind::invalid);
     EXPECT_EQ(blocks_->open(id, 1).error().kind, ErrorKind::invalid);
     EXPECT_EQ(blocks_->import_boot_file(id, "/etc/hostname").error().kind, ErrorKind::invalid);
@@ -216,16 +223,17 @@ TEST_F(FileBlockEngineTest, SweepsWhatIsNobodys) {
   raw_image();
   ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
   ASSERT_TRUE(blocks_->import_snapshot("snap-2", file("disk.raw"), {}));
-  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0));
-  ASSERT_TRUE(blocks_->create("vol-2", mib));
+  ASSERT_TRUE(blocks_->clone("vol-1", "snap-1", 0, ""));
+  ASSERT_TRUE(blocks_->create("vol-2", mib, ""));
   ASSERT_TRUE(write_file(folder_ + "/blocks/volumes/vol-9.qcow2.part", "half"));
   ASSERT_TRUE(write_file(folder_ + "/blocks/snapshots/snap-9.qcow2.part.progress", "half"));
   ASSERT_TRUE(write_file(folder_ + "/blocks/volumes/notes.txt", "of the operator"));
   auto removed = blocks_->sweep([](const std::string& id) { return id == "vol-1"; });
   ASSERT_TRUE(removed);
   std::sort(removed->begin(), removed->end());
-  // snap-1 is forgotten by all but vol-1, whose bytes it holds.
-  EXPECT_EQ(*removed, (std::vector<std::string>{"snap-2", "snap-9.qcow2.part.progress", "vol-2", "vol-9.qcow2.part"}));
+  // What snap-1 held stays: vol-1 stands on it.
+  EXPECT_EQ(*removed, (std::vector<std::string>{"layers/snap-2.1.qcow2", "layers/vol-2.1.qcow2", "snap-1", "snap-2",
+                                                "snap-9.qcow2.part.progress", "vol-2", "vol-9.qcow2.part"}));
   EXPECT_TRUE(path_exists(folder_ + "/blocks/volumes/notes.txt"));
   EXPECT_TRUE(blocks_->usage("vol-1"));
 }
@@ -251,7 +259,7 @@ TEST_F(FileBlockEngineTest, ACloneOfAHugeSnapshotIsAsQuickAsOfASmallOne) {
     auto best = milliseconds(1000000);
     for (int i = from; i < from + 5; ++i) {
       const auto begun = std::chrono::steady_clock::now();
-      EXPECT_TRUE(blocks_->clone("vol-" + std::to_string(i), snapshot, 0));
+      EXPECT_TRUE(blocks_->clone("vol-" + std::to_string(i), snapshot, 0, ""));
       best = std::min(best, std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun));
     }
     return best;

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -17,8 +19,15 @@ namespace brume::block {
 
 // What QEMU needs to open a volume.
 struct OpenVolume {
+  struct Base {
+    std::string file;
+    bool encrypted = false;
+  };
   std::string file;
   std::string format;
+  bool encrypted = false;
+  std::int64_t generation = 0;  // of the file: a snapshot lets a volume go on in another one
+  std::vector<Base> bases;      // what the file stands on, the nearest first
 };
 
 struct Usage {
@@ -26,21 +35,46 @@ struct Usage {
   std::uint64_t allocated_bytes = 0;  // what the host spends
 };
 
+// One volume or snapshot with what it costs, for the operator.
+struct Holding {
+  std::string id;
+  std::uint64_t virtual_bytes = 0;
+  std::uint64_t own_bytes = 0;     // on the disk for it alone
+  std::uint64_t shared_bytes = 0;  // on the disk for it and others
+  std::int64_t depth = 0;          // how many files a read may have to look through
+};
+
 // Threads: all functions may be called from any thread; calls for one volume or snapshot are made one after another by the caller.
+// A `key` is the secret that an encrypted volume is opened by; empty: the volume is not encrypted.
 class BlockEngine {
  public:
   virtual ~BlockEngine() = default;
 
   // An empty volume. `exhausted` when the disk is full.
-  virtual Result<void> create(const std::string& volume_id, std::uint64_t bytes) = 0;
+  virtual Result<void> create(const std::string& volume_id, std::uint64_t bytes, const std::string& key) = 0;
   // A volume with a snapshot's content, constant time whatever the size. `bytes` 0 or smaller than the snapshot: the snapshot's size.
-  virtual Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) = 0;
+  // An encrypted snapshot needs the key that it was made with.
+  virtual Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes, const std::string& key) = 0;
   // Success also when it is not there.
   virtual Result<void> remove_volume(const std::string& volume_id) = 0;
+  // Volumes and snapshots that were made of it stay whole.
   virtual Result<void> remove_snapshot(const std::string& snapshot_id) = 0;
   // How to open it, and from now on it belongs to this user number.
   virtual Result<OpenVolume> open(const std::string& volume_id, unsigned user) = 0;
   virtual Result<Usage> usage(const std::string& volume_id) = 0;
+  // Larger; only while no machine has it open.
+  virtual Result<void> resize(const std::string& volume_id, std::uint64_t bytes, const std::string& key) = 0;
+
+  // A snapshot in two steps, so that a machine that writes can be told in between (Hypervisor::switch_disks). First: where the volume
+  // goes on; open() says the same from now on, and both read alike until the machine has switched. nullopt: nothing to switch, the
+  // second step does it all.
+  virtual Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) = 0;
+  // Second: what was written before is the snapshot.
+  virtual Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) = 0;
+  // Another name for the same bytes, as independent as any snapshot; `exists` when it is there.
+  virtual Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) = 0;
+
+  virtual Result<std::vector<Holding>> holdings() = 0;
 
   // Makes a snapshot out of a disk image file in any format that qemu-img reads (qcow2, raw, vmdk, vpc); tells how far it is in
   // percent. The file must be one whole image: a backing file inside it is refused (it could name any file of the host).
@@ -51,12 +85,15 @@ class BlockEngine {
   virtual Result<std::string> boot_file(const std::string& image_id) = 0;
   virtual Result<void> remove_boot_file(const std::string& image_id) = 0;
 
-  // Removes temporary files that a crash left, and volumes and snapshots that `known` says are nobody's. Returns what was removed.
+  // Removes files that a crash left, and volumes and snapshots that `known` says are nobody's. Returns what was removed.
   virtual Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) = 0;
 };
 
-// Files below `folder` ("<home>/blocks"): volumes/vol-….qcow2, snapshots/snap-….qcow2, boot/aki-….
-Result<std::unique_ptr<BlockEngine>> make_file_block_engine(const std::string& folder);
+// Called before each step that changes something on the disk, with its name ("snapshot.pointer"): a test dies there.
+using StepHook = std::function<void(std::string_view step)>;
+
+// Files below `folder` ("<home>/blocks"), see layers.hpp.
+Result<std::unique_ptr<BlockEngine>> make_file_block_engine(const std::string& folder, StepHook hook = {});
 std::unique_ptr<BlockEngine> make_simulated_block_engine();
 
 }  // namespace brume::block

@@ -1,12 +1,5 @@
-// Volumes and snapshots as qcow2 files. A clone is an empty qcow2 file on top of the snapshot's: constant time. Each file names its base
-// relative to itself ("../snapshots/snap-….qcow2"), so the whole folder can be moved.
-//
-//   volumes/vol-….qcow2      0600, the machine's user's
-//   snapshots/snap-….qcow2   0444: read by every machine on top of it
-//   boot/aki-…               0444
-//   *.part                   being made; renamed when whole and synced
-//
-// The folders may be passed through but not listed by others (0711).
+// Volumes and snapshots as chains of qcow2 files (layers.hpp). A clone is an empty file on top of the snapshot's, a snapshot lets the
+// volume go on in an empty file on top of what it wrote so far: both take the same time whatever the size.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,8 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <map>
-#include <mutex>
 
 #include <fmt/core.h>
 
@@ -23,47 +14,31 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
+#include "base/secret_file.hpp"
 #include "engines/block/block_engine.hpp"
 #include "engines/block/image_import.hpp"
+#include "engines/block/layers.hpp"
 #include "engines/block/qcow2_header.hpp"
 
 namespace brume::block {
 namespace {
 
-constexpr std::string_view suffix = ".qcow2";
-constexpr std::string_view part = ".part";
 constexpr std::string_view format_options = "cluster_size=64k,lazy_refcounts=off,compat=1.1";
+// The key is random and long: there is nothing to slow a guesser down for.
+constexpr std::string_view encryption_options = ",encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10";
 // New volumes are refused before the last room goes: what runs needs some to go on.
 constexpr std::uint64_t least_free = 256ULL << 20;
 
-bool is_id(std::string_view id) {
-  return !id.empty() && id.size() <= 40 && id.front() != '-' && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
-
-Result<void> check_id(const std::string& id) {
-  if (is_id(id)) return {};
-  return fail(ErrorKind::invalid, "'" + id + "' is not an id");
-}
-
-Result<void> sync_file(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file || ::fsync(file.get()) != 0) return fail_system("cannot sync " + path, errno);
+Result<void> check_ids(std::initializer_list<std::string_view> ids) {
+  for (const auto id : ids)
+    if (!is_id(id)) return fail(ErrorKind::invalid, "'" + std::string(id) + "' is not an id");
   return {};
 }
 
-// Gives a finished file its name for good.
-Result<void> publish(const std::string& made, const std::string& path, mode_t mode) {
-  if (::chmod(made.c_str(), mode) != 0) return fail_system("cannot set the mode of " + made, errno);
-  if (auto synced = sync_file(made); !synced) return synced;
-  if (::rename(made.c_str(), path.c_str()) != 0) return fail_system("cannot rename " + made, errno);
-  return sync_file(std::filesystem::path(path).parent_path().string());
-}
-
-Result<void> remove_file(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_system("cannot remove " + path, errno);
-  return {};
+Error explain(Error error) {
+  if (error.message.find("No space left") != std::string::npos || error.message.find("Disk quota exceeded") != std::string::npos)
+    error.kind = ErrorKind::exhausted;
+  return error;
 }
 
 // Removes the unfinished file unless it was published.
@@ -79,210 +54,334 @@ class Unfinished {
   const std::string path_;
 };
 
-Error explain(Error error) {
-  if (error.message.find("No space left") != std::string::npos || error.message.find("Disk quota exceeded") != std::string::npos)
-    error.kind = ErrorKind::exhausted;
-  return error;
+// Spares a layer from collect() while it lives.
+class Held {
+ public:
+  Held(LayerStore& store, std::string layer) : store_(store), layer_(std::move(layer)) {}
+  ~Held() {
+    if (!layer_.empty()) store_.release(layer_);
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  const std::string& layer() const { return layer_; }
+
+ private:
+  LayerStore& store_;
+  const std::string layer_;
+};
+
+std::uint64_t allocated(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
 }
 
 class FileBlockEngine final : public BlockEngine {
  public:
-  explicit FileBlockEngine(std::string folder) : folder_(std::move(folder)) {}
-  Result<void> prepare();
+  FileBlockEngine(const std::string& folder, StepHook hook) : layers_(folder, std::move(hook)) {}
+  Result<void> prepare() { return layers_.load(); }
 
-  Result<void> create(const std::string& volume_id, std::uint64_t bytes) override {
-    return check_id(volume_id).and_then([&] { return make_volume(volume_id, "", bytes); });
-  }
-  Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) override;
-  Result<void> remove_volume(const std::string& volume_id) override;
-  Result<void> remove_snapshot(const std::string& snapshot_id) override;
+  Result<void> create(const std::string& volume_id, std::uint64_t bytes, const std::string& key) override;
+  Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes, const std::string& key) override;
+  Result<void> remove_volume(const std::string& volume_id) override { return remove(LinkKind::volume, volume_id); }
+  Result<void> remove_snapshot(const std::string& snapshot_id) override { return remove(LinkKind::snapshot, snapshot_id); }
   Result<OpenVolume> open(const std::string& volume_id, unsigned user) override;
   Result<Usage> usage(const std::string& volume_id) override;
+  Result<void> resize(const std::string& volume_id, std::uint64_t bytes, const std::string& key) override;
+  Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) override;
+  Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) override;
+  Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) override;
+  Result<std::vector<Holding>> holdings() override;
   Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string& file,
                                         const std::function<void(int percent)>& progress) override;
   Result<void> import_boot_file(const std::string& image_id, const std::string& file) override;
   Result<std::string> boot_file(const std::string& image_id) override;
-  Result<void> remove_boot_file(const std::string& image_id) override {
-    return check_id(image_id).and_then([&] { return remove_file(boot_path(image_id)); });
-  }
+  Result<void> remove_boot_file(const std::string& image_id) override;
   Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) override;
 
  private:
-  std::string volume_path(const std::string& id) const { return folder_ + "/volumes/" + id + std::string(suffix); }
-  std::string snapshot_path(const std::string& id) const { return folder_ + "/snapshots/" + id + std::string(suffix); }
-  std::string boot_path(const std::string& id) const { return folder_ + "/boot/" + id; }
-
-  Result<void> make_volume(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes);
+  std::string boot_path(const std::string& id) const { return layers_.folder() + "/boot/" + id; }
   Result<void> check_room(std::uint64_t wanted) const;
-  std::vector<std::string> ids_in(const char* name) const;
+  // An empty layer for the volume over `below` (empty: over nothing), linked to nothing yet.
+  Result<void> make_layer(const std::string& layer, const std::string& below, std::uint64_t bytes, const std::string& key);
+  Result<void> remove(LinkKind kind, const std::string& id);
+  Result<std::string> volume_layer(const std::string& volume_id) const;
+  // What others stand on is read by machines of other users, and changes no more.
+  Result<void> settle_bases(const std::vector<std::string>& chain) const;
+  Result<void> give(const std::string& layer, unsigned user) const;
+  Holding holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const;
 
-  const std::string folder_;
-  std::mutex mutex_;  // for bases_: which snapshot a volume stands on, as the files say
-  std::map<std::string, std::string> bases_;
+  LayerStore layers_;
 };
 
-Result<void> FileBlockEngine::prepare() {
-  for (const auto* name : {"/volumes", "/snapshots", "/boot"})
-    if (auto made = make_folders(folder_ + name, 0711); !made) return made;
-  for (const auto& id : ids_in("volumes")) {
-    const auto header = read_qcow2_header(volume_path(id));
-    if (!header) {
-      log::warning("block", "{}", header.error().message);
-      continue;
-    }
-    if (!header->backing_file.empty()) bases_[id] = std::filesystem::path(header->backing_file).stem().string();
-  }
-  return {};
-}
-
 Result<void> FileBlockEngine::check_room(std::uint64_t wanted) const {
-  const auto free = free_bytes(folder_);
+  const auto free = free_bytes(layers_.folder() + "/layers");
   if (!free) return fail(free.error());
   if (*free >= least_free + wanted) return {};
-  return fail(ErrorKind::exhausted, "only " + std::to_string(*free >> 20) + " MiB are left on the disk of " + folder_);
+  return fail(ErrorKind::exhausted, "only " + std::to_string(*free >> 20) + " MiB are left on the disk of " + layers_.folder());
 }
 
-Result<void> FileBlockEngine::make_volume(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) {
-  if (path_exists(volume_path(volume_id))) return fail(ErrorKind::exists, volume_id + " is already there");
-  if (auto room = check_room(0); !room) return room;
-  const Unfinished made(volume_path(volume_id) + std::string(part));
+Result<void> FileBlockEngine::make_layer(const std::string& layer, const std::string& below, std::uint64_t bytes, const std::string& key) {
+  const Unfinished made(layers_.path_of(layer) + ".part");
   Command command;
   command.program = "qemu-img";
-  command.folder = folder_ + "/volumes";
-  command.arguments = {"create", "-q", "-f", "qcow2", "-o", std::string(format_options)};
-  if (!snapshot_id.empty()) {
-    command.arguments.insert(command.arguments.end(), {"-F", "qcow2", "-b", "../snapshots/" + snapshot_id + std::string(suffix)});
+  command.folder = layers_.folder() + "/layers";
+  std::string options(format_options);
+  Descriptor secret;
+  // -u: the file below is not opened; it may need a key, and its size is known.
+  command.arguments = {"create", "-q", "-u", "-f", "qcow2"};
+  if (!key.empty()) {
+    auto file = make_secret_file(key);
+    if (!file) return fail(file.error());
+    secret = std::move(*file);
+    command.descriptors.emplace_back(secret.get(), 3);
+    command.arguments.insert(command.arguments.end(), {"--object", "secret,id=key,file=/proc/self/fd/3"});
+    options += encryption_options;
   }
+  command.arguments.insert(command.arguments.end(), {"-o", options});
+  if (!below.empty()) command.arguments.insert(command.arguments.end(), {"-F", "qcow2", "-b", LayerStore::relative(below)});
   command.arguments.insert(command.arguments.end(), {made.path(), std::to_string(bytes)});
-  if (auto created = run_checked(command); !created) return fail(explain(created.error()).within("cannot make " + volume_id));
-  return publish(made.path(), volume_path(volume_id), 0600).map_error([&](const Error& error) {
-    return explain(error).within("cannot make " + volume_id);
-  });
+  layers_.step("layer.make");
+  if (auto created = run_checked(command); !created) return fail(explain(created.error()));
+  layers_.step("layer.publish");
+  if (auto published = publish(made.path(), layers_.path_of(layer), 0600); !published) return fail(explain(published.error()));
+  return layers_.add(layer);
 }
 
-Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) {
-  for (const auto& id : {volume_id, snapshot_id})
-    if (auto valid = check_id(id); !valid) return valid;
-  {
-    // Noted before the file is there, so that the snapshot cannot go meanwhile.
-    const std::lock_guard lock(mutex_);
-    if (bases_.count(volume_id) != 0) return fail(ErrorKind::exists, volume_id + " is already there");
-    if (!path_exists(snapshot_path(snapshot_id))) return fail(ErrorKind::not_found, snapshot_id + " is not there");
-    bases_[volume_id] = snapshot_id;
-  }
-  const auto header = read_qcow2_header(snapshot_path(snapshot_id));
-  auto made = header ? make_volume(volume_id, snapshot_id, std::max(bytes, header->virtual_bytes)) : Result<void>(fail(header.error()));
-  if (!made) {
-    const std::lock_guard lock(mutex_);
-    bases_.erase(volume_id);
-  }
-  return made;
+Result<void> FileBlockEngine::create(const std::string& volume_id, std::uint64_t bytes, const std::string& key) {
+  if (auto valid = check_ids({volume_id}); !valid) return valid;
+  if (!layers_.target(LinkKind::volume, volume_id).empty()) return fail(ErrorKind::exists, volume_id + " is already there");
+  if (auto room = check_room(0); !room) return room;
+  const Held made(layers_, layers_.reserve(volume_id));
+  if (auto done = make_layer(made.layer(), "", bytes, key); !done) return fail(done.error().within("cannot make " + volume_id));
+  layers_.step("create.link");
+  return layers_.link(LinkKind::volume, volume_id, made.layer());
 }
 
-Result<void> FileBlockEngine::remove_volume(const std::string& volume_id) {
-  if (auto valid = check_id(volume_id); !valid) return valid;
-  if (auto removed = remove_file(volume_path(volume_id)); !removed) return removed;
-  const std::lock_guard lock(mutex_);
-  bases_.erase(volume_id);
+Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes,
+                                    const std::string& key) {
+  if (auto valid = check_ids({volume_id, snapshot_id}); !valid) return valid;
+  if (!layers_.target(LinkKind::volume, volume_id).empty()) return fail(ErrorKind::exists, volume_id + " is already there");
+  const Held snapshot(layers_, layers_.hold(LinkKind::snapshot, snapshot_id));
+  if (snapshot.layer().empty()) return fail(ErrorKind::not_found, snapshot_id + " is not there");
+  if (layers_.encrypted(snapshot.layer()) && key.empty())
+    return fail(ErrorKind::invalid, snapshot_id + " is encrypted, and its key is not known");
+  const auto header = read_qcow2_header(layers_.path_of(snapshot.layer()));
+  if (!header) return fail(header.error().within("cannot make " + volume_id + " of " + snapshot_id));
+  if (auto room = check_room(0); !room) return room;
+  const Held made(layers_, layers_.reserve(volume_id));
+  if (auto done = make_layer(made.layer(), snapshot.layer(), std::max(bytes, header->virtual_bytes), key); !done)
+    return fail(done.error().within("cannot make " + volume_id));
+  layers_.step("clone.link");
+  return layers_.link(LinkKind::volume, volume_id, made.layer());
+}
+
+Result<void> FileBlockEngine::remove(LinkKind kind, const std::string& id) {
+  if (auto valid = check_ids({id}); !valid) return valid;
+  if (layers_.target(kind, id).empty()) return {};
+  layers_.step("remove.link");
+  if (auto gone = layers_.unlink(kind, id); !gone) return gone;
+  layers_.collect();
   return {};
 }
 
-Result<void> FileBlockEngine::remove_snapshot(const std::string& snapshot_id) {
-  if (auto valid = check_id(snapshot_id); !valid) return valid;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [volume, snapshot] : bases_)
-    if (snapshot == snapshot_id) return fail(ErrorKind::refused, fmt::format("{} cannot go: {} stands on it", snapshot_id, volume));
-  return remove_file(snapshot_path(snapshot_id));
+Result<std::string> FileBlockEngine::volume_layer(const std::string& volume_id) const {
+  if (auto valid = check_ids({volume_id}); !valid) return fail(valid.error());
+  auto layer = layers_.target(LinkKind::volume, volume_id);
+  if (layer.empty()) return fail(ErrorKind::not_found, volume_id + " is not there");
+  return layer;
 }
 
-Result<OpenVolume> FileBlockEngine::open(const std::string& volume_id, unsigned user) {
-  if (auto valid = check_id(volume_id); !valid) return fail(valid.error());
-  const auto path = volume_path(volume_id);
+Result<void> FileBlockEngine::settle_bases(const std::vector<std::string>& chain) const {
+  for (size_t i = 1; i < chain.size(); ++i) {
+    const auto path = layers_.path_of(chain[i]);
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0) return fail_system("cannot open " + path, errno);
+    if (status.st_uid != ::geteuid() && ::fchown(file.get(), ::geteuid(), ::getegid()) != 0)
+      return fail_system("cannot take " + path, errno);
+    if ((status.st_mode & 07777) != 0444 && ::fchmod(file.get(), 0444) != 0) return fail_system("cannot set the mode of " + path, errno);
+  }
+  return {};
+}
+
+Result<void> FileBlockEngine::give(const std::string& layer, unsigned user) const {
+  const auto path = layers_.path_of(layer);
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return errno == ENOENT ? fail(ErrorKind::not_found, volume_id + " is not there") : fail_system("cannot open " + path, errno);
+  if (!file) return fail_system("cannot open " + path, errno);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return fail_system("cannot examine " + path, errno);
   if (status.st_uid != user && ::fchown(file.get(), user, user) != 0) return fail_system("cannot give " + path + " to its machine", errno);
-  return OpenVolume{path, "qcow2"};
+  return {};
+}
+
+Result<OpenVolume> FileBlockEngine::open(const std::string& volume_id, unsigned user) {
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  const auto chain = layers_.chain(*layer);
+  if (!chain) return fail(chain.error().within("cannot open " + volume_id));
+  if (auto settled = settle_bases(*chain); !settled) return fail(settled.error().within("cannot open " + volume_id));
+  if (auto given = give(*layer, user); !given) return fail(given.error().within("cannot open " + volume_id));
+  OpenVolume open;
+  open.file = layers_.path_of(*layer);
+  open.format = "qcow2";
+  open.encrypted = layers_.encrypted(*layer);
+  open.generation = generation_of(*layer);
+  for (size_t i = 1; i < chain->size(); ++i) open.bases.push_back({layers_.path_of((*chain)[i]), layers_.encrypted((*chain)[i])});
+  return open;
 }
 
 Result<Usage> FileBlockEngine::usage(const std::string& volume_id) {
-  if (auto valid = check_id(volume_id); !valid) return fail(valid.error());
-  struct stat status {};
-  if (::stat(volume_path(volume_id).c_str(), &status) != 0) return fail(ErrorKind::not_found, volume_id + " is not there");
-  const auto header = read_qcow2_header(volume_path(volume_id));
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  const auto header = read_qcow2_header(layers_.path_of(*layer));
   if (!header) return fail(header.error());
-  return Usage{header->virtual_bytes, static_cast<std::uint64_t>(status.st_blocks) * 512};
+  return Usage{header->virtual_bytes, allocated(layers_.path_of(*layer))};
+}
+
+Result<void> FileBlockEngine::resize(const std::string& volume_id, std::uint64_t bytes, const std::string& key) {
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  const auto header = read_qcow2_header(layers_.path_of(*layer));
+  if (!header) return fail(header.error());
+  if (header->virtual_bytes >= bytes) return {};
+  Command command;
+  command.program = "qemu-img";
+  command.folder = layers_.folder();
+  command.arguments = {"resize", "-q"};
+  // The layer alone: what is below may need keys of its own, and is not touched.
+  std::string name = R"(json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":")" + *layer + "\"}";
+  Descriptor secret;
+  if (layers_.encrypted(*layer)) {
+    auto file = make_secret_file(key);
+    if (!file) return fail(file.error());
+    secret = std::move(*file);
+    command.descriptors.emplace_back(secret.get(), 3);
+    command.arguments.insert(command.arguments.end(), {"--object", "secret,id=key,file=/proc/self/fd/3"});
+    name += R"(,"encrypt":{"format":"luks","key-secret":"key"})";
+  }
+  command.arguments.insert(command.arguments.end(), {name + "}", std::to_string(bytes)});
+  layers_.step("resize");
+  if (auto resized = run_checked(command); !resized) return fail(explain(resized.error()).within("cannot resize " + volume_id));
+  return sync_path(layers_.path_of(*layer));
+}
+
+Result<std::optional<OpenVolume>> FileBlockEngine::prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) {
+  const auto written = volume_layer(volume_id);
+  if (!written) return fail(written.error());
+  const auto header = read_qcow2_header(layers_.path_of(*written));
+  if (!header) return fail(header.error());
+  if (auto room = check_room(0); !room) return fail(room.error());
+  const Held made(layers_, layers_.reserve(volume_id));
+  if (auto done = make_layer(made.layer(), *written, header->virtual_bytes, header->encrypted ? key : std::string()); !done)
+    return fail(done.error().within("cannot take a snapshot of " + volume_id));
+  layers_.step("snapshot.move-volume");
+  if (auto linked = layers_.link(LinkKind::volume, volume_id, made.layer()); !linked) return fail(linked.error());
+  return open(volume_id, user).map([](OpenVolume&& opened) { return std::optional<OpenVolume>(std::move(opened)); });
+}
+
+Result<void> FileBlockEngine::keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) {
+  if (auto valid = check_ids({snapshot_id}); !valid) return valid;
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  const auto chain = layers_.chain(*layer);
+  if (!chain) return fail(chain.error());
+  if (chain->size() < 2) return fail(ErrorKind::broken, volume_id + " stands on nothing that could be a snapshot");
+  layers_.step("snapshot.link");
+  if (auto synced = sync_path(layers_.path_of((*chain)[1])); !synced) return synced;
+  return layers_.link(LinkKind::snapshot, snapshot_id, (*chain)[1]);
+}
+
+Result<void> FileBlockEngine::copy_snapshot(const std::string& snapshot_id, const std::string& from) {
+  if (auto valid = check_ids({snapshot_id, from}); !valid) return valid;
+  if (!layers_.target(LinkKind::snapshot, snapshot_id).empty()) return fail(ErrorKind::exists, snapshot_id + " is already there");
+  const Held source(layers_, layers_.hold(LinkKind::snapshot, from));
+  if (source.layer().empty()) return fail(ErrorKind::not_found, from + " is not there");
+  layers_.step("copy.link");
+  return layers_.link(LinkKind::snapshot, snapshot_id, source.layer());
+}
+
+Holding FileBlockEngine::holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const {
+  Holding held;
+  held.id = id;
+  const auto chain = layers_.chain(layers_.target(kind, id));
+  if (!chain) return held;
+  if (const auto header = read_qcow2_header(layers_.path_of(chain->front()))) held.virtual_bytes = header->virtual_bytes;
+  held.depth = static_cast<std::int64_t>(chain->size());
+  for (const auto& layer : *chain) {
+    const auto count = users.find(layer);
+    (count != users.end() && count->second > 1 ? held.shared_bytes : held.own_bytes) += allocated(layers_.path_of(layer));
+  }
+  return held;
+}
+
+Result<std::vector<Holding>> FileBlockEngine::holdings() {
+  std::vector<Holding> all;
+  const auto users = layers_.users();
+  for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
+    for (const auto& id : layers_.ids(kind)) all.push_back(holding(kind, id, users));
+  return all;
 }
 
 Result<std::uint64_t> FileBlockEngine::import_snapshot(const std::string& snapshot_id, const std::string& file,
                                                        const std::function<void(int percent)>& progress) {
-  if (auto valid = check_id(snapshot_id); !valid) return fail(valid.error());
-  if (path_exists(snapshot_path(snapshot_id))) return fail(ErrorKind::exists, snapshot_id + " is already there");
+  if (auto valid = check_ids({snapshot_id}); !valid) return fail(valid.error());
+  if (!layers_.target(LinkKind::snapshot, snapshot_id).empty()) return fail(ErrorKind::exists, snapshot_id + " is already there");
   const auto facts = examine_image(file);
   if (!facts) return fail(facts.error());
   if (auto room = check_room(facts->file_bytes); !room) return fail(room.error().within("cannot import " + file));
-  const Unfinished made(snapshot_path(snapshot_id) + std::string(part));
+  const Held layer(layers_, layers_.reserve(snapshot_id));
+  const Unfinished made(layers_.path_of(layer.layer()) + ".part");
+  layers_.step("import.convert");
   if (auto converted = convert_image(file, *facts, made.path(), progress); !converted) return fail(converted.error());
   const auto header = read_qcow2_header(made.path());
   if (!header) return fail(header.error());
   if (!header->backing_file.empty()) return fail(ErrorKind::invalid, file + " changed while it was read");
-  if (auto published = publish(made.path(), snapshot_path(snapshot_id), 0444); !published) return fail(explain(published.error()));
+  layers_.step("import.publish");
+  if (auto published = publish(made.path(), layers_.path_of(layer.layer()), 0444); !published) return fail(explain(published.error()));
+  if (auto added = layers_.add(layer.layer()); !added) return fail(added.error());
+  layers_.step("import.link");
+  if (auto linked = layers_.link(LinkKind::snapshot, snapshot_id, layer.layer()); !linked) return fail(linked.error());
   if (progress) progress(100);
   return header->virtual_bytes;
 }
 
 Result<void> FileBlockEngine::import_boot_file(const std::string& image_id, const std::string& file) {
-  if (auto valid = check_id(image_id); !valid) return valid;
+  if (auto valid = check_ids({image_id}); !valid) return valid;
   std::error_code code;
   const auto size = std::filesystem::file_size(file, code);
   if (code) return fail_system("cannot read " + file, code.value());
   if (auto room = check_room(size); !room) return fail(room.error().within("cannot keep " + file));
-  const Unfinished made(boot_path(image_id) + std::string(part));
+  const Unfinished made(boot_path(image_id) + ".part");
   std::filesystem::copy_file(file, made.path(), code);
   if (code) return fail_system("cannot copy " + file, code.value());
   return publish(made.path(), boot_path(image_id), 0444);
 }
 
 Result<std::string> FileBlockEngine::boot_file(const std::string& image_id) {
-  if (auto valid = check_id(image_id); !valid) return fail(valid.error());
+  if (auto valid = check_ids({image_id}); !valid) return fail(valid.error());
   if (!path_exists(boot_path(image_id))) return fail(ErrorKind::not_found, image_id + " is not there");
   return boot_path(image_id);
 }
 
-std::vector<std::string> FileBlockEngine::ids_in(const char* name) const {
-  std::vector<std::string> ids;
-  std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/" + name, code)) {
-    auto file = entry.path().filename().string();
-    if (!file.ends_with(suffix)) continue;
-    file.resize(file.size() - suffix.size());
-    if (is_id(file)) ids.push_back(std::move(file));
-  }
-  return ids;
+Result<void> FileBlockEngine::remove_boot_file(const std::string& image_id) {
+  if (auto valid = check_ids({image_id}); !valid) return valid;
+  if (::unlink(boot_path(image_id).c_str()) != 0 && errno != ENOENT) return fail_system("cannot remove " + boot_path(image_id), errno);
+  return {};
 }
 
 Result<std::vector<std::string>> FileBlockEngine::sweep(const std::function<bool(const std::string& id)>& known) {
-  std::vector<std::string> removed;
-  std::error_code code;
-  for (const auto* name : {"/volumes", "/snapshots", "/boot"})
-    for (const auto& entry : std::filesystem::directory_iterator(folder_ + name, code)) {
-      const auto file = entry.path().filename().string();
-      if (!file.ends_with(part) && !file.ends_with(std::string(part) + ".progress")) continue;
-      if (remove_file(entry.path().string())) removed.push_back(file);
-    }
-  for (const auto& id : ids_in("volumes"))
-    if (!known(id) && remove_volume(id)) removed.push_back(id);
-  // One that a known volume stands on stays, whoever forgot it.
-  for (const auto& id : ids_in("snapshots"))
-    if (!known(id) && remove_snapshot(id)) removed.push_back(id);
+  auto removed = layers_.remove_unfinished();
+  for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
+    for (const auto& id : layers_.ids(kind))
+      if (!known(id) && layers_.unlink(kind, id)) removed.push_back(id);
+  for (auto& layer : layers_.collect()) removed.push_back(std::move(layer));
   return removed;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<BlockEngine>> make_file_block_engine(const std::string& folder) {
-  auto engine = std::make_unique<FileBlockEngine>(std::filesystem::absolute(folder).lexically_normal().string());
+Result<std::unique_ptr<BlockEngine>> make_file_block_engine(const std::string& folder, StepHook hook) {
+  auto engine = std::make_unique<FileBlockEngine>(std::filesystem::absolute(folder).lexically_normal().string(), std::move(hook));
   if (auto prepared = engine->prepare(); !prepared) return fail(prepared.error());
   return engine;
 }

@@ -30,6 +30,7 @@ Result<Qcow2Header> read_qcow2_header(const std::string& path) {
   if (got < 72 || number_at(bytes, 0, 4) != 0x514649fbU) return fail(ErrorKind::broken, path + " is no qcow2 file");
   Qcow2Header header;
   header.virtual_bytes = number_at(bytes, 24, 8);
+  header.encrypted = number_at(bytes, 32, 4) != 0;
   const auto offset = number_at(bytes, 8, 8);
   const auto size = number_at(bytes, 16, 4);
   if (offset == 0 || size == 0) return header;

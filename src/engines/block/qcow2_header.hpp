@@ -12,6 +12,7 @@ namespace brume::block {
 struct Qcow2Header {
   std::uint64_t virtual_bytes = 0;
   std::string backing_file;  // as written in it; empty: none
+  bool encrypted = false;    // LUKS
 };
 
 Result<Qcow2Header> read_qcow2_header(const std::string& path);

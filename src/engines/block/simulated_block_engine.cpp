@@ -10,46 +10,80 @@ namespace {
 
 class SimulatedBlockEngine final : public BlockEngine {
  public:
-  Result<void> create(const std::string& volume_id, std::uint64_t bytes) override {
+  Result<void> create(const std::string& volume_id, std::uint64_t bytes, const std::string&) override {
     const std::lock_guard lock(mutex_);
-    if (!volumes_.emplace(volume_id, Volume{bytes, ""}).second) return fail(ErrorKind::exists, volume_id + " is already there");
+    if (!volumes_.emplace(volume_id, bytes).second) return fail(ErrorKind::exists, volume_id + " is already there");
     return {};
   }
-  Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes) override {
+  Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes, const std::string&) override {
     const std::lock_guard lock(mutex_);
     const auto snapshot = snapshots_.find(snapshot_id);
     if (snapshot == snapshots_.end()) return fail(ErrorKind::not_found, snapshot_id + " is not there");
-    if (!volumes_.emplace(volume_id, Volume{std::max(bytes, snapshot->second.bytes), snapshot_id}).second)
+    if (!volumes_.emplace(volume_id, std::max(bytes, snapshot->second)).second)
       return fail(ErrorKind::exists, volume_id + " is already there");
-    ++snapshot->second.users;
     return {};
   }
   Result<void> remove_volume(const std::string& volume_id) override {
     const std::lock_guard lock(mutex_);
-    const auto found = volumes_.find(volume_id);
-    if (found == volumes_.end()) return {};
-    if (const auto snapshot = snapshots_.find(found->second.snapshot_id); snapshot != snapshots_.end()) --snapshot->second.users;
-    volumes_.erase(found);
+    volumes_.erase(volume_id);
     return {};
   }
   Result<void> remove_snapshot(const std::string& snapshot_id) override {
     const std::lock_guard lock(mutex_);
-    const auto found = snapshots_.find(snapshot_id);
-    if (found == snapshots_.end()) return {};
-    if (found->second.users > 0) return fail(ErrorKind::refused, snapshot_id + " cannot go: a volume stands on it");
-    snapshots_.erase(found);
+    snapshots_.erase(snapshot_id);
     return {};
   }
   Result<OpenVolume> open(const std::string& volume_id, unsigned) override {
-    const std::lock_guard lock(mutex_);
-    if (volumes_.count(volume_id) == 0) return fail(ErrorKind::not_found, volume_id + " is not there");
-    return OpenVolume{"/simulated/" + volume_id, "raw"};
+    return usage(volume_id).map([&](const Usage&) {
+      OpenVolume open;
+      open.file = "/simulated/" + volume_id;
+      open.format = "raw";
+      return open;
+    });
   }
   Result<Usage> usage(const std::string& volume_id) override {
     const std::lock_guard lock(mutex_);
     const auto found = volumes_.find(volume_id);
     if (found == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
-    return Usage{found->second.bytes, 0};
+    return Usage{found->second, 0};
+  }
+  Result<void> resize(const std::string& volume_id, std::uint64_t bytes, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    const auto found = volumes_.find(volume_id);
+    if (found == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
+    found->second = std::max(found->second, bytes);
+    return {};
+  }
+  // As engines do that take snapshots by themselves: there is nothing for a machine to switch to.
+  Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned, const std::string&) override {
+    return usage(volume_id).map([](const Usage&) { return std::optional<OpenVolume>(); });
+  }
+  Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) override {
+    const std::lock_guard lock(mutex_);
+    const auto volume = volumes_.find(volume_id);
+    if (volume == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
+    snapshots_[snapshot_id] = volume->second;
+    return {};
+  }
+  Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) override {
+    const std::lock_guard lock(mutex_);
+    const auto source = snapshots_.find(from);
+    if (source == snapshots_.end()) return fail(ErrorKind::not_found, from + " is not there");
+    if (!snapshots_.emplace(snapshot_id, source->second).second) return fail(ErrorKind::exists, snapshot_id + " is already there");
+    return {};
+  }
+  Result<std::vector<Holding>> holdings() override {
+    std::vector<Holding> all;
+    const std::lock_guard lock(mutex_);
+    for (const auto* things : {&volumes_, &snapshots_})
+      for (const auto& [id, bytes] : *things) {
+        Holding held;
+        held.id = id;
+        held.virtual_bytes = bytes;
+        held.depth = 1;
+        all.push_back(std::move(held));
+      }
+    return all;
   }
   // Takes any name of a file, there or not: nothing is read. Every disk has 1 GiB.
   Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string&,
@@ -57,7 +91,7 @@ class SimulatedBlockEngine final : public BlockEngine {
     constexpr std::uint64_t bytes = 1ULL << 30;
     {
       const std::lock_guard lock(mutex_);
-      if (!snapshots_.emplace(snapshot_id, Snapshot{bytes, 0}).second) return fail(ErrorKind::exists, snapshot_id + " is already there");
+      if (!snapshots_.emplace(snapshot_id, bytes).second) return fail(ErrorKind::exists, snapshot_id + " is already there");
     }
     if (progress) progress(100);
     return bytes;
@@ -95,17 +129,9 @@ class SimulatedBlockEngine final : public BlockEngine {
   }
 
  private:
-  struct Volume {
-    std::uint64_t bytes;
-    std::string snapshot_id;
-  };
-  struct Snapshot {
-    std::uint64_t bytes;
-    std::int64_t users;
-  };
   std::mutex mutex_;
-  std::map<std::string, Volume> volumes_;
-  std::map<std::string, Snapshot> snapshots_;
+  std::map<std::string, std::uint64_t> volumes_;  // sizes in bytes
+  std::map<std::string, std::uint64_t> snapshots_;
   std::map<std::string, std::string> boot_files_;
 };
 

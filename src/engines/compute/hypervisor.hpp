@@ -17,10 +17,21 @@
 
 namespace brume::compute {
 
+// A file that others stand on; a machine only reads it.
+struct BaseFile {
+  std::string file;
+  bool encrypted = false;
+};
+
 struct Disk {
-  std::string volume_id;  // "vol-0123456789abcdef0"; without its dash also the serial the guest sees (a virtio serial has 20 characters)
-  std::string file;       // absolute path, readable and writable by the machine's user
-  std::string format;     // "qcow2", "raw"
+  std::string volume_id;    // "vol-0123456789abcdef0"; without its dash also the serial the guest sees (a virtio serial has 20 characters)
+  std::string file;         // absolute path, readable and writable by the machine's user
+  std::string format;       // "qcow2", "raw"
+  std::string device = {};  // "/dev/sdf": the guest finds it by disk_number(device), see device_names.hpp; may be empty
+  std::int64_t generation = 0;       // tells the files apart that a volume has one after another, one for each snapshot
+  std::vector<BaseFile> bases = {};  // what the file stands on, the nearest first; all of it
+  bool encrypted = false;            // the file
+  std::string key = {};              // opens those of the files that are encrypted. Never shown, logged or put on a command line
 };
 
 struct Nic {
@@ -51,6 +62,7 @@ enum class MachineEvent {
   died,            // the process ended in any other way; detail says what it left on standard error
   io_error,        // a disk failed or is full; the machine is paused
   resumed,
+  device_gone,  // the guest let a disk or card go that it had been asked for before; detach_… finishes it
 };
 
 struct MachineReport {
@@ -59,8 +71,9 @@ struct MachineReport {
   std::string detail;
 };
 
-// Threads: all functions may be called from any thread; calls for one machine are made one after another by the caller. A call
-// returns when its effect has happened, within the named limit.
+// Threads: all functions may be called from any thread. start, kill, forget and reset of one machine are made one after another by the
+// caller, and so are the calls for one disk or card; those for different disks of a machine may come at once. A call returns when its
+// effect has happened, within the named limit.
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
@@ -94,9 +107,18 @@ class Hypervisor {
   // Another plan for a machine that runs; nothing for one that does not.
   virtual void change_cpu(const std::string& /*id*/, const CpuPlan& /*plan*/) {}
 
+  // `exists`: it is there already.
   virtual Result<void> attach_disk(const std::string& id, const Disk& disk) = 0;
-  // Asks the guest to let go and waits; timed_out when it did not within `limit` (force: takes it anyway).
+  // Asks the guest to let go and waits; timed_out when it did not within `limit` (force: takes it anyway). A device_gone report follows
+  // when it lets go later. Success when it is not there; not_found when the machine does not run.
   virtual Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) = 0;
+  // From one instant on the machine writes to `overlays`, empty files over those that it writes to now, which change no more. Either
+  // all do or none. Returns how long the machine's disks stood still at most.
+  virtual Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) = 0;
+  // The file that the machine writes to.
+  virtual Result<std::string> disk_file(const std::string& id, const std::string& volume_id) = 0;
+  // The guest sees the new size; the disk may only grow.
+  virtual Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) = 0;
   virtual Result<void> attach_nic(const std::string& id, Nic nic) = 0;
   virtual Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) = 0;
 

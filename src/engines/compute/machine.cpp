@@ -73,6 +73,7 @@ void Machine::let_go() {
 }
 
 Result<std::shared_ptr<QmpClient>> Machine::monitor(milliseconds limit) {
+  const std::lock_guard turn(connecting_);
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return fail(ErrorKind::not_found, id_ + " does not run");
@@ -218,8 +219,11 @@ void Machine::on_event(const QmpMessage& event) {
     lock.unlock();
     if (!told) report(MachineEvent::io_error, disk_trouble_text(event));
   } else if (event.name == "DEVICE_DELETED" && !event.field("device").empty()) {
-    unplugged_.insert(event.field("device"));
+    const auto device = event.field("device");
+    unplugged_.insert(device);
     changed_.notify_all();
+    lock.unlock();
+    report(MachineEvent::device_gone, device);
   }
 }
 

@@ -37,7 +37,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   Result<void> watch(const ProcessName& process);
   // Leaves process and monitor alone from now on.
   void let_go();
-  // The monitor, connected when it is not. One caller at a time.
+  // The monitor, connected when it is not.
   Result<std::shared_ptr<QmpClient>> monitor(milliseconds limit = seconds(2));
   // A command over the monitor.
   Result<QmpMessage> execute(std::string_view name, std::string_view arguments = {}, milliseconds limit = seconds(10),
@@ -70,6 +70,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   const MachineFolder folder_;
   const Callbacks callbacks_;
 
+  std::mutex connecting_;  // QEMU talks to one client at a time; held while one connects and is greeted
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Descriptor process_;  // pidfd

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include <set>
+
 #include <boost/json.hpp>
+
+#include "engines/compute/device_names.hpp"
 
 namespace brume::compute {
 namespace {
@@ -99,11 +103,19 @@ void add_boot(std::vector<std::string>& arguments, const MachineSpec& spec) {
   if (!spec.kernel_arguments.empty()) add(arguments, "-append", spec.kernel_arguments);
 }
 
-void add_devices(Command& command, const MachineSpec& spec, int next_descriptor) {
+void add_devices(Command& command, const MachineSpec& spec, const QemuHost& host, int next_descriptor) {
   auto& arguments = command.arguments;
+  std::set<int> numbers;
   for (size_t i = 0; i < spec.disks.size(); ++i) {
-    add(arguments, "-blockdev", disk_node(spec.disks[i]));
-    add(arguments, "-device", disk_device(spec.disks[i], i == 0 && spec.kernel.empty()));
+    auto disk = spec.disks[i];
+    // Two names that mean the same to the guest (sdf, xvdf): the second goes without.
+    if (const int number = disk_number(disk.device); number != 0 && !numbers.insert(number).second) disk.device.clear();
+    if (const auto key = host.disk_keys.find(disk.volume_id); key != host.disk_keys.end()) {
+      command.descriptors.emplace_back(key->second, next_descriptor);
+      add(arguments, "-object", disk_key(disk, next_descriptor++));
+    }
+    add(arguments, "-blockdev", disk_node(disk));
+    add(arguments, "-device", disk_device(disk, i == 0 && spec.kernel.empty()));
   }
   for (const auto& nic : spec.nics) {
     command.descriptors.emplace_back(nic.tap.get(), next_descriptor);
@@ -142,6 +154,8 @@ Result<void> validate(const Disk& disk) {
   if (!is_file(disk.file)) return fail(ErrorKind::invalid, disk.volume_id + " has no absolute path: '" + disk.file + "'");
   if (disk.format != "qcow2" && disk.format != "raw")
     return fail(ErrorKind::invalid, disk.volume_id + " has the unknown format '" + disk.format + "'");
+  for (const auto& base : disk.bases)
+    if (!is_file(base.file)) return fail(ErrorKind::invalid, disk.volume_id + " stands on what has no absolute path: '" + base.file + "'");
   return {};
 }
 
@@ -194,7 +208,7 @@ Command qemu_command(const MachineSpec& spec, const QemuHost& host) {
   add(arguments, "-rtc", "base=utc");
   add_channels(arguments, placed);
   add_boot(arguments, spec);
-  add_devices(command, spec, first_descriptor + 2);
+  add_devices(command, spec, host, first_descriptor + 2);
   if (host.user && host.kvm_group) add_kvm_group(command, *host.user, *host.kvm_group);
   return command;
 }
@@ -205,23 +219,47 @@ std::string disk_name(const std::string& volume_id) {
   return name;
 }
 
-std::string disk_node(const Disk& disk) {
+std::string disk_node_name(const Disk& disk) {
   const auto name = disk_name(disk.volume_id);
-  const json::object file = {{"driver", "file"}, {"filename", disk.file}, {"aio", "threads"}};
-  // cache and discard are inherited by the file below and the base images behind.
-  return json::serialize(json::object{{"driver", disk.format},
-                                      {"node-name", name},
-                                      {"cache", {{"direct", bypass_page_cache}, {"no-flush", false}}},
-                                      {"discard", "unmap"},
-                                      {"detect-zeroes", "unmap"},
-                                      {"file", file}});
+  return disk.generation == 0 ? name : name + "-" + std::to_string(disk.generation);
+}
+
+std::string disk_key(const Disk& disk, int descriptor) {
+  return json::serialize(json::object{
+      {"qom-type", "secret"}, {"id", disk_name(disk.volume_id) + "-key"}, {"file", "/proc/self/fd/" + std::to_string(descriptor)}});
+}
+
+std::string disk_node(const Disk& disk) {
+  const auto key = disk_name(disk.volume_id) + "-key";
+  const auto format_node = [&](const std::string& path, const std::string& format, bool encrypted) {
+    json::object node = {{"driver", format}, {"file", {{"driver", "file"}, {"filename", path}, {"aio", "threads"}}}};
+    if (encrypted) node["encrypt"] = {{"format", "luks"}, {"key-secret", key}};
+    return node;
+  };
+  auto node = format_node(disk.file, disk.format, disk.encrypted);
+  node["node-name"] = disk_node_name(disk);
+  // Inherited by the file below and the base images behind.
+  node["cache"] = {{"direct", bypass_page_cache}, {"no-flush", false}};
+  node["discard"] = "unmap";
+  node["detect-zeroes"] = "unmap";
+  if (disk.format != "qcow2") return json::serialize(node);
+  // All of what it stands on is said, so that nothing is opened because a file names it.
+  json::value below = nullptr;
+  for (auto base = disk.bases.rbegin(); base != disk.bases.rend(); ++base) {
+    auto shown = format_node(base->file, "qcow2", base->encrypted);
+    shown["backing"] = std::move(below);
+    below = std::move(shown);
+  }
+  node["backing"] = std::move(below);
+  return json::serialize(node);
 }
 
 std::string disk_device(const Disk& disk, bool boots) {
   const auto name = disk_name(disk.volume_id);
   // A full or failing host disk halts the guest instead of handing it errors that would ruin its file system.
-  json::object device = {{"driver", "virtio-blk-pci"}, {"id", name},      {"drive", name}, {"serial", name},
+  json::object device = {{"driver", "virtio-blk-pci"}, {"id", name},      {"drive", disk_node_name(disk)}, {"serial", name},
                          {"werror", "stop"},           {"rerror", "stop"}};
+  if (const int number = disk_number(disk.device); number != 0) device["acpi-index"] = number;
   if (boots) device["bootindex"] = 0;
   return json::serialize(device);
 }

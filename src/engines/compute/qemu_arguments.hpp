@@ -3,6 +3,7 @@
 // into an option.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +21,9 @@ struct QemuHost {
   std::string folder;       // the machine's own folder
   int qmp_socket = -1;      // listening sockets of ours, handed over
   int console_socket = -1;
-  std::optional<unsigned> user;       // run as this user; none: as ours
-  std::optional<unsigned> kvm_group;  // group that may open /dev/kvm, when others may not
+  std::map<std::string, int> disk_keys;  // by volume id: a file in memory with the disk's key, handed over
+  std::optional<unsigned> user;          // run as this user; none: as ours
+  std::optional<unsigned> kvm_group;     // group that may open /dev/kvm, when others may not
 };
 
 // Names in a machine's folder.
@@ -38,12 +40,16 @@ bool is_plain_id(std::string_view id);
 // The command that starts the machine, halted (the processors start with `cont`). The taps' descriptors go along.
 Command qemu_command(const MachineSpec& spec, const QemuHost& host);
 
-// "vol-0123" → "vol0123": the disk's serial, and the name of its device and of its block node.
+// "vol-0123" → "vol0123": the disk's serial, and the name of its device.
 std::string disk_name(const std::string& volume_id);
-// The two block nodes of a disk, the device on them, and the network card: as `-blockdev`, `-device` and as the arguments of
+// "vol0123-2": the block node over the disk's file; a disk has another file, and another node, after each snapshot.
+std::string disk_node_name(const Disk& disk);
+// The block nodes of a disk, the device on them, and the network card: as `-blockdev`, `-device` and as the arguments of
 // blockdev-add and device_add.
 std::string disk_node(const Disk& disk);
 std::string disk_device(const Disk& disk, bool boots);
+// An object that QEMU gets a disk's key by from a descriptor that it was handed; as `-object`.
+std::string disk_key(const Disk& disk, int descriptor);
 std::string nic_device(const Nic& nic);
 // A network end on a descriptor: a number (command line) or a name that getfd gave (QMP).
 std::string nic_end(const Nic& nic, const std::string& descriptor);

@@ -9,12 +9,14 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/secret_file.hpp"
 #include "base/text.hpp"
 #include "engines/compute/control_groups.hpp"
 #include "engines/compute/cpu_governor.hpp"
 #include "engines/compute/event_loop.hpp"
 #include "engines/compute/hypervisor.hpp"
 #include "engines/compute/machine.hpp"
+#include "engines/compute/machine_disks.hpp"
 #include "engines/compute/machine_folder.hpp"
 #include "engines/compute/qemu_arguments.hpp"
 
@@ -35,16 +37,6 @@ std::uint64_t hash_of(std::string_view text) {
 Result<void> done(const Result<QmpMessage>& reply) {
   if (!reply) return fail(reply.error());
   return {};
-}
-
-// QEMU's own sentence, with the kind that the caller can act on.
-Error explain(Error error) {
-  const auto says = [&](std::string_view text) { return error.message.find(text) != std::string::npos; };
-  if (says("Cannot allocate memory") || says("No space left"))
-    error.kind = ErrorKind::exhausted;
-  else if (says("uplicate"))
-    error.kind = ErrorKind::exists;
-  return error;
 }
 
 class QemuHypervisor final : public Hypervisor {
@@ -90,6 +82,9 @@ class QemuHypervisor final : public Hypervisor {
 
   Result<void> attach_disk(const std::string& id, const Disk& disk) override;
   Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) override;
+  Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) override;
+  Result<std::string> disk_file(const std::string& id, const std::string& volume_id) override;
+  Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) override;
   Result<void> attach_nic(const std::string& id, Nic nic) override;
   Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) override;
 
@@ -219,6 +214,14 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   host.console_socket = serial->get();
   host.user = user(spec.id);
   host.kvm_group = kvm_group_;
+  std::vector<Descriptor> keys;
+  for (const auto& disk : spec.disks) {
+    if (disk.key.empty()) continue;
+    auto key = make_secret_file(disk.key);
+    if (!key) return fail(key.error());
+    host.disk_keys[disk.volume_id] = key->get();
+    keys.push_back(std::move(*key));
+  }
   const auto process = start_detached(qemu_command(spec, host));
   if (!process) return fail(process.error());
   // From here on only QEMU holds the sockets: when it ends, whoever waits at them learns it.
@@ -294,39 +297,26 @@ Result<void> QemuHypervisor::command(const std::string& id, std::string_view nam
 }
 
 Result<void> QemuHypervisor::attach_disk(const std::string& id, const Disk& disk) {
-  if (auto valid = validate(disk); !valid) return valid;
-  auto machine = running(id);
-  if (!machine) return fail(machine.error());
-  const auto what = "cannot attach " + disk.volume_id + " to " + id;
-  if (auto added = (*machine)->execute("blockdev-add", disk_node(disk), command_limit); !added)
-    return fail(explain(added.error()).within(what));
-  auto plugged = (*machine)->execute("device_add", disk_device(disk, false), command_limit);
-  if (plugged) return {};
-  [[maybe_unused]] const auto undone = (*machine)->execute("blockdev-del", json_object({{"node-name", disk_name(disk.volume_id)}}));
-  return fail(explain(plugged.error()).within(what));
+  return running(id).and_then([&](const auto& machine) { return compute::attach_disk(*machine, disk); });
 }
 
 Result<void> QemuHypervisor::detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) {
   if (!is_plain_id(volume_id)) return fail(ErrorKind::invalid, "'" + volume_id + "' is not a volume id");
-  auto machine = running(id);
-  if (!machine) return fail(machine.error());
-  const auto name = disk_name(volume_id);
-  auto unplugged = (*machine)->unplug(name, limit);
-  if (!unplugged) {
-    if (!force || unplugged.error().kind != ErrorKind::timed_out) return unplugged;
-    // The guest keeps a device whose bytes go nowhere; the volume is free.
-    const auto nothing = name + "-gone";
-    [[maybe_unused]] const auto added = (*machine)->execute(
-        "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", command_limit);
-    const auto path = "/machine/peripheral/" + name;
-    auto swapped = (*machine)->execute(
-        "qom-set", json_object({{"path", path + "/virtio-backend"}, {"property", "drive"}, {"value", nothing}}), command_limit);
-    if (!swapped) return fail(swapped.error().within("cannot take " + volume_id + " from " + id));
-  }
-  auto removed = (*machine)->execute("blockdev-del", json_object({{"node-name", name}}), command_limit);
-  // Gone before: so it is what was asked for.
-  if (!removed && removed.error().message.find("Failed to find node") == std::string::npos) return fail(removed.error());
-  return {};
+  return running(id).and_then([&](const auto& machine) { return compute::detach_disk(*machine, volume_id, force, limit); });
+}
+
+Result<milliseconds> QemuHypervisor::switch_disks(const std::string& id, const std::vector<Disk>& overlays) {
+  for (const auto& overlay : overlays)
+    if (auto valid = validate(overlay); !valid) return fail(valid.error());
+  return running(id).and_then([&](const auto& machine) { return compute::switch_disks(*machine, overlays); });
+}
+
+Result<std::string> QemuHypervisor::disk_file(const std::string& id, const std::string& volume_id) {
+  return running(id).and_then([&](const auto& machine) { return compute::disk_file(*machine, volume_id); });
+}
+
+Result<void> QemuHypervisor::resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) {
+  return running(id).and_then([&](const auto& machine) { return compute::resize_disk(*machine, volume_id, bytes); });
 }
 
 Result<void> QemuHypervisor::attach_nic(const std::string& id, Nic nic) {

@@ -19,6 +19,7 @@ struct QmpMessage {
   std::uint64_t id = 0;                       // of the command that is answered; 0: none
   std::string name;                           // event: its name; error: its class
   std::string description;                    // error: QEMU's sentence
+  std::string value;                          // reply: all of it as JSON, where it is more than an object
   std::map<std::string, std::string> fields;  // simple members of the reply or of the event's data, as text ("true", "12")
 
   // The field's text; empty when it is not there.

@@ -75,7 +75,10 @@ class SimulatedHypervisor final : public Hypervisor {
     machine = {};
     machine.runs = true;
     machine.started = clock_.now();
-    for (const auto& disk : spec.disks) machine.devices.insert(disk.volume_id);
+    for (const auto& disk : spec.disks) {
+      machine.devices.insert(disk.volume_id);
+      machine.files[disk.volume_id] = disk.file;
+    }
     for (const auto& nic : spec.nics) machine.devices.insert(nic.interface_id);
     return {};
   }
@@ -105,9 +108,43 @@ class SimulatedHypervisor final : public Hypervisor {
   }
   Result<void> resume(const std::string& id) override { return reset(id); }
 
-  Result<void> attach_disk(const std::string& id, const Disk& disk) override { return attach(id, disk.volume_id); }
+  Result<void> attach_disk(const std::string& id, const Disk& disk) override {
+    return attach(id, disk.volume_id).and_then([&] {
+      return if_running(id, [&](Machine& machine) {
+        machine.files[disk.volume_id] = disk.file;
+        return Result<void>{};
+      });
+    });
+  }
   Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool, milliseconds) override {
     return detach(id, volume_id);
+  }
+  Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) override {
+    Result<milliseconds> switched = milliseconds(0);
+    const auto done = if_running(id, [&](Machine& machine) -> Result<void> {
+      for (const auto& overlay : overlays)
+        if (machine.devices.count(overlay.volume_id) == 0) return fail(ErrorKind::not_found, id + " has no disk " + overlay.volume_id);
+      for (const auto& overlay : overlays) machine.files[overlay.volume_id] = overlay.file;
+      return {};
+    });
+    if (!done) switched = fail(done.error());
+    return switched;
+  }
+  Result<std::string> disk_file(const std::string& id, const std::string& volume_id) override {
+    std::string file;
+    const auto done = if_running(id, [&](Machine& machine) -> Result<void> {
+      if (machine.devices.count(volume_id) == 0) return fail(ErrorKind::not_found, id + " has no disk " + volume_id);
+      file = machine.files[volume_id];
+      return {};
+    });
+    if (!done) return fail(done.error());
+    return file;
+  }
+  Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t) override {
+    return if_running(id, [&](Machine& machine) -> Result<void> {
+      if (machine.devices.count(volume_id) == 0) return fail(ErrorKind::not_found, id + " has no disk " + volume_id);
+      return {};
+    });
   }
   Result<void> attach_nic(const std::string& id, Nic nic) override { return attach(id, nic.interface_id); }
   Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool, milliseconds) override {
@@ -137,6 +174,7 @@ class SimulatedHypervisor final : public Hypervisor {
     bool runs = false;
     Time started{};
     std::set<std::string> devices;
+    std::map<std::string, std::string> files;  // by volume id
   };
 
   static tl::unexpected<Error> absent(const std::string& id) { return fail(ErrorKind::not_found, id + " does not run"); }

@@ -1,0 +1,191 @@
+#include "control/snapshots.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/log.hpp"
+
+namespace brume::control {
+namespace {
+
+constexpr milliseconds retry_pause = seconds(2);
+
+// Not an import, whose bytes control/images.cpp brings.
+bool is_to_be_taken(const state::Snapshot& snapshot) {
+  return snapshot.state == "pending" && !snapshot.volume_id.empty() && snapshot.copy_of.empty();
+}
+
+bool is_to_be_copied(const state::Snapshot& snapshot) { return snapshot.state == "pending" && !snapshot.copy_of.empty(); }
+
+// An image of an instance that shall be shut down for it: control/images.cpp says when.
+bool waits_for_a_shutdown(const state::World& world, const state::Snapshot& snapshot) {
+  bool waits = false;
+  world.each_of<state::Image>(snapshot.account, [&](const state::Image& image) {
+    if (image.state != "pending" || image.reboot_instance.empty()) return true;
+    waits = std::any_of(image.block_devices.begin(), image.block_devices.end(),
+                        [&](const auto& device) { return device.snapshot_id == snapshot.id; });
+    return !waits;
+  });
+  return waits;
+}
+
+}  // namespace
+
+void SnapshotReconciler::recover() {
+  store_.world()->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
+    if (snapshot.state == "deleting" || is_to_be_taken(snapshot) || is_to_be_copied(snapshot)) wake(snapshot.key());
+  });
+}
+
+void SnapshotReconciler::follow(const state::Commit& commit) {
+  for (const auto& change : commit.changes) {
+    if (change.kind == state::Kind::snapshot) {
+      const auto* snapshot = change.now<state::Snapshot>();
+      if (snapshot == nullptr || snapshot->state == "deleting" || is_to_be_taken(*snapshot) || is_to_be_copied(*snapshot)) wake(change.key);
+      // Copies of it waited for it.
+      if (snapshot != nullptr && change.old<state::Snapshot>() != nullptr && snapshot->state != "pending")
+        commit.world->each<state::Snapshot>("", [&](const state::Snapshot& copy) {
+          if (copy.copy_of == snapshot->id && is_to_be_copied(copy)) wake(copy.key());
+        });
+    }
+    // Its snapshots need not wait any more.
+    const auto* image = change.now<state::Image>();
+    const auto* before = change.old<state::Image>();
+    if (image == nullptr || before == nullptr || before->reboot_instance.empty() || !image->reboot_instance.empty()) continue;
+    for (const auto& device : image->block_devices)
+      if (!device.snapshot_id.empty()) wake(state::owned_key(image->account, device.snapshot_id));
+  }
+}
+
+void SnapshotReconciler::reconcile(const std::string& key) {
+  const auto world = store_.world();
+  const auto* snapshot = world->find<state::Snapshot>(key);
+  if (snapshot == nullptr || snapshot->state == "deleting") return remove(key, snapshot);
+  if (is_to_be_copied(*snapshot)) return copy(*world, *snapshot);
+  if (is_to_be_taken(*snapshot)) take_with_its_set(*world, *snapshot);
+}
+
+void SnapshotReconciler::remove(const std::string& key, const state::Snapshot* snapshot) {
+  const auto id = key.substr(key.find('/') + 1);
+  if (auto removed = engines_.block.remove_snapshot(id); !removed) {
+    log::error("block", "cannot remove {}, tried again: {}", id, removed.error().message);
+    return wake(key, retry_pause);
+  }
+  if (snapshot == nullptr) return;
+  store_.transact([&](state::Transaction& transaction) {
+    transaction.erase<state::Snapshot>(key);
+    transaction.erase<state::TagSet>(key);
+  });
+}
+
+void SnapshotReconciler::take_with_its_set(const state::World& world, const state::Snapshot& snapshot) {
+  std::vector<std::string> ids = {snapshot.id};
+  if (!snapshot.set_id.empty())
+    world.each_of<state::Snapshot>(snapshot.account, [&](const state::Snapshot& other) {
+      if (other.set_id == snapshot.set_id && other.id != snapshot.id && is_to_be_taken(other)) ids.push_back(other.id);
+    });
+  // One of them does it for all; each was woken.
+  if (*std::min_element(ids.begin(), ids.end()) != snapshot.id || waits_for_a_shutdown(world, snapshot)) return;
+  take(snapshot.account, ids);
+}
+
+void SnapshotReconciler::take(const std::string& account, const std::vector<std::string>& snapshot_ids) {
+  auto world = store_.world();
+  std::vector<std::string> volume_ids;
+  for (const auto& id : snapshot_ids)
+    if (const auto* snapshot = world->find<state::Snapshot>(account, id)) volume_ids.push_back(snapshot->volume_id);
+  const auto pass = files_.enter(volume_ids);
+  world = store_.world();
+  std::vector<const state::Snapshot*> pending;
+  for (const auto& id : snapshot_ids)
+    if (const auto* snapshot = world->find<state::Snapshot>(account, id); snapshot != nullptr && is_to_be_taken(*snapshot))
+      pending.push_back(snapshot);
+  if (pending.empty()) return;
+  const auto taken = take_all(*world, pending);
+  if (!taken && taken.error().kind == ErrorKind::timed_out) {
+    log::warning("block", "{} is tried again: {}", pending.front()->id, taken.error().message);
+    return wake(pending.front()->key(), retry_pause);
+  }
+  settle(pending, taken);
+}
+
+Result<void> SnapshotReconciler::take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots) {
+  std::map<std::string, std::vector<compute::Disk>> switches;  // by instance id
+  for (const auto* snapshot : snapshots) {
+    const auto* volume = world.find<state::Volume>(snapshot->account, snapshot->volume_id);
+    if (volume == nullptr) return fail(ErrorKind::not_found, "the volume " + snapshot->volume_id + " is not there");
+    const auto open = files_.is_open(*volume);
+    if (!open) return fail(open.error());
+    if (*open)
+      // From a snapshot that was broken off: what it prepared is used first, so that what follows it is in step.
+      if (auto followed = files_.catch_up(*volume); !followed) return followed;
+    const auto secret = files_.key(*volume);
+    if (!secret) return fail(secret.error());
+    const auto overlay = engines_.block.prepare_snapshot(volume->id, engines_.hypervisor.user_of(volume->instance_id), *secret);
+    if (!overlay) return fail(overlay.error());
+    if (!*open || !*overlay) continue;
+    auto disk = files_.disk(*volume, **overlay);
+    if (!disk) return fail(disk.error());
+    switches[volume->instance_id].push_back(std::move(*disk));
+  }
+  for (const auto& [instance, overlays] : switches) {
+    const auto pause = engines_.hypervisor.switch_disks(instance, overlays);
+    if (!pause) return fail(pause.error());
+    log::info("block", "{} disks of {} went on in new files; they stood still for at most {} ms", overlays.size(), instance,
+              pause->count());
+  }
+  for (const auto* snapshot : snapshots)
+    if (auto kept = engines_.block.keep_snapshot(snapshot->id, snapshot->volume_id); !kept) return kept;
+  return {};
+}
+
+void SnapshotReconciler::settle(const std::vector<const state::Snapshot*>& snapshots, const Result<void>& taken) {
+  if (!taken) log::error("block", "cannot take {}: {}", snapshots.front()->id, taken.error().message);
+  store_.transact([&](state::Transaction& transaction) {
+    for (const auto* snapshot : snapshots) {
+      const auto* found = transaction.find<state::Snapshot>(snapshot->key());
+      if (found == nullptr || found->state != "pending") continue;
+      auto settled = *found;
+      settled.state = taken ? "completed" : "error";
+      settled.state_message = taken ? std::string() : taken.error().message;
+      settled.progress = taken ? 100 : settled.progress;
+      settled.completed = transaction.now();
+      if (const auto* volume = transaction.find<state::Volume>(settled.account, settled.volume_id)) {
+        settled.encrypted = volume->encrypted;
+        settled.wrapped_key = volume->wrapped_key;
+      }
+      transaction.put(std::move(settled));
+    }
+  });
+}
+
+void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& snapshot) {
+  const auto* source = find_snapshot(world, snapshot.copy_of);
+  if (source != nullptr && source->state == "pending") return;  // its end wakes us
+  Result<void> copied;
+  if (source == nullptr || source->state != "completed")
+    copied = fail(ErrorKind::not_found, "the snapshot " + snapshot.copy_of + " is not there any more");
+  else if (snapshot.encrypted && !source->encrypted)
+    copied = fail(ErrorKind::invalid, "a copy with another encryption than its source's cannot be made");
+  else
+    copied = engines_.block.copy_snapshot(snapshot.id, source->id);
+  if (!copied && copied.error().kind == ErrorKind::exists) copied = Result<void>();
+  if (!copied) log::error("block", "cannot copy {}: {}", snapshot.copy_of, copied.error().message);
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Snapshot>(snapshot.key());
+    if (found == nullptr || found->state != "pending") return;
+    auto settled = *found;
+    settled.state = copied ? "completed" : "error";
+    settled.state_message = copied ? std::string() : copied.error().message;
+    settled.progress = copied ? 100 : 0;
+    settled.completed = transaction.now();
+    if (copied) {
+      settled.size_gib = source->size_gib;
+      settled.encrypted = source->encrypted;
+      settled.wrapped_key = source->wrapped_key;
+    }
+    transaction.put(std::move(settled));
+  });
+}
+
+}  // namespace brume::control

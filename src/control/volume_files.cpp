@@ -1,0 +1,126 @@
+#include "control/volume_files.hpp"
+
+#include "base/sealing.hpp"
+
+namespace brume::control {
+
+VolumeFiles::Pass::~Pass() {
+  if (files_ == nullptr) return;
+  const std::lock_guard lock(files_->mutex_);
+  for (const auto& id : ids_) files_->inside_.erase(id);
+  files_->left_.notify_all();
+}
+
+VolumeFiles::Pass VolumeFiles::enter(const std::vector<std::string>& volume_ids) {
+  std::set<std::string> ids(volume_ids.begin(), volume_ids.end());
+  std::unique_lock lock(mutex_);
+  // All at once: nobody waits for one while holding another.
+  left_.wait(lock, [&] { return std::none_of(ids.begin(), ids.end(), [&](const auto& id) { return inside_.count(id) != 0; }); });
+  inside_.insert(ids.begin(), ids.end());
+  return {*this, std::move(ids)};
+}
+
+const state::Snapshot* find_snapshot(const state::World& world, const std::string& id) {
+  const state::Snapshot* found = nullptr;
+  world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
+    if (snapshot.id == id) found = &snapshot;
+    return found == nullptr;
+  });
+  return found;
+}
+
+std::string instance_store_id(const std::string& instance_id, const std::string& virtual_name) { return instance_id + "-" + virtual_name; }
+
+Result<std::string> VolumeFiles::key(const state::Volume& volume) const {
+  if (!volume.encrypted) return std::string();
+  if (volume.wrapped_key.empty()) return fail(ErrorKind::broken, "the key of the encrypted volume " + volume.id + " is not there");
+  auto key = unseal(host_key_, volume.wrapped_key);
+  if (!key) return fail(key.error().within("cannot open the key of " + volume.id));
+  return key;
+}
+
+// The key is durable before anything is written with it.
+Result<std::string> VolumeFiles::provide_key(const state::Volume& volume) {
+  const auto world = store_.world();
+  const auto* snapshot = volume.snapshot_id.empty() ? nullptr : find_snapshot(*world, volume.snapshot_id);
+  const bool inherits = snapshot != nullptr && snapshot->encrypted;
+  if (!volume.encrypted && !inherits) return std::string();
+  auto keyed = volume;
+  keyed.encrypted = true;
+  if (keyed.wrapped_key.empty()) {
+    store_.transact([&](state::Transaction& transaction) {
+      const auto* found = transaction.find<state::Volume>(volume.key());
+      if (found == nullptr) return;
+      auto changed = *found;
+      changed.encrypted = true;
+      changed.wrapped_key = inherits ? snapshot->wrapped_key : seal(host_key_, transaction.random().hex(64), transaction.random());
+      keyed.wrapped_key = changed.wrapped_key;
+      transaction.put(std::move(changed));
+    });
+  }
+  return key(keyed);
+}
+
+Result<void> VolumeFiles::make(const state::Volume& volume) {
+  const auto key = provide_key(volume);
+  if (!key) return fail(key.error());
+  const auto bytes = static_cast<std::uint64_t>(volume.size_gib) << 30;
+  auto made = volume.snapshot_id.empty() ? engines_.block.create(volume.id, bytes, *key)
+                                         : engines_.block.clone(volume.id, volume.snapshot_id, bytes, *key);
+  // There already: made before a crash, and not recorded.
+  if (!made && made.error().kind != ErrorKind::exists) return fail(made.error().within("cannot make the volume " + volume.id));
+  return {};
+}
+
+Result<compute::Disk> VolumeFiles::disk(const state::Volume& volume, const block::OpenVolume& opened) {
+  auto secret = key(volume);
+  if (!secret) return fail(secret.error());
+  compute::Disk disk;
+  disk.volume_id = volume.id;
+  disk.file = opened.file;
+  disk.format = opened.format;
+  disk.device = volume.device;
+  disk.generation = opened.generation;
+  disk.encrypted = opened.encrypted;
+  disk.key = std::move(*secret);
+  for (const auto& base : opened.bases) disk.bases.push_back({base.file, base.encrypted});
+  return disk;
+}
+
+Result<compute::Disk> VolumeFiles::open(const state::Volume& volume, const std::string& instance_id) {
+  const auto opened = engines_.block.open(volume.id, engines_.hypervisor.user_of(instance_id));
+  if (!opened) return fail(opened.error().within("cannot open the volume " + volume.id));
+  return disk(volume, *opened);
+}
+
+Result<bool> VolumeFiles::is_open(const state::Volume& volume) const {
+  if (volume.instance_id.empty()) return false;
+  const auto file = engines_.hypervisor.disk_file(volume.instance_id, volume.id);
+  if (file) return true;
+  if (file.error().kind == ErrorKind::not_found) return false;
+  return fail(file.error());
+}
+
+Result<void> VolumeFiles::catch_up(const state::Volume& volume) {
+  const auto file = engines_.hypervisor.disk_file(volume.instance_id, volume.id);
+  if (!file) return fail(file.error());
+  auto wanted = open(volume, volume.instance_id);
+  if (!wanted) return fail(wanted.error());
+  if (wanted->file == *file) return {};
+  if (auto switched = engines_.hypervisor.switch_disks(volume.instance_id, {std::move(*wanted)}); !switched) return fail(switched.error());
+  return {};
+}
+
+Result<void> VolumeFiles::grow(const state::Volume& volume, std::uint64_t bytes) {
+  const auto opened = is_open(volume);
+  if (!opened) return fail(opened.error());
+  if (!*opened) {
+    const auto secret = key(volume);
+    if (!secret) return fail(secret.error());
+    return engines_.block.resize(volume.id, bytes, *secret);
+  }
+  if (auto done = catch_up(volume); !done) return done;
+  return engines_.hypervisor.resize_disk(volume.instance_id, volume.id, bytes);
+}
+
+}  // namespace brume::control

@@ -1,0 +1,72 @@
+// The bytes of volumes, for the reconcilers that touch them: who is at a volume just now, how it is opened, what its key is.
+//
+// A machine that starts, a snapshot, a plug and a growth must not meet at one volume: whoever works on the files of volumes holds a pass
+// for all of them at once. A pass is held for a moment, at most for the few seconds that a forced detach gives the guest.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/controller.hpp"
+
+namespace brume::control {
+
+// Threads: all functions may be called from any thread.
+class VolumeFiles {
+ public:
+  class Pass {
+   public:
+    Pass(VolumeFiles& files, std::set<std::string> ids) : files_(&files), ids_(std::move(ids)) {}
+    Pass(Pass&& other) noexcept : files_(std::exchange(other.files_, nullptr)), ids_(std::move(other.ids_)) {}
+    Pass& operator=(Pass&&) = delete;
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+    ~Pass();
+
+   private:
+    VolumeFiles* files_;
+    std::set<std::string> ids_;
+  };
+
+  // `host_key` seals the keys of volumes; 32 bytes.
+  VolumeFiles(state::Store& store, Engines engines, std::string host_key)
+      : store_(store), engines_(engines), host_key_(std::move(host_key)) {}
+
+  // Waits until nobody else is at any of them.
+  Pass enter(const std::vector<std::string>& volume_ids);
+
+  // Makes the file of a volume in "creating", blank or of its snapshot; success also when it is there already.
+  Result<void> make(const state::Volume& volume);
+  // As a disk of this instance's machine.
+  Result<compute::Disk> open(const state::Volume& volume, const std::string& instance_id);
+  // The same for what the block engine just opened.
+  Result<compute::Disk> disk(const state::Volume& volume, const block::OpenVolume& opened);
+  // The secret that opens an encrypted volume; empty when it is not encrypted.
+  Result<std::string> key(const state::Volume& volume) const;
+  // True: the instance's machine has the volume open. `broken`, `timed_out` …: it cannot say.
+  Result<bool> is_open(const state::Volume& volume) const;
+  // A snapshot that was broken off may have left the machine in the file of before: it follows now.
+  Result<void> catch_up(const state::Volume& volume);
+  Result<void> grow(const state::Volume& volume, std::uint64_t bytes);
+
+ private:
+  Result<std::string> provide_key(const state::Volume& volume);
+
+  state::Store& store_;
+  const Engines engines_;
+  const std::string host_key_;
+  std::mutex mutex_;  // never held across a call of anything else
+  std::condition_variable left_;
+  std::set<std::string> inside_;
+};
+
+// By its id, whoever owns it. nullptr: there is none.
+const state::Snapshot* find_snapshot(const state::World& world, const std::string& id);
+
+// The disk of the host behind an instance's "ephemeral0", as the block engine knows it.
+std::string instance_store_id(const std::string& instance_id, const std::string& virtual_name);
+
+}  // namespace brume::control

@@ -1,0 +1,249 @@
+#include "control/volumes.hpp"
+
+#include "base/log.hpp"
+
+namespace brume::control {
+
+using state::InstanceState;
+
+namespace {
+
+// A guest that has not let a volume go for this long is said to be busy with it.
+constexpr milliseconds busy_after = seconds(5);
+// How long a guest may take before a forced detach takes the volume away.
+constexpr milliseconds force_after = seconds(5);
+constexpr milliseconds retry_pause = seconds(2);
+
+bool is_leaving(const state::Volume& volume) { return volume.attachment_state == "detaching" || volume.attachment_state == "busy"; }
+
+// Something is still to be done for it, and not by its instance's start.
+bool is_between(const state::Volume& volume) {
+  return (volume.state == "creating" && volume.instance_id.empty()) || volume.state == "deleting" ||
+         (volume.attachment_state == "attaching" && volume.state != "creating") || is_leaving(volume);
+}
+
+}  // namespace
+
+void VolumeReconciler::recover() {
+  const auto world = store_.world();
+  world->each<state::Volume>("", [&](const state::Volume& volume) {
+    if (is_between(volume)) wake(volume.key());
+  });
+  world->each<state::VolumeModification>("", [&](const state::VolumeModification& modification) {
+    if (modification.state == "modifying" || modification.state == "optimizing") wake(modification.key());
+  });
+}
+
+void VolumeReconciler::follow(const state::Commit& commit) {
+  for (const auto& change : commit.changes) {
+    if (change.kind == state::Kind::volume) {
+      const auto* volume = change.now<state::Volume>();
+      if (volume == nullptr || is_between(*volume) || commit.world->find<state::VolumeModification>(change.key) != nullptr)
+        wake(change.key);
+    }
+    if (const auto* modification = change.now<state::VolumeModification>();
+        modification != nullptr && (modification->state == "modifying" || modification->state == "optimizing"))
+      wake(change.key);
+    // What waited for its machine to come or go.
+    const auto* instance = change.now<state::Instance>();
+    const auto* before = change.old<state::Instance>();
+    if (instance == nullptr || before == nullptr || before->state == instance->state) continue;
+    for (const auto& id : instance->volume_ids)
+      if (const auto* volume = commit.world->find<state::Volume>(instance->account, id); volume != nullptr && is_between(*volume))
+        wake(volume->key());
+  }
+}
+
+void VolumeReconciler::hear(const compute::MachineReport& report) {
+  if (report.event != compute::MachineEvent::device_gone) return;
+  const auto world = store_.world();
+  const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, report.id);
+  if (instance == nullptr) return;
+  for (const auto& id : instance->volume_ids)
+    if (const auto* volume = world->find<state::Volume>(instance->account, id); volume != nullptr && is_leaving(*volume))
+      wake(volume->key());
+}
+
+void VolumeReconciler::reconcile(const std::string& key) {
+  const auto world = store_.world();
+  const auto* volume = world->find<state::Volume>(key);
+  if (volume == nullptr) {
+    // Erased by a reset of the simulation, or deleted: nothing of it stays.
+    const auto id = key.substr(key.find('/') + 1);
+    const auto pass = files_.enter({id});
+    if (auto removed = engines_.block.remove_volume(id); !removed) log::error("block", "{}", removed.error().message);
+    return;
+  }
+  if (volume->state == "deleting") return remove(*volume);
+  if (volume->state == "creating" && volume->instance_id.empty()) return make(*volume);
+  if (volume->attachment_state == "attaching" && volume->state != "creating") return attach(*volume);
+  if (is_leaving(*volume)) return detach(*volume);
+  if (const auto* modification = world->find<state::VolumeModification>(key)) modify(*volume, *modification);
+}
+
+template <class Change>
+void VolumeReconciler::change(const state::Volume& volume, Change&& apply) {
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Volume>(volume.key());
+    if (found == nullptr) return;
+    auto changed = *found;
+    if (apply(changed)) transaction.put(std::move(changed));
+  });
+}
+
+void VolumeReconciler::make(const state::Volume& volume) {
+  const auto pass = files_.enter({volume.id});
+  const auto made = files_.make(volume);
+  if (!made) log::error("block", "{}", made.error().message);
+  change(volume, [&](state::Volume& changed) {
+    if (changed.state != "creating") return false;
+    changed.state = made ? "available" : "error";
+    changed.failure = made ? std::string() : made.error().message;
+    return true;
+  });
+}
+
+void VolumeReconciler::remove(const state::Volume& volume) {
+  const auto pass = files_.enter({volume.id});
+  if (auto removed = engines_.block.remove_volume(volume.id); !removed) {
+    log::error("block", "cannot remove {}, tried again: {}", volume.id, removed.error().message);
+    return wake(volume.key(), retry_pause);
+  }
+  store_.transact([&](state::Transaction& transaction) {
+    transaction.erase<state::Volume>(volume.key());
+    transaction.erase<state::TagSet>(volume.key());
+    transaction.erase<state::VolumeModification>(volume.key());
+  });
+}
+
+void VolumeReconciler::attach(const state::Volume& seen) {
+  const auto pass = files_.enter({seen.id});
+  const auto world = store_.world();
+  const auto* volume = world->find<state::Volume>(seen.key());
+  if (volume == nullptr || volume->attachment_state != "attaching") return;
+  const auto* instance = world->find<state::Instance>(volume->account, volume->instance_id);
+  if (instance == nullptr || instance->current_state() == InstanceState::terminated) return settle_detached(*volume);
+  // One of its disks at the next start.
+  if (instance->current_state() == InstanceState::stopped) return settle_attached(*volume);
+  // On its way: its next state wakes us.
+  if (instance->current_state() != InstanceState::running) return;
+  const auto machine = engines_.hypervisor.state(instance->id);
+  if (!machine || *machine == compute::MachineState::ended) return wake(volume->key(), retry_pause);
+  auto disk = files_.open(*volume, instance->id);
+  auto attached = disk ? engines_.hypervisor.attach_disk(instance->id, *disk) : Result<void>(fail(disk.error()));
+  if (attached || attached.error().kind == ErrorKind::exists) return settle_attached(*volume);
+  if (attached.error().kind == ErrorKind::not_found && disk) return wake(volume->key(), retry_pause);  // the machine ended just now
+  log::error("block", "{} is free again: {}", volume->id, attached.error().message);
+  settle_detached(*volume);
+}
+
+void VolumeReconciler::settle_attached(const state::Volume& volume) {
+  change(volume, [](state::Volume& changed) {
+    if (changed.attachment_state != "attaching") return false;
+    changed.attachment_state = "attached";
+    changed.state = "in-use";
+    return true;
+  });
+}
+
+void VolumeReconciler::detach(const state::Volume& seen) {
+  const auto pass = files_.enter({seen.id});
+  const auto world = store_.world();
+  const auto* volume = world->find<state::Volume>(seen.key());
+  if (volume == nullptr || !is_leaving(*volume)) return;
+  // Also for an instance that is on its way down: as long as there is a machine it is asked, and it knows best whether it has the disk.
+  const auto limit = volume->detach_forced ? force_after : milliseconds(0);
+  const auto gone = engines_.hypervisor.detach_disk(volume->instance_id, volume->id, volume->detach_forced, limit);
+  if (gone || gone.error().kind == ErrorKind::not_found) return settle_detached(*volume);
+  if (gone.error().kind != ErrorKind::timed_out)
+    log::error("block", "cannot take {} from {}, tried again: {}", volume->id, volume->instance_id, gone.error().message);
+  bool asked_before = false;
+  {
+    const std::lock_guard lock(mutex_);
+    asked_before = !asked_.insert(volume->id).second;
+  }
+  // The guest has it still; it says when it lets go (hear), and the look at the clock is for the word "busy" and for lost reports.
+  if (asked_before) say_busy(*volume);
+  wake(volume->key(), busy_after);
+}
+
+void VolumeReconciler::say_busy(const state::Volume& volume) {
+  change(volume, [](state::Volume& changed) {
+    if (changed.attachment_state != "detaching") return false;
+    changed.attachment_state = "busy";
+    return true;
+  });
+}
+
+void VolumeReconciler::settle_detached(const state::Volume& seen) {
+  {
+    const std::lock_guard lock(mutex_);
+    asked_.erase(seen.id);
+  }
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Volume>(seen.key());
+    if (found == nullptr || found->instance_id != seen.instance_id) return;
+    auto volume = *found;
+    if (const auto* holder = transaction.find<state::Instance>(volume.account, volume.instance_id)) {
+      auto instance = *holder;
+      std::erase(instance.volume_ids, volume.id);
+      if (const auto* dependents = transaction.find<state::Dependents>(instance.key())) {
+        auto left = *dependents;
+        std::erase(left.volumes, volume.id);
+        transaction.put(std::move(left));
+      }
+      transaction.put(std::move(instance));
+    }
+    volume.instance_id.clear();
+    volume.device.clear();
+    volume.attachment_state.clear();
+    volume.attached = {};
+    volume.delete_on_termination = false;
+    volume.detach_forced = false;
+    if (volume.state == "in-use") volume.state = "available";
+    transaction.put(std::move(volume));
+  });
+}
+
+void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModification& asked) {
+  if (asked.state != "modifying" && asked.state != "optimizing") return;
+  Result<void> grown;
+  if (asked.state == "modifying" && asked.target_size_gib > seen.size_gib) {
+    const auto pass = files_.enter({seen.id});
+    const auto world = store_.world();
+    const auto* volume = world->find<state::Volume>(seen.key());
+    if (volume == nullptr) return;
+    grown = files_.grow(*volume, static_cast<std::uint64_t>(asked.target_size_gib) << 30);
+    if (!grown) log::error("block", "{}", grown.error().message);
+    // The machine could not say; it is asked again.
+    if (!grown && grown.error().kind == ErrorKind::timed_out) return wake(seen.key(), retry_pause);
+  }
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::VolumeModification>(seen.key());
+    const auto* volume = transaction.find<state::Volume>(seen.key());
+    if (found == nullptr || volume == nullptr || found->state != asked.state) return;
+    auto modification = *found;
+    if (!grown) {
+      modification.state = "failed";
+      modification.state_message = grown.error().message;
+      modification.ended = transaction.now();
+    } else if (modification.state == "modifying") {
+      auto changed = *volume;
+      changed.size_gib = std::max(changed.size_gib, modification.target_size_gib);
+      if (!modification.target_type.empty()) changed.type = modification.target_type;
+      changed.iops = modification.target_iops;
+      changed.throughput = modification.target_throughput;
+      transaction.put(std::move(changed));
+      // Nothing has to be moved for the new size: the next look says that it is done.
+      modification.state = "optimizing";
+      modification.progress = 99;
+    } else {
+      modification.state = "completed";
+      modification.progress = 100;
+      modification.ended = transaction.now();
+    }
+    transaction.put(std::move(modification));
+  });
+}
+
+}  // namespace brume::control

@@ -1,0 +1,51 @@
+// Volumes: their files are made and removed, they are plugged into running machines and taken out of them, and they grow.
+//
+// A volume that was made together with its instance is made, and plugged, by the instance's start (control/instances.cpp).
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "control/controller.hpp"
+#include "control/volume_files.hpp"
+
+namespace brume::control {
+
+// Threads: follow and hear may be called from any thread; reconcile for one volume by one thread at a time (the queue's promise).
+class VolumeReconciler {
+ public:
+  using Wake = std::function<void(const std::string& key, milliseconds delay)>;
+  VolumeReconciler(state::Store& store, Engines engines, VolumeFiles& files, Wake wake)
+      : store_(store), engines_(engines), files_(files), wake_(std::move(wake)) {}
+
+  void recover();
+  void follow(const state::Commit& commit);
+  void hear(const compute::MachineReport& report);
+  // Of a volume "account/vol-…".
+  void reconcile(const std::string& key);
+
+ private:
+  void make(const state::Volume& volume);
+  void remove(const state::Volume& volume);
+  void attach(const state::Volume& volume);
+  void detach(const state::Volume& volume);
+  void modify(const state::Volume& volume, const state::VolumeModification& modification);
+  void settle_attached(const state::Volume& volume);
+  // Free of its instance, also in the instance's record.
+  void settle_detached(const state::Volume& volume);
+  void say_busy(const state::Volume& volume);
+  template <class Change>
+  void change(const state::Volume& volume, Change&& change);
+  void wake(const std::string& key, milliseconds delay = milliseconds(0)) { wake_("volume/" + key, delay); }
+
+  state::Store& store_;
+  Engines engines_;
+  VolumeFiles& files_;
+  Wake wake_;
+  std::mutex mutex_;
+  std::set<std::string> asked_;  // volumes whose guest was asked to let go, and has not yet
+};
+
+}  // namespace brume::control

@@ -1,0 +1,202 @@
+#include "engines/compute/machine_disks.hpp"
+
+#include <algorithm>
+
+#include <boost/json.hpp>
+
+#include "base/text.hpp"
+#include "engines/compute/qemu_arguments.hpp"
+
+namespace brume::compute {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto command_limit = seconds(10);
+constexpr size_t most_nesting = 32;
+
+bool says(const Error& error, std::string_view text) { return error.message.find(text) != std::string::npos; }
+
+Result<json::value> ask(Machine& machine, std::string_view question, std::string_view arguments = {}) {
+  auto reply = machine.execute(question, arguments, command_limit);
+  if (!reply) return fail(reply.error());
+  json::parse_options options;
+  options.max_depth = most_nesting;
+  json::error_code code;
+  auto value = json::parse(reply->value, code, {}, options);
+  if (code) return fail(ErrorKind::broken, "QEMU's answer to " + std::string(question) + " cannot be understood");
+  return value;
+}
+
+std::string text_at(const json::value& object, std::string_view key) {
+  const auto* members = object.if_object();
+  const auto* value = members ? members->if_contains(key) : nullptr;
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+struct Node {
+  std::string name;
+  std::string file;
+  std::int64_t generation = 0;
+};
+
+// The nodes of the volume that have a name of ours, the newest first.
+Result<std::vector<Node>> nodes_of(Machine& machine, const std::string& volume_id) {
+  const auto all = ask(machine, "query-named-block-nodes", R"({"flat":true})");
+  if (!all) return fail(all.error());
+  const auto name = disk_name(volume_id);
+  std::vector<Node> nodes;
+  if (const auto* list = all->if_array())
+    for (const auto& each : *list) {
+      Node node{text_at(each, "node-name"), text_at(each, "file"), 0};
+      if (!node.name.starts_with(name)) continue;
+      const auto rest = std::string_view(node.name).substr(name.size());
+      if (!rest.empty() && rest.front() != '-') continue;
+      if (rest.size() > 1) {
+        const auto number = parse_integer(rest.substr(1));
+        if (!number) continue;
+        node.generation = *number;
+      }
+      nodes.push_back(std::move(node));
+    }
+  std::sort(nodes.begin(), nodes.end(), [](const Node& a, const Node& b) { return a.generation > b.generation; });
+  return nodes;
+}
+
+std::string backend_of(const std::string& volume_id) { return "/machine/peripheral/" + disk_name(volume_id) + "/virtio-backend"; }
+
+// The node that the guest's disk stands on now.
+Result<std::string> current_node(Machine& machine, const std::string& volume_id) {
+  const auto node = ask(machine, "qom-get", json_object({{"path", backend_of(volume_id)}, {"property", "drive"}}));
+  if (!node) {
+    if (says(node.error(), "not found")) return fail(ErrorKind::not_found, machine.id() + " has no disk " + volume_id);
+    return fail(node.error());
+  }
+  if (!node->is_string()) return fail(ErrorKind::broken, "QEMU does not say what " + volume_id + " stands on");
+  return std::string(node->get_string());
+}
+
+std::string key_name(const Disk& disk) { return disk_name(disk.volume_id) + "-key"; }
+
+// The key goes over the monitor's socket, which is ours alone.
+Result<void> hand_over_key(Machine& machine, const Disk& disk) {
+  if (disk.key.empty()) return {};
+  const auto arguments = json::serialize(json::object{{"qom-type", "secret"}, {"id", key_name(disk)}, {"data", disk.key}});
+  if (auto given = machine.execute("object-add", arguments, command_limit); !given && !says(given.error(), "uplicate"))
+    return fail(given.error());
+  return {};
+}
+
+void take_back_key(Machine& machine, const std::string& volume_id) {
+  [[maybe_unused]] const auto gone = machine.execute("object-del", json_object({{"id", disk_name(volume_id) + "-key"}}), command_limit);
+}
+
+Result<void> remove_nodes(Machine& machine, const std::string& volume_id) {
+  const auto nodes = nodes_of(machine, volume_id);
+  if (!nodes) return fail(nodes.error());
+  for (const auto& node : *nodes) {
+    auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), command_limit);
+    // Gone before: so it is what was asked for.
+    if (!removed && !says(removed.error(), "Failed to find node")) return fail(removed.error());
+  }
+  take_back_key(machine, volume_id);
+  return {};
+}
+
+// The guest keeps a device whose bytes go nowhere; the volume is free.
+Result<void> take_away(Machine& machine, const std::string& volume_id) {
+  const auto nothing = disk_name(volume_id) + "gone";
+  [[maybe_unused]] const auto added = machine.execute(
+      "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", command_limit);
+  auto swapped =
+      machine.execute("qom-set", json_object({{"path", backend_of(volume_id)}, {"property", "drive"}, {"value", nothing}}), command_limit);
+  if (!swapped) return fail(swapped.error().within("cannot take " + volume_id + " from " + machine.id()));
+  return {};
+}
+
+}  // namespace
+
+Error explain(Error error) {
+  if (says(error, "Cannot allocate memory") || says(error, "No space left"))
+    error.kind = ErrorKind::exhausted;
+  else if (says(error, "uplicate"))
+    error.kind = ErrorKind::exists;
+  return error;
+}
+
+Result<void> attach_disk(Machine& machine, const Disk& disk) {
+  if (auto valid = validate(disk); !valid) return valid;
+  const auto what = "cannot attach " + disk.volume_id + " to " + machine.id();
+  if (current_node(machine, disk.volume_id))
+    return fail(ErrorKind::exists, disk.volume_id + " is attached to " + machine.id() + " already");
+  // What an attachment that was broken off left.
+  if (auto cleared = remove_nodes(machine, disk.volume_id); !cleared) return fail(cleared.error().within(what));
+  if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
+  auto plugged = machine.execute("blockdev-add", disk_node(disk), command_limit);
+  if (plugged) {
+    plugged = machine.execute("device_add", disk_device(disk, false), command_limit);
+    // Two names that mean the same to the guest: the second goes without.
+    if (!plugged && says(plugged.error(), "acpi-index")) {
+      auto nameless = disk;
+      nameless.device.clear();
+      plugged = machine.execute("device_add", disk_device(nameless, false), command_limit);
+    }
+  }
+  if (plugged) return {};
+  [[maybe_unused]] const auto undone = remove_nodes(machine, disk.volume_id);
+  return fail(explain(plugged.error()).within(what));
+}
+
+Result<void> detach_disk(Machine& machine, const std::string& volume_id, bool force, milliseconds limit) {
+  auto unplugged = machine.unplug(disk_name(volume_id), limit);
+  if (!unplugged) {
+    if (!force || unplugged.error().kind != ErrorKind::timed_out) return unplugged;
+    if (auto taken = take_away(machine, volume_id); !taken) return taken;
+  }
+  return remove_nodes(machine, volume_id);
+}
+
+Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& overlays) {
+  json::array actions;
+  std::vector<std::string> added;
+  const auto undo = [&](const Error& error) {
+    for (const auto& node : added)
+      [[maybe_unused]] const auto gone = machine.execute("blockdev-del", json_object({{"node-name", node}}), command_limit);
+    return fail(explain(error).within("cannot take a snapshot of the disks of " + machine.id()));
+  };
+  for (const auto& overlay : overlays) {
+    const auto node = current_node(machine, overlay.volume_id);
+    if (!node) return undo(node.error());
+    // What it stands on is open already: the node that it takes the place of.
+    auto alone = overlay;
+    alone.bases.clear();
+    if (auto made = machine.execute("blockdev-add", disk_node(alone), command_limit); !made) return undo(made.error());
+    added.push_back(disk_node_name(overlay));
+    actions.push_back(json::object{{"type", "blockdev-snapshot"}, {"data", {{"node", *node}, {"overlay", added.back()}}}});
+  }
+  const auto began = std::chrono::steady_clock::now();
+  const auto switched = machine.execute("transaction", json::serialize(json::object{{"actions", std::move(actions)}}), seconds(30));
+  if (!switched) return undo(switched.error());
+  return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
+}
+
+Result<std::string> disk_file(Machine& machine, const std::string& volume_id) {
+  const auto current = current_node(machine, volume_id);
+  if (!current) return fail(current.error());
+  const auto nodes = nodes_of(machine, volume_id);
+  if (!nodes) return fail(nodes.error());
+  for (const auto& node : *nodes)
+    if (node.name == *current) return node.file;
+  return fail(ErrorKind::not_found, machine.id() + " has no disk " + volume_id);
+}
+
+Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes) {
+  const auto current = current_node(machine, volume_id);
+  if (!current) return fail(current.error());
+  const auto arguments = json::serialize(json::object{{"node-name", *current}, {"size", bytes}});
+  if (auto resized = machine.execute("block_resize", arguments, command_limit); !resized)
+    return fail(explain(resized.error()).within("cannot resize " + volume_id));
+  return {};
+}
+
+}  // namespace brume::compute

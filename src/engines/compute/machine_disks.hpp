@@ -1,0 +1,26 @@
+// What is done to the disks of a running machine, over its monitor.
+//
+// A disk is a device named as its volume (disk_name) on a tree of block nodes. Only the node that the guest writes to has a name that
+// we gave (disk_node_name): after a snapshot that is another one, and the one before stands below it until the disk goes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "engines/compute/hypervisor.hpp"
+#include "engines/compute/machine.hpp"
+
+namespace brume::compute {
+
+// QEMU's own sentence, with the kind that the caller can act on.
+Error explain(Error error);
+
+// The contracts are those of Hypervisor's functions of these names.
+Result<void> attach_disk(Machine& machine, const Disk& disk);
+Result<void> detach_disk(Machine& machine, const std::string& volume_id, bool force, milliseconds limit);
+Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& overlays);
+Result<std::string> disk_file(Machine& machine, const std::string& volume_id);
+Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes);
+
+}  // namespace brume::compute
