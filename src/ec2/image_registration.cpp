@@ -41,6 +41,8 @@ BlockDevice read_mapping(const state::World& world, const std::string& account, 
     throw wire::invalid_parameter_combination(fmt::format("The device '{}' has both a virtual name and Ebs", device.device));
   if (!device.virtual_name.empty() && !device.virtual_name.starts_with("ephemeral"))
     throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("The virtual name '{}' is not valid.", device.virtual_name));
+  if (!mapping.ebs && device.virtual_name.empty())
+    throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("The device '{}' is mapped to nothing.", device.device));
   if (!mapping.ebs) return device;
   device.snapshot_id = mapping.ebs->snapshot_id.value_or("");
   device.size_gib = mapping.ebs->volume_size.value_or(0);

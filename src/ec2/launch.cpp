@@ -339,9 +339,9 @@ void read_options(const Context& context, const RunInstancesRequest& request, st
     return *value == on;
   };
   instance.metadata_enabled = choose(options.http_endpoint, "enabled", "disabled", true, "HttpEndpoint");
-  instance.metadata_tokens_required = choose(options.http_tokens, "required", "optional", false, "HttpTokens");
+  instance.metadata_tokens_required = choose(options.http_tokens, "required", "optional", instance.metadata_tokens_required, "HttpTokens");
   instance.metadata_tags = choose(options.instance_metadata_tags, "enabled", "disabled", false, "InstanceMetadataTags");
-  instance.metadata_hop_limit = options.http_put_response_hop_limit.value_or(1);
+  instance.metadata_hop_limit = options.http_put_response_hop_limit.value_or(instance.metadata_hop_limit);
   if (instance.metadata_hop_limit < 1 || instance.metadata_hop_limit > 64)
     throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
   [[maybe_unused]] const auto& unused = context;
@@ -374,8 +374,21 @@ state::Instance make_template(state::Transaction& transaction, const Context& co
   instance.ramdisk_id = request.ramdisk_id.value_or(launch.image->ramdisk_id);
   find_boot_image(transaction.world(), context.account(), instance.kernel_id, "kernel");
   find_boot_image(transaction.world(), context.account(), instance.ramdisk_id, "ramdisk");
+  // What the image asks for holds unless the launch says otherwise: tokens, and that they reach a container of the guest's.
+  if (launch.image->imds_support == "v2.0") {
+    instance.metadata_tokens_required = true;
+    instance.metadata_hop_limit = 2;
+  }
   read_options(context, request, instance);
   return instance;
+}
+
+// The attribute lastLaunchedTime. An hour is exact enough, and keeps most launches from writing the image.
+void note_launch(state::Transaction& transaction, const state::Image& image) {
+  if (transaction.now() - image.last_launched < std::chrono::hours(1)) return;
+  auto noted = image;
+  noted.last_launched = transaction.now();
+  transaction.put(std::move(noted));
 }
 
 void make_instance(state::Transaction& transaction, const RunInstancesRequest& request, const Launch& launch, state::Instance instance) {
@@ -436,6 +449,7 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
     instance.launch_index = index;
     make_instance(transaction, request, launch, instance);
   }
+  note_launch(transaction, *launch.image);
   if (!token.empty()) remember_launched(transaction, context, token, reservation_id);
   return show_reservation(transaction.world(), context, reservation_id);
 }

@@ -40,10 +40,6 @@ Page::Page(const service::Context& context, std::string_view list, const std::op
            const std::optional<std::string>& next_token, PageLimits limits)
     : Page(context.services.token_key, fmt::format("{}\n{}", context.account(), list), max_results, next_token, limits) {}
 
-Page::Page(std::string_view list, const std::optional<std::int64_t>& max_results, const std::optional<std::string>& next_token,
-           PageLimits limits)
-    : Page({}, fmt::format("\n{}", list), max_results, next_token, limits) {}
-
 Page::Page(std::string_view secret, std::string scope, const std::optional<std::int64_t>& max_results,
            const std::optional<std::string>& next_token, PageLimits limits)
     : secret_(secret), scope_(std::move(scope)) {

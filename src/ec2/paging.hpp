@@ -33,9 +33,6 @@ class Page {
   // MaxResults the page holds everything.
   Page(const service::Context& context, std::string_view list, const std::optional<std::int64_t>& max_results,
        const std::optional<std::string>& next_token, PageLimits limits = {});
-  // As above, but the token is nobody's in particular. On its way out: give the context.
-  Page(std::string_view list, const std::optional<std::int64_t>& max_results, const std::optional<std::string>& next_token,
-       PageLimits limits = {});
 
   // The key that the page before ended with; empty for the first page.
   const std::string& after() const { return after_; }

@@ -145,6 +145,27 @@ def test_imds_support(ec2, query, image):
     assert query("DescribeImages", parameters={"ImageId.1": image}).texts(".//imdsSupport") == []
 
 
+def test_imds_support_holds_for_instances(ec2, query, image):
+    query("ModifyImageAttribute", version="2016-11-15", ImageId=image, parameters={"ImdsSupport.Value": "v2.0"})
+    launch = {"ImageId": image, "MinCount": 1, "MaxCount": 1, "InstanceType": "t2.micro"}
+    (one,) = ec2.run_instances(**launch)["Instances"]
+    assert (one["MetadataOptions"]["HttpTokens"], one["MetadataOptions"]["HttpPutResponseHopLimit"]) == ("required", 2)
+    (two,) = ec2.run_instances(**launch, MetadataOptions={"HttpTokens": "optional", "HttpPutResponseHopLimit": 1})["Instances"]
+    assert (two["MetadataOptions"]["HttpTokens"], two["MetadataOptions"]["HttpPutResponseHopLimit"]) == ("optional", 1)
+    (three,) = ec2.run_instances(**launch, MetadataOptions={"InstanceMetadataTags": "enabled"})["Instances"]
+    assert (three["MetadataOptions"]["HttpTokens"], three["MetadataOptions"]["HttpPutResponseHopLimit"]) == ("required", 2)
+
+
+def test_when_it_was_launched_last(ec2, other, query, image):
+    def launched():
+        return query("DescribeImageAttribute", version="2016-11-15", ImageId=image, Attribute="lastLaunchedTime").texts("lastLaunchedTime/value")
+
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"Group": "all"}]})
+    assert launched() == []
+    made = other.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="t2.micro")["Instances"][0]
+    assert launched() == [made["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%S.") + f"{made['LaunchTime'].microsecond // 1000:03}Z"]
+
+
 def test_only_the_owner_sees_and_changes_attributes(ec2, other, other_id, image, ami, refused):
     ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"UserId": other_id}]})
     for act in (

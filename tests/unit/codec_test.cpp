@@ -190,6 +190,7 @@ TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
       "image \"architecture\":\"x86_64\"",
       "image \"state\":\"available\"",
       "image \"virtualizationType\":\"hvm\"",
+      "image \"deregistrationProtection\":\"disabled\"",
       "snapshot \"state\":\"completed\"",
       "volume \"type\":\"gp2\"",
       "volume \"state\":\"creating\"",

@@ -27,7 +27,8 @@ class ActionsTest : public testing::Test {
   static constexpr const char* stranger = "999988887777";
 
   ActionsTest()
-      : store_(*state::Store::open(state::make_memory_log(), clock_, random_)), services_{*store_, clock_, random_, settings_, {}, "a key"} {
+      : store_(*state::Store::open(state::make_memory_log(), clock_, random_)), services_{*store_,   clock_, random_,
+                                                                                          settings_, {},     "a key"} {
     settings_.zones = {{"us-east-1a", "use1-az1"}, {"us-east-1b", "use1-az2"}};
     store_->transact([&](state::Transaction& transaction) {
       make_default_network(transaction, account, settings_);

@@ -101,6 +101,78 @@ TEST_F(Images, AProductCodeIsForInstanceStoreAndForGood) {
   EXPECT_EQ(first(call("DescribeImageAttribute", "ImageId=ami-00000002&Attribute=productCodes"), "productCode"), "774F4FF8");
 }
 
+// ----- registering
+
+class Registering : public Images {
+ protected:
+  Registering() {
+    put<state::Snapshot>("snap-00000001", [](state::Snapshot& snapshot) { snapshot.size_gib = 8; });
+    put<state::Snapshot>("snap-00000002", [](state::Snapshot& snapshot) { snapshot.state = "pending"; });
+    put<state::Snapshot>("snap-00000003", [](state::Snapshot& snapshot) { snapshot.account = stranger; });
+  }
+  static constexpr const char* root = "&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=snap-00000001";
+  // The code for an image with a root device and these parameters more.
+  std::string with(const std::string& more) {
+    return code("RegisterImage", fmt::format("Name=image{}&Architecture=x86_64&RootDeviceName=/dev/sda1{}{}", ++number_, root, more));
+  }
+  std::string second(const std::string& more) { return with("&BlockDeviceMapping.2.DeviceName=/dev/sdb" + more); }
+
+ private:
+  int number_ = 0;
+};
+
+TEST_F(Registering, WhatItCanBe) {
+  EXPECT_EQ(with(""), "");
+  EXPECT_EQ(with("&EnaSupport=true&SriovNetSupport=simple&VirtualizationType=hvm&BootMode=legacy-bios&ImdsSupport=v2.0"), "");
+  const auto answer = call("DescribeImages", "Filter.1.Name=name&Filter.1.Value=image2");
+  EXPECT_EQ(first(answer, "enaSupport"), "true");
+  EXPECT_EQ(first(answer, "sriovNetSupport"), "simple");
+  EXPECT_EQ(first(answer, "bootMode"), "legacy-bios");
+  EXPECT_EQ(first(answer, "imdsSupport"), "v2.0");
+  EXPECT_EQ(first(answer, "volumeSize"), "8");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=ephemeral0"), "");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.NoDevice="), "");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=5&BlockDeviceMapping.2.Ebs.VolumeType=gp3&BlockDeviceMapping.2.Ebs.Iops=4000"),
+            "");
+  EXPECT_EQ(first(call("DescribeImages", "Filter.1.Name=name&Filter.1.Value=image5"), "iops"), "4000");
+}
+
+TEST_F(Registering, WhatItCannotBe) {
+  EXPECT_EQ(with("&Description=" + std::string(256, 'x')), "InvalidParameterValue");
+  EXPECT_EQ(with("&Description=%C3%A9"), "InvalidParameterValue");
+  EXPECT_EQ(with("&VirtualizationType=metal"), "InvalidParameterValue");
+  EXPECT_EQ(with("&BootMode=floppy"), "InvalidParameterValue");
+  EXPECT_EQ(with("&BootMode=uefi"), "UnsupportedOperation");
+  EXPECT_EQ(with("&SriovNetSupport=double"), "InvalidParameterValue");
+  EXPECT_EQ(with("&ImdsSupport=v1.0"), "InvalidParameterValue");
+  EXPECT_EQ(with("&TpmSupport=v2.0"), "UnsupportedOperation");
+  EXPECT_EQ(with("&UefiData=AAAA"), "UnsupportedOperation");
+  EXPECT_EQ(with("&BillingProduct.1=bp-1"), "AuthFailure");
+  EXPECT_EQ(with("&KernelId=aki-00000001"), "InvalidAMIID.NotFound");
+  EXPECT_EQ(with("&KernelId=aki"), "InvalidAMIID.Malformed");
+  EXPECT_EQ(with("&TagSpecification.1.ResourceType=snapshot&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b"),
+            "InvalidParameterValue");
+}
+
+TEST_F(Registering, WhatItsDevicesCannotBe) {
+  EXPECT_EQ(second(""), "InvalidBlockDeviceMapping") << "nothing is mapped";
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.DeleteOnTermination=true"), "InvalidBlockDeviceMapping");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=tape0"), "InvalidBlockDeviceMapping");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=ephemeral0&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidParameterCombination");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000001&BlockDeviceMapping.2.Ebs.VolumeSize=7"),
+            "InvalidBlockDeviceMapping");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000002"), "IncorrectState");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000003"), "InvalidSnapshot.NotFound") << "another account's";
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-3"), "InvalidSnapshotID.Malformed");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.Encrypted=true"), "UnsupportedOperation");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.KmsKeyId=k"), "UnsupportedOperation");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.VolumeType=tape"), "InvalidParameterValue");
+  EXPECT_EQ(with("&BlockDeviceMapping.2.DeviceName=/dev/sda1&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidBlockDeviceMapping")
+      << "twice";
+  EXPECT_EQ(with("&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "MissingParameter");
+  EXPECT_EQ(listed(), List{});
+}
+
 TEST_F(Images, WithWhomOthersShareIsNotShown) {
   put_image(ami, "", [](Image& image) {
     image.account = stranger;
