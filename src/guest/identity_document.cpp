@@ -6,7 +6,7 @@
 namespace brume::guest {
 namespace {
 
-// Fields that are empty are null; Brume has no billing or product codes, so those always are.
+// Fields that are empty are null. Nobody is billed for an image and there is no market, so those two always are.
 std::string json_text(std::string_view text) {
   if (text.empty()) return "null";
   constexpr std::string_view digits = "0123456789abcdef";
@@ -30,30 +30,38 @@ std::string whole_seconds(Time time) {
   return point == std::string::npos ? text : text.substr(0, point) + "Z";
 }
 
+std::string json_list(const std::vector<std::string>& texts) {
+  if (texts.empty()) return "null";
+  std::string list = "[ ";
+  for (const auto& text : texts) list.append(list.size() > 2 ? ", " : "").append(json_text(text));
+  return list += " ]";
+}
+
 }  // namespace
 
-std::string identity_document(const state::Instance& instance, const state::NetworkInterface& primary, std::string_view region) {
+std::string identity_document(const state::Instance& instance, const state::NetworkInterface& primary, std::string_view region,
+                              const std::vector<std::string>& product_codes) {
   const std::array<std::pair<std::string_view, std::string>, 15> fields = {{
-      {"accountId", instance.account},
-      {"architecture", instance.architecture},
-      {"availabilityZone", instance.zone},
-      {"billingProducts", ""},
-      {"devpayProductCodes", ""},
-      {"marketplaceProductCodes", ""},
-      {"imageId", instance.image_id},
-      {"instanceId", instance.id},
-      {"instanceType", instance.type},
-      {"kernelId", instance.kernel_id},
-      {"pendingTime", whole_seconds(instance.launched)},
-      {"privateIp", primary.private_ip},
-      {"ramdiskId", instance.ramdisk_id},
-      {"region", std::string(region)},
-      {"version", "2017-09-30"},
+      {"accountId", json_text(instance.account)},
+      {"architecture", json_text(instance.architecture)},
+      {"availabilityZone", json_text(instance.zone)},
+      {"billingProducts", json_text("")},
+      {"devpayProductCodes", json_list(product_codes)},
+      {"marketplaceProductCodes", json_text("")},
+      {"imageId", json_text(instance.image_id)},
+      {"instanceId", json_text(instance.id)},
+      {"instanceType", json_text(instance.type)},
+      {"kernelId", json_text(instance.kernel_id)},
+      {"pendingTime", json_text(whole_seconds(instance.launched))},
+      {"privateIp", json_text(primary.private_ip)},
+      {"ramdiskId", json_text(instance.ramdisk_id)},
+      {"region", json_text(region)},
+      {"version", json_text("2017-09-30")},
   }};
   std::string document = "{";
   for (const auto& [name, value] : fields) {
     if (document.size() > 1) document += ',';
-    document.append("\n  \"").append(name).append("\" : ").append(json_text(value));
+    document.append("\n  \"").append(name).append("\" : ").append(value);
   }
   return document += "\n}";
 }

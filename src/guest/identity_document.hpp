@@ -3,11 +3,13 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "state/records.hpp"
 
 namespace brume::guest {
 
-std::string identity_document(const state::Instance& instance, const state::NetworkInterface& primary, std::string_view region);
+std::string identity_document(const state::Instance& instance, const state::NetworkInterface& primary, std::string_view region,
+                              const std::vector<std::string>& product_codes);
 
 }  // namespace brume::guest

@@ -190,7 +190,15 @@ Value user_data(const View& view) {
   return data ? unless_empty(data->data) : std::nullopt;
 }
 
-Value identity(const View& view) { return identity_document(view.instance, view.primary, view.configuration.region); }
+// Its image's, for as long as there is the image: a code once set stays (INS-069).
+std::vector<std::string> product_codes_of(const View& view) {
+  const auto* image = view.world.find_indexed<state::Image>(Index::image_by_id, view.instance.image_id);
+  return image ? image->product_codes : std::vector<std::string>();
+}
+
+Value identity(const View& view) {
+  return identity_document(view.instance, view.primary, view.configuration.region, product_codes_of(view));
+}
 
 Value signature_of(const View& view, std::string IdentitySigner::Signatures::*which) {
   if (!view.configuration.signer) return std::nullopt;
@@ -256,6 +264,7 @@ constexpr MetadataItem items[] = {
   {"meta-data/placement/availability-zone-id",      "2019-10-01", zone_id},
   {"meta-data/placement/group-name",                "2020-10-27", [](const View& v) { return unless_empty(v.instance.placement_group); }},
   {"meta-data/placement/region",                    "2020-10-27", [](const View& v) { return unless_empty(v.configuration.region); }},
+  {"meta-data/product-codes",                       "2007-03-01", [](const View& v) { return unless_empty(join_lines(product_codes_of(v))); }},
   {"meta-data/profile",                             "2011-01-01", [](const View& v) -> Value { return v.instance.virtualization_type == "paravirtual" ? "default-paravirtual" : "default-hvm"; }},
   {"meta-data/public-hostname",                     "2007-01-19", [](const View& v) { return public_name(v, v.primary); }},
   {"meta-data/public-ipv4",                         "2007-01-19", [](const View& v) { return unless_empty(v.primary.public_ip); }},

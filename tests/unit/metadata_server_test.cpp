@@ -142,15 +142,19 @@ TEST_F(MetadataServerTest, SlowGuestsDelayNobody) {
 }
 
 TEST_F(MetadataServerTest, OneGuestCannotTakeAllConnections) {
-  std::vector<Descriptor> greedy;
-  for (size_t i = 0; i < guest_connections; ++i) {
-    greedy.push_back(connect(1));
-    send(greedy.back(), "GET /");  // at work: not to be closed for another one
-  }
   std::string answer;
-  for (int i = 0; i < 50 && answer.empty(); ++i) answer = receive(connect(1), "</html>", milliseconds(100));
+  // The server may be a moment behind: a connection that it does not know to be at work yet makes room, and then all begin anew.
+  for (int turn = 0; turn < 30 && answer.empty(); ++turn) {
+    std::vector<Descriptor> greedy;
+    for (size_t i = 0; i < guest_connections; ++i) {
+      greedy.push_back(connect(1));
+      send(greedy.back(), id_request + "GET /");  // from its first answer on it is in the middle of a request
+      receive(greedy.back(), "i-1");
+    }
+    answer = receive(connect(1), "</html>", milliseconds(100));
+    EXPECT_EQ(id_of(connect(2)), "i-2");
+  }
   EXPECT_NE(answer.find(" 503 "), std::string::npos);
-  EXPECT_EQ(id_of(connect(2)), "i-2");
 }
 
 TEST_F(MetadataServerTest, AGuestsOwnIdleConnectionMakesRoomForItsNext) {

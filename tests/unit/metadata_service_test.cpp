@@ -359,6 +359,16 @@ TEST_F(MetadataServiceTest, IdentityDocumentHasEc2sFields) {
 })");
 }
 
+TEST_F(MetadataServiceTest, ProductCodesAreTheImages) {
+  EXPECT_EQ(item("product-codes"), "[404]");
+  state::Image image;
+  image.account = "210987654321", image.id = "ami-2bb65342", image.product_codes = {"774F4FF8"};
+  put(image);
+  EXPECT_EQ(item("product-codes"), "774F4FF8");
+  EXPECT_EQ(text("/2007-01-19/meta-data/product-codes"), "[404]");
+  EXPECT_THAT(text("/latest/dynamic/instance-identity/document"), HasSubstr("\"devpayProductCodes\" : [ \"774F4FF8\" ],\n"));
+}
+
 TEST_F(MetadataServiceTest, TagsAreThereOnlyWhenAskedFor) {
   put(state::TagSet{
       account, "i-full", "instance", {{"Name", "web 1"}, {"a b", "1"}, {"a/b", "2"}, {"..", "3"}, {"empty", ""}, {"k@x", "4"}}});
