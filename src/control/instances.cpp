@@ -298,7 +298,7 @@ void InstanceReconciler::bring_up(const state::Instance& instance) {
 }
 
 void InstanceReconciler::settle_running(const state::Instance& seen) {
-  store_.transact([&](state::Transaction& transaction) {
+  const auto decide = [&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(seen.key());
     if (found == nullptr) return;
     auto instance = *found;
@@ -315,7 +315,8 @@ void InstanceReconciler::settle_running(const state::Instance& seen) {
     become(transaction, instance, InstanceState::running);
     instance.host = settings_.host_name;
     transaction.put(std::move(instance));
-  });
+  };
+  store_.transact(decide, state::Urgency::soon);
 }
 
 // A launch that fails ends as terminated, a start that fails as stopped: both say why.

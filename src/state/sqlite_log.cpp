@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -23,6 +24,7 @@ namespace brume::state {
 namespace {
 
 constexpr int format = 1;
+constexpr off_t log_bytes = 17 << 20;    // 4,000 frames of 4 KiB between checkpoints, and a large transaction
 constexpr int application = 0x4272756d;  // "Brum", what file(1) and we know the file by
 
 struct CloseDatabase {
@@ -79,6 +81,7 @@ class SqliteLog final : public Log {
   Result<void> make_private_file();
   Result<void> set_up();
   Result<void> check_format();
+  void lay_out_log();
   Result<void> execute(const char* sql);
   Result<std::int64_t> number(const char* sql);
   Result<Statement> prepare(const char* sql);
@@ -141,6 +144,7 @@ Result<void> SqliteLog::set_up() {
         "PRAGMA journal_size_limit=33554432", "PRAGMA cache_size=-8192", "PRAGMA temp_store=MEMORY"})
     if (auto done = execute(sql); !done) return done;
   if (auto done = check_format(); !done) return done;
+  lay_out_log();
   for (const auto& [statement, sql] :
        {std::pair{&begin_, "BEGIN IMMEDIATE"},
         {&commit_, "COMMIT"},
@@ -178,6 +182,23 @@ Result<void> SqliteLog::check_format() {
       "PRAGMA application_id=0x4272756d;"
       "PRAGMA user_version=1;"
       "COMMIT");
+}
+
+// Gives the write-ahead log its size at once: SQLite goes on writing over it from its start after each checkpoint, so no sync has to
+// make a larger file durable too, which takes the file system a second write. Zeros behind the last transaction are no frame, and end
+// a recovery as the end of the file does. Where there is no room for it, it grows as it is needed.
+void SqliteLog::lay_out_log() {
+  const std::string name = path_ + "-wal";
+  const Descriptor file(::open(name.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return;
+  const std::string zeros(1 << 20, '\0');
+  off_t end = ::lseek(file.get(), 0, SEEK_END);
+  while (end >= 0 && end < log_bytes) {
+    const auto room = static_cast<size_t>(std::min<off_t>(log_bytes - end, static_cast<off_t>(zeros.size())));
+    const ssize_t written = ::pwrite(file.get(), zeros.data(), room, end);
+    if (written <= 0) return;
+    end += written;
+  }
 }
 
 Result<void> SqliteLog::execute(const char* sql) {

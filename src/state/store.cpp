@@ -2,11 +2,13 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <unordered_map>
@@ -100,7 +102,7 @@ class Store::Implementation {
   ~Implementation() { stop(); }
 
   WorldPointer world() const { return published_.load(); }
-  void submit(Decision decision, Settled settled);
+  void submit(Decision decision, Settled settled, Urgency urgency);
   void stop();
   std::uint64_t watch(std::function<void(const Commit&)> watcher);
   void unwatch(std::uint64_t watcher);
@@ -130,8 +132,9 @@ class Store::Implementation {
   Published<World> published_;
 
   std::mutex queue_mutex_;
-  std::condition_variable queue_filled_;
+  std::condition_variable queue_changed_;
   std::deque<Pending> queue_;
+  std::optional<std::chrono::steady_clock::time_point> due_;  // when the queue has to be taken; none: it is empty
   bool stopping_ = false;
 
   // Held while watchers are called, so that unwatch can promise that none is called afterwards; recursive, for a watcher may unwatch.
@@ -144,19 +147,31 @@ class Store::Implementation {
   std::thread writer_;
 };
 
-void Store::Implementation::submit(Decision decision, Settled settled) {
+void Store::Implementation::submit(Decision decision, Settled settled, Urgency urgency) {
   {
     const std::lock_guard lock(queue_mutex_);
     if (stopping_ || queue_.size() >= queue_limit) throw Overloaded();
     queue_.push_back({std::move(decision), std::move(settled), nullptr});
+    auto due = std::chrono::steady_clock::now();
+    if (urgency == Urgency::soon) due += company_wait;
+    due_ = due_ ? std::min(*due_, due) : due;
   }
-  queue_filled_.notify_one();
+  queue_changed_.notify_one();
 }
 
 std::deque<Pending> Store::Implementation::take_group() {
   std::unique_lock lock(queue_mutex_);
-  queue_filled_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-  if (queue_.size() <= group_limit) return std::exchange(queue_, {});
+  const auto is_due = [this] { return stopping_ || (due_ && *due_ <= std::chrono::steady_clock::now()); };
+  while (!is_due()) {
+    if (due_)
+      queue_changed_.wait_until(lock, *due_);
+    else
+      queue_changed_.wait(lock);
+  }
+  if (queue_.size() <= group_limit) {
+    due_.reset();
+    return std::exchange(queue_, {});
+  }
   std::deque<Pending> group;
   for (size_t i = 0; i < group_limit; ++i) {
     group.push_back(std::move(queue_.front()));
@@ -251,7 +266,7 @@ void Store::Implementation::stop() {
     const std::lock_guard lock(queue_mutex_);
     stopping_ = true;
   }
-  queue_filled_.notify_one();
+  queue_changed_.notify_one();
   const std::lock_guard lock(stop_mutex_);
   if (writer_.joinable()) writer_.join();
 }
@@ -273,9 +288,11 @@ Store::~Store() = default;
 
 WorldPointer Store::world() const { return implementation_->world(); }
 
-void Store::submit(Decision decision, Settled settled) { implementation_->submit(std::move(decision), std::move(settled)); }
+void Store::submit(Decision decision, Settled settled, Urgency urgency) {
+  implementation_->submit(std::move(decision), std::move(settled), urgency);
+}
 
-void Store::transact(const Decision& decision) {
+void Store::transact(const Decision& decision, Urgency urgency) {
   if (implementation_->on_writer()) throw std::logic_error("transact was called on the writer thread, where it would wait for itself");
   auto done = std::make_shared<std::promise<void>>();
   auto outcome = done->get_future();
@@ -285,7 +302,8 @@ void Store::transact(const Decision& decision) {
              done->set_exception(std::move(failure));
            else
              done->set_value();
-         });
+         },
+         urgency);
   outcome.get();
 }
 

@@ -6,6 +6,8 @@
 // holds every answered decision and no half of any.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -98,6 +100,9 @@ class Transaction {
 };
 
 using Decision = std::function<void(Transaction&)>;
+// How long a decision may wait for company. A commit costs a sync of the disk, whatever is in it: what nobody waits for an answer to
+// goes with the next decision that somebody does, or after Store::company_wait.
+enum class Urgency : std::uint8_t { now, soon };
 // Called once, on the writer thread, after the decision is durable or has failed. Must not wait. A decision that throws is answered
 // with its group too: what it complained of may be another decision that is not durable yet.
 using Settled = std::function<void(std::exception_ptr failure)>;
@@ -118,6 +123,7 @@ class Store {
  public:
   static constexpr size_t queue_limit = 4096;
   static constexpr size_t group_limit = 256;  // decisions in one commit
+  static constexpr std::chrono::milliseconds company_wait{2};
 
   // Reads the whole log. `broken`: an entry that cannot be understood, named in the message.
   static Result<std::unique_ptr<Store>> open(std::unique_ptr<Log> log, const Clock& clock, Random& random);
@@ -127,9 +133,9 @@ class Store {
   WorldPointer world() const;
 
   // Throws Overloaded (and then calls nothing) when queue_limit decisions wait or the store was stopped.
-  void submit(Decision decision, Settled settled);
+  void submit(Decision decision, Settled settled, Urgency urgency = Urgency::now);
   // submit and wait. Rethrows what the decision threw.
-  void transact(const Decision& decision);
+  void transact(const Decision& decision, Urgency urgency = Urgency::now);
 
   // Told of every commit in order, on the writer thread; must not wait. Returns a number for unwatch.
   std::uint64_t watch(std::function<void(const Commit&)> watcher);

@@ -202,6 +202,27 @@ TEST_F(StoreTest, WatchersAreToldInOrderAndBeforeTheCaller) {
   EXPECT_EQ(versions, (std::vector<std::uint64_t>{1}));
 }
 
+TEST_F(StoreTest, WhatNobodyWaitsForGoesWithTheNextDecisionButDoesNotWaitForEver) {
+  open_controlled();
+  // Alone it is settled all the same, and in the order of the queue.
+  store->transact([](Transaction& transaction) { transaction.put(setting("alone", "1")); }, Urgency::soon);
+  EXPECT_EQ(value_of(*store->world(), "alone"), "1");
+  EXPECT_EQ(control->appends, 1);
+  // Two that come within the wait make one commit. A machine that does other things may take longer between the two, so: as a rule.
+  int together = 0;
+  for (int i = 0; i < 50 && together == 0; ++i) {
+    const int before = control->appends;
+    store->submit([](Transaction& transaction) { transaction.put(setting("seen", "")); }, {}, Urgency::soon);
+    store->transact([i](Transaction& transaction) {
+      EXPECT_NE(transaction.find<Setting>("seen"), nullptr);
+      transaction.put(setting("seen", std::to_string(i)));
+    });
+    EXPECT_EQ(value_of(*store->world(), "seen"), std::to_string(i));
+    together += control->appends == before + 1;
+  }
+  EXPECT_EQ(together, 1);
+}
+
 TEST_F(StoreTest, ADecisionThatChangesNothingMakesNoCommit) {
   open_controlled();
   store->watch([](const Commit&) { ADD_FAILURE() << "nothing changed"; });
