@@ -22,6 +22,15 @@ std::string machine_uuid(const std::string& instance_id) {
          digits.substr(20, 12);
 }
 
+// "standard", "unlimited"; empty: nobody said, or instances do not keep it (yet).
+template <class Instance>
+std::string credit_specification(const Instance& instance) {
+  if constexpr (requires { instance.cpu_credits; })
+    return instance.cpu_credits;
+  else
+    return {};
+}
+
 std::string stated(InstanceState state) { return std::string(state::name_of(state)); }
 
 void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
@@ -94,7 +103,8 @@ void InstanceReconciler::follow(const state::Commit& commit) {
     const auto* before = change.old<state::Instance>();
     if (instance == nullptr && before != nullptr) wake_(queue_key(*before), milliseconds(0));
     if (instance == nullptr) continue;
-    if (before == nullptr || before->state != instance->state || before->reboots_asked != instance->reboots_asked)
+    if (before == nullptr || before->state != instance->state || before->reboots_asked != instance->reboots_asked ||
+        credit_specification(*before) != credit_specification(*instance))
       wake_(queue_key(*instance), milliseconds(0));
   }
 }
@@ -342,7 +352,7 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
   const auto now = progress(instance.id);
   if (now.rebooting || (!now.ended && now.machine_runs && instance.reboots_asked > instance.reboots_done)) return reboot(instance, now);
   if (now.machine_runs) {
-    // Since its start the operator may have said something else of the host's processors.
+    // Since its start its credits may be of another specification, or the operator has said something else of the host's processors.
     if (settings_.cpu_plan) engines_.hypervisor.change_cpu(instance.id, settings_.cpu_plan(instance));
     auto state = engines_.hypervisor.state(instance.id);
     if (!state || *state != compute::MachineState::paused) return;

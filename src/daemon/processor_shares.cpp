@@ -59,6 +59,15 @@ CpuPlan of_units(const Units& type, double processors, double units) {
   return plan;
 }
 
+// "standard", "unlimited"; empty: nobody said, or instances do not keep it (yet).
+template <class Instance>
+std::string credit_specification(const Instance& instance) {
+  if constexpr (requires { instance.cpu_credits; })
+    return instance.cpu_credits;
+  else
+    return {};
+}
+
 CpuPlan of_credits(const Earning& type, double processors, const std::string& specification) {
   CpuPlan plan;
   plan.kind = CpuPlan::Kind::credits;
@@ -78,7 +87,7 @@ double default_compute_units(std::string_view accelerator) { return accelerator 
 
 CpuPlan plan_processors(const state::Instance& instance, double units) {
   const auto processors = static_cast<double>(instance.processors);
-  if (const auto* earning = find_row(earnings, instance.type)) return of_credits(*earning, processors, {});
+  if (const auto* earning = find_row(earnings, instance.type)) return of_credits(*earning, processors, credit_specification(instance));
   if (const auto* type = find_row(units_of_types, instance.type)) return of_units(*type, processors, units);
   return CpuPlan{.weight = processors};
 }
