@@ -61,6 +61,18 @@ struct Instance {
   bool metadata_tokens_required = false;
   bool metadata_tags = false;
   std::int64_t metadata_hop_limit = 1;
+  std::string boot_mode;  // the image's, as it was at launch
+  bool ena_support = false;
+  std::string sriov_net_support;                         // "simple" or empty
+  std::string cpu_credits;                               // "standard", "unlimited"; empty: its type has none
+  bool credits_were_unlimited = false;                   // DescribeInstanceCreditSpecifications lists it without being asked for it
+  std::string auto_recovery = "default";                 // "default", "disabled"
+  std::string reboot_migration = "default";              // the same
+  std::string capacity_reservation_preference = "open";  // "open", "none"
+  Time impaired_since{};                                 // its machine stands still since then, and not by the guest's will
+  std::string impairment;                                // why; empty: it does not
+  std::string password_data;                             // what its Windows posted on the console: the password, sealed for the key pair
+  Time password_posted{};
   std::int64_t reboots_asked = 0;  // RebootInstances adds one; control follows and notes how far it is
   std::int64_t reboots_done = 0;
   std::string host;  // name of the machine that runs it
@@ -110,6 +122,18 @@ struct Instance {
     v("metadataTokensRequired", metadata_tokens_required);
     v("metadataTags", metadata_tags);
     v("metadataHopLimit", metadata_hop_limit);
+    v("bootMode", boot_mode);
+    v("enaSupport", ena_support);
+    v("sriovNetSupport", sriov_net_support);
+    v("cpuCredits", cpu_credits);
+    v("creditsWereUnlimited", credits_were_unlimited);
+    v("autoRecovery", auto_recovery);
+    v("rebootMigration", reboot_migration);
+    v("capacityReservationPreference", capacity_reservation_preference);
+    v("impairedSince", impaired_since);
+    v("impairment", impairment);
+    v("passwordData", password_data);
+    v("passwordPosted", password_posted);
     v("rebootsAsked", reboots_asked);
     v("rebootsDone", reboots_done);
     v("host", host);
