@@ -49,17 +49,13 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
   return read_from(file.get(), path, limit);
 }
 
-Result<std::string> read_file_tail(const std::string& path, size_t limit) {
+Result<std::string> read_file_from(const std::string& path, std::uint64_t offset, size_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail_system("cannot open " + path, errno);
-  const auto size = ::lseek(file.get(), 0, SEEK_END);
-  if (size < 0) return fail_system("cannot read " + path, errno);
-  const auto start = std::max<off_t>(0, size - static_cast<off_t>(limit));
-  std::string content(static_cast<size_t>(size - start), '\0');
+  std::string content(limit, '\0');
   size_t done = 0;
-  // Bounded by the size seen above: a file that grows while it is read does not hold us up.
   while (done < content.size()) {
-    const auto got = ::pread(file.get(), content.data() + done, content.size() - done, start + static_cast<off_t>(done));
+    const auto got = ::pread(file.get(), content.data() + done, content.size() - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_system("cannot read " + path, errno);
     if (got == 0) break;
@@ -67,6 +63,14 @@ Result<std::string> read_file_tail(const std::string& path, size_t limit) {
   }
   content.resize(done);
   return content;
+}
+
+Result<std::string> read_file_tail(const std::string& path, size_t limit) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail_system("cannot open " + path, errno);
+  const auto start = std::max<off_t>(0, status.st_size - static_cast<off_t>(limit));
+  // Bounded by the size seen above: a file that grows while it is read does not hold us up.
+  return read_file_from(path, static_cast<std::uint64_t>(start), static_cast<size_t>(status.st_size - start));
 }
 
 Result<void> write_file(const std::string& path, std::string_view content, unsigned mode) {

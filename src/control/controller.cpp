@@ -112,6 +112,14 @@ std::optional<compute::Hypervisor::Console> Controller::console(const std::strin
   return std::move(*console);
 }
 
+Result<std::string> Controller::screenshot(const std::string& instance_id, bool wake) {
+  if (wake)
+    if (auto pressed = engines_.hypervisor.press_key(instance_id); !pressed) return fail(pressed.error());
+  auto picture = engines_.hypervisor.screenshot(instance_id);
+  if (!picture) return fail(picture.error());
+  return to_jpeg(*picture);
+}
+
 std::optional<int> Controller::import_progress(const std::string& image_id) const { return images_->progress(image_id); }
 
 }  // namespace brume::control

@@ -74,6 +74,8 @@ class Controller {
 
   // What the instance wrote to its serial port; nullopt: nothing is known of it. Reads a file.
   std::optional<compute::Hypervisor::Console> console(const std::string& instance_id, size_t limit);
+  // A JPEG of the instance's screen. `refused`: it has none. Waits for the machine.
+  Result<std::string> screenshot(const std::string& instance_id, bool wake);
   // Percent of a running image import; nullopt when none runs.
   std::optional<int> import_progress(const std::string& image_id) const;
   // What volumes and snapshots cost.

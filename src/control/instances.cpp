@@ -130,16 +130,52 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
         p.end_reason = report.detail.empty() ? "the machine died" : report.detail;
       });
       break;
+    case MachineEvent::password_posted: return note_password(*instance, report.detail);
     case MachineEvent::io_error:
       log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
+      note_impairment(*instance, report.detail);
       // Not at once: there is no more room than a moment ago.
       return wake_(queue_key(*instance), resume_pause);
+    case MachineEvent::resumed:
+      // Not yet well: what paused it may do so again at once.
+      return wake_(queue_key(*instance), resume_pause);
     case MachineEvent::guest_reset:
-    case MachineEvent::device_gone:
-    case MachineEvent::resumed: return;
+    case MachineEvent::device_gone: return;
   }
   heard_.notify_all();
   wake_(queue_key(*instance), milliseconds(0));
+}
+
+// Submitted and not waited for: what a guest writes, and how often, is its own affair, and the engine's thread serves all machines.
+void InstanceReconciler::note_password(const state::Instance& seen, const std::string& password) {
+  if (seen.password_data == password) return;
+  change_later(seen.key(), [password](state::Transaction& transaction, state::Instance& instance) {
+    instance.password_data = password;
+    instance.password_posted = transaction.now();
+  });
+}
+
+void InstanceReconciler::note_impairment(const state::Instance& seen, const std::string& why) {
+  if (seen.impairment == why) return;
+  change_later(seen.key(), [why](state::Transaction& transaction, state::Instance& instance) {
+    if (instance.impairment.empty() != why.empty()) instance.impaired_since = why.empty() ? Time{} : transaction.now();
+    instance.impairment = why;
+  });
+}
+
+void InstanceReconciler::change_later(const std::string& key, std::function<void(state::Transaction&, state::Instance&)> change) {
+  const auto decide = [key, change = std::move(change)](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(key);
+    if (found == nullptr) return;
+    auto instance = *found;
+    change(transaction, instance);
+    transaction.put(std::move(instance));
+  };
+  try {
+    store_.submit(decide, [](std::exception_ptr) {});
+  } catch (const state::Overloaded&) {
+    log::warning("control", "what {} reported is lost: too many changes wait", key);
+  }
 }
 
 InstanceReconciler::Progress InstanceReconciler::progress(const std::string& id) const {
@@ -355,6 +391,7 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
     // Since its start its credits may be of another specification, or the operator has said something else of the host's processors.
     if (settings_.cpu_plan) engines_.hypervisor.change_cpu(instance.id, settings_.cpu_plan(instance));
     auto state = engines_.hypervisor.state(instance.id);
+    if (state && *state == compute::MachineState::running) note_impairment(instance, {});
     if (!state || *state != compute::MachineState::paused) return;
     // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.
     [[maybe_unused]] const auto resumed = engines_.hypervisor.resume(instance.id);
@@ -383,7 +420,10 @@ bool InstanceReconciler::start_again(const state::Instance& instance) {
     p.machine_runs = true;
   });
   auto started = engines_.hypervisor.start(std::move(spec));
-  if (started) return true;
+  if (started) {
+    note_impairment(instance, {});
+    return true;
+  }
   note(instance.id, [&](Progress& p) {
     p = Progress{};
     p.ended = true;
@@ -494,6 +534,8 @@ void InstanceReconciler::settle_stopped(const state::Instance& seen) {
     const bool terminated = instance.current_state() == InstanceState::shutting_down;
     if (!terminated && instance.current_state() != InstanceState::stopping) return;
     let_go(transaction, instance, terminated);
+    instance.impairment.clear();
+    instance.impaired_since = Time{};
     become(transaction, instance, terminated ? InstanceState::terminated : InstanceState::stopped);
     transaction.put(std::move(instance));
   });

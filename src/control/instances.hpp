@@ -71,6 +71,11 @@ class InstanceReconciler {
   void release(const state::Instance& instance);
   void reap(const state::Instance& instance);
 
+  void note_password(const state::Instance& seen, const std::string& password);
+  // Empty: it runs again.
+  void note_impairment(const state::Instance& seen, const std::string& why);
+  void change_later(const std::string& key, std::function<void(state::Transaction&, state::Instance&)> change);
+
   Progress progress(const std::string& id) const;
   template <class Change>
   void note(const std::string& id, Change&& change) {

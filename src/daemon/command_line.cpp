@@ -50,6 +50,9 @@ CommandLine read_command_line(int argc, char** argv) {
                  "EC2 compute units that one processor of this machine is worth; 0: 4 with KVM, 1 emulated")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
+  app.add_option("--status-checks-after", c.status_checks_after_seconds,
+                 "Seconds that a guest has to run until it passes its status checks; default: 30, with --simulate 1")
+      ->check(CLI::Range(0, 3600));
   app.add_flag("--verbose", c.verbose, "Log every request");
   app.set_config("--config", home_of(argc, argv, c.home) + "/brumed.conf",
                  "These options from a file, one a line: zones = 2. What the command line says goes first");

@@ -52,6 +52,7 @@ service::Settings make_settings(const Configuration& configuration) {
   settings.region = configuration.region;
   settings.simulated = configuration.simulate;
   settings.instance_limit = configuration.instance_limit;
+  settings.status_checks_after = seconds(configuration.status_checks_after_seconds.value_or(configuration.simulate ? 1 : 30));
   // us-east-1 keeps the names it had before there were others.
   if (configuration.region != "us-east-1") {
     settings.private_domain = configuration.region + ".compute.internal";
@@ -237,7 +238,9 @@ Result<void> Daemon::Parts::build_services() {
     if (!text) return std::nullopt;
     return service::ConsoleText{std::move(text->text), text->written};
   };
-  services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store)});
+  const auto screen = [this](const std::string& id, bool wake) { return controller->screenshot(id, wake); };
+  services =
+      std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   std::vector<service::ServiceTable> tables;

@@ -1,5 +1,6 @@
 // StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the instances named, or none.
-#include "base/text.hpp"
+#include <set>
+
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
 
@@ -15,12 +16,6 @@ wire::ec2::InstanceStateChange show_change(const state::Instance& instance, Inst
   change.current_state = describe_state(instance.current_state());
   change.previous_state = describe_state(before);
   return change;
-}
-
-wire::ApiError incorrect_state(const state::Instance& instance) {
-  return {400, "IncorrectInstanceState",
-          fmt::format("The instance '{}' is not in a state from which it can be {}.", instance.id,
-                      instance.current_state() == InstanceState::terminated ? "used: it is terminated" : "changed as asked")};
 }
 
 // "User initiated (2011-12-05 13:00:00 GMT)"
@@ -60,7 +55,7 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
     auto instance = *found;
     const auto before = instance.current_state();
     if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running)
-      throw incorrect_state(instance);
+      throw incorrect_instance_state(instance, "started");
     if (before == InstanceState::stopped) {
       if (--room < 0) throw instance_limit_exceeded(context, static_cast<std::int64_t>(request.instance_ids.size()));
       start_one(transaction, instance);
@@ -82,7 +77,7 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
     auto instance = *found;
     const auto before = instance.current_state();
     if (before == InstanceState::terminated || before == InstanceState::shutting_down || before == InstanceState::pending)
-      throw incorrect_state(instance);
+      throw incorrect_instance_state(instance, "stopped");
     if (instance.stop_protected)
       throw wire::ApiError(
           400, "OperationNotPermitted",
@@ -94,56 +89,69 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
       instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
     }
     response.stopping_instances.push_back(show_change(instance, before));
-    transaction.put(std::move(instance));
+    if (before != InstanceState::stopped) transaction.put(std::move(instance));
   }
   return response;
 }
 
-wire::ec2::TerminateInstancesResponse terminate_instances(state::Transaction& transaction, const Context& context,
-                                                          const wire::ec2::TerminateInstancesRequest& request) {
-  wire::ec2::TerminateInstancesResponse response;
-  for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
+// What may be terminated is, even when others are refused: the zones without a protected instance go on (EC2's rule). So the refusal
+// comes out when the answer is written, after the change was made.
+struct Terminated {
+  wire::ec2::TerminateInstancesResponse answer;
+  std::optional<wire::ApiError> refusal;
+};
+
+void write(wire::XmlWriter& out, const Terminated& terminated) {
+  if (terminated.refusal) throw wire::ApiError(*terminated.refusal);
+  wire::ec2::write(out, terminated.answer);
+}
+
+// Protected from being stopped is protected from being terminated.
+std::optional<wire::ApiError> termination_refusal(const state::Instance& instance) {
+  if (instance.current_state() == InstanceState::terminated || (!instance.termination_protected && !instance.stop_protected))
+    return std::nullopt;
+  return wire::ApiError(400, "OperationNotPermitted",
+                        fmt::format("The instance '{}' may not be terminated. Modify its '{}' instance attribute and try again.",
+                                    instance.id, instance.termination_protected ? "disableApiTermination" : "disableApiStop"));
+}
+
+Terminated terminate_instances(state::Transaction& transaction, const Context& context,
+                               const wire::ec2::TerminateInstancesRequest& request) {
+  const auto asked = find_instances(transaction.world(), context.account(), request.instance_ids);
+  Terminated terminated;
+  std::set<std::string_view> spared_zones;
+  for (const auto* instance : asked) {
+    auto refusal = termination_refusal(*instance);
+    if (!refusal) continue;
+    if (context.dry_run) throw *refusal;
+    spared_zones.insert(instance->zone);
+    if (!terminated.refusal) terminated.refusal = std::move(refusal);
+  }
+  for (const auto* found : asked) {
+    if (spared_zones.contains(found->zone)) continue;
     auto instance = *found;
     const auto before = instance.current_state();
-    if (instance.termination_protected)
-      throw wire::ApiError(
-          400, "OperationNotPermitted",
-          fmt::format("The instance '{}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.",
-                      instance.id));
     if (before != InstanceState::terminated && before != InstanceState::shutting_down) {
       become(transaction, instance, InstanceState::shutting_down);
       instance.transition_reason = user_initiated(transaction.now());
       instance.state_reason_code = "Client.UserInitiatedShutdown";
       instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
     }
-    response.terminating_instances.push_back(show_change(instance, before));
-    transaction.put(std::move(instance));
+    terminated.answer.terminating_instances.push_back(show_change(instance, before));
+    if (before != instance.current_state()) transaction.put(std::move(instance));
   }
-  return response;
+  return terminated;
 }
 
 service::Done reboot_instances(state::Transaction& transaction, const Context& context, const wire::ec2::RebootInstancesRequest& request) {
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::pending)
-      throw incorrect_state(instance);
+      throw incorrect_instance_state(instance, "rebooted");
     ++instance.reboots_asked;
     transaction.put(std::move(instance));
   }
   return {};
-}
-
-constexpr size_t console_limit = 64 * 1024;  // of GetConsoleOutput
-
-wire::ec2::GetConsoleOutputResponse get_console_output(const Context& context, const wire::ec2::GetConsoleOutputRequest& request) {
-  const auto world = context.services.store.world();
-  const auto* instance = find_instances(*world, context.account(), {*request.instance_id}).front();
-  wire::ec2::GetConsoleOutputResponse response;
-  response.instance_id = instance->id;
-  const auto console = context.services.console(instance->id, console_limit);
-  response.timestamp = console ? console->written : instance->launched;
-  response.output = to_base64(console ? console->text : std::string());
-  return response;
 }
 
 }  // namespace
@@ -155,7 +163,6 @@ std::vector<service::Action> instance_state_actions() {
       service::write_action<StopInstancesRequest>("StopInstances", stop_instances),
       service::write_action<RebootInstancesRequest>("RebootInstances", reboot_instances),
       service::write_action<TerminateInstancesRequest>("TerminateInstances", terminate_instances),
-      service::work_action<GetConsoleOutputRequest>("GetConsoleOutput", get_console_output),
   };
 }
 

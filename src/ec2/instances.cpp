@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "ec2/actions.hpp"
-#include "ec2/filters.hpp"
+#include "ec2/instance_filters.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/network.hpp"
 #include "ec2/paging.hpp"
@@ -15,121 +15,6 @@ namespace brume::ec2 {
 namespace {
 
 using service::Context;
-using At = FilterSubject<state::Instance>;
-
-const state::NetworkInterface* primary_interface(const state::World& world, const state::Instance& instance) {
-  return instance.interface_ids.empty() ? nullptr : world.find<state::NetworkInterface>(instance.account, instance.interface_ids.front());
-}
-
-template <class Add>
-void with_primary(const At& at, Add&& add) {
-  if (const auto* interface = primary_interface(at.world, at.record)) add(*interface);
-}
-
-// The public address, which is in force once the instance runs: while it is pending nothing answers there (INS-035).
-std::string public_ip_of(const state::Instance& instance, const state::NetworkInterface& interface) {
-  return instance.current_state() == state::InstanceState::pending ? std::string() : interface.public_ip;
-}
-
-template <class Add>
-void each_volume(const At& at, Add&& add) {
-  for (const auto& id : at.record.volume_ids)
-    if (const auto* volume = at.world.find<state::Volume>(at.record.account, id)) add(*volume);
-}
-
-template <class Add>
-void each_group(const At& at, Add&& add) {
-  with_primary(at, [&](const state::NetworkInterface& interface) {
-    for (const auto& id : interface.group_ids)
-      if (const auto* group = at.world.find<state::SecurityGroup>(interface.account, id)) add(*group);
-  });
-}
-
-const FilterField<state::Instance> instance_filters[] = {
-    {"architecture", [](const auto& at, auto& out) { out.add(at.record.architecture); }},
-    {"availability-zone", [](const auto& at, auto& out) { out.add(at.record.zone); }},
-    {"block-device-mapping.attach-time", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.attached); }); }},
-    {"block-device-mapping.delete-on-termination",
-     [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.delete_on_termination); }); }},
-    {"block-device-mapping.device-name", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.device); }); }},
-    {"block-device-mapping.status",
-     [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.attachment_state); }); }},
-    {"block-device-mapping.volume-id", [](const auto& at, auto& out) { each_volume(at, [&](const auto& v) { out.add(v.id); }); }},
-    {"client-token",
-     [](const auto& at, auto& out) {
-       if (!at.record.client_token.empty()) out.add(at.record.client_token);
-     }},
-    {"group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
-    {"group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
-    {"hypervisor", [](const auto&, auto& out) { out.add("xen"); }},
-    {"image-id", [](const auto& at, auto& out) { out.add(at.record.image_id); }},
-    {"instance-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
-    {"instance-state-code", [](const auto& at, auto& out) { out.add(at.record.state); }},
-    {"instance-state-name", [](const auto& at, auto& out) { out.add(state::name_of(at.record.current_state())); }},
-    {"instance-type", [](const auto& at, auto& out) { out.add(at.record.type); }},
-    {"instance.group-id", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.id); }); }},
-    {"instance.group-name", [](const auto& at, auto& out) { each_group(at, [&](const auto& g) { out.add(g.name); }); }},
-    {"ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(public_ip_of(at.record, i)); }); }},
-    {"kernel-id",
-     [](const auto& at, auto& out) {
-       if (!at.record.kernel_id.empty()) out.add(at.record.kernel_id);
-     }},
-    {"key-name",
-     [](const auto& at, auto& out) {
-       if (!at.record.key_name.empty()) out.add(at.record.key_name);
-     }},
-    {"launch-index", [](const auto& at, auto& out) { out.add(at.record.launch_index); }},
-    {"launch-time", [](const auto& at, auto& out) { out.add(at.record.launched); }},
-    {"monitoring-state", [](const auto& at, auto& out) { out.add(at.record.monitoring ? "enabled" : "disabled"); }},
-    {"network-interface.network-interface-id",
-     [](const auto& at, auto& out) {
-       for (const auto& id : at.record.interface_ids) out.add(id);
-     }},
-    {"network-interface.addresses.private-ip-address",
-     [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
-    {"network-interface.mac-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.mac); }); }},
-    {"network-interface.subnet-id", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.subnet_id); }); }},
-    {"network-interface.vpc-id", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.vpc_id); }); }},
-    {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
-    {"platform",
-     [](const auto& at, auto& out) {
-       if (!at.record.platform.empty()) out.add(at.record.platform);
-     }},
-    {"private-ip-address", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
-    {"product-code", [](const auto&, auto&) {}},
-    {"ramdisk-id",
-     [](const auto& at, auto& out) {
-       if (!at.record.ramdisk_id.empty()) out.add(at.record.ramdisk_id);
-     }},
-    {"reason", [](const auto& at, auto& out) { out.add(at.record.transition_reason); }},
-    {"reservation-id", [](const auto& at, auto& out) { out.add(at.record.reservation_id); }},
-    {"root-device-name", [](const auto& at, auto& out) { out.add(at.record.root_device_name); }},
-    {"root-device-type", [](const auto&, auto& out) { out.add("ebs"); }},
-    {"source-dest-check", [](const auto& at, auto& out) { with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); }); }},
-    {"state-reason-code",
-     [](const auto& at, auto& out) {
-       if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_code);
-     }},
-    {"state-reason-message",
-     [](const auto& at, auto& out) {
-       if (!at.record.state_reason_code.empty()) out.add(at.record.state_reason_message);
-     }},
-    {"subnet-id", [](const auto& at, auto& out) { out.add(at.record.subnet_id); }},
-    {"tenancy", [](const auto& at, auto& out) { out.add(at.record.tenancy); }},
-    {"virtualization-type", [](const auto& at, auto& out) { out.add(at.record.virtualization_type); }},
-    {"vpc-id", [](const auto& at, auto& out) { out.add(at.record.vpc_id); }},
-};
-
-std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& world, const state::NetworkInterface& interface) {
-  std::vector<wire::ec2::GroupIdentifier> groups;
-  for (const auto& id : interface.group_ids) {
-    const auto* group = world.find<state::SecurityGroup>(interface.account, id);
-    auto& item = groups.emplace_back();
-    item.group_id = id;
-    item.group_name = group == nullptr ? std::string() : group->name;
-  }
-  return groups;
-}
 
 wire::ec2::InstanceNetworkInterfaceAssociation describe_association(const Context& context, const std::string& public_ip) {
   wire::ec2::InstanceNetworkInterfaceAssociation association;
@@ -150,6 +35,7 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
   item.status = "in-use";
   item.mac_address = interface.mac;
   item.interface_type = "interface";
+  item.operator_.emplace().managed = false;
   item.private_ip_address = interface.private_ip;
   item.private_dns_name = private_dns_name(context.services.settings, interface.private_ip);
   item.source_dest_check = interface.source_dest_check;
@@ -200,79 +86,30 @@ void describe_network(const state::World& world, const Context& context, const s
       item.network_interfaces.push_back(describe_interface(world, context, instance, *interface));
 }
 
-void describe_disks(const state::World& world, const state::Instance& instance, wire::ec2::Instance& item) {
-  if (instance.current_state() == state::InstanceState::terminated) return;
-  for (const auto& id : instance.volume_ids) {
-    const auto* volume = world.find<state::Volume>(instance.account, id);
-    if (volume == nullptr) continue;
-    auto& mapping = item.block_device_mappings.emplace_back();
-    mapping.device_name = volume->device;
-    auto& ebs = mapping.ebs.emplace();
-    ebs.volume_id = id;
-    ebs.status = volume->attachment_state;
-    ebs.attach_time = volume->attached;
-    ebs.delete_on_termination = volume->delete_on_termination;
-  }
-}
-
-wire::ec2::InstanceMetadataOptionsResponse describe_metadata_options(const state::Instance& instance) {
-  wire::ec2::InstanceMetadataOptionsResponse options;
-  options.state = "applied";
-  options.http_endpoint = instance.metadata_enabled ? "enabled" : "disabled";
-  options.http_tokens = instance.metadata_tokens_required ? "required" : "optional";
-  options.http_put_response_hop_limit = instance.metadata_hop_limit;
-  options.http_protocol_ipv6 = "disabled";
-  options.instance_metadata_tags = instance.metadata_tags ? "enabled" : "disabled";
-  return options;
+// What may be set of an instance, and what of it is the same for all of them here: they run under SeaBIOS, in subnets of IPv4 addresses.
+void describe_options(const state::Instance& instance, wire::ec2::Instance& item) {
+  item.ena_support = instance.ena_support;
+  if (!instance.sriov_net_support.empty()) item.sriov_net_support = instance.sriov_net_support;
+  if (!instance.boot_mode.empty()) item.boot_mode = instance.boot_mode;
+  item.current_instance_boot_mode = "legacy-bios";
+  item.capacity_reservation_specification.emplace().capacity_reservation_preference = instance.capacity_reservation_preference;
+  item.hibernation_options.emplace().configured = false;
+  item.enclave_options.emplace().enabled = false;
+  item.metadata_options = describe_metadata_options(instance);
+  auto& names = item.private_dns_name_options.emplace();
+  names.hostname_type = "ip-name";
+  names.enable_resource_name_dns_a_record = false;
+  names.enable_resource_name_dns_aaaa_record = false;
+  auto& maintenance = item.maintenance_options.emplace();
+  maintenance.auto_recovery = instance.auto_recovery;
+  maintenance.reboot_migration = instance.reboot_migration;
+  item.network_performance_options.emplace().bandwidth_weighting = "default";
+  item.operator_.emplace().managed = false;
 }
 
 bool is_asked(const std::vector<const state::Instance*>& asked, const state::Instance& instance) {
   return std::find(asked.begin(), asked.end(), &instance) != asked.end();
 }
-
-// The declared filters, and those on DNS names, which are formed with the installation's domains.
-class InstanceFilters {
- public:
-  InstanceFilters(const state::World& world, const Context& context, const std::vector<wire::ec2::Filter>& asked)
-      : world_(world),
-        settings_(context.services.settings),
-        names_(only_names(asked, true)),
-        others_(only_names(asked, false)),
-        declared_(instance_filters, others_) {
-    for (const auto& filter : names_) detail::check_filter(filter);
-  }
-  InstanceFilters(const InstanceFilters&) = delete;
-  InstanceFilters& operator=(const InstanceFilters&) = delete;
-
-  bool match(const state::Instance& instance) const {
-    if (!declared_.match(world_, instance)) return false;
-    if (names_.empty()) return true;
-    const auto* primary = primary_interface(world_, instance);
-    for (const auto& filter : names_) {
-      FilterValues values(filter.values);
-      if (primary != nullptr && *filter.name == "dns-name") values.add(public_dns_name(settings_, public_ip_of(instance, *primary)));
-      if (primary != nullptr && *filter.name == "private-dns-name") values.add(private_dns_name(settings_, primary->private_ip));
-      if (!values.matched()) return false;
-    }
-    return true;
-  }
-
- private:
-  static std::vector<wire::ec2::Filter> only_names(const std::vector<wire::ec2::Filter>& asked, bool names) {
-    std::vector<wire::ec2::Filter> out;
-    for (const auto& filter : asked) {
-      const auto name = filter.name.value_or("");
-      if ((name == "dns-name" || name == "private-dns-name") == names) out.push_back(filter);
-    }
-    return out;
-  }
-
-  const state::World& world_;
-  const service::Settings& settings_;
-  std::vector<wire::ec2::Filter> names_;
-  std::vector<wire::ec2::Filter> others_;
-  FilterSet<state::Instance> declared_;
-};
 
 // Collects instances into the reservations they were launched in, in the order of each reservation's first instance.
 class ReservationList {
@@ -297,12 +134,12 @@ wire::ec2::DescribeInstancesResponse describe_instances(const state::World& worl
                                                         const wire::ec2::DescribeInstancesRequest& request) {
   if (!request.instance_ids.empty() && request.max_results)
     throw wire::invalid_parameter_combination("The parameter instancesSet cannot be used with the parameter maxResults");
-  const InstanceFilters filters(world, context, request.filters);
+  const FilterSet<state::Instance> filters(instance_filters(), request.filters, &context);
   wire::ec2::DescribeInstancesResponse response;
   ReservationList reservations(world, context);
   if (!request.instance_ids.empty()) {
     for (const auto* instance : find_instances(world, context.account(), request.instance_ids))
-      if (filters.match(*instance)) reservations.add(*instance);
+      if (filters.match(world, *instance)) reservations.add(*instance);
     response.reservations = reservations.take();
     return response;
   }
@@ -310,7 +147,7 @@ wire::ec2::DescribeInstancesResponse describe_instances(const state::World& worl
   world.each_of<state::Instance>(
       context.account(),
       [&](const state::Instance& instance) {
-        if (!filters.match(instance)) return true;
+        if (!filters.match(world, instance)) return true;
         if (!page.take(instance.id)) return false;
         reservations.add(instance);
         return true;
@@ -322,6 +159,58 @@ wire::ec2::DescribeInstancesResponse describe_instances(const state::World& worl
 }
 
 }  // namespace
+
+const state::NetworkInterface* primary_interface(const state::World& world, const state::Instance& instance) {
+  return instance.interface_ids.empty() ? nullptr : world.find<state::NetworkInterface>(instance.account, instance.interface_ids.front());
+}
+
+std::string public_ip_of(const state::Instance& instance, const state::NetworkInterface& interface) {
+  return instance.current_state() == state::InstanceState::pending ? std::string() : interface.public_ip;
+}
+
+std::string platform_details(const state::Instance& instance) { return instance.platform == "windows" ? "Windows" : "Linux/UNIX"; }
+std::string usage_operation(const state::Instance& instance) {
+  return instance.platform == "windows" ? "RunInstances:0002" : "RunInstances";
+}
+
+std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& world, const state::NetworkInterface& interface) {
+  std::vector<wire::ec2::GroupIdentifier> groups;
+  for (const auto& id : interface.group_ids) {
+    const auto* group = world.find<state::SecurityGroup>(interface.account, id);
+    auto& item = groups.emplace_back();
+    item.group_id = id;
+    item.group_name = group == nullptr ? std::string() : group->name;
+  }
+  return groups;
+}
+
+std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::World& world, const state::Instance& instance) {
+  std::vector<wire::ec2::InstanceBlockDeviceMapping> mappings;
+  if (instance.current_state() == state::InstanceState::terminated) return mappings;
+  for (const auto& id : instance.volume_ids) {
+    const auto* volume = world.find<state::Volume>(instance.account, id);
+    if (volume == nullptr) continue;
+    auto& mapping = mappings.emplace_back();
+    mapping.device_name = volume->device;
+    auto& ebs = mapping.ebs.emplace();
+    ebs.volume_id = id;
+    ebs.status = volume->attachment_state;
+    ebs.attach_time = volume->attached;
+    ebs.delete_on_termination = volume->delete_on_termination;
+  }
+  return mappings;
+}
+
+wire::ec2::InstanceMetadataOptionsResponse describe_metadata_options(const state::Instance& instance) {
+  wire::ec2::InstanceMetadataOptionsResponse options;
+  options.state = "applied";
+  options.http_endpoint = instance.metadata_enabled ? "enabled" : "disabled";
+  options.http_tokens = instance.metadata_tokens_required ? "required" : "optional";
+  options.http_put_response_hop_limit = instance.metadata_hop_limit;
+  options.http_protocol_ipv6 = "disabled";
+  options.instance_metadata_tags = instance.metadata_tags ? "enabled" : "disabled";
+  return options;
+}
 
 wire::ec2::InstanceState describe_state(state::InstanceState state) {
   wire::ec2::InstanceState item;
@@ -362,18 +251,15 @@ wire::ec2::Instance describe_instance(const state::World& world, const Context& 
   item.client_token = instance.client_token;
   item.hypervisor = "xen";
   item.ebs_optimized = instance.ebs_optimized;
-  item.platform_details = instance.platform == "windows" ? "Windows" : "Linux/UNIX";
-  item.usage_operation = instance.platform == "windows" ? "RunInstances:0002" : "RunInstances";
+  item.platform_details = platform_details(instance);
+  item.usage_operation = usage_operation(instance);
   item.usage_operation_update_time = instance.launched;
   auto& processors = item.cpu_options.emplace();
   processors.core_count = instance.processors;
   processors.threads_per_core = 1;
-  item.hibernation_options.emplace().configured = false;
-  item.enclave_options.emplace().enabled = false;
-  item.metadata_options = describe_metadata_options(instance);
-  item.current_instance_boot_mode = "legacy-bios";
+  describe_options(instance, item);
   describe_network(world, context, instance, item);
-  describe_disks(world, instance, item);
+  item.block_device_mappings = describe_disks(world, instance);
   item.tags = tags_of(world, instance.account, instance.id);
   return item;
 }
@@ -405,9 +291,25 @@ std::vector<const state::Instance*> find_instances(const state::World& world, co
   return found;
 }
 
+const state::Instance& find_instance(const state::World& world, const std::string& account, const std::string& id) {
+  return *find_instances(world, account, {id}).front();
+}
+
+wire::ApiError incorrect_instance_state(const state::Instance& instance, std::string_view done) {
+  return {400, "IncorrectInstanceState", fmt::format("The instance '{}' is not in a state from which it can be {}.", instance.id, done)};
+}
+
+void need_alive(const state::Instance& instance) {
+  const auto current = instance.current_state();
+  if (current == state::InstanceState::terminated || current == state::InstanceState::shutting_down)
+    throw incorrect_instance_state(instance, "modified");
+}
+
 std::vector<service::Action> instance_actions() {
   std::vector<service::Action> actions = launch_actions();
-  for (const auto& action : instance_state_actions()) actions.push_back(action);
+  for (const auto& list :
+       {instance_state_actions, instance_attribute_actions, instance_option_actions, instance_status_actions, console_actions})
+    for (const auto& action : list()) actions.push_back(action);
   actions.push_back(service::read_action<wire::ec2::DescribeInstancesRequest>("DescribeInstances", describe_instances));
   return actions;
 }

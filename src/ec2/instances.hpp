@@ -23,6 +23,24 @@ wire::ec2::InstanceState describe_state(state::InstanceState state);
 std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account,
                                                    const std::vector<std::string>& ids);
 
+const state::Instance& find_instance(const state::World& world, const std::string& account, const std::string& id);
+// "… is not in a state from which it can be started."
+wire::ApiError incorrect_instance_state(const state::Instance& instance, std::string_view done);
+// Throws IncorrectInstanceState when it is terminated or on the way there.
+void need_alive(const state::Instance& instance);
+
+// Parts of an instance's description, for the actions that show only one. Some are nullptr or empty once it is terminated.
+const state::NetworkInterface* primary_interface(const state::World& world, const state::Instance& instance);
+// The public address, which is in force once the instance runs: while it is pending nothing answers there (INS-035).
+std::string public_ip_of(const state::Instance& instance, const state::NetworkInterface& interface);
+std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& world, const state::NetworkInterface& interface);
+std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::World& world, const state::Instance& instance);
+wire::ec2::InstanceMetadataOptionsResponse describe_metadata_options(const state::Instance& instance);
+std::string platform_details(const state::Instance& instance);
+std::string usage_operation(const state::Instance& instance);
+// "standard" or "unlimited": what an instance of this burstable type has when nothing is asked for.
+std::string default_cpu_credits(const std::string& type);
+
 // How many more instances the account may have: running or on their way to it, and at all, stopped ones included (OPS-090, OPS-091).
 struct Room {
   std::int64_t to_run = std::numeric_limits<std::int64_t>::max();
@@ -34,6 +52,10 @@ wire::ApiError instance_limit_exceeded(const service::Context& context, std::int
 
 std::vector<service::Action> launch_actions();
 std::vector<service::Action> instance_state_actions();
+std::vector<service::Action> instance_attribute_actions();
+std::vector<service::Action> instance_option_actions();
+std::vector<service::Action> instance_status_actions();
+std::vector<service::Action> console_actions();
 
 // What an instance needs outside from now on: its machine, taps and, of its volumes, those that go with it.
 void put_dependents(state::Transaction& transaction, const state::Instance& instance);

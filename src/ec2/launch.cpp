@@ -370,6 +370,9 @@ state::Instance make_template(state::Transaction& transaction, const Context& co
   instance.architecture = launch.image->architecture;
   instance.virtualization_type = launch.image->virtualization_type;
   instance.platform = launch.image->platform;
+  instance.boot_mode = launch.image->boot_mode;
+  instance.ena_support = launch.image->ena_support;
+  instance.sriov_net_support = launch.image->sriov_net_support;
   instance.kernel_id = request.kernel_id.value_or(launch.image->kernel_id);
   instance.ramdisk_id = request.ramdisk_id.value_or(launch.image->ramdisk_id);
   find_boot_image(transaction.world(), context.account(), instance.kernel_id, "kernel");

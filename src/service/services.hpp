@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "base/result.hpp"
 #include "base/time.hpp"
 #include "state/store.hpp"
 
@@ -29,6 +30,7 @@ struct Settings {
   std::string endpoint;             // "http://127.0.0.1:8773"
   std::int64_t instance_limit = 0;  // per account; 0: as many as the machine can hold
   bool simulated = false;
+  milliseconds status_checks_after = seconds(30);  // a guest that has run for so long passes its status checks
 };
 
 struct ConsoleText {
@@ -39,6 +41,9 @@ struct ConsoleText {
 // The last of what an instance wrote to its serial port. Implemented by control, which alone may ask an engine. May wait for a disk.
 using ConsoleReader = std::function<std::optional<ConsoleText>(const std::string& instance_id, size_t limit)>;
 
+// A JPEG of what an instance shows on its screen now; `wake`: press a key first. Waits for the machine.
+using ScreenReader = std::function<Result<std::string>(const std::string& instance_id, bool wake)>;
+
 struct Services {
   state::Store& store;
   const Clock& clock;
@@ -46,6 +51,7 @@ struct Services {
   const Settings& settings;
   ConsoleReader console;
   std::string token_key = {};  // of NextTokens (ec2/paging.hpp): a secret
+  ScreenReader screen{};
 };
 
 }  // namespace brume::service

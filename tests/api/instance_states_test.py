@@ -97,17 +97,47 @@ def test_reboot(ec2, launch, in_state, query):
 
 
 def test_termination_protection(ec2, launch, in_state, refused):
-    kept, other = launch(DisableApiTermination=True)["InstanceId"], launch()["InstanceId"]
+    zone = {"AvailabilityZone": "us-east-1a"}
+    kept, other = launch(DisableApiTermination=True, Placement=zone)["InstanceId"], launch(Placement=zone)["InstanceId"]
     with refused("OperationNotPermitted"):
         ec2.terminate_instances(InstanceIds=[other, kept])
     in_state("running", kept, other)
     assert change(ec2.stop_instances(InstanceIds=[kept]), "StoppingInstances") == [("running", "stopping")]
 
 
+def test_protection_in_one_zone_does_not_hold_for_another(ec2, launch, in_state, refused):
+    kept = launch(DisableApiTermination=True, Placement={"AvailabilityZone": "us-east-1a"})["InstanceId"]
+    beside = launch(Placement={"AvailabilityZone": "us-east-1a"})["InstanceId"]
+    away = launch(Placement={"AvailabilityZone": "us-east-1b"})["InstanceId"]
+    with refused("OperationNotPermitted"):
+        ec2.terminate_instances(InstanceIds=[beside, away, kept], DryRun=True)
+    in_state("running", kept, beside, away)
+    with refused("OperationNotPermitted"):
+        ec2.terminate_instances(InstanceIds=[beside, away, kept])
+    in_state("terminated", away)
+    in_state("running", kept, beside)
+    ec2.modify_instance_attribute(InstanceId=kept, DisableApiTermination={"Value": False})
+    ec2.terminate_instances(InstanceIds=[beside, away, kept])
+    in_state("terminated", beside, away, kept)
+
+
 def test_stop_protection(ec2, launch, in_state, refused):
     which = launch(DisableApiStop=True)["InstanceId"]
     with refused("OperationNotPermitted"):
         ec2.stop_instances(InstanceIds=[which])
+    # Who must not be stopped must not be ended either.
+    with refused("OperationNotPermitted"):
+        ec2.terminate_instances(InstanceIds=[which])
+    in_state("running", which)
+    ec2.modify_instance_attribute(InstanceId=which, DisableApiStop={"Value": False})
+    ec2.stop_instances(InstanceIds=[which])
+    in_state("stopped", which)
+
+
+def test_hibernation_is_refused(ec2, launch, in_state, refused):
+    which = launch()["InstanceId"]
+    with refused("UnsupportedHibernationConfiguration"):
+        ec2.stop_instances(InstanceIds=[which], Hibernate=True)
     in_state("running", which)
 
 

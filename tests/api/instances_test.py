@@ -47,6 +47,24 @@ def test_addresses_have_names(launch):
     assert interface["Groups"] == one["SecurityGroups"] and one["SecurityGroups"][0]["GroupName"] == "default"
 
 
+def test_options_are_shown(launch):
+    one = launch()
+    for member, value in {
+        "CapacityReservationSpecification": {"CapacityReservationPreference": "open"}, "HibernationOptions": {"Configured": False},
+        "EnclaveOptions": {"Enabled": False}, "MaintenanceOptions": {"AutoRecovery": "default"}, "CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 1},
+        "PrivateDnsNameOptions": {"HostnameType": "ip-name", "EnableResourceNameDnsARecord": False, "EnableResourceNameDnsAAAARecord": False},
+        "PlatformDetails": "Linux/UNIX", "UsageOperation": "RunInstances", "Hypervisor": "xen", "EbsOptimized": False, "EnaSupport": False,
+        "RootDeviceType": "ebs", "Monitoring": {"State": "disabled"},
+        "MetadataOptions": {"State": "applied", "HttpTokens": "optional", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled",
+                            "HttpProtocolIpv6": "disabled", "InstanceMetadataTags": "disabled"},
+    }.items():
+        shown = one[member]
+        assert {key: shown[key] for key in value} == value if isinstance(value, dict) else shown == value, member
+    assert one["UsageOperationUpdateTime"] == one["LaunchTime"] and one["Placement"]["Tenancy"] == "default"
+    (interface,) = one["NetworkInterfaces"]
+    assert interface["InterfaceType"] == "interface" and interface["Ipv6Addresses"] == [] and interface["Attachment"]["Status"] == "attached"
+
+
 def test_a_pending_instance_has_no_public_address_yet(ec2, ami, query):
     (one,) = ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1)["Instances"]
     assert "PublicIpAddress" not in one and one["PublicDnsName"] == "" and "Association" not in one["NetworkInterfaces"][0]

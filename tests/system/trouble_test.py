@@ -121,10 +121,17 @@ def test_a_full_disk_pauses_the_guest_and_room_lets_it_go_on(own_cloud, owner):
                                   stdout=subprocess.PIPE, text=True)
         wait_until(lambda: "paused" in (own_cloud.home / "brumed.log").read_text(), 120, "the operator's notice of the full disk")
         assert instance.state == "running", "the daemon goes on"
+
+        def health():
+            return owner.ec2.describe_instance_status(InstanceIds=[instance.id])["InstanceStatuses"][0]["InstanceStatus"]
+
+        wait_until(lambda: health()["Status"] == "impaired", 5, "the impaired status")
+        assert health()["Details"][0]["Status"] == "failed" and health()["Details"][0]["ImpairedSince"]
         with pytest.raises(subprocess.TimeoutExpired):
             writer.wait(timeout=1)
         subprocess.run(["mount", "-o", "remount,size=1g", volumes], check=True)
         assert writer.wait(timeout=120) == 0
+        wait_until(lambda: health()["Status"] == "ok", 15, "the status after there was room")
         written = writer.stdout.read().split()[0]
         assert instance.ssh("sudo sh -c 'echo 3 > /proc/sys/vm/drop_caches; md5sum /big'", limit=120).split()[0] == written, "nothing was lost"
         owner.ec2.terminate_instances(InstanceIds=[instance.id])

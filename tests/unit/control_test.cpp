@@ -58,9 +58,15 @@ class FakeHypervisor final : public compute::Hypervisor {
   Result<void> attach_nic(const std::string&, compute::Nic) override { return {}; }
   Result<void> detach_nic(const std::string&, const std::string&, bool, milliseconds) override { return {}; }
   Result<Console> console(const std::string&, size_t) override { return fail(ErrorKind::not_found, "no console"); }
+  Result<Picture> screenshot(const std::string&) override { return Picture{1, 1, "abc"}; }
+  Result<void> press_key(const std::string&) override {
+    ++keys;
+    return {};
+  }
   Result<void> forget(const std::string&) override { return {}; }
   unsigned user_of(const std::string&) const override { return 1; }
 
+  void report(const std::string& id, compute::MachineEvent event, const std::string& detail) { receiver_({id, event, detail}); }
   void end(const std::string& id, compute::MachineEvent event, const std::string& detail = {}) {
     {
       const std::lock_guard lock(mutex);
@@ -75,7 +81,7 @@ class FakeHypervisor final : public compute::Hypervisor {
   std::map<std::string, compute::CpuPlan> plans;
   std::string start_failure;
   std::atomic<bool> deaf{false};
-  std::atomic<int> starts{0}, kills{0}, resets{0};
+  std::atomic<int> starts{0}, kills{0}, resets{0}, keys{0};
   std::atomic<size_t> last_spec_disks{0};
 
  private:
@@ -252,6 +258,49 @@ TEST_F(ControlTest, AMachineThatDiesStopsTheInstanceWithItsLastWords) {
   hypervisor_.end("i-1", compute::MachineEvent::died, "killed by signal 9");
   ASSERT_TRUE(reaches(InstanceState::stopped));
   EXPECT_NE(instance().state_reason_message.find("signal 9"), std::string::npos);
+}
+
+TEST_F(ControlTest, AMachineThatStandsStillIsImpairedUntilItRuns) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  hypervisor_.report("i-1", compute::MachineEvent::io_error, "no room");
+  ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Instance>("a/i-1")->impairment == "no room"; }));
+  EXPECT_GT(instance().impaired_since, Time{});
+  ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Instance>("a/i-1")->impairment.empty(); }));
+  EXPECT_EQ(instance().impaired_since, Time{});
+  EXPECT_EQ(instance().current_state(), InstanceState::running);
+}
+
+TEST_F(ControlTest, AStoppedMachineIsNotImpaired) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  hypervisor_.report("i-1", compute::MachineEvent::io_error, "no room");
+  ASSERT_TRUE(reaches([](const state::World& world) { return !world.find<state::Instance>("a/i-1")->impairment.empty(); }));
+  ask(InstanceState::stopping);
+  ASSERT_TRUE(reaches(InstanceState::stopped));
+  EXPECT_EQ(instance().impairment, "");
+}
+
+TEST_F(ControlTest, APostedPasswordIsKept) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  hypervisor_.report("i-1", compute::MachineEvent::password_posted, "QUJD");
+  ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Instance>("a/i-1")->password_data == "QUJD"; }));
+  const auto posted = instance().password_posted;
+  EXPECT_GT(posted, Time{});
+  ask(InstanceState::stopping);
+  ASSERT_TRUE(reaches(InstanceState::stopped));
+  EXPECT_EQ(instance().password_data, "QUJD");
+  EXPECT_EQ(instance().password_posted, posted);
+}
+
+TEST_F(ControlTest, AScreenshotIsAJpegAndMayWakeTheScreen) {
+  const auto plain = controller_->screenshot("i-1", false);
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(plain->substr(0, 3), "\xff\xd8\xff");
+  EXPECT_EQ(hypervisor_.keys, 0);
+  EXPECT_TRUE(controller_->screenshot("i-1", true));
+  EXPECT_EQ(hypervisor_.keys, 1);
 }
 
 TEST_F(ControlTest, ARebootStartsTheMachineAgain) {

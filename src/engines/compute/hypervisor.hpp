@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/descriptor.hpp"
+#include "base/picture.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "engines/compute/cpu_plan.hpp"
@@ -62,7 +63,8 @@ enum class MachineEvent {
   died,            // the process ended in any other way; detail says what it left on standard error
   io_error,        // a disk failed or is full; the machine is paused
   resumed,
-  device_gone,  // the guest let a disk or card go that it had been asked for before; detach_… finishes it
+  device_gone,      // the guest let a disk or card go that it had been asked for before; detach_… finishes it
+  password_posted,  // the guest wrote a sealed administrator's password to its serial port; detail is the password, in base64
 };
 
 struct MachineReport {
@@ -89,7 +91,8 @@ class Hypervisor {
   // Called before anything else. Reports come on the engine's thread; the receiver must not wait.
   virtual void on_report(std::function<void(MachineReport)> receiver) = 0;
   // Takes up the machines that run since before this daemon; returns their ids. Machines that ended meanwhile are not among them:
-  // how each of them ended (guest_shutdown, died) is reported, again at every recover until forget or the next start. A machine that
+  // how each of them ended (guest_shutdown, died) is reported, again at every recover until forget or the next start; of those that
+  // went down with the host nothing is. A machine that
   // stands still since before is reported too (io_error). Machines whose start had not finished are removed.
   virtual Result<std::vector<std::string>> recover() = 0;
 
@@ -128,6 +131,10 @@ class Hypervisor {
     Time written{};
   };
   virtual Result<Console> console(const std::string& id, size_t limit) = 0;
+  // What the machine shows on its screen. `refused`: it has none.
+  virtual Result<Picture> screenshot(const std::string& id) = 0;
+  // Presses and releases a key that writes nothing, so that a dark screen lights up.
+  virtual Result<void> press_key(const std::string& id) = 0;
   // Removes what an ended machine left (folder, console, log).
   virtual Result<void> forget(const std::string& id) = 0;
 

@@ -1,5 +1,7 @@
 #include "engines/compute/machine.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "base/files.hpp"
 #include "base/log.hpp"
 #include "engines/compute/qemu_arguments.hpp"
 
@@ -15,6 +18,14 @@ namespace {
 
 // How long QEMU may take to write back and leave after its guest turned itself off.
 constexpr auto longest_goodbye = seconds(30);
+
+// QEMU draws the screen anew before it writes it down.
+constexpr auto screen_limit = seconds(10);
+constexpr size_t largest_screen = 256 << 20;
+
+// What is read of a console at a time, and how often before others have their turn. A guest that floods it may be read with gaps.
+constexpr size_t console_piece = 256 << 10;
+constexpr int most_pieces = 8;
 
 // After any reset, also one from outside, the firmware resets the machine once or twice more to begin afresh. No guest comes as far as
 // rebooting itself in this time.
@@ -178,6 +189,42 @@ Result<void> Machine::unplug(const std::string& device, milliseconds limit) {
               "the guest of " + id_ + " did not let " + device + " go within " + std::to_string(limit.count()) + " ms");
 }
 
+// QEMU writes the picture into a file of ours in memory: no path of the host is opened by it.
+Result<Picture> Machine::screenshot() {
+  const Descriptor file(::memfd_create("screen", MFD_CLOEXEC));
+  if (!file) return fail_system("cannot make a file in memory", errno);
+  // It takes a handed-over file for writing only if it can do nothing else.
+  const Descriptor to_write(::open(("/proc/self/fd/" + std::to_string(file.get())).c_str(), O_WRONLY | O_CLOEXEC));
+  if (!to_write) return fail_system("cannot open a file in memory", errno);
+  const auto given = execute("add-fd", {}, screen_limit, to_write.get());
+  if (!given) return fail(given.error());
+  const auto set = given->field("fdset-id");
+  auto dumped = execute("screendump", json_object({{"filename", "/dev/fdset/" + set}}), screen_limit);
+  [[maybe_unused]] const auto taken_back = execute("remove-fd", R"({"fdset-id":)" + set + "}", screen_limit);
+  if (!dumped) return fail(dumped.error());
+  const auto bytes = read_file("/proc/self/fd/" + std::to_string(file.get()), largest_screen);
+  if (!bytes) return fail(bytes.error());
+  return parse_pixmap(*bytes);
+}
+
+Result<void> Machine::press_key() {
+  const auto pressed = execute("send-key", R"({"keys":[{"type":"qcode","data":"shift"}]})", screen_limit);
+  if (!pressed) return fail(pressed.error());
+  return {};
+}
+
+void Machine::watch_console() {
+  const auto path = console_file(folder_.path());
+  for (int turn = 0; turn < most_pieces; ++turn) {
+    const auto piece = read_file_from(path, console_seen_, console_piece);
+    if (!piece || piece->empty()) return;
+    console_seen_ += piece->size();
+    if (const auto password = passwords_.feed(*piece)) report(MachineEvent::password_posted, *password);
+  }
+}
+
+void Machine::bound_files() { console_seen_ -= std::min(folder_.bound(), console_seen_); }
+
 void Machine::report(MachineEvent event, std::string detail) {
   {
     const std::lock_guard lock(mutex_);
@@ -234,6 +281,7 @@ void Machine::on_process_end() {
     if (ended_) return;
     qmp = qmp_;
   }
+  watch_console();
   // Its last events may still wait to be read: they tell a shutdown from a death.
   for (int turn = 0; turn < 8 && qmp && !qmp->closed(); ++turn) qmp->ready();
   MachineEnd end{MachineEnd::How::killed, ""};

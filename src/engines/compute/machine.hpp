@@ -16,6 +16,7 @@
 #include "engines/compute/event_loop.hpp"
 #include "engines/compute/hypervisor.hpp"
 #include "engines/compute/machine_folder.hpp"
+#include "engines/compute/password_watch.hpp"
 #include "engines/compute/qmp_client.hpp"
 
 namespace brume::compute {
@@ -55,10 +56,18 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // Asks the guest to let a device go. timed_out when it did not within `limit`; success when it was not there.
   Result<void> unplug(const std::string& device, milliseconds limit);
 
+  // What its screen shows; see Hypervisor.
+  Result<Picture> screenshot();
+  Result<void> press_key();
+
   // On the loop's thread.
   void on_event(const QmpMessage& event);
   void on_process_end();
   void on_tick();
+  // Looks through what the guest wrote to its console since the last time.
+  void watch_console();
+  // Keeps console and log in bounds.
+  void bound_files();
 
  private:
   void report(MachineEvent event, std::string detail);
@@ -85,6 +94,10 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   std::chrono::steady_clock::time_point ending_since_{};
   std::chrono::steady_clock::time_point last_reset_{};
   std::set<std::string> unplugged_;
+
+  // The loop's thread only.
+  PasswordWatch passwords_;
+  std::uint64_t console_seen_ = 0;  // bytes of the console file
 };
 
 }  // namespace brume::compute

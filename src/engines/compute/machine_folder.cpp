@@ -34,20 +34,29 @@ Result<void> make_file(const std::string& path, std::optional<unsigned> owner) {
   return {};
 }
 
-// QEMU writes at the end (O_APPEND) whatever we cut, so it needs not be told.
-void cut(const std::string& path) {
+// Another one after each start of the host.
+std::string host_boot() {
+  const auto text = read_file("/proc/sys/kernel/random/boot_id", 256);
+  return text ? std::string(trim(*text)) : "unknown";
+}
+
+// QEMU writes at the end (O_APPEND) whatever we cut, so it needs not be told. How many bytes went.
+std::uint64_t cut(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || status.st_size <= largest) return;
+  if (!file || ::fstat(file.get(), &status) != 0 || status.st_size <= largest) return 0;
   const off_t dropped = (status.st_size - remaining) / grain * grain;
   // Takes the old part out in one step, nothing that arrives meanwhile is lost.
-  if (::fallocate(file.get(), FALLOC_FL_COLLAPSE_RANGE, 0, dropped) == 0) return;
+  if (::fallocate(file.get(), FALLOC_FL_COLLAPSE_RANGE, 0, dropped) == 0) return static_cast<std::uint64_t>(dropped);
   // Not every file system can: what arrives between the two steps is lost.
   const auto tail = read_file_tail(path, static_cast<size_t>(remaining));
-  if (::ftruncate(file.get(), 0) != 0 || !tail) return;
+  if (::ftruncate(file.get(), 0) != 0) return 0;
+  const auto gone = static_cast<std::uint64_t>(status.st_size) - (tail ? tail->size() : 0);
+  if (!tail) return gone;
   const Descriptor end(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
   if (end) [[maybe_unused]]
     const auto written = ::write(end.get(), tail->data(), tail->size());
+  return gone;
 }
 
 // "2026-11-21T03:40:15.123456Z qemu-system-x86_64: text" → "text".
@@ -60,7 +69,7 @@ std::string_view without_prefix(std::string_view line) {
 }  // namespace
 
 bool ProcessName::alive(std::optional<unsigned> user) const {
-  if (number <= 0) return false;
+  if (number <= 0 || before_restart) return false;
   if (process_start_time(number) != started) return false;
   const auto folder = "/proc/" + std::to_string(number);
   if (const auto text = read_file(folder + "/stat")) {
@@ -87,18 +96,19 @@ void MachineFolder::remove() const {
 bool MachineFolder::exists() const { return path_exists(path_); }
 
 Result<void> MachineFolder::keep_process(const ProcessName& process) const {
-  return write_file(path_ + "/process", std::to_string(process.number) + " " + std::to_string(process.started) + "\n");
+  return write_file(path_ + "/process", std::to_string(process.number) + " " + std::to_string(process.started) + " " + host_boot() + "\n");
 }
 
 std::optional<ProcessName> MachineFolder::process() const {
   const auto text = read_file(path_ + "/process", 256);
   if (!text) return std::nullopt;
   const auto parts = split(trim(*text), ' ');
-  if (parts.size() != 2) return std::nullopt;
+  if (parts.size() != 2 && parts.size() != 3) return std::nullopt;
   const auto number = parse_integer(parts[0]);
   const auto started = parse_integer(parts[1]);
   if (!number || !started || *number <= 0 || *started < 0) return std::nullopt;
-  return ProcessName{static_cast<pid_t>(*number), static_cast<std::uint64_t>(*started)};
+  // An older daemon did not write down which boot of the host it was.
+  return ProcessName{static_cast<pid_t>(*number), static_cast<std::uint64_t>(*started), parts.size() == 3 && parts[2] != host_boot()};
 }
 
 void MachineFolder::keep_end(const MachineEnd& end) const {
@@ -135,9 +145,9 @@ std::string MachineFolder::words() const {
   return out.size() <= most_words ? out : out.substr(out.size() - most_words);
 }
 
-void MachineFolder::bound() const {
-  cut(console_file(path_));
+std::uint64_t MachineFolder::bound() const {
   cut(log_file(path_));
+  return cut(console_file(path_));
 }
 
 }  // namespace brume::compute

@@ -25,6 +25,7 @@ namespace brume::compute {
 struct ProcessName {
   pid_t number = -1;
   std::uint64_t started = 0;
+  bool before_restart = false;  // of the host: it cannot run any more, whatever has its number now
 
   // Whether it still is there; `user`: and runs as that user.
   bool alive(std::optional<unsigned> user) const;
@@ -60,8 +61,9 @@ class MachineFolder {
   std::string last_words() const;
   // All that it said, at most 600 bytes.
   std::string words() const;
-  // Drops the old part of console and log when they have grown too large. The daemon calls it every second.
-  void bound() const;
+  // Drops the old part of console and log when they have grown too large. The daemon calls it every second. How many bytes of the
+  // console went.
+  std::uint64_t bound() const;
 
  private:
   std::string path_;

@@ -95,6 +95,9 @@ void add_channels(std::vector<std::string>& arguments, const QemuHost& host) {
   add(arguments, "-serial", "chardev:console");
 }
 
+// Nobody looks at it but GetConsoleScreenshot. In the last slot, so that what is plugged in keeps the slots it always had.
+void add_screen(std::vector<std::string>& arguments) { add(arguments, "-device", "VGA,id=screen,addr=0x1f,vgamem_mb=8"); }
+
 void add_boot(std::vector<std::string>& arguments, const MachineSpec& spec) {
   add(arguments, "-boot", "strict=on,menu=off");
   if (spec.kernel.empty()) return;
@@ -207,6 +210,7 @@ Command qemu_command(const MachineSpec& spec, const QemuHost& host) {
   add_processors(arguments, spec, host);
   add(arguments, "-rtc", "base=utc");
   add_channels(arguments, placed);
+  add_screen(arguments);
   add_boot(arguments, spec);
   add_devices(command, spec, host, first_descriptor + 2);
   if (host.user && host.kvm_group) add_kvm_group(command, *host.user, *host.kvm_group);

@@ -89,6 +89,8 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) override;
 
   Result<Console> console(const std::string& id, size_t limit) override;
+  Result<Picture> screenshot(const std::string& id) override;
+  Result<void> press_key(const std::string& id) override;
   Result<void> forget(const std::string& id) override;
 
   unsigned user_of(const std::string& id) const override {
@@ -196,8 +198,9 @@ void QemuHypervisor::tick() {
       continue;
     }
     machine->on_tick();
+    machine->watch_console();
     const std::lock_guard lock(console_mutex_);
-    machine->folder().bound();
+    machine->bound_files();
   }
 }
 
@@ -227,7 +230,7 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   // From here on only QEMU holds the sockets: when it ends, whoever waits at them learns it.
   qmp->close();
   serial->close();
-  const ProcessName name{*process, process_start_time(*process).value_or(0)};
+  const ProcessName name{*process, process_start_time(*process).value_or(0), false};
   if (auto kept = folder.keep_process(name); !kept) {
     // Nothing on disk names it, and it waits for `cont`, which never comes.
     if (machine.watch(name)) [[maybe_unused]]
@@ -361,6 +364,18 @@ Result<Hypervisor::Console> QemuHypervisor::console(const std::string& id, size_
   return Console{std::move(*text), Time(std::chrono::floor<milliseconds>(written))};
 }
 
+Result<Picture> QemuHypervisor::screenshot(const std::string& id) {
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  return (*machine)->screenshot();
+}
+
+Result<void> QemuHypervisor::press_key(const std::string& id) {
+  auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  return (*machine)->press_key();
+}
+
 Result<void> QemuHypervisor::forget(const std::string& id) {
   if (!is_plain_id(id)) return {};
   const auto folder = folder_of(id);
@@ -384,6 +399,9 @@ Result<std::vector<std::string>> QemuHypervisor::recover() {
     const auto process = folder.process();
     if (process && process->alive(user(id))) {
       if (take_up(id)) found.push_back(id);
+    } else if (process && process->before_restart && !folder.end()) {
+      // The host went down under it. Nobody ended it, so nothing is reported: whoever wants it to run starts it anew.
+      groups_.leave(id);
     } else if (process || folder.end()) {
       report_end(id);
     } else {

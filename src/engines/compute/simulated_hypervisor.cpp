@@ -159,6 +159,12 @@ class SimulatedHypervisor final : public Hypervisor {
         "Simulation: " + id + " is not a real machine. It pretends to have started at " + format_iso8601(found->second.started) + ".\r\n";
     return Console{text.size() > limit ? text.substr(text.size() - limit) : text, found->second.started};
   }
+  Result<Picture> screenshot(const std::string& id) override {
+    return if_running(id, [](Machine&) { return Result<void>{}; }).and_then([]() -> Result<Picture> {
+      return fail(ErrorKind::refused, "a simulated machine has no screen");
+    });
+  }
+  Result<void> press_key(const std::string& id) override { return reset(id); }
   Result<void> forget(const std::string& id) override {
     const std::lock_guard lock(mutex_);
     const auto found = machines_.find(id);
