@@ -6,6 +6,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/instance_filters.hpp"
 #include "ec2/instance_types.hpp"
+#include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
 #include "ec2/paging.hpp"
 #include "ec2/resource_ids.hpp"
@@ -307,8 +308,8 @@ void need_alive(const state::Instance& instance) {
 
 std::vector<service::Action> instance_actions() {
   std::vector<service::Action> actions = launch_actions();
-  for (const auto& list :
-       {instance_state_actions, instance_attribute_actions, instance_option_actions, instance_status_actions, console_actions})
+  for (const auto& list : {instance_state_actions, instance_attribute_actions, instance_option_actions, instance_status_actions,
+                           metadata_default_actions, console_actions})
     for (const auto& action : list()) actions.push_back(action);
   actions.push_back(service::read_action<wire::ec2::DescribeInstancesRequest>("DescribeInstances", describe_instances));
   return actions;

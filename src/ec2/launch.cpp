@@ -7,6 +7,7 @@
 #include "ec2/images.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
+#include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
@@ -338,9 +339,9 @@ void read_options(const Context& context, const RunInstancesRequest& request, st
     if (*value != on && *value != off) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for {}.", *value, name));
     return *value == on;
   };
-  instance.metadata_enabled = choose(options.http_endpoint, "enabled", "disabled", true, "HttpEndpoint");
+  instance.metadata_enabled = choose(options.http_endpoint, "enabled", "disabled", instance.metadata_enabled, "HttpEndpoint");
   instance.metadata_tokens_required = choose(options.http_tokens, "required", "optional", instance.metadata_tokens_required, "HttpTokens");
-  instance.metadata_tags = choose(options.instance_metadata_tags, "enabled", "disabled", false, "InstanceMetadataTags");
+  instance.metadata_tags = choose(options.instance_metadata_tags, "enabled", "disabled", instance.metadata_tags, "InstanceMetadataTags");
   instance.metadata_hop_limit = options.http_put_response_hop_limit.value_or(instance.metadata_hop_limit);
   if (instance.metadata_hop_limit < 1 || instance.metadata_hop_limit > 64)
     throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
@@ -382,6 +383,8 @@ state::Instance make_template(state::Transaction& transaction, const Context& co
     instance.metadata_tokens_required = true;
     instance.metadata_hop_limit = 2;
   }
+  // Before it goes what the account has chosen.
+  apply_metadata_defaults(transaction.world(), instance);
   read_options(context, request, instance);
   return instance;
 }

@@ -1,4 +1,6 @@
 """What instances show, as far as simulated ones do (INS-073, INS-086)."""
+import base64
+
 import pytest
 
 MISSING = "i-0123456789abcdef0"
@@ -26,10 +28,12 @@ def test_the_newest_output_and_none_other(ec2, launch, in_state):
     assert ec2.get_console_output(InstanceId=which)["Output"] == shown  # kept after its death
 
 
-def test_a_simulated_machine_has_no_screen(ec2, launch, in_state, refused):
+def test_a_screenshot(ec2, launch, in_state, refused):
     which = launch()["InstanceId"]
-    with refused("UnsupportedOperation"):
-        ec2.get_console_screenshot(InstanceId=which)
+    for more in ({}, {"WakeUp": True}):
+        answer = ec2.get_console_screenshot(InstanceId=which, **more)
+        picture = base64.b64decode(answer["ImageData"])
+        assert answer["InstanceId"] == which and picture[:3] == b"\xff\xd8\xff" and picture[-2:] == b"\xff\xd9"
     with refused("DryRunOperation", 412):
         ec2.get_console_screenshot(InstanceId=which, DryRun=True)
     ec2.stop_instances(InstanceIds=[which])

@@ -1,7 +1,7 @@
 """Monitoring, metadata options, placement, credits, maintenance and names of existing instances."""
 import pytest
 
-from conftest import instances_of
+from conftest import NEW, instances_of
 
 MISSING = "i-0123456789abcdef0"
 
@@ -84,6 +84,33 @@ def test_metadata_options(ec2, launch, refused):
         ec2.modify_instance_metadata_options(InstanceId=which, HttpProtocolIpv6="enabled")
     with refused("InvalidParameterCombination"):
         ec2.modify_instance_metadata_options(InstanceId=which)
+
+
+def test_metadata_defaults_of_an_account(query, launch):
+    """Newer than Debian's boto3: asked by hand."""
+
+    def ask(**parameters):
+        return query("ModifyInstanceMetadataDefaults", version=NEW, **parameters)
+
+    def defaults():
+        (level,) = query("GetInstanceMetadataDefaults", version=NEW).tree.iterfind("accountLevel")
+        return {child.tag: child.text for child in level}
+
+    try:
+        assert ask(HttpTokens="required", HttpPutResponseHopLimit="2", InstanceMetadataTags="enabled").texts("return") == ["true"]
+        assert defaults() == {"httpTokens": "required", "httpPutResponseHopLimit": "2", "instanceMetadataTags": "enabled", "managedBy": "account"}
+        options = launch()["MetadataOptions"]
+        assert (options["HttpTokens"], options["HttpPutResponseHopLimit"], options["InstanceMetadataTags"]) == ("required", 2, "enabled")
+        options = launch(MetadataOptions={"HttpTokens": "optional"})["MetadataOptions"]
+        assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("optional", 2)
+        for wrong in ({"HttpTokens": "maybe"}, {"HttpEndpoint": "on"}, {"InstanceMetadataTags": "x"}, {"HttpPutResponseHopLimit": "0"}, {"HttpPutResponseHopLimit": "65"}):
+            assert ask(**wrong).code == "InvalidParameterValue", wrong
+        assert ask(HttpTokensEnforced="enabled").code == "UnsupportedOperation"
+        assert ask().code == "InvalidParameterCombination"
+    finally:
+        ask(HttpTokens="no-preference", HttpPutResponseHopLimit="-1", InstanceMetadataTags="no-preference", HttpEndpoint="no-preference")
+    assert defaults() == {"managedBy": "account"}
+    assert launch()["MetadataOptions"]["HttpTokens"] == "optional"
 
 
 def test_placement(ec2, launch, stopped, refused):

@@ -234,7 +234,37 @@ SCENARIOS = {
     "StopInstances": lambda w: {"InstanceIds": [w.new_instance()], "Force": True},
     "RebootInstances": lambda w: {"InstanceIds": [w.instance]},
     "TerminateInstances": lambda w: {"InstanceIds": [w.new_instance()]},
+    # instance_attributes
+    "DescribeInstanceAttribute": [functools.partial(lambda name, w: {"InstanceId": w.instance, "Attribute": name}, name) for name in (
+        "instanceType", "kernel", "ramdisk", "userData", "disableApiTermination", "instanceInitiatedShutdownBehavior", "rootDeviceName",
+        "blockDeviceMapping", "productCodes", "sourceDestCheck", "groupSet", "ebsOptimized", "sriovNetSupport", "enclaveOptions", "disableApiStop")],
+    "ModifyInstanceAttribute": [
+        lambda w: {"InstanceId": w.instance, "Attribute": "disableApiTermination", "Value": "false"},
+        lambda w: {"InstanceId": w.new_instance("stopped"), "InstanceType": {"Value": "t2.small"}},
+        lambda w: {"InstanceId": w.new_instance(), "Groups": [w.group]},
+        lambda w: {"InstanceId": w.instance, "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True}}]}],
+    "ResetInstanceAttribute": lambda w: {"InstanceId": w.instance, "Attribute": "sourceDestCheck"},
+    # instance_status
+    "DescribeInstanceStatus": [lambda w: {"InstanceIds": [w.instance]}, lambda w: {"InstanceIds": [w.new_instance("stopped")], "IncludeAllInstances": True}],
+    "ReportInstanceStatus": lambda w: {"Instances": [w.instance], "Status": "impaired", "ReasonCodes": ["unresponsive"], "Description": "<silent>"},
+    # instance_options
+    "MonitorInstances": lambda w: {"InstanceIds": [w.instance]},
+    "UnmonitorInstances": lambda w: {"InstanceIds": [w.instance]},
+    "ModifyInstanceMetadataOptions": lambda w: {"InstanceId": w.instance, "HttpTokens": "optional"},
+    "ModifyInstancePlacement": lambda w: {"InstanceId": w.new_instance("stopped"), "Tenancy": "default"},
+    "ModifyInstanceCreditSpecification": lambda w: {"InstanceCreditSpecifications": [{"InstanceId": w.instance, "CpuCredits": "unlimited"}]},
+    "DescribeInstanceCreditSpecifications": lambda w: {"InstanceIds": [w.instance]},
+    "ModifyInstanceMaintenanceOptions": lambda w: {"InstanceId": w.instance, "AutoRecovery": "default"},
+    "ModifyPrivateDnsNameOptions": lambda w: {"InstanceId": w.instance, "PrivateDnsHostnameType": "ip-name"},
+    "ModifyInstanceCapacityReservationAttributes": lambda w: {
+        "InstanceId": w.new_instance("stopped"), "CapacityReservationSpecification": {"CapacityReservationPreference": "none"}},
+    # metadata_defaults
+    "ModifyInstanceMetadataDefaults": lambda w: {"HttpTokens": "no-preference", "HttpPutResponseHopLimit": 2},
+    "GetInstanceMetadataDefaults": lambda w: {},
+    # consoles
     "GetConsoleOutput": lambda w: {"InstanceId": w.instance},
+    "GetConsoleScreenshot": lambda w: {"InstanceId": w.instance, "WakeUp": True},
+    "GetPasswordData": lambda w: {"InstanceId": w.instance},
     # network
     "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
     "DescribeSubnets": [lambda w: {"SubnetIds": [w.subnet]}, lambda w: {}],

@@ -140,6 +140,7 @@ def test_instances_come_back_after_the_host_was_restarted():
         account.open_port(account.group(), 22)
         instance = account.launch(own.image("tiny", limit=300)).wait_ssh()
         process, address, volume = instance.machine_process(), instance.address, instance.describe()["BlockDeviceMappings"]
+        instance.ssh("sudo sync")  # what a guest has not written is lost with the power
         own.kill()
         os.kill(process, signal.SIGKILL)
         # As after a restart: the process is one of another boot. (Networks and taps may be there or not: the daemon makes what is missing.)

@@ -1,6 +1,7 @@
 // Pretends. Reports come from a thread of its own, as they do from the real one: a receiver may hold what it likes while it calls us.
 #include <unistd.h>
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -58,6 +59,32 @@ class Reporter {
   bool stopping_ = false;
   std::thread thread_;
 };
+
+// "SIMULATED" on black: nobody shall take it for the screen of a machine. Letters of five by seven points.
+Picture simulated_screen() {
+  constexpr std::array<std::array<std::uint8_t, 7>, 9> letters = {{{0x0f, 0x10, 0x10, 0x0e, 0x01, 0x01, 0x1e},
+                                                                   {0x0e, 0x04, 0x04, 0x04, 0x04, 0x04, 0x0e},
+                                                                   {0x11, 0x1b, 0x15, 0x15, 0x11, 0x11, 0x11},
+                                                                   {0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x0e},
+                                                                   {0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x1f},
+                                                                   {0x0e, 0x11, 0x11, 0x1f, 0x11, 0x11, 0x11},
+                                                                   {0x1f, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04},
+                                                                   {0x1f, 0x10, 0x10, 0x1e, 0x10, 0x10, 0x1f},
+                                                                   {0x1e, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1e}}};
+  constexpr std::uint32_t width = 640;
+  constexpr std::uint32_t height = 400;
+  constexpr std::uint32_t point = 10;
+  Picture picture{width, height, std::string(width * height * 3, '\0')};
+  for (std::uint32_t y = 0; y < height; ++y) {
+    for (std::uint32_t x = 0; x < width; ++x) {
+      const auto column = (x + width - 50) % width / point;  // six to a letter
+      const auto row = (y + height - 165) % height / point;
+      if (row < 7 && column / 6 < letters.size() && column % 6 < 5 && (letters[column / 6][row] & (0x10U >> column % 6)) != 0)
+        picture.pixels.replace((static_cast<size_t>(y) * width + x) * 3, 3, 3, '\xaa');
+    }
+  }
+  return picture;
+}
 
 class SimulatedHypervisor final : public Hypervisor {
  public:
@@ -160,9 +187,8 @@ class SimulatedHypervisor final : public Hypervisor {
     return Console{text.size() > limit ? text.substr(text.size() - limit) : text, found->second.started};
   }
   Result<Picture> screenshot(const std::string& id) override {
-    return if_running(id, [](Machine&) { return Result<void>{}; }).and_then([]() -> Result<Picture> {
-      return fail(ErrorKind::refused, "a simulated machine has no screen");
-    });
+    if (auto runs = if_running(id, [](Machine&) { return Result<void>{}; }); !runs) return fail(runs.error());
+    return simulated_screen();
   }
   Result<void> press_key(const std::string& id) override { return reset(id); }
   Result<void> forget(const std::string& id) override {

@@ -1,0 +1,16 @@
+// What an account has chosen for the metadata service of instances whose launch says nothing of it.
+#pragma once
+
+#include <string>
+
+#include "service/action.hpp"
+#include "state/store.hpp"
+
+namespace brume::ec2 {
+
+// To be called for an instance that is about to be launched, before what the launch itself says of metadata.
+void apply_metadata_defaults(const state::World& world, state::Instance& instance);
+
+std::vector<service::Action> metadata_default_actions();
+
+}  // namespace brume::ec2
