@@ -31,7 +31,7 @@ struct Configuration {
   std::int64_t zones = 3;
   std::int64_t instance_limit = 0;
   std::int64_t keep_terminated_seconds = 3600;
-  double compute_units = 0;  // ECU that a processor of this machine is worth; 0: by the accelerator
+  double compute_units = 0;                                 // ECU that a processor of this machine is worth; 0: by the accelerator
   std::optional<std::int64_t> status_checks_after_seconds;  // not said: 30, in simulation 1
 
   std::string path(const std::string& name) const { return home + "/" + name; }

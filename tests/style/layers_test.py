@@ -54,6 +54,7 @@ HEAVY = {
     r"openssl/": ["base/crypto.cpp", "ec2/key_material.cpp", "guest/identity_signer.cpp", "wire/certificate.cpp"],
     r"CLI/": ["cli/main/brume.cpp", "daemon/command_line.cpp"],
     r"sqlite3\.h": ["state/sqlite_log.cpp"],
+    r"jpeglib": ["base/picture.cpp"],
     r"pugixml": ["cli/ec2_client.cpp"],
     r"regex$|iostream$": [],  # slow to compile, slow to run, and fmt and hand-written readers do it here
 }
