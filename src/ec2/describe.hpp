@@ -64,13 +64,15 @@ class Listing {
       throw wire::invalid_parameter_combination(
           fmt::format("The parameter {} cannot be used with the parameter maxResults", options_.exclusive_ids));
     check_owned<R>(world_, context_.account(), prefix, ids);
-    if (!ids.empty()) return each_named(ids, show);
-    return each_where([](const R&) { return true; }, show);
+    const auto any = [](const R&) { return true; };
+    return ids.empty() ? each_where(any, show) : each_named(ids, any, show);
   }
 
   // The same for the account's records for which is_asked(const R&) holds.
   template <class IsAsked, class Show>
   std::optional<std::string> each_where(IsAsked&& is_asked, Show&& show) const {
+    if (is_keyed_by_id())
+      if (const auto ids = filters_.ids()) return each_named(*ids, is_asked, show);
     auto page = make_page();
     world_.template each_of<R>(
         context_.account(), [&](const R& record) { return !is_asked(record) || visit(page, record, show); }, after(page));
@@ -80,15 +82,23 @@ class Listing {
  private:
   Page make_page() const { return Page(context_, options_.action, max_results_, next_token_, options_.limits); }
 
+  // Most are; a key pair is kept under its name.
+  static bool is_keyed_by_id() {
+    R sample;
+    sample.account = "account";
+    sample.id = "id";
+    return sample.key() == state::owned_key("account", "id");
+  }
+
   // Looked up one by one: naming one of a hundred thousand does not walk them all.
-  template <class Show>
-  std::optional<std::string> each_named(std::vector<std::string> ids, Show& show) const {
+  template <class IsAsked, class Show>
+  std::optional<std::string> each_named(std::vector<std::string> ids, IsAsked&& is_asked, Show& show) const {
     auto page = make_page();
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     for (const auto& id : ids) {
       const R* record = world_.template find<R>(context_.account(), id);
-      if (record->key() <= page.after()) continue;
+      if (record == nullptr || record->key() <= page.after() || !is_asked(*record)) continue;
       if (!visit(page, *record, show)) break;
     }
     return page.next_token();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "wire/api_error.hpp"
 
 namespace brume::ec2 {
@@ -79,6 +81,11 @@ void refuse_filter(std::string_view name) { throw wire::invalid_parameter_value(
 
 bool is_tag_filter(std::string_view name) {
   return name == "tag-key" || name == "tag-value" || (name.starts_with("tag:") && name.size() > 4);
+}
+
+bool are_plain(const std::vector<std::string>& patterns) {
+  return std::all_of(patterns.begin(), patterns.end(),
+                     [](const auto& pattern) { return pattern.find_first_of("*?\\") == std::string::npos; });
 }
 
 bool tags_match(const state::World& world, std::string_view account, std::string_view resource_id, const wire::ec2::Filter& filter) {

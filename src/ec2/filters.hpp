@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -96,6 +97,7 @@ void check_filter(const wire::ec2::Filter& filter, size_t place = 1);
 void check_filter_count(size_t filters);
 [[noreturn]] void refuse_filter(std::string_view name);
 bool is_tag_filter(std::string_view name);
+bool are_plain(const std::vector<std::string>& patterns);  // each fits nothing but itself
 bool tags_match(const state::World& world, std::string_view account, std::string_view resource_id, const wire::ec2::Filter& filter);
 }  // namespace detail
 
@@ -118,6 +120,14 @@ class FilterSet {
   }
 
   bool empty() const { return filters_.empty(); }
+
+  // Where a filter of the resource's own ids names them without a pattern: these, and nothing else has to be looked at.
+  std::optional<std::vector<std::string>> ids() const {
+    constexpr auto own_id = ec2::field<&R::id>("").values;
+    for (const auto& [filter, field] : filters_)
+      if (field != nullptr && field->values == own_id && detail::are_plain(filter->values)) return filter->values;
+    return std::nullopt;
+  }
 
   // `account` owns the tags that are looked at, `resource_id` has them.
   bool match(const state::World& world, const R& record, std::string_view account, std::string_view resource_id) const {

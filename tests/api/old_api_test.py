@@ -135,8 +135,8 @@ def test_zones_subnets_and_images_then(query, ami):
     expected = ["subnetId", "state", "vpcId", "cidrBlock", "availableIpAddressCount", "availabilityZone", "tagSet"]
     assert [[child.tag for child in item] for item in subnets.iterfind("subnetSet/item")] == [expected] * 3
     image = children(query("DescribeImages", ImageId=ami).tree, "imagesSet/item")
-    assert image == ["imageId", "imageLocation", "imageState", "imageOwnerId", "isPublic", "productCodes", "architecture", "imageType", "name",
-                     "description", "rootDeviceType", "rootDeviceName", "blockDeviceMapping", "virtualizationType", "tagSet", "hypervisor"]
+    assert image == ["imageId", "imageLocation", "imageState", "imageOwnerId", "isPublic", "productCodes", "architecture", "imageType", "imageOwnerAlias",
+                     "name", "description", "rootDeviceType", "rootDeviceName", "blockDeviceMapping", "virtualizationType", "tagSet", "hypervisor"]
     mapping = children(query("DescribeImages", ImageId=ami).tree, "imagesSet/item/blockDeviceMapping/item/ebs")
     assert mapping == ["snapshotId", "volumeSize", "deleteOnTermination"]
 

@@ -192,6 +192,22 @@ TEST(FilterField, MembersAreDeclaredByName) {
 
 // ----- pages
 
+TEST(Filters, OfIdsWithoutAPatternSayWhereToLook) {
+  const FilterField<state::Volume> fields[] = {field<&state::Volume::id>("volume-id"), field<&state::Volume::instance_id>("instance-id")};
+  const auto ids = [&](const char* name, std::vector<std::string> values) {
+    std::vector<wire::ec2::Filter> asked(1);
+    asked[0].name = name;
+    asked[0].values = std::move(values);
+    return FilterSet<state::Volume>(fields, asked).ids();
+  };
+  EXPECT_EQ(ids("volume-id", {"vol-2", "vol-1"}), (std::vector<std::string>{"vol-2", "vol-1"}));
+  EXPECT_EQ(ids("volume-id", {"vol-2", "vol-*"}), std::nullopt);
+  EXPECT_EQ(ids("volume-id", {"vol-?"}), std::nullopt);
+  EXPECT_EQ(ids("volume-id", {"vol\\-1"}), std::nullopt);
+  EXPECT_EQ(ids("instance-id", {"i-1"}), std::nullopt);
+  EXPECT_EQ(ids("tag:Name", {"vol-1"}), std::nullopt);
+}
+
 class PageTest : public testing::Test {
  protected:
   service::Context context(const std::string& account) {
