@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "base/text.hpp"
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 
@@ -50,6 +51,17 @@ int account_list(const Options& options, bool as_json) {
 int account_add_key(const Options& options, const std::string& account) {
   auto made = AdminClient(options.home).post("/accounts/" + account + "/keys", json::object{});
   return made ? show_keys(*made) : complain(made.error());
+}
+
+int account_limit(const Options& options, const std::string& account, const std::string& limit) {
+  std::int64_t number = limit == "default" ? -1 : 0;
+  if (limit != "default" && limit != "none") {
+    const auto read = parse_integer(limit);
+    if (!read || *read < 1) return complain("a limit is a number of instances from 1 on, 'none' or 'default'");
+    number = *read;
+  }
+  auto changed = AdminClient(options.home).post("/accounts/" + account + "/limit", json::object{{"instances", number}});
+  return changed ? 0 : complain(changed.error());
 }
 
 int account_delete_key(const Options& options, const std::string& account, const std::string& key) {

@@ -36,6 +36,7 @@ int environment(const Options& options, const std::string& account);
 int account_create(const Options& options, const std::string& name, const std::string& id);
 int account_list(const Options& options, bool as_json);
 int account_add_key(const Options& options, const std::string& account);
+int account_limit(const Options& options, const std::string& account, const std::string& limit);
 int account_delete_key(const Options& options, const std::string& account, const std::string& key);
 
 // Prints the certificate that instances' identity documents are checked with.

@@ -31,6 +31,9 @@ state::Account create_account(state::Transaction& transaction, const service::Se
   account.id = id;
   account.name = name;
   account.created = transaction.now();
+  // The first account's zones are in the order of their ids; the others' letters are shuffled.
+  if (transaction.find<state::Setting>("first-account") != nullptr)
+    account.zone_letters = state::make_zone_letters(transaction.random(), settings.zones.size());
   transaction.put(account);
   create_access_key(transaction, id);
   ec2::make_default_network(transaction, id, settings);
@@ -53,6 +56,15 @@ state::AccessKey create_access_key(state::Transaction& transaction, const std::s
   return key;
 }
 
+void set_instance_limit(state::Transaction& transaction, const std::string& account, std::int64_t limit) {
+  const auto* found = transaction.find<state::Account>(account);
+  if (found == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + account + ".");
+  if (limit < -1) throw wire::ApiError(400, "ValidationError", "A limit is a number of instances, 0 for none, or -1 for the default.");
+  auto changed = *found;
+  changed.instance_limit = limit;
+  transaction.put(std::move(changed));
+}
+
 void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account) {
   using namespace state;
   erase_all<KeyPair>(transaction, account);
@@ -69,6 +81,9 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<TagSet>(transaction, account);
   erase_all<ClientToken>(transaction, account);
   erase_all<Dependents>(transaction, account);
+  erase_all<PlacementGroup>(transaction, account);
+  erase_all<LaunchTemplate>(transaction, account);
+  erase_all<LaunchTemplateVersion>(transaction, account);
   ec2::make_default_network(transaction, account, settings);
 }
 

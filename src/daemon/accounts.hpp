@@ -16,6 +16,10 @@ state::Account create_account(state::Transaction& transaction, const service::Se
 // Throws ApiError LimitExceeded: two keys are in use already (NET-005), or NoSuchEntity.
 state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account);
 
+// Most instances of the account, pending or running; 0: no limit, -1: what the installation says. Throws ApiError NoSuchEntity,
+// ValidationError.
+void set_instance_limit(state::Transaction& transaction, const std::string& account, std::int64_t limit);
+
 // Everything that the account owns is gone, and it has a new default network. For simulation mode.
 void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account);
 

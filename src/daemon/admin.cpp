@@ -66,6 +66,7 @@ json::object show_account(const state::World& world, const state::Account& accou
           {"name", account.name},
           {"created", format_iso8601(account.created)},
           {"enabled", account.enabled},
+          {"instanceLimit", account.instance_limit},
           {"keys", keys_of(world, account.id)}};
 }
 
@@ -176,6 +177,12 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
     return reply(show_account(*store.world(), find_account(*store.world(), id)), 201);
   }
   if (is("GET", {"accounts", "*"})) return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
+  if (is("POST", {"accounts", "*", "limit"})) {
+    const auto body = read_body(request);
+    if (!body.contains("instances")) throw wire::ApiError(400, "ValidationError", "How many instances?");
+    store.transact([&](state::Transaction& t) { set_instance_limit(t, name_of_part(1), number_of(body, "instances")); });
+    return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
+  }
   if (is("POST", {"accounts", "*", "keys"})) {
     store.transact([&](state::Transaction& t) { create_access_key(t, name_of_part(1)); });
     return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))), 201);

@@ -43,6 +43,14 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
       ->capture_default_str();
+  app.add_option("--guest-memory", c.guest_memory_mib,
+                 "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->capture_default_str();
+  app.add_option("--guest-processors", c.guest_processors,
+                 "Virtual processors that instances may take together; 0: 16 for each of the host (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->capture_default_str();
   app.add_option("--keep-terminated", c.keep_terminated_seconds, "Seconds for which a terminated instance is still described")
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();

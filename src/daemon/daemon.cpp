@@ -47,12 +47,28 @@ std::string short_region(const std::string& region) {
   return text;
 }
 
+// What the guests may take together. A simulation has room for everything unless it is told what it has.
+service::Capacity make_capacity(const Configuration& configuration) {
+  constexpr std::int64_t mib = 1 << 20;
+  constexpr std::int64_t kept_mib = 512;  // for the host itself: memory is not promised twice
+  constexpr std::int64_t sharing = 16;    // virtual processors for each of the host's: most guests idle most of the time
+  service::Capacity capacity{configuration.guest_memory_mib, configuration.guest_processors};
+  if (configuration.simulate && !capacity.bounded() && capacity.processors == 0) return capacity;
+  if (capacity.memory_mib == 0) {
+    const auto host_mib = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE) / mib;
+    capacity.memory_mib = std::max(host_mib - kept_mib, host_mib / 2);
+  }
+  if (capacity.processors == 0) capacity.processors = sharing * std::max<std::int64_t>(::sysconf(_SC_NPROCESSORS_ONLN), 1);
+  return capacity;
+}
+
 service::Settings make_settings(const Configuration& configuration) {
   service::Settings settings;
   settings.region = configuration.region;
   settings.simulated = configuration.simulate;
   settings.instance_limit = configuration.instance_limit;
   settings.status_checks_after = seconds(configuration.status_checks_after_seconds.value_or(configuration.simulate ? 1 : 30));
+  settings.capacity = make_capacity(configuration);
   // us-east-1 keeps the names it had before there were others.
   if (configuration.region != "us-east-1") {
     settings.private_domain = configuration.region + ".compute.internal";
@@ -204,7 +220,7 @@ Result<void> Daemon::Parts::build_services() {
   metadata_configuration.partition = settings.partition;
   metadata_configuration.private_domain = settings.private_domain;
   metadata_configuration.public_domain = settings.public_domain;
-  for (const auto& zone : settings.zones) metadata_configuration.zone_ids[zone.name] = zone.id;
+  metadata_configuration.zones = settings.zones;
   metadata_configuration.token_key = *key;
   // A simulation serves no metadata.
   if (!configuration.simulate) {

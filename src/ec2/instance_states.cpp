@@ -1,6 +1,7 @@
 // StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the instances named, or none.
 #include <set>
 
+#include "ec2/capacity.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
 
@@ -50,14 +51,13 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
 wire::ec2::StartInstancesResponse start_instances(state::Transaction& transaction, const Context& context,
                                                   const wire::ec2::StartInstancesRequest& request) {
   wire::ec2::StartInstancesResponse response;
-  auto room = room_for_instances(transaction.world(), context).to_run;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     const auto before = instance.current_state();
     if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running)
       throw incorrect_instance_state(instance, "started");
     if (before == InstanceState::stopped) {
-      if (--room < 0) throw instance_limit_exceeded(context, static_cast<std::int64_t>(request.instance_ids.size()));
+      check_room_to_start(transaction.world(), context, instance, request.instance_ids.size());
       start_one(transaction, instance);
     }
     response.starting_instances.push_back(show_change(instance, before));

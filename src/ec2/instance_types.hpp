@@ -21,8 +21,14 @@ struct InstanceType {
   std::int64_t storage_disks = 0;
   std::int64_t storage_gb_each = 0;
   std::string network_performance;
+  bool cluster = false;  // may go into a placement group of the strategy "cluster"
+  std::int64_t interfaces = 2;
+  std::int64_t addresses_per_interface = 4;
+  std::string ecu;  // EC2 compute units in all, "6.5"; empty: the type is not measured in them
 
   bool runs(std::string_view architecture) const;
+  // Of placement groups: "cluster", "spread", "partition".
+  bool takes_strategy(std::string_view strategy) const { return strategy != "cluster" || cluster; }
 };
 
 // Rows of a table file added to `types`, by name. `broken`: which line is wrong and how.

@@ -237,9 +237,10 @@ wire::ec2::Instance describe_instance(const state::World& world, const Context& 
   item.launch_time = instance.launched;
   auto& placement = item.placement.emplace();
   placement.availability_zone = instance.zone;
-  for (const auto& zone : context.services.settings.zones)
-    if (zone.name == instance.zone) placement.availability_zone_id = zone.id;
+  placement.availability_zone_id = state::zone_id_of(world, instance.account, context.services.settings.zones, instance.zone);
   placement.group_name = instance.placement_group;
+  if (const auto* group = world.find<state::PlacementGroup>(instance.account, instance.placement_group)) placement.group_id = group->id;
+  if (instance.partition_number > 0) placement.partition_number = instance.partition_number;
   placement.tenancy = instance.tenancy;
   if (!instance.kernel_id.empty()) item.kernel_id = instance.kernel_id;
   if (!instance.ramdisk_id.empty()) item.ramdisk_id = instance.ramdisk_id;

@@ -1,8 +1,6 @@
 // What the actions on instances share: how an instance is shown, and how the ids in a request are looked up.
 #pragma once
 
-#include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -40,15 +38,6 @@ std::string platform_details(const state::Instance& instance);
 std::string usage_operation(const state::Instance& instance);
 // "standard" or "unlimited": what an instance of this burstable type has when nothing is asked for.
 std::string default_cpu_credits(const std::string& type);
-
-// How many more instances the account may have: running or on their way to it, and at all, stopped ones included (OPS-090, OPS-091).
-struct Room {
-  std::int64_t to_run = std::numeric_limits<std::int64_t>::max();
-  std::int64_t to_have = std::numeric_limits<std::int64_t>::max();
-};
-// Walks the account's instances when the operator has set a limit, and only then.
-Room room_for_instances(const state::World& world, const service::Context& context);
-wire::ApiError instance_limit_exceeded(const service::Context& context, std::int64_t asked);
 
 std::vector<service::Action> launch_actions();
 std::vector<service::Action> instance_state_actions();

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "ec2/capacity.hpp"
 #include "ec2/client_tokens.hpp"
 #include "ec2/images.hpp"
 #include "ec2/instance_types.hpp"
@@ -147,12 +148,12 @@ void read_interface(const wire::ec2::InstanceNetworkInterfaceSpecification& aske
 }
 
 // The zone asked for, by name or by id; empty when none is.
-std::string read_zone(const Context& context, const RunInstancesRequest& request) {
+std::string read_zone(const state::World& world, const Context& context, const RunInstancesRequest& request) {
   if (!request.placement) return {};
   const auto name = request.placement->availability_zone.value_or("");
   const auto id = request.placement->availability_zone_id.value_or("");
   if (name.empty() && id.empty()) return {};
-  for (const auto& zone : context.services.settings.zones)
+  for (const auto& zone : state::zones_of(world, context.account(), context.services.settings.zones))
     if ((name.empty() || zone.name == name) && (id.empty() || zone.id == id)) return zone.name;
   throw wire::invalid_parameter_value(fmt::format("Invalid availability zone: [{}]", name.empty() ? id : name));
 }
@@ -162,7 +163,7 @@ void read_place(const state::World& world, const Context& context, const RunInst
   if (specified != nullptr && (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty()))
     throw wire::invalid_parameter_combination(
         "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
-  const auto zone = read_zone(context, request);
+  const auto zone = read_zone(world, context, request);
   const auto& subnet_id = specified != nullptr ? specified->subnet_id : request.subnet_id;
   const state::Subnet* subnet = nullptr;
   if (subnet_id) {
@@ -269,12 +270,6 @@ void read_user_data(const RunInstancesRequest& request, Launch& launch) {
   if (!decoded) throw wire::invalid_parameter_value("Invalid BASE64 encoding of user data.");
   if (decoded->size() > user_data_limit) throw wire::invalid_parameter_value("User data is limited to 16384 bytes");
   launch.user_data = *decoded;
-}
-
-std::int64_t count_to_launch(const state::World& world, const Context& context, const Launch& launch) {
-  const auto room = room_for_instances(world, context);
-  if (room.to_run < launch.least || room.to_have < launch.least) throw instance_limit_exceeded(context, launch.least);
-  return std::min({launch.most, room.to_run, room.to_have});
 }
 
 std::string make_mac(state::Transaction& transaction) {
@@ -448,8 +443,8 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
   read_groups(transaction.world(), context, request, launch);
   read_disks(request, launch);
   read_user_data(request, launch);
-  const auto count = count_to_launch(transaction.world(), context, launch);
   auto instance = make_template(transaction, context, request, launch);
+  const auto count = count_to_launch(transaction.world(), context, instance, launch.least, launch.most);
   const auto reservation_id = instance.reservation_id;
   for (std::int64_t index = 0; index < count; ++index) {
     instance.launch_index = index;
@@ -472,26 +467,6 @@ void put_dependents(state::Transaction& transaction, const state::Instance& inst
     if (const auto* volume = transaction.find<state::Volume>(instance.account, id); volume != nullptr && volume->delete_on_termination)
       dependents.volumes.push_back(id);
   transaction.put(std::move(dependents));
-}
-
-Room room_for_instances(const state::World& world, const Context& context) {
-  const auto limit = context.services.settings.instance_limit;
-  if (limit == 0) return {};
-  Room room{limit, 2 * limit};
-  world.each_of<state::Instance>(context.account(), [&](const state::Instance& instance) {
-    const auto current = instance.current_state();
-    room.to_run -= current == state::InstanceState::pending || current == state::InstanceState::running;
-    room.to_have -= current != state::InstanceState::terminated;
-  });
-  return room;
-}
-
-wire::ApiError instance_limit_exceeded(const Context& context, std::int64_t asked) {
-  return {
-      400, "InstanceLimitExceeded",
-      fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified instance type. "
-                  "The operator of this installation can raise it.",
-                  asked, context.services.settings.instance_limit)};
 }
 
 std::vector<service::Action> launch_actions() { return {service::write_action<RunInstancesRequest>("RunInstances", run_instances)}; }

@@ -37,7 +37,7 @@ void make_default_network(state::Transaction& transaction, const std::string& ac
   vpc.cidr = "172.31.0.0/16";
   vpc.is_default = true;
   std::uint32_t base = *parse_ipv4("172.31.0.0");
-  for (const auto& zone : settings.zones) {
+  for (const auto& zone : state::zones_of(transaction.world(), account, settings.zones)) {
     state::Subnet subnet;
     subnet.account = account;
     subnet.id = make_id(transaction.random(), "subnet");

@@ -48,6 +48,9 @@ const FilterField<ZoneRecord> zone_filters[] = {
     {"zone-id", [](const auto& at, auto& out) { out.add(at.record.zone.id); }},
     {"region-name", [](const auto& at, auto& out) { out.add(at.record.region); }},
     {"group-name", [](const auto& at, auto& out) { out.add(at.record.region); }},
+    {"group-long-name", [](const auto& at, auto& out) { out.add(at.record.region); }},
+    {"parent-zone-id", [](const auto&, auto&) {}},
+    {"parent-zone-name", [](const auto&, auto&) {}},
     {"state", [](const auto&, auto& out) { out.add("available"); }},
     {"message", [](const auto&, auto&) {}},
     {"zone-type", [](const auto&, auto& out) { out.add("availability-zone"); }},
@@ -57,19 +60,20 @@ const FilterField<ZoneRecord> zone_filters[] = {
 wire::ec2::DescribeAvailabilityZonesResponse describe_zones(const state::World& world, const Context& context,
                                                             const wire::ec2::DescribeAvailabilityZonesRequest& request) {
   const auto& settings = context.services.settings;
+  const auto zones = state::zones_of(world, context.account(), settings.zones);
   const auto named = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
   const auto check = [&](const std::vector<std::string>& asked, auto member) {
     for (const auto& name : asked)
-      if (std::none_of(settings.zones.begin(), settings.zones.end(), [&](const auto& zone) { return zone.*member == name; }))
+      if (std::none_of(zones.begin(), zones.end(), [&](const auto& zone) { return zone.*member == name; }))
         throw wire::invalid_parameter_value("Invalid availability zone: [" + name + "]");
   };
   check(request.zone_names, &service::Zone::name);
   check(request.zone_ids, &service::Zone::id);
   const FilterSet<ZoneRecord> filters(zone_filters, request.filters);
   wire::ec2::DescribeAvailabilityZonesResponse response;
-  for (const auto& zone : settings.zones) {
+  for (const auto& zone : zones) {
     if (!request.zone_names.empty() && !named(request.zone_names, zone.name)) continue;
     if (!request.zone_ids.empty() && !named(request.zone_ids, zone.id)) continue;
     if (!filters.match(world, {zone, settings.region}, {}, {})) continue;
@@ -78,6 +82,7 @@ wire::ec2::DescribeAvailabilityZonesResponse describe_zones(const state::World& 
     item.zone_id = zone.id;
     item.region_name = settings.region;
     item.group_name = settings.region;
+    item.group_long_name = settings.region;
     item.network_border_group = settings.region;
     item.zone_type = "availability-zone";
     item.opt_in_status = "opt-in-not-required";

@@ -61,10 +61,17 @@ struct Taggable {
   bool (*exists)(const World&, const std::string& account, const std::string& id);
 };
 
+bool owns_placement_group(const World& world, const std::string& account, const std::string& id) {
+  bool found = false;
+  world.each_of<state::PlacementGroup>(account, [&](const state::PlacementGroup& group) { return !(found = group.id == id); });
+  return found;
+}
+
 constexpr Taggable taggables[] = {
     {"i", owns<state::Instance>}, {"vol", owns<state::Volume>}, {"snap", owns<state::Snapshot>},    {"ami", sees_image},
     {"aki", sees_image},          {"ari", sees_image},          {"sg", owns<state::SecurityGroup>}, {"sgr", owns_rule},
     {"key", owns_key_pair},       {"vpc", owns<state::Vpc>},    {"subnet", owns<state::Subnet>},    {"eni", owns<state::NetworkInterface>},
+    {"lt", owns<state::LaunchTemplate>}, {"pg", owns_placement_group},
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.

@@ -43,8 +43,7 @@ wire::ec2::Volume describe(const state::World& world, const Context& context, co
   item.size = volume.size_gib;
   item.snapshot_id = volume.snapshot_id;
   item.availability_zone = volume.zone;
-  for (const auto& zone : context.services.settings.zones)
-    if (zone.name == volume.zone) item.availability_zone_id = zone.id;
+  item.availability_zone_id = state::zone_id_of(world, volume.account, context.services.settings.zones, volume.zone);
   item.state = volume.state;
   item.create_time = volume.created;
   item.volume_type = volume.type;

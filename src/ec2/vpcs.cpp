@@ -110,8 +110,7 @@ wire::ec2::DescribeSubnetsResponse describe_subnets(const state::World& world, c
         item.cidr_block = subnet.cidr;
         item.available_ip_address_count = count_free_addresses(world, subnet);
         item.availability_zone = subnet.zone;
-        for (const auto& zone : settings.zones)
-          if (zone.name == subnet.zone) item.availability_zone_id = zone.id;
+        item.availability_zone_id = state::zone_id_of(world, subnet.account, settings.zones, subnet.zone);
         item.default_for_az = subnet.is_default;
         item.map_public_ip_on_launch = subnet.gives_public_address;
         item.assign_ipv6_address_on_creation = false;

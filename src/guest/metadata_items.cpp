@@ -181,8 +181,7 @@ Value store_device(const View& view) {
 }
 
 Value zone_id(const View& view) {
-  const auto found = view.configuration.zone_ids.find(view.instance.zone);
-  return found == view.configuration.zone_ids.end() ? std::nullopt : unless_empty(found->second);
+  return unless_empty(state::zone_id_of(view.world, view.instance.account, view.configuration.zones, view.instance.zone));
 }
 
 Value user_data(const View& view) {

@@ -11,24 +11,30 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "state/store.hpp"
+#include "state/zones.hpp"
 
 namespace brume::service {
 
-struct Zone {
-  std::string name;  // "us-east-1a"
-  std::string id;    // "use1-az1"
+using state::Zone;
+
+// What the guests of this host may take together. Zeros: a simulation of as many hosts as are asked for.
+struct Capacity {
+  std::int64_t memory_mib = 0;
+  std::int64_t processors = 0;
+  bool bounded() const { return memory_mib > 0; }
 };
 
 // What the operator decides about the installation.
 struct Settings {
   std::string region = "us-east-1";
   std::string partition = "aws";
-  std::vector<Zone> zones;
+  std::vector<Zone> zones;  // as the first account calls them; see state/zones.hpp
   std::string private_domain = "ec2.internal";
   std::string public_domain = "compute-1.amazonaws.com";
   std::string host_name;            // of this machine
   std::string endpoint;             // "http://127.0.0.1:8773"
   std::int64_t instance_limit = 0;  // per account; 0: as many as the machine can hold
+  Capacity capacity;
   bool simulated = false;
   milliseconds status_checks_after = seconds(30);  // a guest that has run for so long passes its status checks
 };

@@ -10,7 +10,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
     "account",  "access-key",          "key-pair",      "security-group", "vpc",
     "subnet",   "network-interface",   "image",         "snapshot",       "volume",
     "instance", "user-data",           "tag-set",       "client-token",   "dependents",
-    "setting",  "volume-modification", "image-defaults"};
+    "setting",  "volume-modification", "image-defaults",
+    "placement-group", "launch-template", "launch-template-version"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {
@@ -47,6 +48,8 @@ void index(const NetworkInterface& interface, IndexEntries& entries) {
 void index(const Instance& instance, IndexEntries& entries) {
   entries.add(Index::instance_by_reservation, instance.reservation_id);
   entries.add(Index::instance_by_id, instance.id);
+  if (!instance.placement_group.empty())
+    entries.add(Index::instance_by_placement_group, owned_key(instance.account, instance.placement_group));
 }
 
 }  // namespace

@@ -36,6 +36,9 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::setting: return visit(std::type_identity<Setting>{});
     case Kind::volume_modification: return visit(std::type_identity<VolumeModification>{});
     case Kind::image_defaults: return visit(std::type_identity<ImageDefaults>{});
+    case Kind::placement_group: return visit(std::type_identity<PlacementGroup>{});
+    case Kind::launch_template: return visit(std::type_identity<LaunchTemplate>{});
+    case Kind::launch_template_version: return visit(std::type_identity<LaunchTemplateVersion>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

@@ -12,6 +12,7 @@
 #include "state/records/instances.hpp"
 #include "state/records/key_pairs.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/launch.hpp"
 #include "state/records/network.hpp"
 #include "state/records/requests.hpp"
 #include "state/records/storage.hpp"

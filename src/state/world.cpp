@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ World::Record World::set(Kind kind, std::string_view key, Record record) {
       if (std::find(now.begin(), now.end(), entry) == now.end()) indexes_[static_cast<size_t>(entry.index)].erase(entry.key);
   }
   for (const auto& entry : now) indexes_[static_cast<size_t>(entry.index)].put(entry.key, record);
+  if (kind == Kind::instance) count(before, record);
   if (record)
     records.put(key, std::move(record));
   else if (before)
@@ -39,6 +41,34 @@ void World::index_all() {
     std::sort(entries[index].begin(), entries[index].end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [key, record] : entries[index]) indexes_[index].put(key, std::move(record));
   }
+  std::map<std::string, InstanceUsage> sums;
+  each<Instance>("", [&](const Instance& instance) {
+    sums[instance.account].add(instance, 1);
+    sums[""].add(instance, 1);
+  });
+  for (const auto& [account, sum] : sums) usage_.put(account, std::make_shared<const InstanceUsage>(sum));
+}
+
+void World::count(Record before, Record now) {
+  const auto* left = static_cast<const Instance*>(before.get());
+  const auto* came = static_cast<const Instance*>(now.get());
+  if (left == nullptr && came == nullptr) return;
+  const std::string_view account = came != nullptr ? came->account : left->account;
+  InstanceUsage change;
+  if (left != nullptr) change.add(*left, -1);
+  if (came != nullptr) change.add(*came, 1);
+  if (change == InstanceUsage{}) return;
+  for (const auto name : {account, std::string_view()}) {
+    auto sum = usage(name);
+    sum.add(change);
+    usage_.put(name, std::make_shared<const InstanceUsage>(sum));
+  }
+}
+
+const InstanceUsage& World::usage(std::string_view account) const {
+  static const InstanceUsage none;
+  const auto* found = static_cast<const InstanceUsage*>(usage_.find(account));
+  return found == nullptr ? none : *found;
 }
 
 }  // namespace brume::state

@@ -12,6 +12,7 @@
 
 #include "state/persistent_map.hpp"
 #include "state/records.hpp"
+#include "state/usage.hpp"
 
 namespace brume::state {
 
@@ -25,6 +26,7 @@ enum class Index : std::uint8_t {
   instance_by_reservation,  // "r-…" → instance
   instance_by_id,           // "i-…" → instance
   vpc_by_id,                // "vpc-…" → vpc
+  instance_by_placement_group,  // "account/name" → instance
   count
 };
 
@@ -102,6 +104,9 @@ class World {
     return found;
   }
 
+  // What the account's instances take; of an empty name: what all accounts' take together.
+  const InstanceUsage& usage(std::string_view account) const;
+
  private:
   friend class Transaction;
   friend class Store;
@@ -111,12 +116,14 @@ class World {
   // For the start: put leaves the indexes alone, index_all then makes them from nothing, sorted, which fills their nodes.
   void put_unindexed(Kind kind, std::string_view key, Record record);
   void index_all();
+  void count(Record before, Record now);  // of an instance
   const PersistentMap& map(Kind kind) const { return maps_[static_cast<size_t>(kind)]; }
   const PersistentMap& index_map(Index index) const { return indexes_[static_cast<size_t>(index)]; }
 
   std::uint64_t version_ = 0;
   std::array<PersistentMap, static_cast<size_t>(Kind::count)> maps_;
   std::array<PersistentMap, static_cast<size_t>(Index::count)> indexes_;
+  PersistentMap usage_;  // account, or "" → InstanceUsage
 };
 
 using WorldPointer = std::shared_ptr<const World>;

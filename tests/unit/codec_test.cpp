@@ -183,6 +183,7 @@ TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
   collect("tag", std::type_identity<Tag>{});
   const std::vector<std::string> expected = {
       "account \"enabled\":true",
+      "account \"instanceLimit\":-1",
       "access-key \"active\":true",
       "network-interface \"sourceDestCheck\":true",
       "network-interface \"deleteOnTermination\":true",

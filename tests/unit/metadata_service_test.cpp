@@ -32,7 +32,7 @@ const std::string macs = "/latest/meta-data/network/interfaces/macs/";
 
 MetadataConfiguration configuration() {
   MetadataConfiguration made;
-  made.zone_ids = {{"us-east-1a", "use1-az1"}};
+  made.zones = {{"us-east-1a", "use1-az1"}};
   made.token_key = std::string(32, 'k');
   return made;
 }

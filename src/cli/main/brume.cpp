@@ -24,6 +24,10 @@ void add_account_commands(CLI::App& app, const Options& options, int& code) {
   auto* add_key = account->add_subcommand("add-key", "Make a second access key");
   add_key->add_option("account", values->id, "Account id")->required();
   add_key->callback([&options, values, &code] { code = account_add_key(options, values->id); });
+  auto* limit = account->add_subcommand("limit", "Most instances of an account at a time");
+  limit->add_option("account", values->id, "Account id")->required();
+  limit->add_option("instances", values->name, "A number, 'none' or 'default'")->required();
+  limit->callback([&options, values, &code] { code = account_limit(options, values->id, values->name); });
   auto* delete_key = account->add_subcommand("delete-key", "Delete an access key at once");
   delete_key->add_option("account", values->id, "Account id")->required();
   delete_key->add_option("key", values->key, "Access key id")->required();

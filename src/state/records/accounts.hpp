@@ -1,6 +1,7 @@
 // Who may ask, and what the installation itself remembers.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/time.hpp"
@@ -14,6 +15,8 @@ struct Account {
   std::string name;
   Time created{};
   bool enabled = true;
+  std::int64_t instance_limit = -1;  // pending or running; 0: none; -1: what the installation says
+  std::string zone_letters;  // the account's letter of each zone, by zone id: "bca"; zones beyond it have their own letter
   std::string key() const { return id; }
   template <class V>
   void fields(V& v) {
@@ -21,6 +24,8 @@ struct Account {
     v("name", name);
     v("created", created);
     v("enabled", enabled);
+    v("instanceLimit", instance_limit);
+    v("zoneLetters", zone_letters);
   }
 };
 

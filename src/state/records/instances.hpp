@@ -40,7 +40,8 @@ struct Instance {
   Time state_since{};
   std::string zone;
   std::string tenancy = "default";
-  std::string placement_group;
+  std::string placement_group;  // its name
+  std::int64_t partition_number = 0;  // of a partition group, from 1
   std::string vpc_id;
   std::string subnet_id;
   std::vector<std::string> interface_ids;    // by device index
@@ -102,6 +103,7 @@ struct Instance {
     v("zone", zone);
     v("tenancy", tenancy);
     v("placementGroup", placement_group);
+    v("partitionNumber", partition_number);
     v("vpcId", vpc_id);
     v("subnetId", subnet_id);
     v("interfaceIds", interface_ids);

@@ -27,6 +27,9 @@ enum class Kind : std::uint8_t {
   setting,
   volume_modification,
   image_defaults,
+  placement_group,
+  launch_template,
+  launch_template_version,
   count
 };
 
