@@ -30,8 +30,8 @@ struct Configuration {
   std::string region = "us-east-1";
   std::int64_t zones = 3;
   std::int64_t instance_limit = 0;
-  std::int64_t guest_memory_mib = 0;   // of all guests together; 0: what the host has
-  std::int64_t guest_processors = 0;   // 0: sixteen for each of the host's
+  std::int64_t guest_memory_mib = 0;  // of all guests together; 0: what the host has
+  std::int64_t guest_processors = 0;  // 0: sixteen for each of the host's
   std::int64_t keep_terminated_seconds = 3600;
   double compute_units = 0;                                 // ECU that a processor of this machine is worth; 0: by the accelerator
   std::optional<std::int64_t> status_checks_after_seconds;  // not said: 30, in simulation 1

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ec2/actions.hpp"
+#include "ec2/capacity.hpp"
 #include "wire/ec2/account_attributes.hpp"
 
 namespace brume::ec2 {
@@ -14,7 +15,7 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
   world.each_of<state::Vpc>(context.account(), [&](const state::Vpc& vpc) {
     if (vpc.is_default) default_vpc = vpc.id;
   });
-  const auto limit = context.services.settings.instance_limit;
+  const auto limit = instance_limit(world, context.services.settings, context.account());
   struct Attribute {
     std::string_view name;
     std::string value;
@@ -22,7 +23,7 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
   const std::vector<Attribute> attributes = {
       {"supported-platforms", "VPC"},
       {"default-vpc", default_vpc},
-      {"max-instances", std::to_string(limit > 0 ? limit : 1'000'000)},
+      {"max-instances", std::to_string(std::min<std::int64_t>(limit, 1'000'000))},
       {"vpc-max-security-groups-per-interface", "5"},
       {"max-elastic-ips", "0"},
       {"vpc-max-elastic-ips", "0"},

@@ -43,22 +43,28 @@ const FilterField<TypeRecord> type_filters[] = {
     {"free-tier-eligible", [](const auto&, auto& out) { out.add(false); }},
     {"hibernation-supported", [](const auto&, auto& out) { out.add(false); }},
     {"hypervisor", [](const auto& at, auto& out) { out.add(hypervisor_of(*at.record.type)); }},
-    {"instance-storage-info.disk.count", [](const auto& at, auto& out) {
+    {"instance-storage-info.disk.count",
+     [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add(at.record.type->storage_disks);
      }},
-    {"instance-storage-info.disk.size-in-gb", [](const auto& at, auto& out) {
+    {"instance-storage-info.disk.size-in-gb",
+     [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add(at.record.type->storage_gb_each);
      }},
-    {"instance-storage-info.disk.type", [](const auto& at, auto& out) {
+    {"instance-storage-info.disk.type",
+     [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add("hdd");
      }},
-    {"instance-storage-info.encryption-support", [](const auto& at, auto& out) {
+    {"instance-storage-info.encryption-support",
+     [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add("unsupported");
      }},
-    {"instance-storage-info.nvme-support", [](const auto& at, auto& out) {
+    {"instance-storage-info.nvme-support",
+     [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add("unsupported");
      }},
-    {"instance-storage-info.total-size-in-gb", [](const auto& at, auto& out) {
+    {"instance-storage-info.total-size-in-gb",
+     [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add(at.record.type->storage_disks * at.record.type->storage_gb_each);
      }},
     {"instance-storage-supported", [](const auto& at, auto& out) { out.add(has_storage(*at.record.type)); }},
@@ -79,7 +85,8 @@ const FilterField<TypeRecord> type_filters[] = {
     {"nitro-enclaves-support", [](const auto&, auto& out) { out.add("unsupported"); }},
     {"nitro-tpm-info.supported-versions", [](const auto&, auto&) {}},
     {"nitro-tpm-support", [](const auto&, auto& out) { out.add("unsupported"); }},
-    {"processor-info.supported-architecture", [](const auto& at, auto& out) {
+    {"processor-info.supported-architecture",
+     [](const auto& at, auto& out) {
        for (const auto& architecture : at.record.type->architectures) out.add(architecture);
      }},
     {"processor-info.supported-features", [](const auto&, auto&) {}},
@@ -92,7 +99,8 @@ const FilterField<TypeRecord> type_filters[] = {
     {"vcpu-info.default-cores", [](const auto& at, auto& out) { out.add(at.record.type->processors); }},
     {"vcpu-info.default-threads-per-core", [](const auto&, auto& out) { out.add(threads_per_core); }},
     {"vcpu-info.default-vcpus", [](const auto& at, auto& out) { out.add(at.record.type->processors); }},
-    {"vcpu-info.valid-cores", [](const auto& at, auto& out) {
+    {"vcpu-info.valid-cores",
+     [](const auto& at, auto& out) {
        for (std::int64_t cores = 1; cores <= at.record.type->processors; ++cores) out.add(cores);
      }},
     {"vcpu-info.valid-threads-per-core", [](const auto&, auto& out) { out.add(threads_per_core); }},

@@ -18,7 +18,9 @@ std::vector<InstanceType>& catalogue() {
   return types;
 }
 
-auto wrong(std::string_view line, std::string_view how) { return fail(ErrorKind::broken, std::string(how) + ": \"" + std::string(line) + "\""); }
+auto wrong(std::string_view line, std::string_view how) {
+  return fail(ErrorKind::broken, std::string(how) + ": \"" + std::string(line) + "\"");
+}
 
 constexpr size_t least_fields = 9;  // what tables had before there were more; then the fields below keep their defaults
 constexpr size_t all_fields = 13;

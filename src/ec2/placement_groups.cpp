@@ -22,16 +22,15 @@ using state::InstanceState;
 
 constexpr size_t group_limit = 500;  // of one account
 constexpr size_t name_limit = 255;
-constexpr std::int64_t most_partitions = 7;     // in a zone
+constexpr std::int64_t most_partitions = 7;  // in a zone
 constexpr std::int64_t most_spread_in_zone = 7;
 
 // The group's instances that have not ended.
 template <class Visitor>
 void each_member(const state::World& world, const state::PlacementGroup& group, Visitor&& visit) {
-  world.each_indexed<state::Instance>(state::Index::instance_by_placement_group, state::owned_key(group.account, group.name),
-                                      [&](const state::Instance& instance) {
-                                        return instance.current_state() == InstanceState::terminated || visit(instance);
-                                      });
+  world.each_indexed<state::Instance>(
+      state::Index::instance_by_placement_group, state::owned_key(group.account, group.name),
+      [&](const state::Instance& instance) { return instance.current_state() == InstanceState::terminated || visit(instance); });
 }
 
 bool has_machine(const state::Instance& instance) { return instance.current_state() != InstanceState::stopped; }
@@ -96,7 +95,8 @@ void read_strategy(const wire::ec2::CreatePlacementGroupRequest& request, state:
     group.spread_level = request.spread_level.value_or("rack");
     if (group.spread_level == "host") throw wire::unsupported_operation("SpreadLevel 'host' is only for Outposts, which are not there.");
     if (group.spread_level != "rack")
-      throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter spreadLevel is invalid. Unknown value.", group.spread_level));
+      throw wire::invalid_parameter_value(
+          fmt::format("Value ({}) for parameter spreadLevel is invalid. Unknown value.", group.spread_level));
   }
 }
 
@@ -126,8 +126,9 @@ wire::ec2::DeletePlacementGroupResponse delete_group(state::Transaction& transac
   const auto* group = transaction.find<state::PlacementGroup>(context.account(), *request.group_name);
   if (group == nullptr) throw unknown_group(*request.group_name);
   each_member(transaction.world(), *group, [&](const state::Instance& instance) -> bool {
-    throw wire::ApiError(400, "InvalidPlacementGroup.InUse",
-                         fmt::format("The placement group '{}' is in use by the instance {} and may not be deleted.", group->name, instance.id));
+    throw wire::ApiError(
+        400, "InvalidPlacementGroup.InUse",
+        fmt::format("The placement group '{}' is in use by the instance {} and may not be deleted.", group->name, instance.id));
   });
   erase_tags(transaction, group->account, group->id);
   transaction.erase<state::PlacementGroup>(group->key());

@@ -68,10 +68,20 @@ bool owns_placement_group(const World& world, const std::string& account, const 
 }
 
 constexpr Taggable taggables[] = {
-    {"i", owns<state::Instance>}, {"vol", owns<state::Volume>}, {"snap", owns<state::Snapshot>},    {"ami", sees_image},
-    {"aki", sees_image},          {"ari", sees_image},          {"sg", owns<state::SecurityGroup>}, {"sgr", owns_rule},
-    {"key", owns_key_pair},       {"vpc", owns<state::Vpc>},    {"subnet", owns<state::Subnet>},    {"eni", owns<state::NetworkInterface>},
-    {"lt", owns<state::LaunchTemplate>}, {"pg", owns_placement_group},
+    {"i", owns<state::Instance>},
+    {"vol", owns<state::Volume>},
+    {"snap", owns<state::Snapshot>},
+    {"ami", sees_image},
+    {"aki", sees_image},
+    {"ari", sees_image},
+    {"sg", owns<state::SecurityGroup>},
+    {"sgr", owns_rule},
+    {"key", owns_key_pair},
+    {"vpc", owns<state::Vpc>},
+    {"subnet", owns<state::Subnet>},
+    {"eni", owns<state::NetworkInterface>},
+    {"lt", owns<state::LaunchTemplate>},
+    {"pg", owns_placement_group},
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.

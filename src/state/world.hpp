@@ -19,13 +19,13 @@ namespace brume::state {
 // Other ways to find a record. Keys of entries are the value, '\x1f' and the primary key; a record may have several entries or
 // none. Extracted in kinds.cpp.
 enum class Index : std::uint8_t {
-  interface_by_private_ip,  // "vpc-…/172.31.0.5" → network_interface
-  interface_by_public_ip,   // "198.18.0.5" → network_interface
-  interface_by_group,       // "sg-…" → network_interface
-  image_by_id,              // "ami-…" → image
-  instance_by_reservation,  // "r-…" → instance
-  instance_by_id,           // "i-…" → instance
-  vpc_by_id,                // "vpc-…" → vpc
+  interface_by_private_ip,      // "vpc-…/172.31.0.5" → network_interface
+  interface_by_public_ip,       // "198.18.0.5" → network_interface
+  interface_by_group,           // "sg-…" → network_interface
+  image_by_id,                  // "ami-…" → image
+  instance_by_reservation,      // "r-…" → instance
+  instance_by_id,               // "i-…" → instance
+  vpc_by_id,                    // "vpc-…" → vpc
   instance_by_placement_group,  // "account/name" → instance
   count
 };

@@ -184,12 +184,15 @@ def ended(process, seconds=20):
 
 
 @contextlib.contextmanager
-def started_real_daemon(*options):
-    """A daemon that checks signatures: not simulated, so it needs root; no machine is ever launched by it."""
+def started_real_daemon(*options, table=None):
+    """A daemon that checks signatures: not simulated, so it needs root; no machine is ever launched by it. `table`: its operator's
+    instance types."""
     if os.geteuid() != 0:
         pytest.skip("a daemon that is not a simulation needs root")
     home = tempfile.mkdtemp(prefix="brume-api-", dir="/tmp")
     os.chmod(home, 0o711)  # the users of machines pass through
+    if table:
+        pathlib.Path(home, "instance-types.tsv").write_text(table)
     log = open(os.path.join(home, "log"), "wb")
     process = subprocess.Popen(
         [BIN / "brumed", "--home", home, "--port", "0", "--accelerator", "tcg", "--verbose", *options], stdout=subprocess.PIPE, stderr=log

@@ -126,7 +126,15 @@ class World:
             subprocess.run(["openssl", "genrsa", "-out", folder + "/key", "2048"], check=True, capture_output=True, timeout=60)
             return subprocess.run(["openssl", "rsa", "-in", folder + "/key", "-pubout"], check=True, capture_output=True, timeout=60).stdout
 
+    @functools.cached_property
+    def placement_group(self):
+        return self.new_placement_group()
+
     # Made for one request
+
+    def new_placement_group(self):
+        name = self.name("placement")
+        return name, self.get("placementGroup/groupId", "CreatePlacementGroup", GroupName=name, Strategy="cluster")
 
     def new_instance(self, state="running", **more):
         made = self.get("instancesSet/item/instanceId", "RunInstances", ImageId=self.image, InstanceType="t2.micro", MinCount=1, MaxCount=1, **more)
@@ -196,6 +204,12 @@ SCENARIOS = {
     "DescribeAccountAttributes": [lambda w: {}, lambda w: {"AttributeNames": ["default-vpc"]}],
     # instance_types
     "DescribeInstanceTypes": [lambda w: {}, lambda w: {"InstanceTypes": ["t2.micro"]}],
+    "DescribeInstanceTypeOfferings": [lambda w: {}, lambda w: {"LocationType": "availability-zone"}],
+    # placement_groups
+    "CreatePlacementGroup": [lambda w: {"GroupName": w.name("cluster"), "Strategy": "cluster"},
+                             lambda w: {"GroupName": w.name("parts"), "Strategy": "partition", "PartitionCount": 2, "TagSpecifications": tagged("placement-group")}],
+    "DescribePlacementGroups": [lambda w: {"GroupIds": [w.placement_group[1]]}, lambda w: {"GroupNames": [w.placement_group[0]]}],
+    "DeletePlacementGroup": lambda w: {"GroupName": w.new_placement_group()[0]},
     # images
     "DescribeImages": [lambda w: {"ImageIds": [w.image]}, lambda w: {"Owners": ["self"], "ImageIds": [w.own_image]}],
     "RegisterImage": lambda w: {"Name": w.name("image"), "RootDeviceName": "/dev/sda1", "Architecture": "x86_64", "VirtualizationType": "hvm",

@@ -40,7 +40,7 @@ struct Instance {
   Time state_since{};
   std::string zone;
   std::string tenancy = "default";
-  std::string placement_group;  // its name
+  std::string placement_group;        // its name
   std::int64_t partition_number = 0;  // of a partition group, from 1
   std::string vpc_id;
   std::string subnet_id;
