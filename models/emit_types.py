@@ -143,7 +143,10 @@ class ServiceTypes:
 
     def time_format(self, ref):
         spelled = ref.get("timestampFormat") or self.model.shapes[ref["shape"]].get("timestampFormat")
-        return TIME_FORMATS[spelled] if spelled else "iso8601"
+        return TIME_FORMATS[spelled] if spelled else "unix_seconds" if self.model.json else "iso8601"
+
+    def writer_class(self):
+        return "JsonWriter" if self.model.json else "XmlWriter"
 
     # --- headers
 
@@ -157,7 +160,7 @@ class ServiceTypes:
             lines.append('#include "wire/box.hpp"')
         if family != "common":
             lines.append(f'#include "wire/{self.model.service}/common.hpp"')
-        lines += ["", "namespace brume::wire {", "class QueryNode;", "class XmlWriter;", "}  // namespace brume::wire", "",
+        lines += ["", "namespace brume::wire {", "class QueryNode;", f"class {self.writer_class()};", "}  // namespace brume::wire", "",
                   f"namespace brume::wire::{self.model.service} {{", ""]
         lines += [f"struct {self.name(s)};" for s in shapes] + [""]
         lines += [self.structure(s) for s in shapes]
@@ -183,28 +186,28 @@ class ServiceTypes:
             if shape in self.readers:
                 yield f"void read(const QueryNode& node, {self.name(shape)}& out)"
             if shape in self.writers:
-                yield f"void write(XmlWriter& xml, const {self.name(shape)}& in)"
+                yield f"void write({self.writer_class()}& {'json' if self.model.json else 'xml'}, const {self.name(shape)}& in)"
         for name, answer in self.empty.get(family, []):
-            yield f"void write(XmlWriter& xml, const {name}& in)" if answer else f"void read(const QueryNode& node, {name}& out)"
+            yield f"void write({self.writer_class()}& out, const {name}& in)" if answer else f"void read(const QueryNode& node, {name}& out)"
 
     # --- sources
 
     def source(self, family, shapes):
         lines = [BANNER.format(self.model.service) + f'#include "wire/{self.model.service}/{family}.hpp"\n',
-                 '#include "wire/query_tree.hpp"', '#include "wire/xml_writer.hpp"', "",
+                 f'#include "wire/{"json_writer" if self.model.json else "xml_writer"}.hpp"', '#include "wire/query_tree.hpp"', "",
                  f"namespace brume::wire::{self.model.service} {{", ""]
         for shape in shapes:
             if shape in self.readers:
                 lines.append(self.reader(shape))
             if shape in self.writers:
-                lines.append(self.writer(shape))
+                lines.append(self.json_writer(shape) if self.model.json else self.writer(shape))
         for name, answer in self.empty.get(family, []):
             if not answer:
                 lines.append(f"void read(const QueryNode&, {name}&) {{}}\n")
             elif self.model.ec2:
                 lines.append(f'void write(XmlWriter& xml, const {name}& in) {{ xml.member("return", in.return_); }}\n')
             else:
-                lines.append(f"void write(XmlWriter&, const {name}&) {{}}\n")
+                lines.append(f"void write({self.writer_class()}&, const {name}&) {{}}\n")
         lines += [f"}}  // namespace brume::wire::{self.model.service}", ""]
         return "\n".join(lines)
 
@@ -278,6 +281,34 @@ class ServiceTypes:
                  f"{inner}auto& inner{depth} = {target}[key{depth}];"]
         lines += self.read_into(f'{items}.node().child("{value}")', f"inner{depth}", shape["value"], inner, depth + 1)
         return lines + [indent + "}"]
+
+    def json_writer(self, shape):
+        lines = [f"void write(JsonWriter& json, const {self.name(shape)}& in) {{"]
+        for name, ref in self.model.members_in_order(shape):
+            kind, source = self.model.type_of(ref), "in." + snake_case(name)
+            if kind in ("structure", "blob"):
+                lines += [f"  if ({source}) {{", f'    json.key("{name}");'] + self.json_value("*" + source, ref, "    ", 0) + ["  }"]
+            elif kind in ("list", "map"):
+                lines += [f'  json.key("{name}");'] + self.json_value(source, ref, "  ", 0)
+            else:
+                lines.append(f'  json.member("{name}", {source});')
+        if len(lines) == 1:
+            return f"void write(JsonWriter&, const {self.name(shape)}&) {{}}\n"
+        return "\n".join(lines + ["}\n"])
+
+    def json_value(self, source, ref, indent, depth):
+        shape, kind = self.model.shapes[ref["shape"]], self.model.type_of(ref)
+        if kind == "structure":
+            return [f"{indent}json.open_object();", f"{indent}write(json, {source});", f"{indent}json.close_object();"]
+        if kind == "list":
+            by = "bool" if self.model.type_of(shape["member"]) == "boolean" else "const auto&"
+            loop = [f"{indent}for ({by} item{depth} : {source}) {{"] + self.json_value(f"item{depth}", shape["member"], indent + "  ", depth + 1)
+            return [f"{indent}json.open_list();"] + loop + [indent + "}", f"{indent}json.close_list();"]
+        if kind == "map":
+            loop = [f"{indent}for (const auto& [key{depth}, value{depth}] : {source}) {{", f"{indent}  json.key(key{depth});"]
+            loop += self.json_value(f"value{depth}", shape["value"], indent + "  ", depth + 1)
+            return [f"{indent}json.open_object();"] + loop + [indent + "}", f"{indent}json.close_object();"]
+        return [f"{indent}json.value{'_blob' if kind == 'blob' else ''}({source});"]
 
     def writer(self, shape):
         groups = []  # runs of members of one version: [(since, lines)]

@@ -31,8 +31,9 @@ SERVICES = {
     "cloudwatch": "2010-08-01",
     "sns": "2010-03-31",
     "s3": "2006-03-01",
+    "ssm": "2014-11-06",
 }
-METADATA = ("apiVersion", "endpointPrefix", "serviceId", "xmlNamespace")
+METADATA = ("apiVersion", "endpointPrefix", "serviceId", "xmlNamespace", "targetPrefix", "jsonVersion")
 SHAPE_FACTS = ("type", "required", "enum", "min", "max", "sensitive", "timestampFormat", "flattened",
                "locationName", "payload", "xmlNamespace", "error", "exception", "fault", "xmlOrder", "union")
 MEMBER_FACTS = ("shape", "locationName", "queryName", "flattened", "location", "timestampFormat",
@@ -87,7 +88,9 @@ def strip(model):
     metadata = pick(model["metadata"], METADATA)
     protocols = model["metadata"].get("protocols", [model["metadata"]["protocol"]])
     # CloudWatch prefers CBOR today; the era's clients, and Brume, speak its Query form.
-    metadata["protocol"] = next(p for p in ("ec2", "query", "rest-xml") if p in protocols)
+    metadata["protocol"] = next(p for p in ("ec2", "query", "rest-xml", "json") if p in protocols)
+    if metadata["protocol"] != "json":
+        metadata = pick(metadata, METADATA[:4] + ("protocol",))
     rest = metadata["protocol"] == "rest-xml"
     shapes = model["shapes"]
     return {

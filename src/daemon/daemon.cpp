@@ -25,6 +25,7 @@
 #include "ec2/paging.hpp"
 #include "guest/metadata_service.hpp"
 #include "service/front_door.hpp"
+#include "ssm/parameters.hpp"
 #include "sts/identity.hpp"
 #include "wire/http_server.hpp"
 
@@ -262,6 +263,7 @@ Result<void> Daemon::Parts::build_services() {
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());
+  tables.push_back(ssm::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
   const auto identity_certificate = metadata_configuration.signer ? metadata_configuration.signer->certificate() : std::string();

@@ -10,6 +10,7 @@ std::vector<service::Action> security_group_actions();
 std::vector<service::Action> region_actions();
 std::vector<service::Action> instance_type_actions();
 std::vector<service::Action> placement_group_actions();
+std::vector<service::Action> launch_template_actions();
 std::vector<service::Action> image_actions();
 std::vector<service::Action> instance_actions();
 std::vector<service::Action> network_actions();

@@ -16,9 +16,9 @@ using service::Context;
 
 constexpr size_t token_limit = 64;
 constexpr auto kept = std::chrono::hours(24);  // after the last of its instances is gone from the state
-constexpr int swept_per_launch = 4;
+constexpr int swept_per_token = 4;
 
-std::string name_of(const std::string& token) { return "RunInstances:" + token; }
+std::string name_of(std::string_view action, const std::string& token) { return fmt::format("{}:{}", action, token); }
 
 // What may differ between a request and its repetition: how it is addressed and signed.
 bool is_of_the_sending(std::string_view name) {
@@ -57,7 +57,7 @@ void sweep(state::Transaction& transaction, const std::string& account, const st
       account,
       [&](const state::ClientToken& token) {
         if (is_over(transaction.world(), token, transaction.now())) over.push_back(token.key());
-        return ++looked_at < swept_per_launch;
+        return ++looked_at < swept_per_token;
       },
       after);
   for (const auto& key : over) transaction.erase<state::ClientToken>(key);
@@ -65,24 +65,34 @@ void sweep(state::Transaction& transaction, const std::string& account, const st
 
 }  // namespace
 
-std::string find_launched(state::Transaction& transaction, const Context& context, const std::string& token) {
+std::string find_made(state::Transaction& transaction, const Context& context, std::string_view action, const std::string& token) {
   if (token.size() > token_limit) throw wire::invalid_parameter_value("ClientToken is limited to 64 characters");
-  const auto* seen = transaction.find<state::ClientToken>(context.account(), name_of(token));
+  const auto* seen = transaction.find<state::ClientToken>(context.account(), name_of(action, token));
   if (seen == nullptr || is_over(transaction.world(), *seen, transaction.now())) return {};
   if (seen->parameters != digest_of(context))
     throw wire::ApiError(400, "IdempotentParameterMismatch",
                          "The request uses the same client token as a previous, but non-identical request.");
-  if (!has_instances(transaction.world(), seen->resource_id))
+  return seen->resource_id;
+}
+
+void remember_made(state::Transaction& transaction, const Context& context, std::string_view action, const std::string& token,
+                   const std::string& resource_id) {
+  sweep(transaction, context.account(), name_of(action, token));
+  transaction.put(state::ClientToken{context.account(), name_of(action, token), digest_of(context), resource_id, transaction.now()});
+}
+
+std::string find_launched(state::Transaction& transaction, const Context& context, const std::string& token) {
+  auto reservation_id = find_made(transaction, context, "RunInstances", token);
+  if (!reservation_id.empty() && !has_instances(transaction.world(), reservation_id))
     throw wire::ApiError(
         400, "IdempotentInstanceTerminated",
         "The request to launch an instance uses the same client token as a previous request for which the instance has been terminated.");
-  return seen->resource_id;
+  return reservation_id;
 }
 
 void remember_launched(state::Transaction& transaction, const Context& context, const std::string& token,
                        const std::string& reservation_id) {
-  sweep(transaction, context.account(), name_of(token));
-  transaction.put(state::ClientToken{context.account(), name_of(token), digest_of(context), reservation_id, transaction.now()});
+  remember_made(transaction, context, "RunInstances", token, reservation_id);
 }
 
 }  // namespace brume::ec2

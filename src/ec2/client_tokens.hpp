@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "service/action.hpp"
 #include "state/store.hpp"
@@ -13,5 +14,10 @@ namespace brume::ec2 {
 std::string find_launched(state::Transaction& transaction, const service::Context& context, const std::string& token);
 void remember_launched(state::Transaction& transaction, const service::Context& context, const std::string& token,
                        const std::string& reservation_id);
+
+// The same for an action that makes one thing: the id of what it made, empty when the token is new.
+std::string find_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token);
+void remember_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token,
+                   const std::string& resource_id);
 
 }  // namespace brume::ec2

@@ -94,8 +94,7 @@ const FilterField<state::Instance> instance_fields[] = {
     field<&state::Instance::zone>("availability-zone"),
     {"availability-zone-id",
      [](const At& at, Values& out) {
-       for (const auto& zone : settings(at).zones)
-         if (zone.name == at.record.zone) out.add(zone.id);
+       out.add(state::zone_id_of(at.world, at.record.account, settings(at).zones, at.record.zone));
      }},
     field_if_set<&state::Instance::boot_mode>("boot-mode"),
     {"capacity-reservation-id", none},

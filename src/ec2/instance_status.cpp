@@ -57,8 +57,8 @@ const FilterField<Subject> status_fields[] = {
     {"availability-zone", [](const At& at, Values& out) { out.add(at.record.instance.zone); }},
     {"availability-zone-id",
      [](const At& at, Values& out) {
-       for (const auto& zone : at.record.settings.zones)
-         if (zone.name == at.record.instance.zone) out.add(zone.id);
+       const auto& instance = at.record.instance;
+       out.add(state::zone_id_of(at.world, instance.account, at.record.settings.zones, instance.zone));
      }},
     // Nobody schedules events here: the operator's own hands are the only maintenance.
     {"event.code", none},
@@ -88,13 +88,12 @@ void describe_health(const state::Instance& instance, Health health, Summary& su
   if (health == Health::impaired) detail.impaired_since = instance.impaired_since;
 }
 
-wire::ec2::InstanceStatus describe(const Subject& subject) {
+wire::ec2::InstanceStatus describe(const state::World& world, const Subject& subject) {
   const auto& instance = subject.instance;
   wire::ec2::InstanceStatus item;
   item.instance_id = instance.id;
   item.availability_zone = instance.zone;
-  for (const auto& zone : subject.settings.zones)
-    if (zone.name == instance.zone) item.availability_zone_id = zone.id;
+  item.availability_zone_id = state::zone_id_of(world, instance.account, subject.settings.zones, instance.zone);
   item.operator_.emplace().managed = false;
   item.instance_state = describe_state(instance.current_state());
   describe_health(instance, subject.health, item.instance_status.emplace());
@@ -120,7 +119,7 @@ wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::
       throw wire::invalid_parameter_value(fmt::format("At most {} instances can be named in one request.", most_ids));
     for (const auto* instance : find_instances(world, context.account(), request.instance_ids)) {
       const Subject subject{*instance, settings, health_of(*instance, settings, context.now)};
-      if (shown(subject)) response.instance_statuses.push_back(describe(subject));
+      if (shown(subject)) response.instance_statuses.push_back(describe(world, subject));
     }
     return response;
   }
@@ -131,7 +130,7 @@ wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::
         const Subject subject{instance, settings, health_of(instance, settings, context.now)};
         if (!shown(subject)) return true;
         if (!page.take(instance.id)) return false;
-        response.instance_statuses.push_back(describe(subject));
+        response.instance_statuses.push_back(describe(world, subject));
         return true;
       },
       page.after());

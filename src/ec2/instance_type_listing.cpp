@@ -13,7 +13,7 @@ namespace {
 using service::Context;
 
 constexpr std::int64_t threads_per_core = 1;  // guests see every virtual processor as a core
-constexpr std::string_view ebs_encryption = "unsupported";
+constexpr std::string_view ebs_encryption = "supported";
 
 std::string_view hypervisor_of(const InstanceType& type) { return type.current_generation ? "nitro" : "xen"; }
 bool has_storage(const InstanceType& type) { return type.storage_disks > 0; }

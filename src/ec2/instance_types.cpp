@@ -23,12 +23,12 @@ auto wrong(std::string_view line, std::string_view how) {
 }
 
 constexpr size_t least_fields = 9;  // what tables had before there were more; then the fields below keep their defaults
-constexpr size_t all_fields = 13;
+constexpr size_t all_fields = 12;
 
 Result<InstanceType> parse_row(std::string_view line) {
   const auto fields = split(line, '\t');
   if (fields.size() != least_fields && fields.size() != all_fields)
-    return wrong(line, "a line of instance types has 13 fields separated by tabs, or the first 9");
+    return wrong(line, "a line of instance types has 12 fields separated by tabs, or the first 9");
   const auto processors = parse_integer(fields[1]);
   const auto memory = parse_integer(fields[2]);
   const auto disks = parse_integer(fields[6]);
@@ -52,7 +52,6 @@ Result<InstanceType> parse_row(std::string_view line) {
   type.cluster = fields[9] == "yes";
   type.interfaces = *interfaces;
   type.addresses_per_interface = *addresses;
-  if (fields[12] != "-") type.ecu = fields[12];
   return type;
 }
 

@@ -24,7 +24,6 @@ struct InstanceType {
   bool cluster = false;  // may go into a placement group of the strategy "cluster"
   std::int64_t interfaces = 2;
   std::int64_t addresses_per_interface = 4;
-  std::string ecu;  // EC2 compute units in all, "6.5"; empty: the type is not measured in them
 
   bool runs(std::string_view architecture) const;
   // Of placement groups: "cluster", "spread", "partition".

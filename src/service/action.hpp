@@ -8,12 +8,14 @@
 
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
 #include "service/services.hpp"
 #include "state/store.hpp"
 #include "wire/api_error.hpp"
+#include "wire/json_writer.hpp"
 #include "wire/query_tree.hpp"
 #include "wire/signature.hpp"
 #include "wire/xml_writer.hpp"
@@ -44,6 +46,7 @@ class Invocation {
   virtual void work(const Context&) {}
   virtual bool dry_run() const = 0;
   virtual void encode(wire::XmlWriter& out) const = 0;
+  virtual void encode(wire::JsonWriter& out) const = 0;
 };
 
 struct Action {
@@ -64,9 +67,13 @@ template <class Request>
 void read_request(const wire::QueryNode& node, Request& out) {
   read(node, out);
 }
-template <class Response>
-void write_response(wire::XmlWriter& out, const Response& response) {
-  write(out, response);
+// A type is written in its service's protocol only.
+template <class Writer, class Response>
+void write_response(Writer& out, const Response& response) {
+  if constexpr (requires { write(out, response); })
+    write(out, response);
+  else
+    throw std::logic_error("an answer is written in the protocol of another service");
 }
 
 template <class Request>
@@ -97,6 +104,7 @@ class TypedInvocation final : public Invocation {
   }
   bool dry_run() const override { return asks_dry_run(request_); }
   void encode(wire::XmlWriter& out) const override { write_response(out, response_); }
+  void encode(wire::JsonWriter& out) const override { write_response(out, response_); }
 
   static std::unique_ptr<Invocation> decode(const Action& action, const wire::QueryNode& node) {
     auto invocation = std::make_unique<TypedInvocation>(action.decide);

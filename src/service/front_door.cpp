@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "wire/json_body.hpp"
 #include "wire/schema.hpp"
 
 namespace brume::service {
@@ -27,6 +28,7 @@ struct FrontDoor::Pending {
   wire::Responder respond;
   std::string request_id;
   std::unique_ptr<wire::QueryTree> parameters;
+  std::unique_ptr<wire::QueryTree> url_parameters;  // of the JSON protocol only, whose parameters are in the body
   wire::Caller caller;
   const wire::schema::Service* service = wire::schema::find_service("ec2");
   std::string action_name;
@@ -110,6 +112,7 @@ void FrontDoor::admit(Pending& pending) {
   const auto& request = pending.request;
   if (request.method != "GET" && request.method != "POST")
     throw wire::ApiError(405, "InvalidRequest", fmt::format("The method {} is not used by this API: send GET or POST.", request.method));
+  if (const auto target = request.header("x-amz-target"); request.method == "POST" && !target.empty()) return admit_json(pending, target);
   std::string_view form;
   if (request.method == "POST") {
     const auto type = request.header("content-type");
@@ -123,15 +126,30 @@ void FrontDoor::admit(Pending& pending) {
   pending.version = std::string(pending.parameters->find("Version"));
 }
 
+// The JSON protocol: X-Amz-Target names service and action, the body has the parameters. The service is known from the start, and so
+// is how an error is worded.
+void FrontDoor::admit_json(Pending& pending, std::string_view target) {
+  const auto dot = target.find('.');
+  for (const auto* each : wire::schema::services())
+    if (!each->target_prefix.empty() && each->target_prefix == target.substr(0, dot)) pending.service = each;
+  pending.url_parameters = std::make_unique<wire::QueryTree>(pending.request.query());
+  if (pending.service->protocol != wire::schema::Protocol::json)
+    throw wire::ApiError(400, "UnknownOperationException", "X-Amz-Target names no service that is known here.");
+  pending.action_name = std::string(target.substr(std::min(dot + 1, target.size())));
+  pending.version = std::string(pending.service->version_text);
+  pending.parameters = std::make_unique<wire::QueryTree>(wire::read_json_body(pending.request.body));
+}
+
 void FrontDoor::identify(Pending& pending) {
-  const auto& pairs = pending.parameters->pairs();
+  // A JSON body takes no part in the signature but by its hash.
+  const auto& pairs = pending.url_parameters ? pending.url_parameters->pairs() : pending.parameters->pairs();
   const auto lookup = [this](std::string_view id) { return find_credential(id); };
   // The service first: its protocol is how an error is worded.
   const auto claimed = wire::SignatureVerifier::claimed_caller(pending.request, pairs);
   const auto* service = claimed.service.empty() ? nullptr : wire::schema::find_service(claimed.service);
   for (const auto* each : wire::schema::services())
     if (service == nullptr && each->version_text == pending.version && each->name != "ec2") service = each;
-  if (service != nullptr) pending.service = service;
+  if (service != nullptr && !pending.url_parameters) pending.service = service;
   if (!settings_.simulated) {
     pending.caller = verifier_.verify(pending.request, pairs, lookup);
     return;
@@ -219,6 +237,13 @@ void FrontDoor::answer(Pending& pending) {
   std::string body;
   try {
     const auto envelope = pending.envelope();
+    if (envelope.protocol == wire::schema::Protocol::json) {
+      wire::JsonWriter out;
+      out.open_object();
+      pending.invocation->encode(out);
+      out.close_object();
+      return finish(pending, 200, out.take());
+    }
     const bool is_ec2 = envelope.protocol == wire::schema::Protocol::ec2;
     wire::XmlWriter out(is_ec2 ? pending.answer_version : wire::XmlWriter::newest_version);
     out.set_whole_seconds(!is_ec2);
@@ -259,6 +284,7 @@ void FrontDoor::finish(Pending& pending, int status, std::string body) {
   wire::HttpResponse response;
   response.status = status;
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
+  if (pending.service->protocol == wire::schema::Protocol::json) response.content_type = "application/x-amz-json-1.1";
   response.body = std::move(body);
   pending.respond(std::move(response));
 }

@@ -41,6 +41,7 @@ class FrontDoor {
   struct Pending;  // one request on its way
 
   void admit(Pending& pending);
+  void admit_json(Pending& pending, std::string_view target);
   void identify(Pending& pending);
   void look_up(Pending& pending);
   void run(const std::shared_ptr<Pending>& pending);

@@ -6,12 +6,27 @@
 namespace brume::state {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_names = {
-    "account",  "access-key",          "key-pair",      "security-group", "vpc",
-    "subnet",   "network-interface",   "image",         "snapshot",       "volume",
-    "instance", "user-data",           "tag-set",       "client-token",   "dependents",
-    "setting",  "volume-modification", "image-defaults",
-    "placement-group", "launch-template", "launch-template-version"};
+constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_names = {"account",
+                                                                                       "access-key",
+                                                                                       "key-pair",
+                                                                                       "security-group",
+                                                                                       "vpc",
+                                                                                       "subnet",
+                                                                                       "network-interface",
+                                                                                       "image",
+                                                                                       "snapshot",
+                                                                                       "volume",
+                                                                                       "instance",
+                                                                                       "user-data",
+                                                                                       "tag-set",
+                                                                                       "client-token",
+                                                                                       "dependents",
+                                                                                       "setting",
+                                                                                       "volume-modification",
+                                                                                       "image-defaults",
+                                                                                       "placement-group",
+                                                                                       "launch-template",
+                                                                                       "launch-template-version"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {

@@ -1,5 +1,7 @@
 #include "wire/envelope.hpp"
 
+#include "wire/json_writer.hpp"
+
 namespace brume::wire {
 namespace {
 
@@ -35,6 +37,16 @@ void close_answer(XmlWriter& xml, const Envelope& envelope) {
 }
 
 std::string error_document(const Envelope& envelope, const ApiError& error, std::string_view details) {
+  if (envelope.protocol == schema::Protocol::json) {
+    JsonWriter json;
+    json.open_object();
+    json.key("__type");
+    json.value(error.code);
+    json.key("message");
+    json.value(error.message);
+    json.close_object();
+    return json.take();
+  }
   XmlWriter xml(XmlWriter::newest_version, 512);
   xml.raw(declaration);
   if (envelope.protocol == schema::Protocol::ec2) {

@@ -101,6 +101,8 @@ QueryTree::QueryTree(std::string_view query, std::string_view form, QueryLimits 
   sort_leaves();
 }
 
+QueryTree::QueryTree(std::vector<std::pair<std::string, std::string>> pairs) : pairs_(std::move(pairs)) { sort_leaves(); }
+
 void QueryTree::parse(std::string_view text, const QueryLimits& limits) {
   const auto separators = static_cast<size_t>(std::count(text.begin(), text.end(), '&'));
   if (!text.empty()) pairs_.reserve(std::min(pairs_.size() + separators + 1, limits.parameters));

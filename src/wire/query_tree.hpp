@@ -60,6 +60,8 @@ class QueryTree {
   // `query`: of the URL, `form`: the body; both application/x-www-form-urlencoded. Throws ApiError (malformed_query).
   // A name given twice with one value counts once; with two values the request is ambiguous and refused.
   explicit QueryTree(std::string_view query, std::string_view form = {}, QueryLimits limits = {});
+  // Parameters that were read or kept as pairs already.
+  explicit QueryTree(std::vector<std::pair<std::string, std::string>> pairs);
   QueryTree(const QueryTree&) = delete;
   QueryTree& operator=(const QueryTree&) = delete;
 

@@ -11,7 +11,7 @@
 namespace brume::wire::schema {
 
 enum class Kind : std::uint8_t { string, boolean, integer, long_integer, number, timestamp, blob, structure, list, map };
-enum class Protocol : std::uint8_t { ec2, query, rest_xml };
+enum class Protocol : std::uint8_t { ec2, query, rest_xml, json };
 
 inline constexpr std::uint32_t no_shape = 0xFFFFFFFF;
 
@@ -47,6 +47,7 @@ struct Service {
   int version;                            // newest, 20161115
   std::string_view version_text;          // "2016-11-15"
   std::string_view xml_namespace;         // of that version
+  std::string_view target_prefix;         // json: "AmazonSSM" of X-Amz-Target: AmazonSSM.GetParameter
   std::span<const Operation> operations;  // sorted by name
   std::span<const Shape> shapes;
   std::span<const Member> members;

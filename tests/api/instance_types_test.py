@@ -59,7 +59,7 @@ def test_filters_that_tell_types_apart(ec2, name, value, some, none):
 
 ALIKE = {
     "auto-recovery-supported": "false", "bare-metal": "false", "dedicated-hosts-supported": "false", "free-tier-eligible": "false",
-    "hibernation-supported": "false", "ebs-info.ebs-optimized-support": "unsupported", "ebs-info.nvme-support": "unsupported",
+    "hibernation-supported": "false", "ebs-info.ebs-optimized-support": "unsupported", "ebs-info.encryption-support": "supported", "ebs-info.nvme-support": "unsupported",
     "network-info.efa-supported": "false", "network-info.ena-support": "unsupported", "network-info.encryption-in-transit-supported": "false",
     "network-info.flexible-ena-queues-support": "unsupported", "network-info.ipv6-addresses-per-interface": "0", "network-info.ipv6-supported": "false",
     "network-info.maximum-network-cards": "1", "nitro-enclaves-support": "unsupported", "nitro-tpm-support": "unsupported",
@@ -114,7 +114,7 @@ def test_offerings(ec2, other, refused):
 
 
 def test_a_table_of_the_operators(tmp_path):
-    with started_real_daemon(table="x1.tiny\t1\t64\tx86_64\tcurrent\tno\t0\t0\tLow\nt2.nano\t1\t600\tx86_64\tcurrent\tyes\t0\t0\tLow\tno\t5\t6\t-\n") as daemon:
+    with started_real_daemon(table="x1.tiny\t1\t64\tx86_64\tcurrent\tno\t0\t0\tLow\nt2.nano\t1\t600\tx86_64\tcurrent\tyes\t0\t0\tLow\tno\t5\t6\n") as daemon:
         shown = {one["InstanceType"]: one for one in daemon.client().describe_instance_types(InstanceTypes=["x1.tiny", "t2.nano"])["InstanceTypes"]}
         assert shown["x1.tiny"]["MemoryInfo"]["SizeInMiB"] == 64 and shown["x1.tiny"]["NetworkInfo"]["MaximumNetworkInterfaces"] == 2
         assert shown["t2.nano"]["MemoryInfo"]["SizeInMiB"] == 600 and shown["t2.nano"]["NetworkInfo"]["MaximumNetworkInterfaces"] == 5

@@ -19,6 +19,7 @@ KINDS = {
     "ami-": ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed"),
     "i-": ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"),
     "key-": ("InvalidKeyPair.NotFound", "InvalidKeyPairId.Malformed"),
+    "lt-": ("InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.Malformed"),
     "pg-": ("InvalidPlacementGroup.Unknown", "InvalidPlacementGroupId.Malformed"),
     "sg-": ("InvalidGroup.NotFound", "InvalidGroupId.Malformed"),
     "sgr-": ("InvalidSecurityGroupRuleId.NotFound", "InvalidSecurityGroupRuleId.Malformed"),

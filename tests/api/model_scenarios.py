@@ -130,7 +130,19 @@ class World:
     def placement_group(self):
         return self.new_placement_group()
 
+    @functools.cached_property
+    def launch_template(self):
+        return self.new_launch_template()
+
     # Made for one request
+
+    def new_launch_template(self, versions=1):
+        made = self.get("launchTemplate/launchTemplateId", "CreateLaunchTemplate", LaunchTemplateName=self.name("template"), LaunchTemplateData={
+            "InstanceType": "t2.micro", "Monitoring": {"Enabled": True},
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "b"}]}]})
+        for _ in range(versions - 1):
+            self.call("CreateLaunchTemplateVersion", LaunchTemplateId=made, LaunchTemplateData={"InstanceType": "t2.small"})
+        return made
 
     def new_placement_group(self):
         name = self.name("placement")
@@ -210,6 +222,16 @@ SCENARIOS = {
                              lambda w: {"GroupName": w.name("parts"), "Strategy": "partition", "PartitionCount": 2, "TagSpecifications": tagged("placement-group")}],
     "DescribePlacementGroups": [lambda w: {"GroupIds": [w.placement_group[1]]}, lambda w: {"GroupNames": [w.placement_group[0]]}],
     "DeletePlacementGroup": lambda w: {"GroupName": w.new_placement_group()[0]},
+    # launch_templates
+    "CreateLaunchTemplate": lambda w: {"LaunchTemplateName": w.name("template"), "LaunchTemplateData": {"InstanceType": "t2.micro"},
+                                       "TagSpecifications": tagged("launch-template")},
+    "CreateLaunchTemplateVersion": lambda w: {"LaunchTemplateId": w.new_launch_template(), "SourceVersion": "1", "LaunchTemplateData": {"EbsOptimized": True}},
+    "ModifyLaunchTemplate": lambda w: {"LaunchTemplateId": w.launch_template, "DefaultVersion": "1"},
+    "DeleteLaunchTemplate": lambda w: {"LaunchTemplateId": w.new_launch_template()},
+    "DeleteLaunchTemplateVersions": lambda w: {"LaunchTemplateId": w.new_launch_template(versions=2), "Versions": ["1", "2"]},
+    "DescribeLaunchTemplates": lambda w: {"LaunchTemplateIds": [w.launch_template]},
+    "DescribeLaunchTemplateVersions": lambda w: {"LaunchTemplateId": w.launch_template},
+    "GetLaunchTemplateData": lambda w: {"InstanceId": w.instance},
     # images
     "DescribeImages": [lambda w: {"ImageIds": [w.image]}, lambda w: {"Owners": ["self"], "ImageIds": [w.own_image]}],
     "RegisterImage": lambda w: {"Name": w.name("image"), "RootDeviceName": "/dev/sda1", "Architecture": "x86_64", "VirtualizationType": "hvm",

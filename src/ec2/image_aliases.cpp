@@ -1,0 +1,93 @@
+#include "ec2/image_aliases.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/text.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+constexpr std::string_view simulated_owner = "000000000001";  // of the images that a simulation begins with
+constexpr std::string_view alias_prefix = "resolve:ssm:";
+
+// What Amazon and the distributions call images that are the same as ours.
+struct KnownPath {
+  std::string_view path;
+  std::string_view image;
+};
+constexpr std::array known_paths = {
+    KnownPath{"/aws/service/debian/release/12/latest/amd64", "debian-12"},
+    KnownPath{"/aws/service/debian/release/12/latest/amd64", "debian-12-amd64"},
+    KnownPath{"/aws/service/debian/release/bookworm/latest/amd64", "debian-12"},
+    KnownPath{"/aws/service/debian/release/bookworm/latest/amd64", "debian-12-amd64"},
+    KnownPath{"/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id", "ubuntu-24.04-amd64"},
+};
+
+// Of one name, the oldest first.
+using ImagesByName = std::map<std::string, std::vector<const state::Image*>>;
+
+ImagesByName operators_images(const state::World& world) {
+  ImagesByName found;
+  const auto add = [&](std::string_view owner) {
+    world.each_of<state::Image>(owner, [&](const state::Image& image) {
+      if (image.type == "machine" && image.is_public && image.state == "available") found[image.name].push_back(&image);
+    });
+  };
+  add(simulated_owner);
+  if (const auto* first = world.find<state::Setting>("first-account")) add(first->value);
+  for (auto& [name, images] : found)
+    std::stable_sort(images.begin(), images.end(), [](const auto* a, const auto* b) { return a->created < b->created; });
+  return found;
+}
+
+// Parameters have letters, digits, and . - _ in their names; an image may have more in its own.
+std::string path_of(std::string_view image_name) {
+  std::string name(image_name);
+  for (auto& c : name)
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_')) c = '-';
+  return "/brume/images/" + name + "/latest";
+}
+
+std::map<std::string, std::vector<const state::Image*>> by_path(const state::World& world) {
+  std::map<std::string, std::vector<const state::Image*>> paths;
+  for (const auto& [name, images] : operators_images(world)) {
+    const auto add = [&, &of = images](const std::string& path) { paths[path].insert(paths[path].end(), of.begin(), of.end()); };
+    add(path_of(name));
+    for (const auto& known : known_paths)
+      if (known.image == name) add(std::string(known.path));
+  }
+  for (auto& [path, images] : paths)
+    std::stable_sort(images.begin(), images.end(), [](const auto* a, const auto* b) { return a->created < b->created; });
+  return paths;
+}
+
+}  // namespace
+
+std::vector<PublicParameter> public_parameters(const state::World& world) {
+  std::vector<PublicParameter> parameters;
+  for (const auto& [path, images] : by_path(world)) parameters.push_back({path, images.back(), static_cast<std::int64_t>(images.size())});
+  return parameters;
+}
+
+std::optional<PublicParameter> find_public_parameter(const state::World& world, std::string_view name) {
+  const auto path = name.substr(0, name.find(':'));
+  const auto paths = by_path(world);
+  const auto found = paths.find(std::string(path));
+  if (found == paths.end()) return std::nullopt;
+  const auto& images = found->second;
+  if (path.size() == name.size()) return PublicParameter{found->first, images.back(), static_cast<std::int64_t>(images.size())};
+  const auto version = parse_integer(name.substr(path.size() + 1));
+  if (!version || *version < 1 || *version > static_cast<std::int64_t>(images.size())) return std::nullopt;
+  return PublicParameter{found->first, images[static_cast<size_t>(*version - 1)], *version};
+}
+
+std::string resolve_image_alias(const state::World& world, const service::Context&, const std::string& image_id) {
+  if (!image_id.starts_with(alias_prefix)) return image_id;
+  const auto parameter = find_public_parameter(world, std::string_view(image_id).substr(alias_prefix.size()));
+  if (!parameter) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for imageId: there is no such parameter.", image_id));
+  return parameter->image->id;
+}
+
+}  // namespace brume::ec2

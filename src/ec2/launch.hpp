@@ -1,0 +1,63 @@
+// What the files of RunInstances share: everything that a request means, looked up and checked, before anything is changed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ec2/instance_types.hpp"
+#include "service/action.hpp"
+#include "state/store.hpp"
+#include "wire/ec2/instances.hpp"
+
+namespace brume::ec2 {
+
+// A network interface of each instance: a new one, or one that is there.
+struct LaunchInterface {
+  std::string existing_id;  // empty: a new one, as follows
+  std::int64_t device_index = 0;
+  state::Subnet subnet;
+  std::vector<std::string> group_ids;
+  std::string private_ip;  // empty: a free one
+  std::vector<std::string> secondary_ips;
+  std::int64_t secondary_count = 0;  // further free ones
+  bool public_address = false;
+  bool delete_on_termination = true;
+  std::string description;
+};
+
+struct Launch {
+  const state::Image* image = nullptr;
+  const InstanceType* type = nullptr;
+  const state::PlacementGroup* group = nullptr;
+  std::int64_t least = 1;
+  std::int64_t most = 1;
+  std::string zone;
+  std::string vpc_id;
+  std::vector<LaunchInterface> interfaces;          // by device index
+  std::vector<state::BlockDevice> disks;            // volumes, the root first
+  std::vector<state::BlockDevice> instance_stores;  // disks of the host
+  std::string user_data;
+};
+
+// UnsupportedOperation: `what` is not supported yet.
+void refuse(bool asked, std::string_view what);
+
+// launch_options.cpp: what is asked that Brume does not do, and what an instance is besides its disks and interfaces.
+void refuse_what_is_not_built(const wire::ec2::RunInstancesRequest& request);
+void read_options(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
+                  const Launch& launch, state::Instance& instance);
+
+// launch_network.cpp: zone, subnets, groups, addresses.
+void read_network(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
+                  Launch& launch);
+// Makes or attaches the instance's interfaces and notes them in it.
+void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
+                     state::Instance& instance);
+
+// launch_disks.cpp: the image's block devices with the request's laid over them (STO-112).
+void read_disks(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request, Launch& launch);
+// Makes the instance's volumes and notes them and its instance stores in it.
+void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
+                state::Instance& instance);
+
+}  // namespace brume::ec2

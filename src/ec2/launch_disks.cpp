@@ -1,0 +1,206 @@
+// The disks of a launch: the image's block device mapping with the request's laid over it (STO-110 to STO-113).
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "ec2/images.hpp"
+#include "ec2/launch.hpp"
+#include "ec2/resource_ids.hpp"
+#include "ec2/tags.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using state::BlockDevice;
+using wire::ec2::EbsBlockDevice;
+using wire::ec2::RunInstancesRequest;
+
+constexpr std::int64_t largest_gib = 16384;
+
+wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
+
+// "xvdf" and "/dev/xvdf" are one device; each is shown as it was spelled.
+std::string_view bare(std::string_view device) { return device.starts_with("/dev/") ? device.substr(5) : device; }
+
+const state::Snapshot& find_snapshot(const state::World& world, const std::string& account, const std::string& id) {
+  check_id("snap", "SnapshotID", id);
+  const auto* found = world.find<state::Snapshot>(account, id);
+  if (found == nullptr)
+    world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
+      const auto& sharers = snapshot.create_volume_accounts;
+      if (snapshot.id != id) return true;
+      if (snapshot.is_public || std::find(sharers.begin(), sharers.end(), account) != sharers.end()) found = &snapshot;
+      return false;
+    });
+  if (found == nullptr || found->state == "deleting")
+    throw wire::ApiError(400, "InvalidSnapshot.NotFound", fmt::format("The snapshot '{}' does not exist.", id));
+  if (found->state != "completed") throw wire::ApiError(400, "IncorrectState", fmt::format("Snapshot '{}' is not 'completed'.", id));
+  return *found;
+}
+
+// The fields that are named replace the device's; the others stay.
+void overlay(const state::World& world, const std::string& account, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
+  refuse(asked.kms_key_id.has_value(), "KmsKeyId");
+  refuse(asked.outpost_arn.has_value(), "OutpostArn");
+  refuse(asked.volume_initialization_rate.has_value() || asked.ebs_card_index.value_or(0) != 0,
+         "VolumeInitializationRate and EbsCardIndex");
+  std::int64_t least = device.size_gib;
+  if (asked.snapshot_id && *asked.snapshot_id != device.snapshot_id) {
+    if (!is_new) throw invalid_mapping("The snapshot of the image's own device cannot be replaced at launch.");
+    const auto& snapshot = find_snapshot(world, account, *asked.snapshot_id);
+    device.snapshot_id = snapshot.id;
+    device.encrypted = snapshot.encrypted;
+    device.size_gib = least = snapshot.size_gib;
+  }
+  if (device.snapshot_id.empty()) least = is_new ? 1 : least;
+  if (asked.volume_size) {
+    if (*asked.volume_size < least && !device.snapshot_id.empty())
+      throw invalid_mapping(fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", *asked.volume_size,
+                                        device.snapshot_id, least));
+    if (*asked.volume_size < 1) throw invalid_mapping(fmt::format("Volume of size {}GB is invalid.", *asked.volume_size));
+    if (*asked.volume_size > largest_gib) throw wire::invalid_parameter_value("A volume is at most 16384 GiB large.");
+    device.size_gib = *asked.volume_size;
+  }
+  if (device.snapshot_id.empty() && device.size_gib == 0)
+    throw invalid_mapping(fmt::format("The device '{}' needs a snapshot or a size", device.device));
+  if (asked.volume_type && *asked.volume_type != device.volume_type) {
+    device.volume_type = *asked.volume_type;
+    if (!asked.iops) device.iops = 0;
+    if (!asked.throughput) device.throughput = 0;
+  }
+  if (asked.iops) device.iops = *asked.iops;
+  if (asked.throughput) device.throughput = *asked.throughput;
+  if (asked.delete_on_termination) device.delete_on_termination = *asked.delete_on_termination;
+  if (asked.encrypted.value_or(false)) device.encrypted = true;
+  if (asked.encrypted && !*asked.encrypted && device.encrypted)
+    throw wire::invalid_parameter_combination(fmt::format("The snapshot '{}' is encrypted, and so are its volumes", device.snapshot_id));
+  check_volume_type(device);
+}
+
+std::optional<std::int64_t> store_number(std::string_view virtual_name) {
+  if (!virtual_name.starts_with("ephemeral")) return std::nullopt;
+  const auto number = parse_integer(virtual_name.substr(9));
+  return number && *number >= 0 && *number < 24 ? number : std::nullopt;
+}
+
+bool is_suppressed(const wire::ec2::BlockDeviceMapping& mapping) {
+  // NoDevice is there and empty; the guide's own form is Ebs.NoDevice=true.
+  return mapping.no_device && !equals_ignoring_case(*mapping.no_device, "false");
+}
+
+// The image's devices by the request's, in the order of the image, new ones behind.
+class Mapping {
+ public:
+  Mapping(const state::World& world, const Context& context, const state::Image& image)
+      : world_(world), context_(context), root_(bare(image.root_device_name)) {
+    for (const auto& device : image.block_devices)
+      if (!device.suppressed) devices_.push_back(device);
+  }
+
+  void lay_over(const wire::ec2::BlockDeviceMapping& asked) {
+    const auto& name = asked.device_name;
+    if (!name || name->empty()) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
+    if (!seen_.emplace(bare(*name)).second)
+      throw invalid_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *name));
+    const bool root = bare(*name) == root_;
+    const auto at = std::find_if(devices_.begin(), devices_.end(), [&](const auto& device) { return bare(device.device) == bare(*name); });
+    if (is_suppressed(asked)) {
+      if (root) throw invalid_mapping("The root device cannot be left out.");
+      if (at != devices_.end()) devices_.erase(at);
+      return;
+    }
+    if (asked.virtual_name && asked.ebs)
+      throw invalid_mapping(fmt::format("The device '{}' is a volume or an instance store, not both", *name));
+    BlockDevice fresh;
+    fresh.device = *name;
+    if (asked.virtual_name) {
+      if (root) throw invalid_mapping("The root device is a volume.");
+      if (!store_number(*asked.virtual_name))
+        throw invalid_mapping(fmt::format("'{}' is not the name of an instance store, such as ephemeral0", *asked.virtual_name));
+      fresh.virtual_name = *asked.virtual_name;
+      if (at != devices_.end())
+        *at = std::move(fresh);
+      else
+        devices_.push_back(std::move(fresh));
+      return;
+    }
+    lay_volume(at, asked.ebs.value_or(EbsBlockDevice{}), std::move(fresh));
+  }
+
+  std::vector<BlockDevice> take() { return std::move(devices_); }
+
+ private:
+  void lay_volume(std::vector<BlockDevice>::iterator at, const EbsBlockDevice& asked, BlockDevice fresh) {
+    const bool is_new = at == devices_.end() || !at->virtual_name.empty();
+    if (!is_new) return overlay(world_, context_.account(), asked, false, *at);
+    fresh.volume_type = context_.is_2011() ? "standard" : "gp2";
+    overlay(world_, context_.account(), asked, true, fresh);
+    if (at == devices_.end())
+      devices_.push_back(std::move(fresh));
+    else
+      *at = std::move(fresh);
+  }
+
+  const state::World& world_;
+  const Context& context_;
+  std::string_view root_;
+  std::vector<BlockDevice> devices_;
+  std::set<std::string, std::less<>> seen_;
+};
+
+state::Volume make_volume(state::Transaction& transaction, const state::Instance& instance, const BlockDevice& device) {
+  state::Volume volume;
+  volume.account = instance.account;
+  volume.id = make_id(transaction.random(), "vol");
+  volume.size_gib = std::max<std::int64_t>(device.size_gib, 1);
+  volume.type = device.volume_type.empty() ? "gp2" : device.volume_type;
+  volume.iops = device.iops;
+  volume.throughput = device.throughput;
+  volume.zone = instance.zone;
+  volume.snapshot_id = device.snapshot_id;
+  volume.encrypted = device.encrypted;
+  volume.created = transaction.now();
+  volume.instance_id = instance.id;
+  volume.device = device.device;
+  volume.attachment_state = "attaching";
+  volume.attached = transaction.now();
+  volume.delete_on_termination = device.delete_on_termination;
+  return volume;
+}
+
+}  // namespace
+
+void read_disks(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
+  Mapping mapping(world, context, *launch.image);
+  for (const auto& asked : request.block_device_mappings) mapping.lay_over(asked);
+  std::set<std::string> stores;
+  for (auto& device : mapping.take()) {
+    if (device.virtual_name.empty()) {
+      launch.disks.push_back(std::move(device));
+      continue;
+    }
+    // A store that the type does not have is left out, as EC2 does.
+    const auto number = store_number(device.virtual_name);
+    if (!number || *number >= launch.type->storage_disks) continue;
+    if (!stores.insert(device.virtual_name).second)
+      throw invalid_mapping(fmt::format("The instance store '{}' is mapped to more than one device", device.virtual_name));
+    device.size_gib = launch.type->storage_gb_each;
+    launch.instance_stores.push_back(std::move(device));
+  }
+  std::stable_partition(launch.disks.begin(), launch.disks.end(),
+                        [&](const auto& device) { return device.device == launch.image->root_device_name; });
+}
+
+void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
+                state::Instance& instance) {
+  for (const auto& device : launch.disks) {
+    auto volume = make_volume(transaction, instance, device);
+    instance.volume_ids.push_back(volume.id);
+    tag_on_create(transaction, instance.account, volume.id, "volume", tags);
+    transaction.put(std::move(volume));
+  }
+  instance.instance_stores = launch.instance_stores;
+}
+
+}  // namespace brume::ec2

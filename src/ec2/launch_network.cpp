@@ -1,0 +1,262 @@
+// Where instances are launched: zone, subnets, security groups, addresses, network interfaces.
+#include <algorithm>
+#include <set>
+
+#include "ec2/launch.hpp"
+#include "ec2/network.hpp"
+#include "ec2/placement_groups.hpp"
+#include "ec2/resource_ids.hpp"
+#include "ec2/tags.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using wire::ec2::InstanceNetworkInterfaceSpecification;
+using wire::ec2::RunInstancesRequest;
+
+constexpr size_t groups_of_an_interface = 5;
+
+// The zone asked for, by name or by id; empty when none is.
+std::string read_zone(const state::World& world, const Context& context, const RunInstancesRequest& request) {
+  if (!request.placement) return {};
+  const auto name = request.placement->availability_zone.value_or("");
+  const auto id = request.placement->availability_zone_id.value_or("");
+  if (name.empty() && id.empty()) return {};
+  for (const auto& zone : state::zones_of(world, context.account(), context.services.settings.zones))
+    if ((name.empty() || zone.name == name) && (id.empty() || zone.id == id)) return zone.name;
+  throw wire::invalid_parameter_value(fmt::format("Invalid availability zone: [{}]", name.empty() ? id : name));
+}
+
+const state::Subnet& default_subnet(const state::World& world, const Context& context, const std::string& zone, std::int64_t count) {
+  std::vector<std::pair<std::uint64_t, const state::Subnet*>> subnets;
+  world.each_of<state::Subnet>(context.account(), [&](const state::Subnet& subnet) {
+    if (subnet.is_default && (zone.empty() || subnet.zone == zone)) subnets.emplace_back(addresses_handed_out(world, subnet), &subnet);
+  });
+  if (subnets.empty()) throw wire::ApiError(400, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
+  // Without a zone: of those with room, where the fewest addresses were handed out. Nothing here counts instances: a launch costs the
+  // same in a full account.
+  std::stable_sort(subnets.begin(), subnets.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [handed_out, subnet] : subnets)
+    if (has_free_addresses(world, *subnet, count)) return *subnet;
+  return *subnets.front().second;
+}
+
+const state::Subnet& find_subnet(const state::World& world, const Context& context, const std::string& id) {
+  check_id("subnet", "SubnetID", id);
+  const auto* subnet = world.find<state::Subnet>(context.account(), id);
+  if (subnet == nullptr) throw wire::id_not_found("SubnetID", "subnet", id);
+  return *subnet;
+}
+
+void add_group(LaunchInterface& interface, const state::SecurityGroup& group) {
+  if (group.vpc_id != interface.subnet.vpc_id)
+    throw wire::ApiError(400, "InvalidParameter",
+                         fmt::format("Security group {} and subnet {} belong to different networks.", group.id, interface.subnet.id));
+  auto& ids = interface.group_ids;
+  if (std::find(ids.begin(), ids.end(), group.id) == ids.end()) ids.push_back(group.id);
+}
+
+void read_groups(const state::World& world, const Context& context, const std::vector<std::string>& ids, std::vector<std::string> names,
+                 LaunchInterface& interface) {
+  const auto missing = [](const std::string& group) {
+    return wire::ApiError(400, "InvalidGroup.NotFound", fmt::format("The security group '{}' does not exist", group));
+  };
+  for (const auto& id : ids) {
+    check_id("sg", "GroupId", id);
+    const auto* group = world.find<state::SecurityGroup>(context.account(), id);
+    if (group == nullptr) throw missing(id);
+    add_group(interface, *group);
+  }
+  if (ids.empty() && names.empty()) names.push_back("default");
+  for (const auto& name : names) {
+    const state::SecurityGroup* found = nullptr;
+    world.each_of<state::SecurityGroup>(context.account(), [&](const state::SecurityGroup& group) {
+      // 2011's clients put ids into the list of names, and EC2 takes them.
+      if (group.vpc_id == interface.subnet.vpc_id && (group.name == name || group.id == name)) found = &group;
+    });
+    if (found == nullptr) throw missing(name);
+    add_group(interface, *found);
+  }
+  if (interface.group_ids.size() > groups_of_an_interface)
+    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
+                         "The maximum number of security groups per interface (5) has been reached.");
+}
+
+// The one primary address and the further ones, said in three ways.
+void read_addresses(const InstanceNetworkInterfaceSpecification& asked, LaunchInterface& interface) {
+  interface.private_ip = asked.private_ip_address.value_or("");
+  for (const auto& address : asked.private_ip_addresses) {
+    if (!address.private_ip_address) throw wire::missing_parameter("NetworkInterface.PrivateIpAddresses.PrivateIpAddress");
+    if (!address.primary.value_or(false)) {
+      interface.secondary_ips.push_back(*address.private_ip_address);
+      continue;
+    }
+    if (!interface.private_ip.empty()) throw wire::invalid_parameter_combination("An interface has one primary private IP address");
+    interface.private_ip = *address.private_ip_address;
+  }
+  interface.secondary_count = asked.secondary_private_ip_address_count.value_or(0);
+  if (interface.secondary_count < 0) throw wire::invalid_parameter_value("SecondaryPrivateIpAddressCount is not below 0.");
+  if (interface.secondary_count > 0 && !interface.secondary_ips.empty())
+    throw wire::invalid_parameter_combination("Secondary private IP addresses are given by their count or one by one, not both");
+}
+
+void check_addresses(const state::World& world, const Launch& launch, const LaunchInterface& interface) {
+  std::vector<std::string> chosen = interface.secondary_ips;
+  if (!interface.private_ip.empty()) chosen.push_back(interface.private_ip);
+  if (!chosen.empty() && launch.most > 1)
+    throw wire::invalid_parameter_combination("A private IP address can be given for one instance only");
+  if (std::set<std::string>(chosen.begin(), chosen.end()).size() != chosen.size())
+    throw wire::invalid_parameter_value("A private IP address is given twice");
+  for (const auto& address : chosen) check_private_address(world, interface.subnet, address);
+  const auto count = 1 + static_cast<std::int64_t>(interface.secondary_ips.size()) + interface.secondary_count;
+  if (count > launch.type->addresses_per_interface)
+    throw wire::ApiError(400, "PrivateIpAddressLimitExceeded",
+                         fmt::format("{} private IP addresses are more than the {} that an interface of {} may have.", count,
+                                     launch.type->addresses_per_interface, launch.type->name));
+  refuse(count > 1, "A secondary private IP address");
+}
+
+LaunchInterface read_existing(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
+                              const Launch& launch) {
+  const auto& id = *asked.network_interface_id;
+  check_id("eni", "NetworkInterfaceID", id);
+  const auto* found = world.find<state::NetworkInterface>(context.account(), id);
+  if (found == nullptr) throw wire::id_not_found("NetworkInterfaceID", "networkInterface", id);
+  if (asked.subnet_id || !asked.groups.empty() || asked.private_ip_address || !asked.private_ip_addresses.empty() ||
+      asked.secondary_private_ip_address_count || asked.description || asked.associate_public_ip_address)
+    throw wire::invalid_parameter_combination(
+        fmt::format("The network interface '{}' has its subnet, addresses, groups and description already", id));
+  if (asked.delete_on_termination.value_or(false))
+    throw wire::invalid_parameter_combination(
+        fmt::format("The network interface '{}' was there before the instance and stays: DeleteOnTermination cannot be asked for", id));
+  if (launch.most > 1) throw wire::invalid_parameter_combination("A network interface can be attached to one instance only");
+  if (!found->instance_id.empty())
+    throw wire::ApiError(400, "InvalidNetworkInterface.InUse", fmt::format("The network interface '{}' is in use.", id));
+  LaunchInterface interface;
+  interface.existing_id = id;
+  interface.subnet = *world.find<state::Subnet>(context.account(), found->subnet_id);
+  interface.group_ids = found->group_ids;
+  interface.delete_on_termination = false;
+  return interface;
+}
+
+LaunchInterface read_new(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
+                         const std::string& zone, const Launch& launch) {
+  LaunchInterface interface;
+  interface.subnet = asked.subnet_id ? find_subnet(world, context, *asked.subnet_id) : default_subnet(world, context, zone, launch.most);
+  interface.delete_on_termination = asked.delete_on_termination.value_or(true);
+  interface.description = asked.description.value_or("");
+  const bool primary = asked.device_index.value_or(0) == 0;
+  interface.public_address = asked.associate_public_ip_address.value_or(primary && interface.subnet.gives_public_address);
+  read_groups(world, context, asked.groups, {}, interface);
+  read_addresses(asked, interface);
+  check_addresses(world, launch, interface);
+  return interface;
+}
+
+void read_specified(const state::World& world, const Context& context, const RunInstancesRequest& request, const std::string& zone,
+                    Launch& launch) {
+  if (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty() || request.private_ip_address)
+    throw wire::invalid_parameter_combination(
+        "Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same "
+        "request");
+  const auto count = static_cast<std::int64_t>(request.network_interfaces.size());
+  if (count > launch.type->interfaces)
+    throw wire::ApiError(
+        400, "AttachmentLimitExceeded",
+        fmt::format("{} network interfaces are more than the {} that {} may have.", count, launch.type->interfaces, launch.type->name));
+  std::set<std::int64_t> indexes;
+  for (const auto& asked : request.network_interfaces) {
+    // A single interface that says nothing is the first.
+    if (!asked.device_index && count > 1) throw wire::missing_parameter("NetworkInterface.DeviceIndex");
+    const auto index = asked.device_index.value_or(0);
+    if (index < 0 || !indexes.insert(index).second)
+      throw wire::invalid_parameter_value("Each network interface has a device index of its own, from 0 on.");
+    if (asked.associate_public_ip_address && count > 1)
+      throw wire::invalid_parameter_combination("AssociatePublicIpAddress cannot be given together with several network interfaces");
+    auto interface =
+        asked.network_interface_id ? read_existing(world, context, asked, launch) : read_new(world, context, asked, zone, launch);
+    interface.device_index = index;
+    launch.interfaces.push_back(std::move(interface));
+  }
+  if (!indexes.contains(0)) throw wire::invalid_parameter_value("Network interface with device index 0 is missing.");
+  std::sort(launch.interfaces.begin(), launch.interfaces.end(),
+            [](const auto& a, const auto& b) { return a.device_index < b.device_index; });
+}
+
+void read_simple(const state::World& world, const Context& context, const RunInstancesRequest& request, const std::string& zone,
+                 Launch& launch) {
+  if (request.subnet_id && !request.security_groups.empty() && !context.is_2011())
+    throw wire::invalid_parameter_combination("The parameter groupName cannot be used with the parameter subnet");
+  LaunchInterface interface;
+  interface.subnet =
+      request.subnet_id ? find_subnet(world, context, *request.subnet_id) : default_subnet(world, context, zone, launch.most);
+  interface.public_address = interface.subnet.gives_public_address;
+  interface.private_ip = request.private_ip_address.value_or("");
+  read_groups(world, context, request.security_group_ids, request.security_groups, interface);
+  check_addresses(world, launch, interface);
+  launch.interfaces.push_back(std::move(interface));
+}
+
+std::string make_mac(state::Transaction& transaction) {
+  const auto digits = transaction.random().hex(10);
+  std::string mac = "02";
+  for (size_t i = 0; i < digits.size(); i += 2) mac += ":" + digits.substr(i, 2);
+  return mac;
+}
+
+state::NetworkInterface make_interface(state::Transaction& transaction, const LaunchInterface& asked, const std::string& account) {
+  state::NetworkInterface interface;
+  interface.account = account;
+  interface.id = make_id(transaction.random(), "eni");
+  interface.vpc_id = asked.subnet.vpc_id;
+  interface.subnet_id = asked.subnet.id;
+  interface.zone = asked.subnet.zone;
+  interface.description = asked.description;
+  interface.mac = make_mac(transaction);
+  interface.private_ip = asked.private_ip.empty() ? take_private_address(transaction, asked.subnet) : asked.private_ip;
+  interface.group_ids = asked.group_ids;
+  if (asked.public_address) interface.public_ip = take_public_address(transaction);
+  return interface;
+}
+
+}  // namespace
+
+void read_network(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
+  const auto asked_zone = read_zone(world, context, request);
+  auto zone = asked_zone;
+  if (zone.empty() && launch.group != nullptr) zone = zone_of_group(world, *launch.group);
+  if (request.network_interfaces.empty())
+    read_simple(world, context, request, zone, launch);
+  else
+    read_specified(world, context, request, zone, launch);
+  const auto& first = launch.interfaces.front().subnet;
+  if (!asked_zone.empty() && first.zone != asked_zone)
+    throw wire::invalid_parameter_value(
+        fmt::format("The availability zone '{}' is not the subnet's, which is '{}'", asked_zone, first.zone));
+  for (const auto& interface : launch.interfaces)
+    if (interface.subnet.zone != first.zone || interface.subnet.vpc_id != first.vpc_id)
+      throw wire::invalid_parameter_combination(
+          fmt::format("The subnets {} and {} are not of one VPC and one availability zone", first.id, interface.subnet.id));
+  launch.zone = first.zone;
+  launch.vpc_id = first.vpc_id;
+}
+
+void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
+                     state::Instance& instance) {
+  for (const auto& asked : launch.interfaces) {
+    auto interface = asked.existing_id.empty() ? make_interface(transaction, asked, instance.account)
+                                               : *transaction.find<state::NetworkInterface>(instance.account, asked.existing_id);
+    interface.instance_id = instance.id;
+    interface.attachment_id = make_id(transaction.random(), "eni-attach");
+    interface.device_index = asked.device_index;
+    interface.delete_on_termination = asked.delete_on_termination;
+    interface.attached = transaction.now();
+    if (asked.existing_id.empty()) tag_on_create(transaction, instance.account, interface.id, "network-interface", tags);
+    instance.interface_ids.push_back(interface.id);
+    transaction.put(std::move(interface));
+  }
+}
+
+}  // namespace brume::ec2

@@ -1,0 +1,161 @@
+// The options of a launch: everything about an instance but its place in the network and its disks.
+#include "base/text.hpp"
+#include "ec2/images.hpp"
+#include "ec2/instances.hpp"
+#include "ec2/launch.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using wire::ec2::RunInstancesRequest;
+
+bool says(const std::optional<std::string>& value, std::string_view text) { return value && *value == text; }
+
+void refuse_placement(const wire::ec2::Placement& placement) {
+  refuse(says(placement.tenancy, "host") || placement.host_id || placement.host_resource_group_arn || placement.affinity,
+         "Placement on a dedicated host");
+  refuse(placement.spread_domain.has_value(), "SpreadDomain");
+}
+
+void refuse_interface(const wire::ec2::InstanceNetworkInterfaceSpecification& asked) {
+  refuse(asked.ipv6_address_count.value_or(0) > 0 || !asked.ipv6_addresses.empty() || asked.primary_ipv6.value_or(false), "IPv6");
+  refuse(asked.ipv4_prefix_count.value_or(0) > 0 || !asked.ipv4_prefixes.empty() || asked.ipv6_prefix_count.value_or(0) > 0 ||
+             !asked.ipv6_prefixes.empty(),
+         "A prefix of addresses");
+  refuse(asked.interface_type.value_or("interface") != "interface", "An interface type other than 'interface'");
+  refuse(asked.associate_carrier_ip_address.value_or(false), "A carrier IP address");
+  refuse(asked.network_card_index.value_or(0) != 0, "A second network card");
+  refuse(asked.ena_srd_specification || asked.ena_queue_count || asked.connection_tracking_specification,
+         "EnaSrdSpecification, EnaQueueCount and ConnectionTrackingSpecification");
+}
+
+// What the enumeration of a parameter has, or InvalidParameterValue.
+std::string one_of(const std::optional<std::string>& value, std::initializer_list<std::string_view> known, std::string_view name) {
+  auto chosen = value ? *value : std::string(*known.begin());
+  if (std::find(known.begin(), known.end(), chosen) == known.end())
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter {} is invalid. Unknown value.", chosen, name));
+  return chosen;
+}
+
+void read_metadata_options(const wire::ec2::InstanceMetadataOptionsRequest& options, state::Instance& instance) {
+  if (options.http_endpoint)
+    instance.metadata_enabled = one_of(options.http_endpoint, {"enabled", "disabled"}, "HttpEndpoint") == "enabled";
+  if (options.http_tokens)
+    instance.metadata_tokens_required = one_of(options.http_tokens, {"optional", "required"}, "HttpTokens") == "required";
+  if (options.instance_metadata_tags)
+    instance.metadata_tags = one_of(options.instance_metadata_tags, {"disabled", "enabled"}, "InstanceMetadataTags") == "enabled";
+  instance.metadata_hop_limit = options.http_put_response_hop_limit.value_or(instance.metadata_hop_limit);
+  if (instance.metadata_hop_limit < 1 || instance.metadata_hop_limit > 64)
+    throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
+}
+
+// Guests see every virtual processor as a core of one thread.
+void read_processors(const wire::ec2::CpuOptionsRequest& options, const InstanceType& type, state::Instance& instance) {
+  refuse(options.amd_sev_snp && *options.amd_sev_snp != "disabled", "AmdSevSnp");
+  refuse(options.nested_virtualization && *options.nested_virtualization != "disabled", "NestedVirtualization");
+  if (!options.core_count && !options.threads_per_core) return;
+  if (!options.core_count || !options.threads_per_core)
+    throw wire::invalid_parameter_combination("CpuOptions needs CoreCount and ThreadsPerCore together.");
+  if (*options.core_count < 1 || *options.core_count > type.processors)
+    throw wire::invalid_parameter_value(
+        fmt::format("CoreCount of {} is from 1 to {}, not {}.", type.name, type.processors, *options.core_count));
+  if (*options.threads_per_core != 1)
+    throw wire::invalid_parameter_value(fmt::format("ThreadsPerCore of {} is 1, not {}.", type.name, *options.threads_per_core));
+  instance.processors = *options.core_count;
+}
+
+void read_credits(const RunInstancesRequest& request, const InstanceType& type, state::Instance& instance) {
+  if (!request.credit_specification) {
+    if (type.burstable) instance.cpu_credits = default_cpu_credits(type.name);
+    return;
+  }
+  if (!type.burstable)
+    throw wire::invalid_parameter_combination(fmt::format("CreditSpecification is for burstable types; '{}' is none.", type.name));
+  if (!request.credit_specification->cpu_credits) throw wire::missing_parameter("CreditSpecification.CpuCredits");
+  instance.cpu_credits = one_of(request.credit_specification->cpu_credits, {"standard", "unlimited"}, "CpuCredits");
+}
+
+void read_placement(const RunInstancesRequest& request, const Launch& launch, state::Instance& instance) {
+  if (launch.group != nullptr) instance.placement_group = launch.group->name;
+  if (!request.placement) return;
+  instance.tenancy = one_of(request.placement->tenancy, {"default", "dedicated", "host"}, "tenancy");
+  if (request.placement->partition_number) {
+    if (launch.group == nullptr) throw wire::invalid_parameter_combination("PartitionNumber needs a placement group.");
+    if (*request.placement->partition_number < 1) throw wire::invalid_parameter_value("PartitionNumber is at least 1.");
+    instance.partition_number = *request.placement->partition_number;
+  }
+}
+
+void read_key(const state::World& world, const RunInstancesRequest& request, state::Instance& instance) {
+  instance.key_name = request.key_name.value_or("");
+  if (instance.key_name.empty()) return;
+  const auto* key = world.find<state::KeyPair>(instance.account, instance.key_name);
+  if (key == nullptr)
+    throw wire::ApiError(400, "InvalidKeyPair.NotFound", fmt::format("The key pair '{}' does not exist", instance.key_name));
+  instance.public_key = key->public_key;
+}
+
+}  // namespace
+
+void refuse(bool asked, std::string_view what) {
+  if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
+}
+
+// Nothing that is asked for is silently left out: only what Brume gives anyway, or what means nothing here, is passed over.
+void refuse_what_is_not_built(const RunInstancesRequest& request) {
+  refuse(request.instance_market_options.has_value(), "InstanceMarketOptions");
+  refuse(request.iam_instance_profile.has_value(), "IamInstanceProfile");
+  if (request.hibernation_options && request.hibernation_options->configured.value_or(false))
+    throw wire::ApiError(400, "UnsupportedHibernationConfiguration", "Hibernation is not supported.");
+  refuse(request.enclave_options && request.enclave_options->enabled.value_or(false), "Nitro Enclaves");
+  refuse(request.ipv6_address_count.value_or(0) > 0 || !request.ipv6_addresses.empty() || request.enable_primary_ipv6.value_or(false),
+         "IPv6");
+  refuse(!request.elastic_gpu_specification.empty() || !request.elastic_inference_accelerators.empty(), "An elastic accelerator");
+  refuse(!request.secondary_interfaces.empty(), "SecondaryInterfaces");
+  refuse(!request.license_specifications.empty(), "LicenseSpecifications");
+  refuse(request.operator_.has_value(), "Operator");
+  refuse(!request.additional_info.value_or("").empty(), "AdditionalInfo");
+  refuse(request.network_performance_options && request.network_performance_options->bandwidth_weighting.value_or("default") != "default",
+         "BandwidthWeighting");
+  if (const auto& reservation = request.capacity_reservation_specification) {
+    refuse(reservation->capacity_reservation_target.has_value() ||
+               says(reservation->capacity_reservation_preference, "capacity-reservations-only"),
+           "A capacity reservation");
+  }
+  refuse(request.metadata_options && request.metadata_options->http_protocol_ipv6.value_or("disabled") != "disabled", "HttpProtocolIpv6");
+  if (request.private_dns_name_options) {
+    const auto& names = *request.private_dns_name_options;
+    refuse(names.hostname_type.value_or("ip-name") != "ip-name" || names.enable_resource_name_dns_a_record.value_or(false) ||
+               names.enable_resource_name_dns_aaaa_record.value_or(false),
+           "A host name by instance id");
+  }
+  if (request.placement) refuse_placement(*request.placement);
+  for (const auto& interface : request.network_interfaces) refuse_interface(interface);
+}
+
+void read_options(const state::World& world, const Context& context, const RunInstancesRequest& request, const Launch& launch,
+                  state::Instance& instance) {
+  read_key(world, request, instance);
+  read_placement(request, launch, instance);
+  instance.kernel_id = request.kernel_id.value_or(launch.image->kernel_id);
+  instance.ramdisk_id = request.ramdisk_id.value_or(launch.image->ramdisk_id);
+  find_boot_image(world, context.account(), instance.kernel_id, "kernel");
+  find_boot_image(world, context.account(), instance.ramdisk_id, "ramdisk");
+  instance.monitoring = request.monitoring && request.monitoring->enabled.value_or(false);
+  instance.termination_protected = request.disable_api_termination.value_or(false);
+  instance.stop_protected = request.disable_api_stop.value_or(false);
+  instance.ebs_optimized = request.ebs_optimized.value_or(false);
+  instance.terminate_on_shutdown =
+      one_of(request.instance_initiated_shutdown_behavior, {"stop", "terminate"}, "instanceInitiatedShutdownBehavior") == "terminate";
+  if (request.metadata_options) read_metadata_options(*request.metadata_options, instance);
+  if (request.cpu_options) read_processors(*request.cpu_options, *launch.type, instance);
+  read_credits(request, *launch.type, instance);
+  if (request.maintenance_options)
+    instance.auto_recovery = one_of(request.maintenance_options->auto_recovery, {"default", "disabled"}, "AutoRecovery");
+  if (request.capacity_reservation_specification)
+    instance.capacity_reservation_preference = one_of(request.capacity_reservation_specification->capacity_reservation_preference,
+                                                      {"open", "none"}, "CapacityReservationPreference");
+}
+
+}  // namespace brume::ec2

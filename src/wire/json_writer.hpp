@@ -1,0 +1,51 @@
+// Writes JSON by appending: no tree, no validation of nesting, escapes and commas on the way.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/time.hpp"
+
+namespace brume::wire {
+
+class JsonWriter {
+ public:
+  void open_object() { open('{'); }
+  void close_object() { close('}'); }
+  void open_list() { open('['); }
+  void close_list() { close(']'); }
+  void key(std::string_view name);
+
+  void value(std::string_view text);
+  void value(const std::string& text) { value(std::string_view(text)); }
+  void value(const char* text) { value(std::string_view(text)); }
+  void value(bool flag) { verbatim(flag ? "true" : "false"); }
+  void value(std::int64_t number);
+  void value(double number);
+  void value(Time time);  // seconds since 1970, with milliseconds where there are some
+  void value_blob(std::string_view bytes);
+
+  // Nothing when there is no value.
+  template <class T>
+  void member(std::string_view name, const std::optional<T>& what) {
+    if (!what) return;
+    key(name);
+    value(*what);
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  void open(char bracket);
+  void close(char bracket);
+  void verbatim(std::string_view text);
+  void separate();
+
+  std::string out_;
+  bool first_ = true;  // nothing stands in the innermost object or list yet
+  bool after_key_ = false;
+};
+
+}  // namespace brume::wire

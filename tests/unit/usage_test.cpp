@@ -1,0 +1,129 @@
+// The sums of what instances take: in step with the records through changes, failures and a restart.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "state/store.hpp"
+#include "state/zones.hpp"
+
+namespace brume::state {
+namespace {
+
+Instance instance(const std::string& account, const std::string& id, InstanceState state) {
+  Instance made;
+  made.account = account;
+  made.id = id;
+  made.state = static_cast<std::int64_t>(state);
+  made.memory_mib = 100;
+  made.processors = 2;
+  return made;
+}
+
+// What the sums ought to be, counted.
+InstanceUsage counted(const World& world, std::string_view account) {
+  InstanceUsage sum;
+  world.each<Instance>("", [&](const Instance& each) {
+    if (account.empty() || each.account == account) sum.add(each, 1);
+  });
+  return sum;
+}
+
+class UsageTest : public testing::Test {
+ protected:
+  void expect_in_step() const {
+    const auto world = store_->world();
+    for (const auto* account : {"", "a", "b"}) EXPECT_EQ(world->usage(account), counted(*world, account)) << account;
+  }
+  void put(Instance record) {
+    store_->transact([&](Transaction& transaction) { transaction.put(std::move(record)); });
+  }
+
+  SystemClock clock_;
+  SeededRandom random_{1};
+  std::unique_ptr<Store> store_ = *Store::open(make_memory_log(), clock_, random_);
+};
+
+TEST_F(UsageTest, FollowsEveryState) {
+  using enum InstanceState;
+  for (const auto state : {pending, running, stopping, stopped, pending, running, shutting_down, terminated}) {
+    put(instance("a", "i-1", state));
+    expect_in_step();
+  }
+  put(instance("a", "i-1", running));
+  put(instance("b", "i-2", stopped));
+  EXPECT_EQ(store_->world()->usage("a").running, 1);
+  EXPECT_EQ(store_->world()->usage("b").running, 0);
+  EXPECT_EQ(store_->world()->usage("").existing, 2);
+  EXPECT_EQ(store_->world()->usage("").memory_mib, 100);
+  store_->transact([](Transaction& transaction) { transaction.erase<Instance>(owned_key("a", "i-1")); });
+  expect_in_step();
+  EXPECT_EQ(store_->world()->usage("a"), InstanceUsage{});
+}
+
+TEST_F(UsageTest, ADecisionThatThrowsLeavesItAlone) {
+  put(instance("a", "i-1", InstanceState::running));
+  const auto refused = [](Transaction& transaction) {
+    transaction.put(instance("a", "i-2", InstanceState::running));
+    EXPECT_EQ(transaction.world().usage("a").running, 2);  // the decision itself sees it
+    throw std::runtime_error("no");
+  };
+  EXPECT_THROW(store_->transact(refused), std::runtime_error);
+  EXPECT_EQ(store_->world()->usage("a").running, 1);
+  expect_in_step();
+}
+
+TEST_F(UsageTest, DedicatedOnesAreToldApart) {
+  auto made = instance("a", "i-1", InstanceState::running);
+  made.tenancy = "dedicated";
+  put(made);
+  EXPECT_EQ(store_->world()->usage("").dedicated, 1);
+  made.tenancy = "default";
+  put(made);
+  EXPECT_EQ(store_->world()->usage("").dedicated, 0);
+  expect_in_step();
+}
+
+TEST(UsageAfterARestart, IsCountedAnew) {
+  const std::string path = testing::TempDir() + "/usage-" + std::to_string(::getpid()) + ".db";
+  SystemClock clock;
+  SeededRandom random{1};
+  {
+    auto store = *Store::open(*open_sqlite_log(path), clock, random);
+    store->transact([](Transaction& transaction) {
+      transaction.put(instance("a", "i-1", InstanceState::running));
+      transaction.put(instance("b", "i-2", InstanceState::stopped));
+    });
+    store->stop();
+  }
+  auto store = *Store::open(*open_sqlite_log(path), clock, random);
+  EXPECT_EQ(store->world()->usage("a").running, 1);
+  EXPECT_EQ(store->world()->usage("").existing, 2);
+  store->stop();
+  for (const auto* suffix : {"", "-wal", "-shm", ".lock"}) ::unlink((path + suffix).c_str());
+}
+
+TEST(Zones, AreCalledByTheAccountsLetters) {
+  SystemClock clock;
+  SeededRandom random{1};
+  auto store = *Store::open(make_memory_log(), clock, random);
+  const std::vector<Zone> zones = {{"us-east-1a", "az1"}, {"us-east-1b", "az2"}, {"us-east-1c", "az3"}, {"us-east-1d", "az4"}};
+  store->transact([](Transaction& transaction) {
+    Account account;
+    account.id = "b";
+    account.zone_letters = "cab";  // made when there were three
+    transaction.put(account);
+  });
+  const auto world = store->world();
+  const auto seen = zones_of(*world, "b", zones);
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_EQ(seen[0].name + seen[0].id, "us-east-1aaz2");
+  EXPECT_EQ(seen[1].name + seen[1].id, "us-east-1baz3");
+  EXPECT_EQ(seen[2].name + seen[2].id, "us-east-1caz1");
+  EXPECT_EQ(seen[3].name + seen[3].id, "us-east-1daz4");
+  for (const auto& zone : seen) EXPECT_EQ(zone_id_of(*world, "b", zones, zone.name), zone.id);
+  EXPECT_EQ(zone_id_of(*world, "nobody", zones, "us-east-1a"), "az1");
+  EXPECT_EQ(zone_id_of(*world, "b", zones, "us-east-1z"), "");
+  store->stop();
+}
+
+}  // namespace
+}  // namespace brume::state
