@@ -4,11 +4,11 @@
 #include <unordered_map>
 
 #include "ec2/actions.hpp"
+#include "ec2/describe.hpp"
 #include "ec2/instance_filters.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
-#include "ec2/paging.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 
@@ -115,47 +115,36 @@ bool is_asked(const std::vector<const state::Instance*>& asked, const state::Ins
 // Collects instances into the reservations they were launched in, in the order of each reservation's first instance.
 class ReservationList {
  public:
-  ReservationList(const state::World& world, const Context& context) : world_(world), context_(context) {}
-
   void add(const state::Instance& instance) {
-    const auto [at, added] = places_.try_emplace(instance.reservation_id, reservations_.size());
-    if (added) reservations_.push_back(describe_reservation(world_, context_, instance));
-    reservations_[at->second].instances.push_back(describe_instance(world_, context_, instance));
+    const auto [at, added] = places_.try_emplace(instance.reservation_id, members_.size());
+    if (added) members_.emplace_back();
+    members_[at->second].push_back(&instance);
   }
-  std::vector<wire::ec2::Reservation> take() { return std::move(reservations_); }
+  // When all are known: an instance of an answer is kilobytes large and is not moved again.
+  std::vector<wire::ec2::Reservation> describe(const state::World& world, const Context& context) const {
+    std::vector<wire::ec2::Reservation> reservations;
+    reservations.reserve(members_.size());
+    for (const auto& members : members_) {
+      auto& instances = reservations.emplace_back(describe_reservation(world, context, *members.front())).instances;
+      instances.reserve(members.size());
+      for (const auto* instance : members) instances.push_back(describe_instance(world, context, *instance));
+    }
+    return reservations;
+  }
 
  private:
-  const state::World& world_;
-  const Context& context_;
-  std::vector<wire::ec2::Reservation> reservations_;
+  std::vector<std::vector<const state::Instance*>> members_;
   std::unordered_map<std::string_view, size_t> places_;  // the ids live in the World
 };
 
 wire::ec2::DescribeInstancesResponse describe_instances(const state::World& world, const Context& context,
                                                         const wire::ec2::DescribeInstancesRequest& request) {
-  if (!request.instance_ids.empty() && request.max_results)
-    throw wire::invalid_parameter_combination("The parameter instancesSet cannot be used with the parameter maxResults");
-  const FilterSet<state::Instance> filters(instance_filters(), request.filters, &context);
+  const Listing<state::Instance> instances(world, context, request,
+                                           {.action = "DescribeInstances", .filters = instance_filters(), .exclusive_ids = "instancesSet"});
   wire::ec2::DescribeInstancesResponse response;
-  ReservationList reservations(world, context);
-  if (!request.instance_ids.empty()) {
-    for (const auto* instance : find_instances(world, context.account(), request.instance_ids))
-      if (filters.match(world, *instance)) reservations.add(*instance);
-    response.reservations = reservations.take();
-    return response;
-  }
-  Page page(context, "DescribeInstances", request.max_results, request.next_token);
-  world.each_of<state::Instance>(
-      context.account(),
-      [&](const state::Instance& instance) {
-        if (!filters.match(world, instance)) return true;
-        if (!page.take(instance.id)) return false;
-        reservations.add(instance);
-        return true;
-      },
-      page.after());
-  response.reservations = reservations.take();
-  response.next_token = page.next_token();
+  ReservationList reservations;
+  response.next_token = instances.each(request.instance_ids, "i", [&](const state::Instance& instance) { reservations.add(instance); });
+  response.reservations = reservations.describe(world, context);
   return response;
 }
 

@@ -105,7 +105,9 @@ void refuse(bool asked, std::string_view what) {
 // Nothing that is asked for is silently left out: only what Brume gives anyway, or what means nothing here, is passed over.
 void refuse_what_is_not_built(const RunInstancesRequest& request) {
   refuse(request.instance_market_options.has_value(), "InstanceMarketOptions");
-  refuse(request.iam_instance_profile.has_value(), "IamInstanceProfile");
+  // Packer always names one, of no letters.
+  if (const auto& profile = request.iam_instance_profile)
+    refuse(!profile->name.value_or("").empty() || !profile->arn.value_or("").empty(), "IamInstanceProfile");
   if (request.hibernation_options && request.hibernation_options->configured.value_or(false))
     throw wire::ApiError(400, "UnsupportedHibernationConfiguration", "Hibernation is not supported.");
   refuse(request.enclave_options && request.enclave_options->enabled.value_or(false), "Nitro Enclaves");
