@@ -58,6 +58,9 @@ int image_list(const Options& options, bool as_json);
 // Prints how DescribeKeyPairs shows the pair of this file's key: "made" by CreateKeyPair and "imported" by ImportKeyPair (INS-110).
 int key_fingerprint(const std::string& file);
 
+// What volumes and snapshots cost on the disk.
+int storage(const Options& options, bool as_json);
+
 // Starts brumed in the background unless it runs, and waits until it serves.
 Result<void> start_daemon(const Options& options);
 // Builds the recipe unless an image of its name is there, registers it and waits until it can be launched. Returns its id.

@@ -529,6 +529,43 @@ void InstanceReconciler::bury(const std::string& instance_id) {
   progress_.erase(instance_id);
 }
 
+// What belonged to the instance goes, or is free.
+void InstanceReconciler::part_with(const state::Instance& seen, const std::vector<std::string>& deleted) {
+  store_.transact([&](state::Transaction& transaction) {
+    const auto* found = transaction.find<state::Instance>(seen.key());
+    if (found == nullptr) return;
+    auto instance = *found;
+    for (const auto& id : instance.volume_ids) {
+      const auto* volume = transaction.find<state::Volume>(instance.account, id);
+      if (volume == nullptr) continue;
+      if (std::find(deleted.begin(), deleted.end(), id) != deleted.end()) {
+        transaction.erase<state::Volume>(volume->key());
+        transaction.erase<state::TagSet>(volume->key());
+        transaction.erase<state::VolumeModification>(volume->key());
+        continue;
+      }
+      auto kept = *volume;
+      kept.state = "available";
+      kept.instance_id.clear();
+      kept.device.clear();
+      kept.attachment_state.clear();
+      kept.attached = {};
+      kept.delete_on_termination = false;
+      kept.detach_forced = false;
+      transaction.put(std::move(kept));
+    }
+    for (const auto& id : instance.interface_ids) {
+      transaction.erase<state::NetworkInterface>(state::owned_key(instance.account, id));
+      transaction.erase<state::TagSet>(state::owned_key(instance.account, id));
+    }
+    instance.volume_ids.clear();
+    instance.interface_ids.clear();
+    transaction.erase<state::Dependents>(seen.key());
+    transaction.erase<state::UserData>(seen.key());
+    transaction.put(std::move(instance));
+  });
+}
+
 void InstanceReconciler::reap(const state::Instance& seen) {
   const auto world = store_.world();
   const auto* dependents = world->find<state::Dependents>(seen.key());
@@ -542,40 +579,7 @@ void InstanceReconciler::reap(const state::Instance& seen) {
         return wake_(queue_key(seen), seconds(5));
       }
     }
-    store_.transact([&](state::Transaction& transaction) {
-      const auto* found = transaction.find<state::Instance>(seen.key());
-      if (found == nullptr) return;
-      auto instance = *found;
-      const auto deleted = dependents->volumes;
-      for (const auto& id : instance.volume_ids) {
-        const auto* volume = transaction.find<state::Volume>(instance.account, id);
-        if (volume == nullptr) continue;
-        if (std::find(deleted.begin(), deleted.end(), id) != deleted.end()) {
-          transaction.erase<state::Volume>(volume->key());
-          transaction.erase<state::TagSet>(volume->key());
-          transaction.erase<state::VolumeModification>(volume->key());
-          continue;
-        }
-        auto kept = *volume;
-        kept.state = "available";
-        kept.instance_id.clear();
-        kept.device.clear();
-        kept.attachment_state.clear();
-        kept.attached = {};
-        kept.delete_on_termination = false;
-        kept.detach_forced = false;
-        transaction.put(std::move(kept));
-      }
-      for (const auto& id : instance.interface_ids) {
-        transaction.erase<state::NetworkInterface>(state::owned_key(instance.account, id));
-        transaction.erase<state::TagSet>(state::owned_key(instance.account, id));
-      }
-      instance.volume_ids.clear();
-      instance.interface_ids.clear();
-      transaction.erase<state::Dependents>(seen.key());
-      transaction.erase<state::UserData>(seen.key());
-      transaction.put(std::move(instance));
-    });
+    part_with(seen, dependents->volumes);
     note(seen.id, [](Progress& p) { p = Progress{}; });
   }
   const auto age = clock_.now() - seen.state_since;

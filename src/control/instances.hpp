@@ -70,6 +70,8 @@ class InstanceReconciler {
   void settle_stopped(const state::Instance& instance);
   void release(const state::Instance& instance);
   void reap(const state::Instance& instance);
+  // Its records, but for the instance's own; the volumes in `deleted` have no files any more.
+  void part_with(const state::Instance& instance, const std::vector<std::string>& deleted);
 
   void note_password(const state::Instance& seen, const std::string& password);
   // Empty: it runs again.

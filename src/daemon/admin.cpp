@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <map>
+
 #include <boost/json.hpp>
 
 #include "base/files.hpp"
@@ -152,6 +154,36 @@ json::array show_images(const AdminParts& parts) {
   return list;
 }
 
+// Every volume, snapshot and instance store with what it costs. What the records know and the engine does not yet is left out.
+json::array show_storage(const AdminParts& parts) {
+  const auto holdings = parts.controller.storage();
+  if (!holdings) throw wire::ApiError(500, "InternalError", holdings.error().message);
+  const auto world = parts.services.store.world();
+  std::map<std::string, json::object> known;
+  world->each<state::Volume>("", [&](const state::Volume& volume) {
+    known[volume.id] = {{"kind", "volume"},         {"account", volume.account},
+                        {"state", volume.state},    {"instance", volume.instance_id},
+                        {"of", volume.snapshot_id}, {"encrypted", volume.encrypted}};
+  });
+  world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
+    known[snapshot.id] = {{"kind", "snapshot"}, {"account", snapshot.account}, {"state", snapshot.state},
+                          {"instance", ""},     {"of", snapshot.volume_id},    {"encrypted", snapshot.encrypted}};
+  });
+  json::array list;
+  for (const auto& held : *holdings) {
+    const auto found = known.find(held.id);
+    json::object shown = found == known.end() ? json::object{{"kind", "instance store"}} : std::move(found->second);
+    if (found == known.end()) shown["instance"] = held.id.substr(0, held.id.rfind('-'));
+    shown["id"] = held.id;
+    shown["virtualBytes"] = held.virtual_bytes;
+    shown["ownBytes"] = held.own_bytes;
+    shown["sharedBytes"] = held.shared_bytes;
+    shown["depth"] = held.depth;
+    list.push_back(std::move(shown));
+  }
+  return list;
+}
+
 }  // namespace
 
 wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
@@ -196,6 +228,7 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
     return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
   }
   if (is("GET", {"images"})) return reply(show_images(parts_));
+  if (is("GET", {"storage"})) return reply(show_storage(parts_));
   if (is("POST", {"images"})) return reply(import_image(parts_, read_body(request)), 201);
   if (is("GET", {"metadata", "certificate"})) {
     if (parts_.identity_certificate.empty()) throw wire::ApiError(404, "NotFound", "A simulation has no instances that say who they are.");

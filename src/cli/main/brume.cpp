@@ -100,6 +100,9 @@ int main(int argc, char** argv) {
   auto* status_command = app.add_subcommand("status", "What runs");
   status_command->add_flag("--json", json, "As JSON");
   status_command->callback([&] { code = status(options, json); });
+  auto* storage_command = app.add_subcommand("storage", "What volumes and snapshots cost on the disk");
+  storage_command->add_flag("--json", json, "As JSON");
+  storage_command->callback([&] { code = storage(options, json); });
   auto* env_command = app.add_subcommand("env", "Print the environment for the AWS command line and SDKs, to be evaluated by a shell");
   env_command->add_option("--account", account, "Account id; default: the first account");
   env_command->callback([&] { code = environment(options, account); });

@@ -1,0 +1,46 @@
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "cli/admin_client.hpp"
+#include "cli/commands.hpp"
+
+namespace brume::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string text(const json::value& object, std::string_view name) {
+  const auto* value = object.as_object().if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+// "8.0 GiB"
+std::string size(const json::value& object, std::string_view name) {
+  const auto mib = object.at(name).to_number<double>() / (1 << 20);
+  return mib >= 1024 ? fmt::format("{:.1f} GiB", mib / 1024) : fmt::format("{:.1f} MiB", mib);
+}
+
+}  // namespace
+
+int storage(const Options& options, bool as_json) {
+  auto list = AdminClient(options.home).get("/storage");
+  if (!list) return complain(list.error());
+  if (as_json) {
+    std::printf("%s\n", json::serialize(*list).c_str());
+    return 0;
+  }
+  constexpr const char* row = "{:<32} {:<10} {:>10} {:>11} {:>11} {:>6}  {}\n";
+  fmt::print(row, "id", "state", "size", "own", "shared", "files", "used by or made of");
+  for (const auto& each : list->as_array()) {
+    const auto instance = text(each, "instance");
+    const auto of = text(each, "of");
+    fmt::print(row, text(each, "id"), text(each, "state"), size(each, "virtualBytes"), size(each, "ownBytes"), size(each, "sharedBytes"),
+               json::serialize(each.at("depth")), instance + (instance.empty() || of.empty() ? "" : ", ") + (of.empty() ? "" : "of " + of));
+  }
+  return 0;
+}
+
+}  // namespace brume::cli
