@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/log.hpp"
+#include "control/folding.hpp"
 #include "control/images.hpp"
 #include "control/instances.hpp"
 #include "control/snapshots.hpp"
@@ -25,6 +26,7 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake);
   files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key);
   volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, wake_after);
+  folder_ = std::make_unique<VolumeFolder>(store_, engines_, *files_, wake_after);
   snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
   instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *images_, wake_after);
@@ -40,6 +42,7 @@ Result<void> Controller::start() {
   if (auto done = instances_->recover(); !done) return done;
   if (auto done = vpcs_->recover(); !done) return done;
   volumes_->recover();
+  folder_->recover();
   snapshots_->recover();
   images_->recover();
   return {};
@@ -82,12 +85,14 @@ void Controller::follow(const state::Commit& commit) {
   instances_->follow(commit);
   images_->follow(commit);
   volumes_->follow(commit);
+  folder_->follow(commit);
   snapshots_->follow(commit);
 }
 
 void Controller::hear(const compute::MachineReport& report) {
   instances_->hear(report);
   volumes_->hear(report);
+  folder_->hear(report);
 }
 
 void Controller::work(const std::string& key) {
@@ -104,6 +109,8 @@ void Controller::work(const std::string& key) {
     snapshots_->reconcile(name);
   else if (kind == "volume")
     volumes_->reconcile(name);
+  else if (kind == "folding")
+    folder_->reconcile();
 }
 
 std::optional<compute::Hypervisor::Console> Controller::console(const std::string& instance_id, size_t limit) {

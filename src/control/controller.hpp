@@ -55,6 +55,7 @@ class VpcReconciler;
 class ImageReconciler;
 class VolumeFiles;
 class VolumeReconciler;
+class VolumeFolder;
 class SnapshotReconciler;
 
 // Threads: all functions may be called from any thread.
@@ -93,6 +94,7 @@ class Controller {
   std::unique_ptr<VpcReconciler> vpcs_;
   std::unique_ptr<VolumeFiles> files_;
   std::unique_ptr<VolumeReconciler> volumes_;
+  std::unique_ptr<VolumeFolder> folder_;
   std::unique_ptr<SnapshotReconciler> snapshots_;
   std::unique_ptr<ImageReconciler> images_;
   std::unique_ptr<InstanceReconciler> instances_;

@@ -140,7 +140,8 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
       // Not yet well: what paused it may do so again at once.
       return wake_(queue_key(*instance), resume_pause);
     case MachineEvent::guest_reset:
-    case MachineEvent::device_gone: return;
+    case MachineEvent::device_gone:
+    case MachineEvent::disk_folded: return;
   }
   heard_.notify_all();
   wake_(queue_key(*instance), milliseconds(0));

@@ -95,18 +95,18 @@ Result<compute::Disk> VolumeFiles::open(const state::Volume& volume, const std::
 
 Result<bool> VolumeFiles::is_open(const state::Volume& volume) const {
   if (volume.instance_id.empty()) return false;
-  const auto file = engines_.hypervisor.disk_file(volume.instance_id, volume.id);
-  if (file) return true;
-  if (file.error().kind == ErrorKind::not_found) return false;
-  return fail(file.error());
+  const auto generation = engines_.hypervisor.disk_generation(volume.instance_id, volume.id);
+  if (generation) return true;
+  if (generation.error().kind == ErrorKind::not_found) return false;
+  return fail(generation.error());
 }
 
 Result<void> VolumeFiles::catch_up(const state::Volume& volume) {
-  const auto file = engines_.hypervisor.disk_file(volume.instance_id, volume.id);
-  if (!file) return fail(file.error());
+  const auto generation = engines_.hypervisor.disk_generation(volume.instance_id, volume.id);
+  if (!generation) return fail(generation.error());
   auto wanted = open(volume, volume.instance_id);
   if (!wanted) return fail(wanted.error());
-  if (wanted->file == *file) return {};
+  if (wanted->generation == *generation) return {};
   if (auto switched = engines_.hypervisor.switch_disks(volume.instance_id, {std::move(*wanted)}); !switched) return fail(switched.error());
   return {};
 }

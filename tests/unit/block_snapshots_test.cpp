@@ -200,6 +200,28 @@ TEST_F(BlockSnapshotsTest, AnEncryptedVolumeShowsNothingAndItsClonesOpenWithItsK
   }
 }
 
+TEST_F(BlockSnapshotsTest, ChainsStayShortAndRoomComesBack) {
+  ASSERT_TRUE(blocks_->create("vol-1", 4 * mib, ""));
+  write("vol-1", 'A');
+  std::vector<std::string> ids;
+  for (int i = 0; i < 20; ++i) {
+    ids.push_back("snap-" + std::to_string(i));
+    ASSERT_TRUE(snapshot(ids.back(), "vol-1"));
+  }
+  write("vol-1", 'B', "2M 1M");
+  // All twenty are needed, but the volume has not to look through all of them.
+  auto folds = blocks_->foldable();
+  ASSERT_EQ(folds->size(), 1U);
+  ASSERT_TRUE(blocks_->fold(folds->front()));
+  EXPECT_LE(blocks_->open("vol-1", ::geteuid())->bases.size(), 1U);
+  for (const auto& id : ids) ASSERT_TRUE(blocks_->remove_snapshot(id));
+  folds = blocks_->foldable();
+  for (const auto& fold : *folds) ASSERT_TRUE(blocks_->fold(fold));
+  EXPECT_TRUE(holds("vol-1", 'A'));
+  EXPECT_TRUE(holds("vol-1", 'B', "2M 1M"));
+  EXPECT_EQ(layer_count(), 1U);
+}
+
 TEST_F(BlockSnapshotsTest, TellsWhatUsesWhat) {
   ASSERT_TRUE(blocks_->create("vol-1", 8 * mib, ""));
   write("vol-1", 'A', "0 2M");
@@ -368,6 +390,32 @@ TEST_F(CrashTest, OfDelete) {
       [&](const std::string& step) {
         EXPECT_TRUE(holds("vol-2", 'A')) << step;
         EXPECT_EQ(layer_count(), 2U) << step;
+      });
+}
+
+TEST_F(CrashTest, OfFold) {
+  at_each_step(
+      [&] {
+        ASSERT_TRUE(blocks_->create("vol-1", 4 * mib, ""));
+        write("vol-1", 'A');
+        ASSERT_TRUE(snapshot("snap-1", "vol-1"));
+        write("vol-1", 'B', "2M 1M");
+        ASSERT_TRUE(snapshot("snap-2", "vol-1"));
+        ASSERT_TRUE(blocks_->remove_snapshot("snap-2"));
+      },
+      [](BlockEngine& engine) {
+        const auto folds = engine.foldable();
+        return folds && folds->size() == 1 && engine.fold(folds->front());
+      },
+      all,
+      [&](const std::string& step) {
+        EXPECT_TRUE(holds("vol-1", 'A')) << step;
+        EXPECT_TRUE(holds("vol-1", 'B', "2M 1M")) << step;
+        for (const auto folds = blocks_->foldable(); const auto& fold : *folds) ASSERT_TRUE(blocks_->fold(fold));
+        EXPECT_TRUE(holds("vol-1", 'A')) << step;
+        EXPECT_TRUE(holds("vol-1", 'B', "2M 1M")) << step;
+        EXPECT_EQ(layer_count(), 2U) << step;
+        EXPECT_TRUE(blocks_->foldable()->empty());
       });
 }
 

@@ -53,7 +53,12 @@ class FakeHypervisor final : public compute::Hypervisor {
   Result<void> attach_disk(const std::string&, const compute::Disk&) override { return {}; }
   Result<void> detach_disk(const std::string&, const std::string&, bool, milliseconds) override { return {}; }
   Result<milliseconds> switch_disks(const std::string&, const std::vector<compute::Disk>&) override { return milliseconds(0); }
-  Result<std::string> disk_file(const std::string&, const std::string&) override { return fail(ErrorKind::not_found, "not running"); }
+  Result<std::int64_t> disk_generation(const std::string&, const std::string&) override {
+    return fail(ErrorKind::not_found, "not running");
+  }
+  Result<void> fold_disk(const std::string&, const std::string&, const std::string&, const std::string&, std::uint64_t) override {
+    return {};
+  }
   Result<void> resize_disk(const std::string&, const std::string&, std::uint64_t) override { return {}; }
   Result<void> attach_nic(const std::string&, compute::Nic) override { return {}; }
   Result<void> detach_nic(const std::string&, const std::string&, bool, milliseconds) override { return {}; }

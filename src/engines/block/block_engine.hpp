@@ -44,6 +44,14 @@ struct Holding {
   std::int64_t depth = 0;          // how many files a read may have to look through
 };
 
+// A volume that could stand on fewer files: some serve nobody else since a snapshot went, or there are too many.
+struct Fold {
+  std::string volume_id;
+  std::string base;         // the file that it shall stand on directly; empty: on none
+  std::string base_name;    // as the volume's own file names it
+  std::uint64_t bytes = 0;  // at most this much is copied
+};
+
 // Threads: all functions may be called from any thread; calls for one volume or snapshot are made one after another by the caller.
 // A `key` is the secret that an encrypted volume is opened by; empty: the volume is not encrypted.
 class BlockEngine {
@@ -75,6 +83,13 @@ class BlockEngine {
   virtual Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) = 0;
 
   virtual Result<std::vector<Holding>> holdings() = 0;
+
+  // What could be folded: copied into the volume's own file, so that the files between need not stay.
+  virtual Result<std::vector<Fold>> foldable() = 0;
+  // Does it; only while no machine has the volume open, and not for an encrypted one.
+  virtual Result<void> fold(const Fold& fold) = 0;
+  // A machine has done it (Hypervisor::fold_disk): files that are nobody's go.
+  virtual Result<void> note_fold(const std::string& volume_id) = 0;
 
   // Makes a snapshot out of a disk image file in any format that qemu-img reads (qcow2, raw, vmdk, vpc); tells how far it is in
   // percent. The file must be one whole image: a backing file inside it is refused (it could name any file of the host).

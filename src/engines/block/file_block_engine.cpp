@@ -28,6 +28,8 @@ constexpr std::string_view format_options = "cluster_size=64k,lazy_refcounts=off
 constexpr std::string_view encryption_options = ",encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10";
 // New volumes are refused before the last room goes: what runs needs some to go on.
 constexpr std::uint64_t least_free = 256ULL << 20;
+// A volume stands on no more files than this for long: each costs its machine memory, and a read of what was never written a look.
+constexpr size_t longest_chain = 16;
 
 Result<void> check_ids(std::initializer_list<std::string_view> ids) {
   for (const auto id : ids)
@@ -91,6 +93,9 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) override;
   Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) override;
   Result<std::vector<Holding>> holdings() override;
+  Result<std::vector<Fold>> foldable() override;
+  Result<void> fold(const Fold& fold) override;
+  Result<void> note_fold(const std::string& volume_id) override;
   Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string& file,
                                         const std::function<void(int percent)>& progress) override;
   Result<void> import_boot_file(const std::string& image_id, const std::string& file) override;
@@ -320,6 +325,53 @@ Result<std::vector<Holding>> FileBlockEngine::holdings() {
   for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
     for (const auto& id : layers_.ids(kind)) all.push_back(holding(kind, id, users));
   return all;
+}
+
+Result<std::vector<Fold>> FileBlockEngine::foldable() {
+  std::vector<Fold> folds;
+  for (const auto& id : layers_.ids(LinkKind::volume)) {
+    const auto chain = layers_.chain(layers_.target(LinkKind::volume, id));
+    if (!chain) continue;
+    // Down to the first that is needed all the same; when that leaves too many, down to the last.
+    size_t base = 1;
+    while (base < chain->size() && !layers_.serves_others((*chain)[base], (*chain)[base - 1])) ++base;
+    if (base == 1 && chain->size() > longest_chain) base = chain->size() - 1;
+    if (base == 1) continue;
+    Fold fold;
+    fold.volume_id = id;
+    if (base < chain->size()) {
+      fold.base = layers_.path_of((*chain)[base]);
+      fold.base_name = LayerStore::relative((*chain)[base]);
+    }
+    for (size_t i = 1; i < base; ++i) fold.bytes += allocated(layers_.path_of((*chain)[i]));
+    folds.push_back(std::move(fold));
+  }
+  return folds;
+}
+
+Result<void> FileBlockEngine::fold(const Fold& fold) {
+  const auto layer = volume_layer(fold.volume_id);
+  if (!layer) return fail(layer.error());
+  if (auto room = check_room(fold.bytes); !room) return room;
+  Command command;
+  command.program = "qemu-img";
+  command.folder = layers_.folder() + "/layers";
+  // Copies what differs, then changes the header: cut off anywhere, the volume reads the same.
+  command.arguments = {"rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", fold.base_name, layers_.path_of(*layer)};
+  layers_.step("fold.rebase");
+  if (auto done = run_checked(command, std::chrono::minutes(10)); !done)
+    return fail(explain(done.error()).within("cannot shorten the chain of " + fold.volume_id));
+  layers_.step("fold.sync");
+  if (auto synced = sync_path(layers_.path_of(*layer)); !synced) return synced;
+  return note_fold(fold.volume_id);
+}
+
+Result<void> FileBlockEngine::note_fold(const std::string& volume_id) {
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  if (auto read = layers_.reread(*layer); !read) return read;
+  layers_.collect();
+  return {};
 }
 
 Result<std::uint64_t> FileBlockEngine::import_snapshot(const std::string& snapshot_id, const std::string& file,

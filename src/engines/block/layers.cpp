@@ -148,6 +148,15 @@ std::map<std::string, std::int64_t> LayerStore::users() const {
   return counts;
 }
 
+bool LayerStore::serves_others(const std::string& layer, const std::string& above) const {
+  const std::lock_guard lock(mutex_);
+  if (reserved_.count(layer) != 0) return true;
+  for (const auto& links : links_)
+    for (const auto& [id, named] : links)
+      if (named == layer) return true;
+  return std::any_of(layers_.begin(), layers_.end(), [&](const auto& each) { return each.second.below == layer && each.first != above; });
+}
+
 std::string LayerStore::reserve(const std::string& id) {
   const std::lock_guard lock(mutex_);
   const auto prefix = "layers/" + id + ".";

@@ -57,6 +57,8 @@ class LayerStore {
   std::vector<std::string> ids(LinkKind kind) const;
   // How many volumes and snapshots lead to each layer.
   std::map<std::string, std::int64_t> users() const;
+  // Whether a link names it, or others than `above` stand on it.
+  bool serves_others(const std::string& layer, const std::string& above) const;
 
   // A name for a new layer of this volume or snapshot, which collect() spares until release().
   std::string reserve(const std::string& id);

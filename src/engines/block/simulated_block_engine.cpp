@@ -72,6 +72,12 @@ class SimulatedBlockEngine final : public BlockEngine {
     if (!snapshots_.emplace(snapshot_id, source->second).second) return fail(ErrorKind::exists, snapshot_id + " is already there");
     return {};
   }
+  // There are no files.
+  Result<std::vector<Fold>> foldable() override { return std::vector<Fold>(); }
+  Result<void> fold(const Fold& fold) override { return note_fold(fold.volume_id); }
+  Result<void> note_fold(const std::string& volume_id) override {
+    return usage(volume_id).map([](const Usage&) {});
+  }
   Result<std::vector<Holding>> holdings() override {
     std::vector<Holding> all;
     const std::lock_guard lock(mutex_);

@@ -63,6 +63,7 @@ enum class MachineEvent {
   died,            // the process ended in any other way; detail says what it left on standard error
   io_error,        // a disk failed or is full; the machine is paused
   resumed,
+  disk_folded,      // fold_disk has ended; detail: the volume's name without its dash
   device_gone,      // the guest let a disk or card go that it had been asked for before; detach_… finishes it
   password_posted,  // the guest wrote a sealed administrator's password to its serial port; detail is the password, in base64
 };
@@ -118,8 +119,13 @@ class Hypervisor {
   // From one instant on the machine writes to `overlays`, empty files over those that it writes to now, which change no more. Either
   // all do or none. Returns how long the machine's disks stood still at most.
   virtual Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) = 0;
-  // The file that the machine writes to.
-  virtual Result<std::string> disk_file(const std::string& id, const std::string& volume_id) = 0;
+  // Of the file that the machine writes to. not_found: the machine does not run or has no such disk.
+  virtual Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) = 0;
+  // Copies into the disk's own file, in the background, what lies between it and `base` (empty: everything), so that it stands on
+  // `base` alone. `base_name` is what the file's header shall say. A disk_folded report follows, done or not. Snapshot, growth and
+  // detachment of the disk break it off, which harms nothing. `exists`: under way.
+  virtual Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
+                                 std::uint64_t bytes_per_second) = 0;
   // The guest sees the new size; the disk may only grow.
   virtual Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) = 0;
   virtual Result<void> attach_nic(const std::string& id, Nic nic) = 0;

@@ -225,6 +225,22 @@ void Machine::watch_console() {
 
 void Machine::bound_files() { console_seen_ -= std::min(folder_.bound(), console_seen_); }
 
+Result<void> Machine::end_job(const std::string& job, milliseconds limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_jobs_.erase(job);
+  }
+  if (auto asked = execute("block-job-cancel", R"({"device":")" + job + R"(","force":true})"); !asked) {
+    if (asked.error().message.find("not found") != std::string::npos) return {};
+    // It ends by itself just now.
+    if (asked.error().message.find("oncluding") == std::string::npos && asked.error().message.find("null") == std::string::npos)
+      return fail(asked.error());
+  }
+  std::unique_lock lock(mutex_);
+  if (changed_.wait_for(lock, limit, [&] { return ended_ || ended_jobs_.count(job) != 0; })) return {};
+  return fail(ErrorKind::timed_out, "the job " + job + " of " + id_ + " does not end");
+}
+
 void Machine::report(MachineEvent event, std::string detail) {
   {
     const std::lock_guard lock(mutex_);
@@ -265,6 +281,13 @@ void Machine::on_event(const QmpMessage& event) {
     halted_ = true;  // STOP follows
     lock.unlock();
     if (!told) report(MachineEvent::io_error, disk_trouble_text(event));
+  } else if (event.name == "BLOCK_JOB_COMPLETED" || event.name == "BLOCK_JOB_CANCELLED") {
+    const auto job = event.field("device");
+    ended_jobs_.insert(job);
+    changed_.notify_all();
+    lock.unlock();
+    if (!event.field("error").empty()) log::warning("compute", "{}: the job {} failed: {}", id_, job, event.field("error"));
+    report(MachineEvent::disk_folded, job.substr(0, job.find('-')));
   } else if (event.name == "DEVICE_DELETED" && !event.field("device").empty()) {
     const auto device = event.field("device");
     unplugged_.insert(device);

@@ -59,6 +59,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // What its screen shows; see Hypervisor.
   Result<Picture> screenshot();
   Result<void> press_key();
+  // Breaks off a block job and waits until it is gone; success when there is none.
+  Result<void> end_job(const std::string& job, milliseconds limit);
 
   // On the loop's thread.
   void on_event(const QmpMessage& event);
@@ -98,6 +100,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // The loop's thread only.
   PasswordWatch passwords_;
   std::uint64_t console_seen_ = 0;  // bytes of the console file
+  std::set<std::string> ended_jobs_;
 };
 
 }  // namespace brume::compute

@@ -14,6 +14,8 @@ namespace json = boost::json;
 
 constexpr auto command_limit = seconds(10);
 constexpr size_t most_nesting = 32;
+constexpr const char* fold_suffix = "-fold";
+constexpr const char* gone_suffix = "gone";  // no dash: not one of the volume's own nodes
 
 bool says(const Error& error, std::string_view text) { return error.message.find(text) != std::string::npos; }
 
@@ -36,7 +38,6 @@ std::string text_at(const json::value& object, std::string_view key) {
 
 struct Node {
   std::string name;
-  std::string file;
   std::int64_t generation = 0;
 };
 
@@ -48,7 +49,7 @@ Result<std::vector<Node>> nodes_of(Machine& machine, const std::string& volume_i
   std::vector<Node> nodes;
   if (const auto* list = all->if_array())
     for (const auto& each : *list) {
-      Node node{text_at(each, "node-name"), text_at(each, "file"), 0};
+      Node node{text_at(each, "node-name"), 0};
       if (!node.name.starts_with(name)) continue;
       const auto rest = std::string_view(node.name).substr(name.size());
       if (!rest.empty() && rest.front() != '-') continue;
@@ -99,18 +100,41 @@ Result<void> remove_nodes(Machine& machine, const std::string& volume_id) {
     // Gone before: so it is what was asked for.
     if (!removed && !says(removed.error(), "Failed to find node")) return fail(removed.error());
   }
+  // What stood in for it, when the guest has let go at last.
+  [[maybe_unused]] const auto stand_in =
+      machine.execute("blockdev-del", json_object({{"node-name", disk_name(volume_id) + gone_suffix}}), command_limit);
   take_back_key(machine, volume_id);
   return {};
 }
 
+// A block job holds its nodes: before they change it is broken off. What it copied so far stays, and is right.
+Result<void> end_fold(Machine& machine, const std::string& volume_id) {
+  const auto job = disk_name(volume_id) + fold_suffix;
+  return machine.end_job(job, command_limit);
+}
+
 // The guest keeps a device whose bytes go nowhere; the volume is free.
 Result<void> take_away(Machine& machine, const std::string& volume_id) {
-  const auto nothing = disk_name(volume_id) + "gone";
+  const auto nothing = disk_name(volume_id) + gone_suffix;
   [[maybe_unused]] const auto added = machine.execute(
       "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", command_limit);
   auto swapped =
       machine.execute("qom-set", json_object({{"path", backend_of(volume_id)}, {"property", "drive"}, {"value", nothing}}), command_limit);
   if (!swapped) return fail(swapped.error().within("cannot take " + volume_id + " from " + machine.id()));
+  return {};
+}
+
+// The guest never let go of the device after the volume was taken away by force: it gets the volume back under it.
+Result<void> give_back(Machine& machine, const Disk& disk) {
+  if (auto given = hand_over_key(machine, disk); !given) return given;
+  if (auto added = machine.execute("blockdev-add", disk_node(disk), command_limit); !added) return fail(added.error());
+  const auto arguments = json_object({{"path", backend_of(disk.volume_id)}, {"property", "drive"}, {"value", disk_node_name(disk)}});
+  if (auto swapped = machine.execute("qom-set", arguments, command_limit); !swapped) {
+    [[maybe_unused]] const auto undone = remove_nodes(machine, disk.volume_id);
+    return fail(swapped.error().within("cannot give " + disk.volume_id + " back to " + machine.id()));
+  }
+  [[maybe_unused]] const auto removed =
+      machine.execute("blockdev-del", json_object({{"node-name", disk_name(disk.volume_id) + gone_suffix}}), command_limit);
   return {};
 }
 
@@ -127,8 +151,11 @@ Error explain(Error error) {
 Result<void> attach_disk(Machine& machine, const Disk& disk) {
   if (auto valid = validate(disk); !valid) return valid;
   const auto what = "cannot attach " + disk.volume_id + " to " + machine.id();
-  if (current_node(machine, disk.volume_id))
-    return fail(ErrorKind::exists, disk.volume_id + " is attached to " + machine.id() + " already");
+  if (const auto node = current_node(machine, disk.volume_id)) {
+    if (*node != disk_name(disk.volume_id) + gone_suffix)
+      return fail(ErrorKind::exists, disk.volume_id + " is attached to " + machine.id() + " already");
+    return give_back(machine, disk);
+  }
   // What an attachment that was broken off left.
   if (auto cleared = remove_nodes(machine, disk.volume_id); !cleared) return fail(cleared.error().within(what));
   if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
@@ -148,6 +175,7 @@ Result<void> attach_disk(Machine& machine, const Disk& disk) {
 }
 
 Result<void> detach_disk(Machine& machine, const std::string& volume_id, bool force, milliseconds limit) {
+  if (auto ended = end_fold(machine, volume_id); !ended) return ended;
   auto unplugged = machine.unplug(disk_name(volume_id), limit);
   if (!unplugged) {
     if (!force || unplugged.error().kind != ErrorKind::timed_out) return unplugged;
@@ -165,6 +193,7 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
     return fail(explain(error).within("cannot take a snapshot of the disks of " + machine.id()));
   };
   for (const auto& overlay : overlays) {
+    if (auto ended = end_fold(machine, overlay.volume_id); !ended) return undo(ended.error());
     const auto node = current_node(machine, overlay.volume_id);
     if (!node) return undo(node.error());
     // What it stands on is open already: the node that it takes the place of.
@@ -180,17 +209,32 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
   return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
 }
 
-Result<std::string> disk_file(Machine& machine, const std::string& volume_id) {
+// By the node's name: QEMU names a file that stands on another than its header says in a way of its own.
+Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume_id) {
+  return current_node(machine, volume_id).map([](const std::string& node) {
+    const auto dash = node.find('-');
+    return dash == std::string::npos ? 0 : parse_integer(std::string_view(node).substr(dash + 1)).value_or(0);
+  });
+}
+
+Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std::string& base, const std::string& base_name,
+                       std::uint64_t bytes_per_second) {
   const auto current = current_node(machine, volume_id);
   if (!current) return fail(current.error());
-  const auto nodes = nodes_of(machine, volume_id);
-  if (!nodes) return fail(nodes.error());
-  for (const auto& node : *nodes)
-    if (node.name == *current) return node.file;
-  return fail(ErrorKind::not_found, machine.id() + " has no disk " + volume_id);
+  json::object arguments = {{"job-id", disk_name(volume_id) + fold_suffix}, {"device", *current}, {"speed", bytes_per_second}};
+  if (!base.empty()) {
+    arguments["base"] = base;
+    arguments["backing-file"] = base_name;
+  }
+  auto begun = machine.execute("block-stream", json::serialize(arguments), command_limit);
+  if (begun) return {};
+  auto error = explain(begun.error());
+  if (says(error, "already in use") || says(error, "already exists")) error.kind = ErrorKind::exists;
+  return fail(error.within("cannot shorten the chain of " + volume_id));
 }
 
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes) {
+  if (auto ended = end_fold(machine, volume_id); !ended) return ended;
   const auto current = current_node(machine, volume_id);
   if (!current) return fail(current.error());
   const auto arguments = json::serialize(json::object{{"node-name", *current}, {"size", bytes}});

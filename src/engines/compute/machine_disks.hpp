@@ -20,7 +20,9 @@ Error explain(Error error);
 Result<void> attach_disk(Machine& machine, const Disk& disk);
 Result<void> detach_disk(Machine& machine, const std::string& volume_id, bool force, milliseconds limit);
 Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& overlays);
-Result<std::string> disk_file(Machine& machine, const std::string& volume_id);
+Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume_id);
+Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std::string& base, const std::string& base_name,
+                       std::uint64_t bytes_per_second);
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes);
 
 }  // namespace brume::compute

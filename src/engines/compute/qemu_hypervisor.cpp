@@ -83,7 +83,9 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> attach_disk(const std::string& id, const Disk& disk) override;
   Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) override;
   Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) override;
-  Result<std::string> disk_file(const std::string& id, const std::string& volume_id) override;
+  Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) override;
+  Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
+                         std::uint64_t bytes_per_second) override;
   Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) override;
   Result<void> attach_nic(const std::string& id, Nic nic) override;
   Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) override;
@@ -314,8 +316,14 @@ Result<milliseconds> QemuHypervisor::switch_disks(const std::string& id, const s
   return running(id).and_then([&](const auto& machine) { return compute::switch_disks(*machine, overlays); });
 }
 
-Result<std::string> QemuHypervisor::disk_file(const std::string& id, const std::string& volume_id) {
-  return running(id).and_then([&](const auto& machine) { return compute::disk_file(*machine, volume_id); });
+Result<std::int64_t> QemuHypervisor::disk_generation(const std::string& id, const std::string& volume_id) {
+  return running(id).and_then([&](const auto& machine) { return compute::disk_generation(*machine, volume_id); });
+}
+
+Result<void> QemuHypervisor::fold_disk(const std::string& id, const std::string& volume_id, const std::string& base,
+                                       const std::string& base_name, std::uint64_t bytes_per_second) {
+  return running(id).and_then(
+      [&](const auto& machine) { return compute::fold_disk(*machine, volume_id, base, base_name, bytes_per_second); });
 }
 
 Result<void> QemuHypervisor::resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) {

@@ -104,7 +104,7 @@ class SimulatedHypervisor final : public Hypervisor {
     machine.started = clock_.now();
     for (const auto& disk : spec.disks) {
       machine.devices.insert(disk.volume_id);
-      machine.files[disk.volume_id] = disk.file;
+      machine.generations[disk.volume_id] = disk.generation;
     }
     for (const auto& nic : spec.nics) machine.devices.insert(nic.interface_id);
     return {};
@@ -138,7 +138,7 @@ class SimulatedHypervisor final : public Hypervisor {
   Result<void> attach_disk(const std::string& id, const Disk& disk) override {
     return attach(id, disk.volume_id).and_then([&] {
       return if_running(id, [&](Machine& machine) {
-        machine.files[disk.volume_id] = disk.file;
+        machine.generations[disk.volume_id] = disk.generation;
         return Result<void>{};
       });
     });
@@ -151,21 +151,25 @@ class SimulatedHypervisor final : public Hypervisor {
     const auto done = if_running(id, [&](Machine& machine) -> Result<void> {
       for (const auto& overlay : overlays)
         if (machine.devices.count(overlay.volume_id) == 0) return fail(ErrorKind::not_found, id + " has no disk " + overlay.volume_id);
-      for (const auto& overlay : overlays) machine.files[overlay.volume_id] = overlay.file;
+      for (const auto& overlay : overlays) machine.generations[overlay.volume_id] = overlay.generation;
       return {};
     });
     if (!done) switched = fail(done.error());
     return switched;
   }
-  Result<std::string> disk_file(const std::string& id, const std::string& volume_id) override {
-    std::string file;
+  Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) override {
+    std::int64_t generation = 0;
     const auto done = if_running(id, [&](Machine& machine) -> Result<void> {
       if (machine.devices.count(volume_id) == 0) return fail(ErrorKind::not_found, id + " has no disk " + volume_id);
-      file = machine.files[volume_id];
+      generation = machine.generations[volume_id];
       return {};
     });
     if (!done) return fail(done.error());
-    return file;
+    return generation;
+  }
+  Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string&, const std::string&,
+                         std::uint64_t) override {
+    return disk_generation(id, volume_id).map([](std::int64_t) {});
   }
   Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t) override {
     return if_running(id, [&](Machine& machine) -> Result<void> {
@@ -206,7 +210,7 @@ class SimulatedHypervisor final : public Hypervisor {
     bool runs = false;
     Time started{};
     std::set<std::string> devices;
-    std::map<std::string, std::string> files;  // by volume id
+    std::map<std::string, std::int64_t> generations;  // by volume id
   };
 
   static tl::unexpected<Error> absent(const std::string& id) { return fail(ErrorKind::not_found, id + " does not run"); }
