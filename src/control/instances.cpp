@@ -196,8 +196,7 @@ bool InstanceReconciler::make_disks(const state::World& world, const state::Inst
   std::stable_partition(volumes.begin(), volumes.end(), [&](const auto* volume) { return volume->device == instance.root_device_name; });
   for (const auto* volume : volumes) {
     auto made = volume->state == "creating" ? files_.make(*volume) : Result<void>();
-    // Its key may have been made just now.
-    const auto newest = store_.world();
+    const auto newest = store_.world();  // its key may have been made just now
     const auto* now = newest->find<state::Volume>(volume->key());
     auto disk = made ? files_.open(now == nullptr ? *volume : *now, instance.id) : Result<compute::Disk>(fail(made.error()));
     if (!disk) {
