@@ -193,12 +193,12 @@ TEST(FilterField, MembersAreDeclaredByName) {
 // ----- pages
 
 TEST(Filters, OfIdsWithoutAPatternSayWhereToLook) {
-  const FilterField<state::Volume> fields[] = {field<&state::Volume::id>("volume-id"), field<&state::Volume::instance_id>("instance-id")};
+  const FilterField<state::Volume> of_volumes[] = {field<&state::Volume::id>("volume-id"), field<&state::Volume::instance_id>("instance-id")};
   const auto ids = [&](const char* name, std::vector<std::string> values) {
     std::vector<wire::ec2::Filter> asked(1);
     asked[0].name = name;
     asked[0].values = std::move(values);
-    return FilterSet<state::Volume>(fields, asked).ids();
+    return FilterSet<state::Volume>(of_volumes, asked).ids();
   };
   EXPECT_EQ(ids("volume-id", {"vol-2", "vol-1"}), (std::vector<std::string>{"vol-2", "vol-1"}));
   EXPECT_EQ(ids("volume-id", {"vol-2", "vol-*"}), std::nullopt);
