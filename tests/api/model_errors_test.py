@@ -38,7 +38,12 @@ GONE_IS_FINE = {("DeleteKeyPair", "KeyPairId")}
 # Each resource is refused by itself, inside of an answer that went well.
 REFUSED_WITHIN = {("ModifyInstanceCreditSpecification", "InstanceCreditSpecifications")}
 # Members that are called an id and may have any value, with the reason.
-ANY_VALUE = {}
+# A launch template keeps what it is told; what there is not is refused at the launch, as in EC2.
+ANY_VALUE = {(operation, ("LaunchTemplateData", *names)): "kept, and checked at launch"
+             for operation in ("CreateLaunchTemplate", "CreateLaunchTemplateVersion")
+             for names in (("KernelId",), ("ImageId",), ("RamDiskId",), ("SecurityGroupIds",), ("BlockDeviceMappings", "Ebs", "KmsKeyId"),
+                           ("BlockDeviceMappings", "Ebs", "SnapshotId"), ("NetworkInterfaces", "NetworkInterfaceId"), ("NetworkInterfaces", "SubnetId"),
+                           ("NetworkInterfaces", "Groups"), ("Placement", "HostId"), ("Placement", "GroupId"), ("Placement", "AvailabilityZoneId"))}
 TYPED = ("boolean", "integer", "long", "float", "double", "timestamp")
 CASES = model_scenarios.all_cases()
 WITH_IDS = [case for case in CASES if built()[case[0]] == "ec2"]
@@ -191,7 +196,7 @@ def listing_operations():
 
 
 # Nothing in the model is required, but something has to be named.
-NEEDS_ONE = set()
+NEEDS_ONE = {"DescribeLaunchTemplateVersions"}
 
 
 def required_of(model, operation):
