@@ -17,6 +17,30 @@ bool is_to_be_taken(const state::Snapshot& snapshot) {
 
 bool is_to_be_copied(const state::Snapshot& snapshot) { return snapshot.state == "pending" && !snapshot.copy_of.empty(); }
 
+// A volume or a copy that is being made of it needs its bytes, and the key that its record has.
+bool is_needed(const state::World& world, const std::string& id) {
+  bool needed = false;
+  world.each<state::Volume>("", [&](const state::Volume& volume) {
+    needed = volume.state == "creating" && volume.snapshot_id == id;
+    return !needed;
+  });
+  if (needed) return true;
+  world.each<state::Snapshot>("", [&](const state::Snapshot& copy) {
+    needed = is_to_be_copied(copy) && copy.copy_of == id;
+    return !needed;
+  });
+  return needed;
+}
+
+// The snapshot that this change needs no more: a volume or copy of it is made, or will never be. Empty: none.
+std::string let_go_by(const state::Change& change) {
+  if (const auto* before = change.old<state::Volume>(); before != nullptr && before->state == "creating")
+    if (const auto* now = change.now<state::Volume>(); now == nullptr || now->state != "creating") return before->snapshot_id;
+  if (const auto* before = change.old<state::Snapshot>(); before != nullptr && is_to_be_copied(*before))
+    if (const auto* now = change.now<state::Snapshot>(); now == nullptr || !is_to_be_copied(*now)) return before->copy_of;
+  return {};
+}
+
 // An image of an instance that shall be shut down for it: control/images.cpp says when.
 bool waits_for_a_shutdown(const state::World& world, const state::Snapshot& snapshot) {
   bool waits = false;
@@ -48,6 +72,9 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
           if (copy.copy_of == snapshot->id && is_to_be_copied(copy)) wake(copy.key());
         });
     }
+    if (const auto id = let_go_by(change); !id.empty())
+      if (const auto* snapshot = find_snapshot(*commit.world, id); snapshot != nullptr && snapshot->state == "deleting")
+        wake(snapshot->key());
     // Its snapshots need not wait any more.
     const auto* image = change.now<state::Image>();
     const auto* before = change.old<state::Image>();
@@ -60,6 +87,7 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
 void SnapshotReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* snapshot = world->find<state::Snapshot>(key);
+  if (snapshot != nullptr && snapshot->state == "deleting" && is_needed(*world, snapshot->id)) return;  // until follow hears otherwise
   if (snapshot == nullptr || snapshot->state == "deleting") return remove(key, snapshot);
   if (is_to_be_copied(*snapshot)) return copy(*world, *snapshot);
   if (is_to_be_taken(*snapshot)) take_with_its_set(*world, *snapshot);
@@ -163,7 +191,7 @@ void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& 
   const auto* source = find_snapshot(world, snapshot.copy_of);
   if (source != nullptr && source->state == "pending") return;  // its end wakes us
   Result<void> copied;
-  if (source == nullptr || source->state != "completed")
+  if (source == nullptr || (source->state != "completed" && source->state != "deleting"))
     copied = fail(ErrorKind::not_found, "the snapshot " + snapshot.copy_of + " is not there any more");
   else if (snapshot.encrypted && !source->encrypted)
     copied = fail(ErrorKind::invalid, "a copy with another encryption than its source's cannot be made");

@@ -21,12 +21,7 @@ VolumeFiles::Pass VolumeFiles::enter(const std::vector<std::string>& volume_ids)
 }
 
 const state::Snapshot* find_snapshot(const state::World& world, const std::string& id) {
-  const state::Snapshot* found = nullptr;
-  world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-    if (snapshot.id == id) found = &snapshot;
-    return found == nullptr;
-  });
-  return found;
+  return world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, id);
 }
 
 std::string instance_store_id(const std::string& instance_id, const std::string& virtual_name) { return instance_id + "-" + virtual_name; }

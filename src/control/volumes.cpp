@@ -22,6 +22,16 @@ bool is_between(const state::Volume& volume) {
          (volume.attachment_state == "attaching" && volume.state != "creating") || is_leaving(volume);
 }
 
+// A snapshot that was asked for earlier is taken first.
+bool is_to_be_copied_first(const state::World& world, const state::Volume& volume) {
+  bool pending = false;
+  world.each_of<state::Snapshot>(volume.account, [&](const state::Snapshot& snapshot) {
+    pending = snapshot.state == "pending" && snapshot.volume_id == volume.id && snapshot.copy_of.empty();
+    return !pending;
+  });
+  return pending;
+}
+
 }  // namespace
 
 void VolumeReconciler::recover() {
@@ -44,6 +54,11 @@ void VolumeReconciler::follow(const state::Commit& commit) {
     if (const auto* modification = change.now<state::VolumeModification>();
         modification != nullptr && (modification->state == "modifying" || modification->state == "optimizing"))
       wake(change.key);
+    // What waited for its last snapshot to be taken.
+    if (const auto* snapshot = change.old<state::Snapshot>(); snapshot != nullptr && snapshot->state == "pending")
+      if (const auto* volume = commit.world->find<state::Volume>(snapshot->account, snapshot->volume_id);
+          volume != nullptr && volume->state == "deleting")
+        wake(volume->key());
     // What waited for its machine to come or go.
     const auto* instance = change.now<state::Instance>();
     const auto* before = change.old<state::Instance>();
@@ -74,6 +89,7 @@ void VolumeReconciler::reconcile(const std::string& key) {
     if (auto removed = engines_.block.remove_volume(id); !removed) log::error("block", "{}", removed.error().message);
     return;
   }
+  if (volume->state == "deleting" && is_to_be_copied_first(*world, *volume)) return;  // until follow hears otherwise
   if (volume->state == "deleting") return remove(*volume);
   if (volume->state == "creating" && volume->instance_id.empty()) return make(*volume);
   if (volume->attachment_state == "attaching" && volume->state != "creating") return attach(*volume);

@@ -76,6 +76,8 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<ImageDefaults>(transaction, account);
   erase_all<Snapshot>(transaction, account);
   erase_all<Volume>(transaction, account);
+  erase_all<VolumeModification>(transaction, account);
+  erase_all<StorageDefaults>(transaction, account);
   erase_all<Instance>(transaction, account);
   erase_all<UserData>(transaction, account);
   erase_all<TagSet>(transaction, account);

@@ -8,6 +8,7 @@
 #include "ec2/filters.hpp"
 #include "ec2/paging.hpp"
 #include "ec2/resource_ids.hpp"
+#include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
 #include "wire/ec2/images.hpp"
 
@@ -269,6 +270,7 @@ void check_deregistrable(const state::World& world, const Context& context, cons
 std::string delete_snapshot_of(state::Transaction& transaction, const Image& image, const std::string& snapshot_id) {
   const auto* snapshot = transaction.find<state::Snapshot>(image.account, snapshot_id);
   if (snapshot == nullptr || is_snapshot_of_another(transaction.world(), image, snapshot_id)) return "skipped";
+  if (is_locked(*snapshot, transaction.now())) return "client-error";
   auto deleted = *snapshot;
   deleted.state = "deleting";
   transaction.put(std::move(deleted));

@@ -5,7 +5,7 @@
 #include "base/text.hpp"
 #include "ec2/images.hpp"
 #include "ec2/launch.hpp"
-#include "ec2/resource_ids.hpp"
+#include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
 
 namespace brume::ec2 {
@@ -23,22 +23,6 @@ wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlock
 // "xvdf" and "/dev/xvdf" are one device; each is shown as it was spelled.
 std::string_view bare(std::string_view device) { return device.starts_with("/dev/") ? device.substr(5) : device; }
 
-const state::Snapshot& find_snapshot(const state::World& world, const std::string& account, const std::string& id) {
-  check_id("snap", "SnapshotID", id);
-  const auto* found = world.find<state::Snapshot>(account, id);
-  if (found == nullptr)
-    world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-      const auto& sharers = snapshot.create_volume_accounts;
-      if (snapshot.id != id) return true;
-      if (snapshot.is_public || std::find(sharers.begin(), sharers.end(), account) != sharers.end()) found = &snapshot;
-      return false;
-    });
-  if (found == nullptr || found->state == "deleting")
-    throw wire::ApiError(400, "InvalidSnapshot.NotFound", fmt::format("The snapshot '{}' does not exist.", id));
-  if (found->state != "completed") throw wire::ApiError(400, "IncorrectState", fmt::format("Snapshot '{}' is not 'completed'.", id));
-  return *found;
-}
-
 // The fields that are named replace the device's; the others stay.
 void overlay(const state::World& world, const std::string& account, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
   refuse(asked.kms_key_id.has_value(), "KmsKeyId");
@@ -48,7 +32,7 @@ void overlay(const state::World& world, const std::string& account, const EbsBlo
   std::int64_t least = device.size_gib;
   if (asked.snapshot_id && *asked.snapshot_id != device.snapshot_id) {
     if (!is_new) throw invalid_mapping("The snapshot of the image's own device cannot be replaced at launch.");
-    const auto& snapshot = find_snapshot(world, account, *asked.snapshot_id);
+    const auto& snapshot = find_restorable_snapshot(world, account, *asked.snapshot_id);
     device.snapshot_id = snapshot.id;
     device.encrypted = snapshot.encrypted;
     device.size_gib = least = snapshot.size_gib;
@@ -159,7 +143,7 @@ state::Volume make_volume(state::Transaction& transaction, const state::Instance
   volume.throughput = device.throughput;
   volume.zone = instance.zone;
   volume.snapshot_id = device.snapshot_id;
-  volume.encrypted = device.encrypted;
+  volume.encrypted = device.encrypted || storage_defaults(transaction.world(), instance.account).encrypt_by_default;
   volume.created = transaction.now();
   volume.instance_id = instance.id;
   volume.device = device.device;

@@ -26,7 +26,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "image-defaults",
                                                                                        "placement-group",
                                                                                        "launch-template",
-                                                                                       "launch-template-version"};
+                                                                                       "launch-template-version",
+                                                                                       "storage-defaults"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {
@@ -53,6 +54,8 @@ void index(const R&, IndexEntries&) {}
 void index(const Vpc& vpc, IndexEntries& entries) { entries.add(Index::vpc_by_id, vpc.id); }
 
 void index(const Image& image, IndexEntries& entries) { entries.add(Index::image_by_id, image.id); }
+
+void index(const Snapshot& snapshot, IndexEntries& entries) { entries.add(Index::snapshot_by_id, snapshot.id); }
 
 void index(const NetworkInterface& interface, IndexEntries& entries) {
   if (!interface.private_ip.empty()) entries.add(Index::interface_by_private_ip, owned_key(interface.vpc_id, interface.private_ip));

@@ -39,6 +39,7 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::placement_group: return visit(std::type_identity<PlacementGroup>{});
     case Kind::launch_template: return visit(std::type_identity<LaunchTemplate>{});
     case Kind::launch_template_version: return visit(std::type_identity<LaunchTemplateVersion>{});
+    case Kind::storage_defaults: return visit(std::type_identity<StorageDefaults>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

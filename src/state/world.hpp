@@ -27,6 +27,7 @@ enum class Index : std::uint8_t {
   instance_by_id,               // "i-…" → instance
   vpc_by_id,                    // "vpc-…" → vpc
   instance_by_placement_group,  // "account/name" → instance
+  snapshot_by_id,               // "snap-…" → snapshot
   count
 };
 

@@ -37,6 +37,8 @@ ANY_KIND = {("CreateTags", "Resources"), ("DeleteTags", "Resources")}
 GONE_IS_FINE = {("DeleteKeyPair", "KeyPairId")}
 # Each resource is refused by itself, inside of an answer that went well.
 REFUSED_WITHIN = {("ModifyInstanceCreditSpecification", "InstanceCreditSpecifications")}
+# What is another's is left out of the list without a word (STO-051).
+LEFT_OUT = {("DescribeSnapshots", "SnapshotIds")}
 # Members that are called an id and may have any value, with the reason.
 # A launch template keeps what it is told; what there is not is refused at the launch, as in EC2.
 ANY_VALUE = {(operation, ("LaunchTemplateData", *names)): "kept, and checked at launch"
@@ -153,6 +155,9 @@ def test_ids_of_another_account(ours, theirs, operation, number):
         if stranger == at(parameters, path):
             continue  # shared with everybody
         mixed = ours.send(operation, with_value(parameters, path, stranger))
+        if (operation, path[0]) in LEFT_OUT:
+            assert mixed.status == 200 and ID.search(mixed.body.decode()) is None and stranger in everything(theirs)
+            continue
         missing = ours.send(operation, with_value(parameters, path, prefix + "0123456789abcdef0"))
         assert mixed.status == missing.status, f"{path} {stranger}: {mixed.body}"
         if is_filter(path) or (operation, path[0]) in GONE_IS_FINE:
@@ -164,7 +169,7 @@ def test_ids_of_another_account(ours, theirs, operation, number):
         expect(mixed, missing.code, f"{path} {stranger}")
         assert mixed.texts(".//Message")[0].replace(stranger, "") == missing.texts(".//Message")[0].replace(prefix + "0123456789abcdef0", "")
     # And all of them together.
-    if [path for path, text, _ in ids_in(foreign) if not is_filter(path) and text not in shared(theirs) and (operation, path[0]) not in GONE_IS_FINE]:
+    if [path for path, text, _ in ids_in(foreign) if not is_filter(path) and text not in shared(theirs) and (operation, path[0]) not in GONE_IS_FINE | LEFT_OUT]:
         answer = ours.send(operation, case(theirs))
         assert answer.status == 400 or operation in {name for name, _ in REFUSED_WITHIN}, answer.body
 
@@ -180,12 +185,12 @@ def test_nothing_of_another_account_is_listed(ours, theirs):
     for operation, number in WITH_IDS:
         for world in (ours, theirs):
             world.call(operation, **model_scenarios.cases_of(operation)[number](world))
-    hidden = theirs.seen - shared(ours)
+    hidden = theirs.seen - shared(ours) - {"vol-ffffffff"}  # of every copy of a snapshot
     assert len(hidden) > 20
     for operation in listing_operations():
         answer = ours.call(operation)
         seen = {found.group() for found in ID.finditer(answer.body.decode())}
-        assert not seen & hidden, operation
+        assert not seen & hidden, (operation, sorted(seen & hidden))
 
 
 def listing_operations():

@@ -156,6 +156,44 @@ class World:
             self.until("stopped", ".//instanceState/name", "DescribeInstances", InstanceIds=[made])
         return made
 
+    def new_volume(self):
+        """An available one."""
+        made = self.get("volumeId", "CreateVolume", AvailabilityZone=conftest.REGION + "a", Size=1)
+        self.until("available", "volumeSet/item/status", "DescribeVolumes", VolumeIds=[made])
+        return made
+
+    def attached_volume(self):
+        """A data volume of a running instance."""
+        volume, instance = self.to_attach()
+        self.call("AttachVolume", VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+        self.until("attached", "volumeSet/item/attachmentSet/item/status", "DescribeVolumes", VolumeIds=[volume])
+        return volume
+
+    def to_attach(self):
+        """A volume, and an instance of its zone."""
+        return self.new_volume(), self.new_instance(Placement={"AvailabilityZone": conftest.REGION + "a"})
+
+    def new_snapshot(self):
+        """A completed one."""
+        made = self.get("snapshotId", "CreateSnapshot", VolumeId=self.volume)
+        self.until("completed", "snapshotSet/item/status", "DescribeSnapshots", SnapshotIds=[made])
+        return made
+
+    def locked_snapshot(self):
+        self.call("LockSnapshot", SnapshotId=self.snapshot, LockMode="governance", LockDuration=1)
+        return self.snapshot
+
+    def shared_snapshot(self):
+        made = self.new_snapshot()
+        self.call("ModifySnapshotAttribute", SnapshotId=made, CreateVolumePermission={"Add": [{"UserId": "111122223333"}]})
+        return made
+
+    def modified_volume(self):
+        made = self.new_volume()
+        self.call("ModifyVolume", VolumeId=made, Size=2)
+        self.until("completed", "volumeModificationSet/item/modificationState", "DescribeVolumesModifications", VolumeIds=[made])
+        return made
+
     def new_key(self):
         name = self.name("key")
         return name, self.get("keyPairId", "CreateKeyPair", KeyName=name, KeyType="ed25519")
@@ -305,7 +343,47 @@ SCENARIOS = {
     "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
     "DescribeSubnets": [lambda w: {"SubnetIds": [w.subnet]}, lambda w: {}],
     # volumes
+    "CreateVolume": [
+        lambda w: {"AvailabilityZone": conftest.REGION + "a", "Size": 10, "VolumeType": "gp3", "Iops": 3500, "Throughput": 130,
+                   "TagSpecifications": tagged("volume")},
+        lambda w: {"AvailabilityZone": conftest.REGION + "a", "SnapshotId": w.snapshot}],
+    "DeleteVolume": lambda w: {"VolumeId": w.new_volume()},
     "DescribeVolumes": [lambda w: {"VolumeIds": [w.volume]}, lambda w: filtered("volume-id", w.volume)],
+    "AttachVolume": lambda w: dict(zip(("VolumeId", "InstanceId"), w.to_attach()), Device="/dev/sdf"),
+    "DetachVolume": lambda w: {"VolumeId": w.attached_volume()},
+    "ModifyVolume": lambda w: {"VolumeId": w.new_volume(), "Size": 2},
+    "DescribeVolumesModifications": lambda w: {"VolumeIds": [w.modified_volume()]},
+    "DescribeVolumeStatus": [lambda w: {"VolumeIds": [w.volume]}, lambda w: filtered("volume-status.status", "ok")],
+    "DescribeVolumeAttribute": lambda w: {"VolumeId": w.volume, "Attribute": "autoEnableIO"},
+    "ModifyVolumeAttribute": lambda w: {"VolumeId": w.volume, "AutoEnableIO": {"Value": True}},
+    "EnableVolumeIO": lambda w: {"VolumeId": w.volume},
+    # snapshots
+    "CreateSnapshot": lambda w: {"VolumeId": w.volume, "Description": "d", "TagSpecifications": tagged("snapshot")},
+    "CreateSnapshots": lambda w: {"InstanceSpecification": {"InstanceId": w.instance}, "CopyTagsFromSource": "volume", "TagSpecifications": tagged("snapshot")},
+    "CopySnapshot": lambda w: {"SourceRegion": conftest.REGION, "SourceSnapshotId": w.snapshot, "TagSpecifications": tagged("snapshot")},
+    "DeleteSnapshot": lambda w: {"SnapshotId": w.new_snapshot()},
+    "DescribeSnapshots": [lambda w: {"SnapshotIds": [w.snapshot]}, lambda w: {"OwnerIds": ["self"], "RestorableByUserIds": ["self"]}],
+    "LockSnapshot": [lambda w: {"SnapshotId": w.snapshot, "LockMode": "governance", "LockDuration": 1},
+                     lambda w: {"SnapshotId": w.snapshot, "LockMode": "compliance", "CoolOffPeriod": 2, "ExpirationDate": "2099-01-01T00:00:00Z"}],
+    "UnlockSnapshot": lambda w: {"SnapshotId": w.locked_snapshot()},
+    "DescribeLockedSnapshots": lambda w: {"SnapshotIds": [w.locked_snapshot()]},
+    "DescribeSnapshotAttribute": lambda w: {"SnapshotId": w.shared_snapshot(), "Attribute": "createVolumePermission"},
+    "ModifySnapshotAttribute": [
+        lambda w: {"SnapshotId": w.snapshot, "CreateVolumePermission": {"Add": [{"UserId": "111122223333"}]}},
+        lambda w: {"SnapshotId": w.snapshot, "Attribute": "createVolumePermission", "OperationType": "remove", "UserIds": ["111122223333"]}],
+    "ResetSnapshotAttribute": lambda w: {"SnapshotId": w.shared_snapshot(), "Attribute": "createVolumePermission"},
+    "EnableSnapshotBlockPublicAccess": lambda w: {"State": "block-new-sharing"},
+    "DisableSnapshotBlockPublicAccess": lambda w: {},
+    "GetSnapshotBlockPublicAccessState": lambda w: {},
+    # ebs_encryption
+    "EnableEbsEncryptionByDefault": lambda w: {},
+    "DisableEbsEncryptionByDefault": lambda w: {},
+    "GetEbsEncryptionByDefault": lambda w: {},
+    "GetEbsDefaultKmsKeyId": lambda w: {},
+    # image_creation
+    "CreateImage": [lambda w: {"InstanceId": w.instance, "Name": w.name("created"), "NoReboot": True, "TagSpecifications": tagged("image") + tagged("snapshot")},
+                    lambda w: {"InstanceId": w.new_instance("stopped"), "Name": w.name("created"), "Description": "d",
+                               "BlockDeviceMappings": [{"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}]}],
     # tags
     "CreateTags": [lambda w: {"Resources": [w.instance, w.volume], "Tags": [{"Key": "a<b", "Value": "c&d"}]}],
     "DeleteTags": lambda w: {"Resources": [w.instance], "Tags": [{"Key": "nothing"}]},
@@ -315,7 +393,8 @@ SCENARIOS = {
 }
 
 # Lists of an answer that are empty although the case is a good one.
-MAY_BE_EMPTY = {"DescribeInstanceAttribute": {"ProductCodes"}}
+MAY_BE_EMPTY = {"DescribeInstanceAttribute": {"ProductCodes"}, "DescribeVolumeAttribute": {"ProductCodes"},
+                "DescribeSnapshotAttribute": {"ProductCodes"}}
 
 
 def tagged_group(world):

@@ -62,6 +62,26 @@ def test_a_group_with_rules(aws):
     aws("ec2", "delete-security-group", "--group-id", group)
 
 
+def test_a_volume_and_its_snapshot(aws, ami, in_state):
+    volume = aws("ec2", "create-volume", "--availability-zone", REGION + "a", "--size", "1", "--volume-type", "gp3")["VolumeId"]
+    aws("ec2", "wait", "volume-available", "--volume-ids", volume)
+    made = aws("ec2", "run-instances", "--image-id", ami, "--instance-type", "t2.micro", "--placement", f"AvailabilityZone={REGION}a")
+    instance = made["Instances"][0]["InstanceId"]
+    in_state("running", instance)
+    assert aws("ec2", "attach-volume", "--volume-id", volume, "--instance-id", instance, "--device", "/dev/sdf")["State"] == "attaching"
+    aws("ec2", "wait", "volume-in-use", "--volume-ids", volume)
+    snapshot = aws("ec2", "create-snapshot", "--volume-id", volume, "--description", "two words")["SnapshotId"]
+    aws("ec2", "wait", "snapshot-completed", "--snapshot-ids", snapshot)
+    aws("ec2", "modify-volume", "--volume-id", volume, "--size", "2")
+    aws("ec2", "detach-volume", "--volume-id", volume)
+    aws("ec2", "wait", "volume-available", "--volume-ids", volume)
+    aws("ec2", "delete-volume", "--volume-id", volume)
+    aws("ec2", "wait", "volume-deleted", "--volume-ids", volume)
+    image = aws("ec2", "create-image", "--instance-id", instance, "--name", "two words", "--no-reboot")["ImageId"]
+    aws("ec2", "wait", "image-available", "--image-ids", image)
+    aws("ec2", "delete-snapshot", "--snapshot-id", snapshot)
+
+
 def test_errors_are_shown(aws):
     said = aws("ec2", "describe-instances", "--instance-ids", "i-0123456789abcdef0", fails=True)
     assert "(InvalidInstanceID.NotFound)" in said and "i-0123456789abcdef0" in said

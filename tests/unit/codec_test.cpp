@@ -207,6 +207,7 @@ TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
       "launch-template \"defaultVersion\":1",
       "launch-template \"latestVersion\":1",
       "launch-template-version \"number\":1",
+      "storage-defaults \"snapshotSharing\":\"unblocked\"",
       "rule \"from\":-1",
       "rule \"to\":-1",
       "block-device \"deleteOnTermination\":true",

@@ -30,6 +30,7 @@ enum class Kind : std::uint8_t {
   placement_group,
   launch_template,
   launch_template_version,
+  storage_defaults,
   count
 };
 

@@ -28,7 +28,11 @@ struct Snapshot {
   bool is_public = false;
   std::vector<std::string> create_volume_accounts;  // accounts that may make volumes of it besides the owner
   std::string set_id;                               // snapshots of one CreateSnapshots (or CreateImage) share it: taken at one instant
-  std::string copy_of;                              // snapshot id of the same installation that control copies from
+  std::string lock_mode;                            // "governance", "compliance"; empty: it was never locked
+  Time lock_created{};
+  Time lock_expires{};
+  Time cool_off_until{};  // of a lock in compliance mode: until then it can be taken off
+  std::string copy_of;    // snapshot id of the same installation that control copies from
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -47,6 +51,10 @@ struct Snapshot {
     v("public", is_public);
     v("createVolumeAccounts", create_volume_accounts);
     v("setId", set_id);
+    v("lockMode", lock_mode);
+    v("lockCreated", lock_created);
+    v("lockExpires", lock_expires);
+    v("coolOffUntil", cool_off_until);
     v("copyOf", copy_of);
   }
 };
@@ -136,6 +144,21 @@ struct VolumeModification {
     v("targetThroughput", target_throughput);
     v("started", started);
     v("ended", ended);
+  }
+};
+
+// What an account has chosen for its volumes and snapshots; none: nothing but EC2's defaults.
+struct StorageDefaults {
+  static constexpr Kind kind = Kind::storage_defaults;
+  std::string account;
+  bool encrypt_by_default = false;
+  std::string snapshot_sharing = "unblocked";  // "unblocked", "block-new-sharing", "block-all-sharing"
+  std::string key() const { return owned_key(account, "storage"); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("encryptByDefault", encrypt_by_default);
+    v("snapshotSharing", snapshot_sharing);
   }
 };
 

@@ -1,0 +1,222 @@
+// CreateImage (AMI-027 ff., STO-142): an image of an instance as it is. What is decided here is which snapshots make it up; control shuts
+// the instance down if it has to, takes them at one instant, starts it again and makes the image available.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ec2/actions.hpp"
+#include "ec2/images.hpp"
+#include "ec2/instances.hpp"
+#include "ec2/snapshots.hpp"
+#include "ec2/tags.hpp"
+#include "ec2/volume_rules.hpp"
+#include "ec2/volumes.hpp"
+#include "wire/ec2/image_creation.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using state::BlockDevice;
+using wire::ec2::BlockDeviceMapping;
+using wire::ec2::CreateImageRequest;
+
+wire::ApiError bad_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
+
+// A device of the image, and the volume of the instance that it is a copy of, if it is one.
+struct Part {
+  BlockDevice device;
+  const state::Volume* volume = nullptr;
+};
+
+// What the instance has: its volumes, and the instance stores that it was set up with (AMI-034).
+std::vector<Part> parts_of(const state::World& world, const state::Instance& instance) {
+  std::vector<Part> parts;
+  for (const auto& id : instance.volume_ids) {
+    const auto* volume = world.find<state::Volume>(instance.account, id);
+    if (volume == nullptr || volume->attachment_state == "detaching") continue;
+    check_can_be_snapshot(*volume);
+    BlockDevice device;
+    device.device = volume->device;
+    device.size_gib = volume->size_gib;
+    const auto shape = shape_of(*volume);
+    device.volume_type = shape.type;
+    device.iops = shape.iops;
+    device.throughput = shape.throughput;
+    device.delete_on_termination = volume->delete_on_termination;
+    device.encrypted = volume->encrypted;
+    parts.push_back({std::move(device), volume});
+  }
+  for (const auto& store : instance.instance_stores) {
+    BlockDevice device;
+    device.device = store.device;
+    device.virtual_name = store.virtual_name;
+    parts.push_back({std::move(device), nullptr});
+  }
+  return parts;
+}
+
+// Of a volume that the instance has nothing may be changed but whether it goes with the instance.
+void change_volume(BlockDevice& device, const wire::ec2::EbsBlockDevice& asked) {
+  const bool changes = (asked.volume_size && *asked.volume_size != device.size_gib) ||
+                       (asked.volume_type && *asked.volume_type != device.volume_type) || (asked.iops && *asked.iops != device.iops) ||
+                       (asked.throughput && *asked.throughput != device.throughput) || asked.snapshot_id ||
+                       (asked.encrypted && *asked.encrypted != device.encrypted);
+  if (changes)
+    throw bad_mapping(
+        fmt::format("Of the volume at '{}' only DeleteOnTermination can be changed; the rest is as the instance has it.", device.device));
+  device.delete_on_termination = asked.delete_on_termination.value_or(device.delete_on_termination);
+}
+
+// A device that the instance does not have, but instances of the image shall.
+BlockDevice read_new(const state::World& world, const std::string& account, const BlockDeviceMapping& mapping) {
+  BlockDevice device;
+  device.device = *mapping.device_name;
+  if (!is_device_name(device.device)) throw bad_mapping(fmt::format("'{}' is not a valid EBS device name.", device.device));
+  device.virtual_name = mapping.virtual_name.value_or("");
+  if (!mapping.ebs) return device;
+  const auto& asked = *mapping.ebs;
+  if (asked.encrypted.value_or(false) || asked.kms_key_id) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
+  device.snapshot_id = asked.snapshot_id.value_or("");
+  if (device.snapshot_id.empty() && !asked.volume_size)
+    throw bad_mapping(fmt::format("The mapping of '{}' needs a snapshot or a size.", device.device));
+  device.size_gib = asked.volume_size.value_or(0);
+  device.volume_type = asked.volume_type.value_or("gp2");
+  device.iops = asked.iops.value_or(0);
+  device.throughput = asked.throughput.value_or(0);
+  device.delete_on_termination = asked.delete_on_termination.value_or(true);
+  if (!device.snapshot_id.empty()) {
+    const auto& snapshot = find_restorable_snapshot(world, account, device.snapshot_id);
+    if (!asked.volume_size) device.size_gib = snapshot.size_gib;
+    if (device.size_gib < snapshot.size_gib)
+      throw bad_mapping(fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", device.size_gib, snapshot.id,
+                                    snapshot.size_gib));
+    device.encrypted = snapshot.encrypted;
+  }
+  check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
+  return device;
+}
+
+// STO-110: exactly one of a store, a volume and nothing.
+void check_target(const BlockDeviceMapping& mapping) {
+  if (!mapping.device_name || mapping.device_name->empty()) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
+  const int targets = static_cast<int>(mapping.ebs.has_value()) + static_cast<int>(mapping.virtual_name.has_value()) +
+                      static_cast<int>(mapping.no_device.has_value());
+  if (targets != 1) throw bad_mapping(fmt::format("The mapping of '{}' needs one of Ebs, VirtualName and NoDevice.", *mapping.device_name));
+  if (mapping.virtual_name && !mapping.virtual_name->starts_with("ephemeral"))
+    throw bad_mapping(fmt::format("'{}' is not the name of an instance store.", *mapping.virtual_name));
+}
+
+void apply(const state::World& world, const state::Instance& instance, const BlockDeviceMapping& mapping, std::vector<Part>& parts) {
+  check_target(mapping);
+  const auto at =
+      std::find_if(parts.begin(), parts.end(), [&](const Part& part) { return is_same_device(part.device.device, *mapping.device_name); });
+  if (at == parts.end()) {
+    if (!mapping.no_device) parts.push_back({read_new(world, instance.account, mapping), nullptr});
+    return;
+  }
+  if (mapping.ebs && at->volume != nullptr) return change_volume(at->device, *mapping.ebs);
+  if (is_same_device(at->device.device, instance.root_device_name)) throw bad_mapping("The root device cannot be left out.");
+  if (mapping.no_device)
+    parts.erase(at);
+  else
+    *at = {read_new(world, instance.account, mapping), nullptr};
+}
+
+std::vector<Part> read_parts(const state::World& world, const state::Instance& instance, const CreateImageRequest& request) {
+  auto parts = parts_of(world, instance);
+  const bool has_root = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
+    return part.volume != nullptr && is_same_device(part.device.device, instance.root_device_name);
+  });
+  if (!has_root)
+    throw wire::invalid_parameter_value(
+        fmt::format("Invalid value '{}' for instanceId. Instance does not have a volume attached at root ({})", instance.id,
+                    instance.root_device_name));
+  std::vector<std::string> seen;
+  for (const auto& mapping : request.block_device_mappings) {
+    apply(world, instance, mapping, parts);
+    for (const auto& other : seen)
+      if (is_same_device(other, *mapping.device_name))
+        throw bad_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *mapping.device_name));
+    seen.push_back(*mapping.device_name);
+  }
+  return parts;
+}
+
+void check_instance(const state::World& world, const state::Instance& instance) {
+  const auto current = instance.current_state();
+  if (current != state::InstanceState::running && current != state::InstanceState::stopped)
+    throw wire::ApiError(400, "IncorrectState", fmt::format("Instance '{}' is not 'running' or 'stopped'.", instance.id));
+  world.each_of<state::Image>(instance.account, [&](const state::Image& image) {
+    if (image.state == "pending" && image.reboot_instance == instance.id)
+      throw wire::ApiError(400, "IncorrectState",
+                           fmt::format("Instance '{}' is being shut down for the image '{}'.", instance.id, image.id));
+  });
+}
+
+// The image without its devices.
+state::Image begin_image(state::Transaction& transaction, const state::Instance& instance, const CreateImageRequest& request) {
+  state::Image image;
+  image.account = instance.account;
+  image.id = make_id(transaction.random(), "ami");
+  image.name = *request.name;
+  image.description = request.description.value_or("");
+  image.location = image.account + "/" + image.name;
+  image.state = "pending";
+  image.created = transaction.now();
+  image.architecture = instance.architecture;
+  image.root_device_name = instance.root_device_name;
+  image.virtualization_type = instance.virtualization_type;
+  image.platform = instance.platform;
+  image.kernel_id = instance.kernel_id;
+  image.ramdisk_id = instance.ramdisk_id;
+  // The instance does not say these; its image does, as long as there is one.
+  if (const auto* source = transaction.world().find_indexed<state::Image>(state::Index::image_by_id, instance.image_id)) {
+    image.boot_mode = source->boot_mode;
+    image.ena_support = source->ena_support;
+    image.sriov_net_support = source->sriov_net_support;
+    image.imds_support = source->imds_support;
+  }
+  const bool runs = instance.current_state() == state::InstanceState::running;
+  if (runs && !request.no_reboot.value_or(false)) image.reboot_instance = instance.id;
+  return image;
+}
+
+wire::ec2::CreateImageResponse create_image(state::Transaction& transaction, const Context& context, const CreateImageRequest& request) {
+  if (request.snapshot_location && *request.snapshot_location != "regional")
+    throw wire::unsupported_operation("There are no Local Zones here: snapshots are regional.");
+  check_tag_types(request.tag_specifications, {"image", "snapshot"});
+  const auto& world = transaction.world();
+  const auto& instance = *find_instances(world, context.account(), {*request.instance_id}).front();
+  check_instance(world, instance);
+  check_image_name(world, context.account(), *request.name);
+  check_image_description(request.description.value_or(""));
+  const auto parts = read_parts(world, instance, request);
+  check_snapshot_quota(world, context.account(), static_cast<std::int64_t>(parts.size()));
+  auto image = begin_image(transaction, instance, request);
+  // STO-142; today's answers name the image as well.
+  const auto description = context.is_2011() ? fmt::format("Created by CreateImage({})", instance.id)
+                                             : fmt::format("Created by CreateImage({}) for {}", instance.id, image.id);
+  for (const auto& part : parts) {
+    auto device = part.device;
+    if (part.volume != nullptr) {
+      auto snapshot = begin_snapshot(transaction, *part.volume, description);
+      snapshot.set_id = image.id;
+      device.snapshot_id = snapshot.id;
+      tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", request.tag_specifications);
+      transaction.put(std::move(snapshot));
+    }
+    image.block_devices.push_back(std::move(device));
+  }
+  tag_on_create(transaction, image.account, image.id, "image", request.tag_specifications);
+  wire::ec2::CreateImageResponse response;
+  response.image_id = image.id;
+  transaction.put(std::move(image));
+  return response;
+}
+
+}  // namespace
+
+std::vector<service::Action> image_creation_actions() { return {service::write_action<CreateImageRequest>("CreateImage", create_image)}; }
+
+}  // namespace brume::ec2
