@@ -317,6 +317,11 @@ def everything(world):
     return {found.group() for body in listed(world).values() for found in ID.finditer(body)}
 
 
+ON_THE_WAY = [("DescribeVolumes", state) for state in ("creating", "attaching", "detaching", "deleting")] + [
+    ("DescribeVolumesModifications", "modifying"), ("DescribeVolumesModifications", "optimizing"), ("DescribeSnapshots", "pending"),
+    ("DescribeImages", "pending")]
+
+
 def settled(world):
     """The same, once control has nothing left to do."""
     seen = [None, None]
@@ -324,7 +329,7 @@ def settled(world):
     def twice_the_same():
         seen[:] = seen[1], listed(world)
         return seen[0] == seen[1] and not any(f"<name>{state}<" in seen[1]["DescribeInstances"] for state in ("pending", "stopping", "shutting-down")) \
-            and "initializing" not in seen[1]["DescribeInstanceStatus"]
+            and "initializing" not in seen[1]["DescribeInstanceStatus"] and not any(f">{state}<" in seen[1][action] for action, state in ON_THE_WAY)
 
     conftest.wait_until(twice_the_same)
     return seen[1]
