@@ -112,7 +112,7 @@ def test_what_cannot_stand_in_xml(alive):
         ("InvalidAction", "Action=Frobnicate&Version=2011-12-01"),
         ("InvalidAction", "Action=describeregions&Version=2011-12-01"),
         ("InvalidAction", "Action=" + "x" * 5000 + "&Version=2011-12-01"),
-        ("UnsupportedOperation", "Action=CreateVolume&Version=2011-12-01&Size=1&AvailabilityZone=us-east-1a"),
+        ("UnsupportedOperation", "Action=BundleInstance&Version=2011-12-01&InstanceId=i-01234567"),
         ("UnsupportedOperation", "Action=CreateFleet&Version=2016-11-15"),
         ("InvalidAction", "Action=CreateFleet&Version=2011-12-01"),
         ("UnknownParameter", REGIONS + "&Colour=red"),
