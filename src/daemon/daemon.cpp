@@ -105,6 +105,8 @@ class Daemon::Parts {
   Result<void> open_home();
   Result<void> open_state();
   Result<void> open_engines();
+  Result<guest::MetadataConfiguration> configure_metadata();
+  Result<void> build_controller();
   Result<void> build_services();
   Result<void> set_up_first_start();
   Result<void> serve();
@@ -210,12 +212,9 @@ void Daemon::Parts::close_metadata(const std::string& vpc_id) {
   server->close(listener);
 }
 
-Result<void> Daemon::Parts::build_services() {
+Result<guest::MetadataConfiguration> Daemon::Parts::configure_metadata() {
   auto key = load_key(configuration.path("metadata.key"), random);
   if (!key) return fail(key.error());
-  auto volume_key = load_key(configuration.path("volumes.key"), random);
-  if (!volume_key) return fail(volume_key.error());
-  if (volume_key->size() != sealing_key_size) return fail(ErrorKind::broken, configuration.path("volumes.key") + " has not 32 bytes");
   guest::MetadataConfiguration metadata_configuration;
   metadata_configuration.region = settings.region;
   metadata_configuration.partition = settings.partition;
@@ -229,15 +228,13 @@ Result<void> Daemon::Parts::build_services() {
     if (!signer) return fail(signer.error());
     metadata_configuration.signer = std::move(*signer);
   }
-  if (const auto types = configuration.path("instance-types.tsv"); path_exists(types)) {
-    auto table = read_file(types);
-    auto added = table ? ec2::set_operator_instance_types(*table) : Result<void>(fail(table.error()));
-    if (!added) return fail(added.error().within(types));
-  }
-  const auto threads = std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
-  workers = std::make_unique<service::WorkerPool>(threads + 2, 4096);
-  server = std::make_unique<wire::HttpServer>(threads);
-  metadata = std::make_unique<guest::MetadataService>(*store, metadata_configuration, clock);
+  return metadata_configuration;
+}
+
+Result<void> Daemon::Parts::build_controller() {
+  auto volume_key = load_key(configuration.path("volumes.key"), random);
+  if (!volume_key) return fail(volume_key.error());
+  if (volume_key->size() != sealing_key_size) return fail(ErrorKind::broken, configuration.path("volumes.key") + " has not 32 bytes");
   control::ControllerSettings controller_settings;
   controller_settings.private_domain = settings.private_domain;
   controller_settings.host_name = settings.host_name;
@@ -250,6 +247,22 @@ Result<void> Daemon::Parts::build_services() {
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,
       control::MetadataDoor{[this](const std::string& vpc, Descriptor listening) { serve_metadata(vpc, std::move(listening)); },
                             [this](const std::string& vpc) { close_metadata(vpc); }});
+  return {};
+}
+
+Result<void> Daemon::Parts::build_services() {
+  const auto metadata_configuration = configure_metadata();
+  if (!metadata_configuration) return fail(metadata_configuration.error());
+  if (const auto types = configuration.path("instance-types.tsv"); path_exists(types)) {
+    auto table = read_file(types);
+    auto added = table ? ec2::set_operator_instance_types(*table) : Result<void>(fail(table.error()));
+    if (!added) return fail(added.error().within(types));
+  }
+  const auto threads = std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
+  workers = std::make_unique<service::WorkerPool>(threads + 2, 4096);
+  server = std::make_unique<wire::HttpServer>(threads);
+  metadata = std::make_unique<guest::MetadataService>(*store, *metadata_configuration, clock);
+  if (auto built = build_controller(); !built) return built;
   const auto console = [this](const std::string& id, size_t limit) -> std::optional<service::ConsoleText> {
     auto text = controller->console(id, limit);
     if (!text) return std::nullopt;
@@ -266,7 +279,7 @@ Result<void> Daemon::Parts::build_services() {
   tables.push_back(ssm::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
-  const auto identity_certificate = metadata_configuration.signer ? metadata_configuration.signer->certificate() : std::string();
+  const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
   admin = std::make_unique<Admin>(AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home,
                                              identity_certificate, shut_down});
   return {};

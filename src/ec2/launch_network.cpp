@@ -141,10 +141,14 @@ LaunchInterface read_existing(const state::World& world, const Context& context,
   return interface;
 }
 
+// Packer, like other clients in Go, sends the parameter also when it has no subnet to name.
+bool names_subnet(const std::optional<std::string>& subnet_id) { return subnet_id && !subnet_id->empty(); }
+
 LaunchInterface read_new(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
                          const std::string& zone, const Launch& launch) {
   LaunchInterface interface;
-  interface.subnet = asked.subnet_id ? find_subnet(world, context, *asked.subnet_id) : default_subnet(world, context, zone, launch.most);
+  interface.subnet =
+      names_subnet(asked.subnet_id) ? find_subnet(world, context, *asked.subnet_id) : default_subnet(world, context, zone, launch.most);
   interface.delete_on_termination = asked.delete_on_termination.value_or(true);
   interface.description = asked.description.value_or("");
   const bool primary = asked.device_index.value_or(0) == 0;
@@ -191,7 +195,7 @@ void read_simple(const state::World& world, const Context& context, const RunIns
     throw wire::invalid_parameter_combination("The parameter groupName cannot be used with the parameter subnet");
   LaunchInterface interface;
   interface.subnet =
-      request.subnet_id ? find_subnet(world, context, *request.subnet_id) : default_subnet(world, context, zone, launch.most);
+      names_subnet(request.subnet_id) ? find_subnet(world, context, *request.subnet_id) : default_subnet(world, context, zone, launch.most);
   interface.public_address = interface.subnet.gives_public_address;
   interface.private_ip = request.private_ip_address.value_or("");
   read_groups(world, context, request.security_group_ids, request.security_groups, interface);

@@ -38,7 +38,7 @@ def test_several_and_by_path(ec2, ssm, ami):
     found = ssm.get_parameters(Names=[TINY, "/nothing", DEBIAN])
     assert {one["Name"] for one in found["Parameters"]} == {TINY, DEBIAN} and found["InvalidParameters"] == ["/nothing"]
     everything = [one for page in ssm.get_paginator("get_parameters_by_path").paginate(Path="/brume", Recursive=True, PaginationConfig={"PageSize": 2}) for one in page["Parameters"]]
-    assert {one["Name"].split("/")[3] for one in everything} == {one["Name"] for one in ec2.describe_images(Filters=[{"Name": "image-type", "Values": ["machine"]}, {"Name": "is-public", "Values": ["true"]}])["Images"]}
+    assert {one["Name"].split("/")[3] for one in everything} == {one["Name"] for one in ec2.describe_images(Filters=[{"Name": "image-type", "Values": ["machine"]}, {"Name": "owner-id", "Values": ["000000000001"]}])["Images"]}
     assert ssm.get_parameters_by_path(Path="/brume/images/tiny")["Parameters"][0]["Value"] == ami
     assert ssm.get_parameters_by_path(Path="/brume/images")["Parameters"] == []  # not the level below
 

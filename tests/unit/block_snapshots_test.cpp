@@ -187,7 +187,8 @@ TEST_F(BlockSnapshotsTest, AnEncryptedVolumeShowsNothingAndItsClonesOpenWithItsK
   ASSERT_TRUE(snapshot("snap-1", "vol-1", key));
   write("vol-1", 'T', "2M 1M");
   ASSERT_TRUE(blocks_->resize("vol-1", 8 * mib, key));
-  ASSERT_TRUE(blocks_->clone("vol-2", "snap-1", 0, key));
+  const auto cloned = blocks_->clone("vol-2", "snap-1", 0, key);
+  ASSERT_TRUE(cloned) << cloned.error().message;
   EXPECT_TRUE(holds("vol-1", 'S', "1M 1M"));
   EXPECT_TRUE(holds("vol-1", 'T', "2M 1M"));
   EXPECT_TRUE(holds("vol-2", 'S', "1M 1M"));

@@ -193,7 +193,8 @@ TEST(FilterField, MembersAreDeclaredByName) {
 // ----- pages
 
 TEST(Filters, OfIdsWithoutAPatternSayWhereToLook) {
-  const FilterField<state::Volume> of_volumes[] = {field<&state::Volume::id>("volume-id"), field<&state::Volume::instance_id>("instance-id")};
+  const FilterField<state::Volume> of_volumes[] = {field<&state::Volume::id>("volume-id"),
+                                                   field<&state::Volume::instance_id>("instance-id")};
   const auto ids = [&](const char* name, std::vector<std::string> values) {
     std::vector<wire::ec2::Filter> asked(1);
     asked[0].name = name;
