@@ -61,8 +61,8 @@ class Listing {
   template <class Show>
   std::optional<std::string> each(const std::vector<std::string>& ids, std::string_view prefix, Show&& show) const {
     if (!options_.exclusive_ids.empty() && !ids.empty() && max_results_)
-      throw wire::invalid_parameter_combination(
-          fmt::format("The parameter {} cannot be used with the parameter maxResults", options_.exclusive_ids));
+      throw wire::invalid_parameter_combination("The parameter " + std::string(options_.exclusive_ids) +
+                                                " cannot be used with the parameter maxResults");
     check_owned<R>(world_, context_.account(), prefix, ids);
     const auto any = [](const R&) { return true; };
     return ids.empty() ? each_where(any, show) : each_named(ids, any, show);

@@ -5,6 +5,7 @@
 // When a sync fails, SQLite takes the transaction back and the caller is told so; should the machine lose power before the next
 // append, the transaction may nevertheless be found afterwards, as no file system promises the contrary.
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "base/descriptor.hpp"
@@ -96,12 +98,27 @@ class SqliteLog final : public Log {
   std::uint64_t version_ = 0;
 };
 
+// Does the lock's file name a process that is no more? Then somebody has the lock only by inheritance: a child that the daemon was
+// about to start when it was killed holds it until its exec.
+bool is_left_over(const std::string& lock_file) {
+  const auto holder = read_file(lock_file, 64);
+  const auto process = holder ? parse_integer(trim(*holder)) : std::nullopt;
+  return process && *process > 0 && ::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH;
+}
+
 Result<void> SqliteLog::lock() {
   const std::string name = path_ + ".lock";
   lock_ = Descriptor(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return fail_system("cannot open " + name, errno);
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_system("cannot lock " + name, errno);
+  const auto try_lock = [this] { return ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; };
+  int failure = try_lock();
+  // Nothing tells when that child has come to its exec, so this looks again, for two seconds at most.
+  for (int look = 0; failure == EWOULDBLOCK && look < 100 && is_left_over(name); ++look) {
+    std::this_thread::sleep_for(milliseconds(20));
+    failure = try_lock();
+  }
+  if (failure != 0) {
+    if (failure != EWOULDBLOCK) return fail_system("cannot lock " + name, failure);
     const auto holder = read_file(name, 64);
     const std::string who = holder && !trim(*holder).empty() ? " (process " + std::string(trim(*holder)) + ")" : "";
     return brume::fail(ErrorKind::exists, path_ + " is in use by another brumed" + who + "; stop it first or choose another BRUME_HOME");
