@@ -41,6 +41,7 @@ Result<void> Controller::start() {
   // The machines first: an instance that its network's recovery wakes has to be known to run.
   if (auto done = instances_->recover(); !done) return done;
   if (auto done = vpcs_->recover(); !done) return done;
+  instances_->begin();
   volumes_->recover();
   folder_->recover();
   snapshots_->recover();

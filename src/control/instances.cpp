@@ -93,7 +93,6 @@ Result<void> InstanceReconciler::recover() {
     if (auto killed = engines_.hypervisor.kill(id); killed) [[maybe_unused]]
       const auto forgotten = engines_.hypervisor.forget(id);
   }
-  world->each<state::Instance>("", [&](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); });
   return {};
 }
 

@@ -27,6 +27,10 @@ class InstanceReconciler {
 
   // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
   Result<void> recover();
+  // Has every instance looked at: once the networks are taken up too, so that none gives up an interface that they still read.
+  void begin() {
+    store_.world()->each<state::Instance>("", [&](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); });
+  }
   void follow(const state::Commit& commit);
   void hear(const compute::MachineReport& report);
   void reconcile(const std::string& key);
