@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <thread>
 #include <utility>
 
 #include "base/descriptor.hpp"
@@ -110,13 +109,10 @@ Result<void> SqliteLog::lock() {
   const std::string name = path_ + ".lock";
   lock_ = Descriptor(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return fail_system("cannot open " + name, errno);
-  const auto try_lock = [this] { return ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; };
-  int failure = try_lock();
-  // Nothing tells when that child has come to its exec, so this looks again, for two seconds at most.
-  for (int look = 0; failure == EWOULDBLOCK && look < 100 && is_left_over(name); ++look) {
-    std::this_thread::sleep_for(milliseconds(20));
-    failure = try_lock();
-  }
+  const auto take = [this](int how) { return ::flock(lock_.get(), how) == 0 ? 0 : errno; };
+  int failure = take(LOCK_EX | LOCK_NB);
+  // That child is a moment from its exec.
+  if (failure == EWOULDBLOCK && is_left_over(name)) failure = take(LOCK_EX);
   if (failure != 0) {
     if (failure != EWOULDBLOCK) return fail_system("cannot lock " + name, failure);
     const auto holder = read_file(name, 64);
