@@ -77,6 +77,16 @@ std::uint64_t allocated(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
 }
 
+// QEMU times its key derivation before it uses it, and gives up where the kernel's clock of a thread's processor time, which ticks every
+// few milliseconds, stood still meanwhile. The next try meets another part of the tick.
+Result<CommandOutput> run_create(const Command& command) {
+  constexpr int most_tries = 8;
+  for (int tries = 1;; ++tries) {
+    auto created = run_checked(command);
+    if (created || tries == most_tries || created.error().message.find("accurate CPU usage") == std::string::npos) return created;
+  }
+}
+
 class FileBlockEngine final : public BlockEngine {
  public:
   FileBlockEngine(const std::string& folder, StepHook hook) : layers_(folder, std::move(hook)) {}
@@ -146,7 +156,7 @@ Result<void> FileBlockEngine::make_layer(const std::string& layer, const std::st
   if (!below.empty()) command.arguments.insert(command.arguments.end(), {"-F", "qcow2", "-b", LayerStore::relative(below)});
   command.arguments.insert(command.arguments.end(), {made.path(), std::to_string(bytes)});
   layers_.step("layer.make");
-  if (auto created = run_checked(command); !created) return fail(explain(created.error()));
+  if (auto created = run_create(command); !created) return fail(explain(created.error()));
   layers_.step("layer.publish");
   if (auto published = publish(made.path(), layers_.path_of(layer), 0600); !published) return fail(explain(published.error()));
   return layers_.add(layer);
