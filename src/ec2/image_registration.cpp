@@ -1,4 +1,4 @@
-// How images come to be: RegisterImage from snapshots, CopyImage, and the operator's import.
+// How images come to be: RegisterImage from snapshots, and the operator's import.
 #include <fmt/format.h>
 
 #include <algorithm>

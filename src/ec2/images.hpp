@@ -1,7 +1,9 @@
 // What an image is to other actions: who may see and launch it, and how one comes in.
 //
 //   images.cpp              DescribeImages, DeregisterImage
-//   image_registration.cpp  RegisterImage, CopyImage, the operator's import
+//   image_registration.cpp  RegisterImage, the operator's import
+//   image_copies.cpp        CopyImage
+//   image_creation.cpp      CreateImage
 //   image_attributes.cpp    DescribeImageAttribute, ModifyImageAttribute, ResetImageAttribute
 //   image_lifecycle.cpp     deprecation, disabling, deregistration protection, block public access
 #pragma once
@@ -68,6 +70,7 @@ struct ImageImport {
 std::string import_image(state::Transaction& transaction, const ImageImport& import);
 
 std::vector<service::Action> image_registration_actions();
+std::vector<service::Action> image_copy_actions();
 std::vector<service::Action> image_attribute_actions();
 std::vector<service::Action> image_lifecycle_actions();
 

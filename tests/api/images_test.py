@@ -165,3 +165,89 @@ def test_a_private_image_is_nobody_elses(ec2, other, imported, refused):
     with refused("InvalidSnapshot.NotFound"):
         source = imported["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
         other.register_image(Name="stolen", RootDeviceName="/dev/sda1", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": source}}])
+
+
+# ----- copies
+
+
+def available(ec2, image):
+    return wait_until(lambda: [one for one in ec2.describe_images(ImageIds=[image])["Images"] if one["State"] == "available"])[0]
+
+
+def copy_of(ec2, image, name="copy", **more):
+    return ec2.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name=name, **more)["ImageId"]
+
+
+def test_a_copy_is_an_image_of_its_own(ec2, query, imported, in_state, refused):
+    source = imported["ImageId"]
+    ec2.modify_image_attribute(ImageId=source, LaunchPermission={"Add": [{"Group": "all"}]})
+    ec2.create_tags(Resources=[source], Tags=[{"Key": "stage", "Value": "test"}])
+    tags = {f"TagSpecification.{n}.{name}": value for n, kind in ((1, "image"), (2, "snapshot"))
+            for name, value in (("ResourceType", kind), ("Tag.1.Key", "of"), ("Tag.1.Value", kind))}
+    (made,) = query("CopyImage", version="2016-11-15", SourceImageId=source, SourceRegion="us-east-1", Name="copy", Description="a copy",
+                    parameters=tags).texts("imageId")
+    shown = available(ec2, made)
+    snapshot = shown["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    assert snapshot != imported["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    assert (shown["Name"], shown["Description"], shown["Public"], shown["Architecture"]) == ("copy", "a copy", False, imported["Architecture"])
+    assert shown["Tags"] == [{"Key": "of", "Value": "image"}] and shown["RootDeviceName"] == imported["RootDeviceName"]
+    assert ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [snapshot]}])["Tags"][0]["Value"] == "snapshot"
+    assert names(ec2, **by("source-image-id", source)) == ["copy"] and names(ec2, **by("source-image-region", "us-east-1")) == ["copy"]
+    # The original and its snapshot go; the copy is launched.
+    ec2.deregister_image(ImageId=source)
+    ec2.delete_snapshot(SnapshotId=imported["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"])
+    (instance,) = ec2.run_instances(ImageId=made, MinCount=1, MaxCount=1, InstanceType="t2.micro")["Instances"]
+    in_state("running", instance["InstanceId"])
+    with refused("InvalidSnapshot.InUse"):
+        ec2.delete_snapshot(SnapshotId=snapshot)
+
+
+def test_what_everybody_may_have_is_copied_too(ec2, ami):
+    assert available(ec2, copy_of(ec2, ami))["OwnerId"] == "123456789012" and "ImageOwnerAlias" not in available(ec2, copy_of(ec2, ami, "another"))
+
+
+def test_a_copy_with_the_tags_of_its_source(ec2, query, imported):
+    ec2.create_tags(Resources=[imported["ImageId"]], Tags=[{"Key": "a", "Value": "source"}, {"Key": "b", "Value": "source"}])
+    more = {"TagSpecification.1.ResourceType": "image", "TagSpecification.1.Tag.1.Key": "b", "TagSpecification.1.Tag.1.Value": "copy"}
+    (made,) = query("CopyImage", version="2016-11-15", SourceImageId=imported["ImageId"], SourceRegion="us-east-1", Name="copy",
+                    CopyImageTags="true", parameters=more).texts("imageId")
+    assert ec2.describe_images(ImageIds=[made])["Images"][0]["Tags"] == [{"Key": "a", "Value": "source"}, {"Key": "b", "Value": "copy"}]
+
+
+def test_a_copy_is_made_once(ec2, imported, refused):
+    first = copy_of(ec2, imported["ImageId"], ClientToken="once")
+    assert copy_of(ec2, imported["ImageId"], ClientToken="once") == first
+    with refused("IdempotentParameterMismatch"):
+        copy_of(ec2, imported["ImageId"], "other", ClientToken="once")
+
+
+def test_to_launch_is_not_to_copy(ec2, other, other_account, imported, refused):
+    image = imported["ImageId"]
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"UserId": other_account.account}]})
+    with refused("InvalidRequest"):
+        copy_of(other, image)
+    ec2.modify_snapshot_attribute(SnapshotId=imported["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"], Attribute="createVolumePermission",
+                                  OperationType="add", UserIds=[other_account.account])
+    assert available(other, copy_of(other, image))["OwnerId"] == other_account.account
+
+
+@pytest.mark.parametrize(
+    "code, parameters",
+    [
+        ("InvalidRegion", {"SourceRegion": "eu-west-1"}),
+        ("InvalidAMIID.NotFound", {"SourceImageId": MISSING}),
+        ("InvalidAMIID.Malformed", {"SourceImageId": "ami-1"}),
+        ("InvalidAMIName.Malformed", {"Name": "a"}),
+        ("InvalidAMIName.Duplicate", {"Name": "imported"}),
+        ("InvalidParameterValue", {"Description": "x" * 256}),
+        ("InvalidParameterValue", {"ClientToken": "x" * 65}),
+        ("UnsupportedOperation", {"Encrypted": True}),
+        ("UnsupportedOperation", {"KmsKeyId": "alias/mine"}),
+        ("UnsupportedOperation", {"DestinationOutpostArn": "arn:aws:outposts:us-east-1:123456789012:outpost/op-1"}),
+    ],
+    ids=str,
+)
+def test_what_may_not_be_copied(ec2, imported, refused, code, parameters):
+    with refused(code):
+        ec2.copy_image(**{"SourceImageId": imported["ImageId"], "SourceRegion": "us-east-1", "Name": "copy", **parameters})
+    assert names(ec2, Owners=["self"]) == ["imported"]

@@ -275,6 +275,7 @@ SCENARIOS = {
     "RegisterImage": lambda w: {"Name": w.name("image"), "RootDeviceName": "/dev/sda1", "Architecture": "x86_64", "VirtualizationType": "hvm",
                                 "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": w.snapshot}}]},
     "DeregisterImage": lambda w: {"ImageId": w.new_image()},
+    "CopyImage": lambda w: {"Name": w.name("copy"), "SourceImageId": w.new_image(), "SourceRegion": conftest.REGION, "TagSpecifications": tagged("image") + tagged("snapshot")},
     "DescribeImageAttribute": [lambda w: {"ImageId": w.new_image(), "Attribute": "description"},
                                lambda w: {"ImageId": w.shared_image(), "Attribute": "launchPermission"}],
     "ModifyImageAttribute": [lambda w: {"ImageId": w.new_image(), "LaunchPermission": {"Add": [{"UserId": "999988887777"}, {"Group": "all"}]}},
