@@ -2,24 +2,20 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/params.h>
 
 #include <memory>
 #include <stdexcept>
 #include <string>
 
+#include "base/openssl.hpp"
+
 namespace brume {
 namespace {
 
-struct Free {
-  void operator()(EVP_MD* algorithm) const { EVP_MD_free(algorithm); }
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  void operator()(EVP_MAC* algorithm) const { EVP_MAC_free(algorithm); }
-  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Free>;
+using Algorithm = std::unique_ptr<EVP_MD, openssl::Release<EVP_MD_free>>;
+using MacAlgorithm = std::unique_ptr<EVP_MAC, openssl::Release<EVP_MAC_free>>;
+using MacContext = std::unique_ptr<EVP_MAC_CTX, openssl::Release<EVP_MAC_CTX_free>>;
 
 template <class T>
 T* need(T* made, const char* what) {
@@ -50,8 +46,8 @@ class Hasher {
   }
 
  private:
-  Owned<EVP_MD> algorithm_;
-  Owned<EVP_MD_CTX> context_;
+  Algorithm algorithm_;
+  openssl::DigestContext context_;
 };
 
 class Keyed {
@@ -77,8 +73,8 @@ class Keyed {
   }
 
  private:
-  Owned<EVP_MAC> algorithm_;
-  Owned<EVP_MAC_CTX> context_;
+  MacAlgorithm algorithm_;
+  MacContext context_;
 };
 
 }  // namespace

@@ -1,41 +1,32 @@
-// What key_material.cpp and key_parsing.cpp share: OpenSSL's objects with owners, and how SSH writes numbers and text. Nobody else's.
+// What key_material.cpp and key_parsing.cpp share: how SSH writes numbers and text. Nobody else's.
 #pragma once
 
 #include <fmt/format.h>
-#include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/x509.h>
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "base/key_material.hpp"
+#include "base/openssl.hpp"
 
 namespace brume::keys {
 
-template <auto release>
-struct Release {
-  template <class T>
-  void operator()(T* object) const {
-    release(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Release<EVP_PKEY_CTX_free>>;
-using Bytes = std::unique_ptr<BIO, Release<BIO_free_all>>;
-using Number = std::unique_ptr<BIGNUM, Release<BN_clear_free>>;
-using Certificate = std::unique_ptr<X509, Release<X509_free>>;
+using openssl::Bytes;
+using openssl::Certificate;
+using openssl::Key;
+using openssl::KeyContext;
+using openssl::Number;
+using openssl::Release;
 using PrivateInfo = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Release<PKCS8_PRIV_KEY_INFO_free>>;
 using Parameters = std::unique_ptr<OSSL_PARAM, Release<OSSL_PARAM_free>>;
 using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, Release<OSSL_PARAM_BLD_free>>;

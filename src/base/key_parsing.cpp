@@ -141,7 +141,7 @@ int refuse_passphrase(char*, int, int, void*) { return -1; }
 
 Result<LocalKey> parse_private_pem(std::string_view content) {
   if (content.find("ENCRYPTED") != std::string_view::npos) return fail(ErrorKind::invalid, std::string(needs_passphrase));
-  const Bytes memory(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
+  const auto memory = openssl::reader(content);
   must(memory != nullptr, "hold a file");
   const Key key(PEM_read_bio_PrivateKey(memory.get(), nullptr, refuse_passphrase, nullptr));
   ERR_clear_error();

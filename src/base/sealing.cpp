@@ -1,10 +1,9 @@
 #include "base/sealing.hpp"
 
-#include <openssl/evp.h>
-
 #include <memory>
 #include <stdexcept>
 
+#include "base/openssl.hpp"
 #include "base/text.hpp"
 
 namespace brume {
@@ -13,10 +12,7 @@ namespace {
 constexpr size_t nonce_size = 12;
 constexpr size_t tag_size = 16;
 
-struct Free {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using Context = std::unique_ptr<EVP_CIPHER_CTX, Free>;
+using Context = std::unique_ptr<EVP_CIPHER_CTX, openssl::Release<EVP_CIPHER_CTX_free>>;
 
 const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 unsigned char* bytes(std::string& text, size_t offset = 0) { return reinterpret_cast<unsigned char*>(text.data() + offset); }

@@ -11,11 +11,6 @@ namespace json = boost::json;
 
 namespace {
 
-std::string text(const json::value& object, std::string_view name) {
-  const auto* value = object.as_object().if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 // The one place where a secret is printed: for the person who asked for the key.
 int show_keys(const json::value& account) {
   std::printf("account     %s  %s\n", text(account, "id").c_str(), text(account, "name").c_str());

@@ -53,4 +53,9 @@ Result<Credentials> AdminClient::credentials(std::string account) const {
               "the account " + account + " has no active access key; make one with 'brume account add-key " + account + "'");
 }
 
+std::string text(const json::value& object, std::string_view name) {
+  const auto* value = object.as_object().if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
 }  // namespace brume::cli

@@ -4,6 +4,7 @@
 #include <boost/json/fwd.hpp>
 #include <boost/json/value.hpp>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "cli/credentials.hpp"
@@ -29,5 +30,8 @@ class AdminClient {
 
   std::string home_;
 };
+
+// Of what the socket answered: this member's text; empty where there is none.
+std::string text(const boost::json::value& object, std::string_view name);
 
 }  // namespace brume::cli

@@ -17,11 +17,6 @@ namespace json = boost::json;
 
 namespace {
 
-std::string text(const json::value& object, std::string_view name) {
-  const auto* value = object.as_object().if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 // The image of this name that can be launched or soon can; its failed predecessors do not count.
 Result<std::string> find_image(const AdminClient& admin, const std::string& name) {
   auto list = admin.get("/images");

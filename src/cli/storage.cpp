@@ -12,11 +12,6 @@ namespace json = boost::json;
 
 namespace {
 
-std::string text(const json::value& object, std::string_view name) {
-  const auto* value = object.as_object().if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 // "8.0 GiB"
 std::string size(const json::value& object, std::string_view name) {
   const auto mib = object.at(name).to_number<double>() / (1 << 20);

@@ -47,8 +47,6 @@ class UpLock {
   Descriptor file_;
 };
 
-std::string text(const json::value& object, std::string_view name) { return json::value_to<std::string>(object.at(name)); }
-
 // The key pair "brume" with its private key in a file that only its owner reads. A key whose file is lost is made anew.
 Result<std::string> provide_key(const Ec2Client& ec2, const std::string& home) {
   const auto file = home + "/brume.pem";

@@ -22,15 +22,6 @@ std::string machine_uuid(const std::string& instance_id) {
          digits.substr(20, 12);
 }
 
-// "standard", "unlimited"; empty: nobody said, or instances do not keep it (yet).
-template <class Instance>
-std::string credit_specification(const Instance& instance) {
-  if constexpr (requires { instance.cpu_credits; })
-    return instance.cpu_credits;
-  else
-    return {};
-}
-
 std::string stated(InstanceState state) { return std::string(state::name_of(state)); }
 
 void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
@@ -103,7 +94,7 @@ void InstanceReconciler::follow(const state::Commit& commit) {
     if (instance == nullptr && before != nullptr) wake_(queue_key(*before), milliseconds(0));
     if (instance == nullptr) continue;
     if (before == nullptr || before->state != instance->state || before->reboots_asked != instance->reboots_asked ||
-        credit_specification(*before) != credit_specification(*instance))
+        before->cpu_credits != instance->cpu_credits)
       wake_(queue_key(*instance), milliseconds(0));
   }
 }

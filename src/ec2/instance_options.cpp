@@ -135,10 +135,6 @@ bool earns_credits(const state::Instance& instance) {
   return type != nullptr && type->burstable;
 }
 
-std::string credits_of(const state::Instance& instance) {
-  return instance.cpu_credits.empty() ? default_cpu_credits(instance.type) : instance.cpu_credits;
-}
-
 wire::ApiError no_credits(const state::Instance& instance) {
   return {400, std::string(credits_not_supported),
           fmt::format("The instance '{}' of the type {} does not have CPU credits.", instance.id, instance.type)};
@@ -149,7 +145,7 @@ void change_credits(state::Transaction& transaction, const Context& context, con
   if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::stopped)
     throw incorrect_instance_state(instance, "modified");
   if (!earns_credits(instance)) throw no_credits(instance);
-  instance.credits_were_unlimited |= credits_of(instance) == "unlimited";
+  instance.credits_were_unlimited |= instance.cpu_credits == "unlimited";
   instance.cpu_credits = credits;
   transaction.put(std::move(instance));
 }
@@ -189,7 +185,7 @@ wire::ec2::DescribeInstanceCreditSpecificationsResponse describe_credits(
   const auto show = [&](const state::Instance& instance) {
     auto& item = response.instance_credit_specifications.emplace_back();
     item.instance_id = instance.id;
-    item.cpu_credits = credits_of(instance);
+    item.cpu_credits = instance.cpu_credits;
   };
   if (!request.instance_ids.empty()) {
     if (request.max_results || request.next_token)
@@ -205,7 +201,7 @@ wire::ec2::DescribeInstanceCreditSpecificationsResponse describe_credits(
   world.each_of<state::Instance>(
       context.account(),
       [&](const state::Instance& instance) {
-        if (!earns_credits(instance) || (credits_of(instance) != "unlimited" && !instance.credits_were_unlimited)) return true;
+        if (!earns_credits(instance) || (instance.cpu_credits != "unlimited" && !instance.credits_were_unlimited)) return true;
         if (!filters.match(world, instance)) return true;
         if (!page.take(instance.id)) return false;
         show(instance);

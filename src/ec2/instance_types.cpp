@@ -1,6 +1,8 @@
 #include "ec2/instance_types.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <stdexcept>
 
 #include "base/text.hpp"
@@ -25,6 +27,32 @@ auto wrong(std::string_view line, std::string_view how) {
 constexpr size_t least_fields = 9;  // what tables had before there were more; then the fields below keep their defaults
 constexpr size_t all_fields = 12;
 
+// A figure above nought; nullopt: none.
+std::optional<double> read_figure(std::string_view text) {
+  double figure = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), figure);
+  if (end.ec != std::errc() || end.ptr != text.data() + text.size() || !(figure > 0 && figure < 1e6)) return std::nullopt;
+  return figure;
+}
+
+bool read_compute(InstanceType& type, std::string_view text) {
+  if (text == "full") return true;
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const auto promise = text.substr(0, equals);
+  const auto figures = split(text.substr(equals + 1), '/');
+  const auto first = read_figure(figures[0]);
+  if (!first) return false;
+  if (promise == "credits") {
+    type.credits_an_hour = *first;
+    type.burstable = true;
+    return figures.size() == 1;
+  }
+  type.compute_units = *first;
+  if (figures.size() == 2) type.units_between_bursts = read_figure(figures[1]).value_or(0);
+  return promise == "ecu" && (figures.size() == 1 || type.units_between_bursts > 0);
+}
+
 Result<InstanceType> parse_row(std::string_view line) {
   const auto fields = split(line, '\t');
   if (fields.size() != least_fields && fields.size() != all_fields)
@@ -41,7 +69,7 @@ Result<InstanceType> parse_row(std::string_view line) {
   type.memory_mib = *memory;
   for (const auto architecture : split(fields[3], ',')) type.architectures.emplace_back(architecture);
   type.current_generation = fields[4] == "current";
-  type.burstable = fields[5] == "yes";
+  if (!read_compute(type, fields[5])) return wrong(line, R"(compute is "full", "ecu=4", "ecu=2/0.1" or "credits=6")");
   type.storage_disks = *disks;
   type.storage_gb_each = *disk_size;
   type.network_performance = fields[8];

@@ -17,7 +17,12 @@ struct InstanceType {
   std::int64_t memory_mib = 0;
   std::vector<std::string> architectures;
   bool current_generation = true;
-  bool burstable = false;
+  // What is promised of the processors: compute units in all (0: all of each), in bursts only when there is a figure between them; or
+  // CPU credits earned an hour.
+  double compute_units = 0;
+  double units_between_bursts = 0;
+  double credits_an_hour = 0;
+  bool burstable = false;  // by credits
   std::int64_t storage_disks = 0;
   std::int64_t storage_gb_each = 0;
   std::string network_performance;

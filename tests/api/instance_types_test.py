@@ -114,7 +114,7 @@ def test_offerings(ec2, other, refused):
 
 
 def test_a_table_of_the_operators(tmp_path):
-    with started_real_daemon(table="x1.tiny\t1\t64\tx86_64\tcurrent\tno\t0\t0\tLow\nt2.nano\t1\t600\tx86_64\tcurrent\tyes\t0\t0\tLow\tno\t5\t6\n") as daemon:
+    with started_real_daemon(table="x1.tiny\t1\t64\tx86_64\tcurrent\tfull\t0\t0\tLow\nt2.nano\t1\t600\tx86_64\tcurrent\tcredits=3\t0\t0\tLow\tno\t5\t6\n") as daemon:
         shown = {one["InstanceType"]: one for one in daemon.client().describe_instance_types(InstanceTypes=["x1.tiny", "t2.nano"])["InstanceTypes"]}
         assert shown["x1.tiny"]["MemoryInfo"]["SizeInMiB"] == 64 and shown["x1.tiny"]["NetworkInfo"]["MaximumNetworkInterfaces"] == 2
         assert shown["t2.nano"]["MemoryInfo"]["SizeInMiB"] == 600 and shown["t2.nano"]["NetworkInfo"]["MaximumNetworkInterfaces"] == 5

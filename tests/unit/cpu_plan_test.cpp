@@ -299,9 +299,9 @@ TEST_F(ControlGroupsTest, SaysWhyThereAreNone) {
 }
 
 TEST(ProcessorShares, FollowTheTypesFigures) {
-  const auto plan = [](const std::string& type, std::int64_t processors, double units) {
+  const auto plan = [](const std::string& type, std::int64_t processors, double units, const std::string& credits = "") {
     state::Instance instance;
-    instance.type = type, instance.processors = processors;
+    instance.type = type, instance.processors = processors, instance.cpu_credits = credits;
     return daemon::plan_processors(instance, units);
   };
   EXPECT_EQ(plan("m1.small", 1, 4).most, 0.25);
@@ -314,12 +314,12 @@ TEST(ProcessorShares, FollowTheTypesFigures) {
   EXPECT_EQ(small.most, 0.5);
   EXPECT_EQ(small.base, 0.025);
   EXPECT_LT(small.weight, plan("m1.small", 1, 4).weight);
-  const auto t2 = plan("t2.micro", 1, 4);
+  const auto t2 = plan("t2.micro", 1, 4, "standard");
   EXPECT_EQ(t2.kind, CpuPlan::Kind::credits);
   EXPECT_DOUBLE_EQ(t2.base, 0.1);
   EXPECT_DOUBLE_EQ(t2.at_start, 1800);
   EXPECT_FALSE(t2.may_overdraw);
-  EXPECT_TRUE(plan("t3.micro", 2, 4).may_overdraw);
+  EXPECT_TRUE(plan("t3.micro", 2, 4, "unlimited").may_overdraw);
   EXPECT_EQ(plan("m5.large", 2, 4), CpuPlan{.weight = 2});
   EXPECT_EQ(plan("gone.large", 3, 4), CpuPlan{.weight = 3});
 }
