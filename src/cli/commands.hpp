@@ -60,6 +60,7 @@ int key_fingerprint(const std::string& file);
 
 // What volumes and snapshots cost on the disk.
 int storage(const Options& options, bool as_json);
+int storage_counters(const Options& options, bool as_json);
 
 // Starts brumed in the background unless it runs, and waits until it serves.
 Result<void> start_daemon(const Options& options);

@@ -12,9 +12,11 @@ namespace json = boost::json;
 
 namespace {
 
+double number(const json::value& object, std::string_view name) { return object.at(name).to_number<double>(); }
+
 // "8.0 GiB"
 std::string size(const json::value& object, std::string_view name) {
-  const auto mib = object.at(name).to_number<double>() / (1 << 20);
+  const auto mib = number(object, name) / (1 << 20);
   return mib >= 1024 ? fmt::format("{:.1f} GiB", mib / 1024) : fmt::format("{:.1f} MiB", mib);
 }
 
@@ -34,6 +36,27 @@ int storage(const Options& options, bool as_json) {
     const auto of = text(each, "of");
     fmt::print(row, text(each, "id"), text(each, "state"), size(each, "virtualBytes"), size(each, "ownBytes"), size(each, "sharedBytes"),
                json::serialize(each.at("depth")), instance + (instance.empty() || of.empty() ? "" : ", ") + (of.empty() ? "" : "of " + of));
+  }
+  return 0;
+}
+
+int storage_counters(const Options& options, bool as_json) {
+  auto list = AdminClient(options.home).get("/storage/counters");
+  if (!list) return complain(list.error());
+  if (as_json) {
+    std::printf("%s\n", json::serialize(*list).c_str());
+    return 0;
+  }
+  constexpr const char* row = "{:<32} {:>10} {:>11} {:>10} {:>11} {:>9} {:>8} {:>6} {:>6}  {}\n";
+  fmt::print(row, "id", "reads", "read", "writes", "written", "flushes", "failures", "idle", "queue", "instance");
+  for (const auto& each : list->as_array()) {
+    const auto& totals = each.at("totals");
+    const auto watched = number(totals, "watchedNs");
+    const auto busy = number(totals, "readNs") + number(totals, "writeNs") + number(totals, "flushNs");
+    fmt::print(row, text(each, "id"), number(totals, "reads"), size(totals, "readBytes"), number(totals, "writes"),
+               size(totals, "writeBytes"), number(totals, "flushes"), number(totals, "failures"),
+               watched > 0 ? fmt::format("{:.0f} %", 100 * number(totals, "idleNs") / watched) : "-",
+               watched > 0 ? fmt::format("{:.2f}", busy / watched) : "-", text(each, "instance"));
   }
   return 0;
 }

@@ -12,6 +12,19 @@
 #include "control/vpcs.hpp"
 
 namespace brume::control {
+namespace {
+
+// The ids of all volumes and instance stores.
+std::set<std::string> known_disks(const state::World& world) {
+  std::set<std::string> known;
+  world.each<state::Volume>("", [&](const state::Volume& volume) { known.insert(volume.id); });
+  world.each<state::Instance>("", [&](const state::Instance& instance) {
+    for (const auto& store : instance.instance_stores) known.insert(instance_store_id(instance.id, store.virtual_name));
+  });
+  return known;
+}
+
+}  // namespace
 
 Controller::Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door)
     : store_(store), engines_(engines), settings_(std::move(settings)) {
@@ -23,13 +36,16 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
       queue_->wake_after(key, delay);
   };
   queue_ = std::make_unique<WorkQueue>(settings_.threads, [this](const std::string& key) { work(key); });
+  meter_ = std::make_unique<DiskMeter>(DiskMeter::Parts{
+      [this](const std::string& id) { return engines_.hypervisor.disk_counters(id); }, [this] { return instances_->running_machines(); },
+      [this] { return known_disks(*store_.world()); }, clock, settings_.disk_counters_file});
   vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake);
   files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key);
-  volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, wake_after);
+  volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, *meter_, wake_after);
   folder_ = std::make_unique<VolumeFolder>(store_, engines_, *files_, wake_after);
   snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
-  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *images_, wake_after);
+  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, wake_after);
 }
 
 Controller::~Controller() { stop(); }
@@ -42,6 +58,7 @@ Result<void> Controller::start() {
   if (auto done = instances_->recover(); !done) return done;
   if (auto done = vpcs_->recover(); !done) return done;
   instances_->begin();
+  meter_->begin(settings_.disk_counters_pause);
   volumes_->recover();
   folder_->recover();
   snapshots_->recover();
@@ -51,12 +68,8 @@ Result<void> Controller::start() {
 
 Result<void> Controller::sweep_volumes() {
   const auto world = store_.world();
-  std::set<std::string> known;
-  world->each<state::Volume>("", [&](const state::Volume& volume) { known.insert(volume.id); });
+  auto known = known_disks(*world);
   world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { known.insert(snapshot.id); });
-  world->each<state::Instance>("", [&](const state::Instance& instance) {
-    for (const auto& store : instance.instance_stores) known.insert(instance_store_id(instance.id, store.virtual_name));
-  });
   auto swept = engines_.block.sweep([&](const std::string& id) { return known.count(id) != 0; });
   if (!swept) return fail(swept.error().within("cannot look through the volumes"));
   for (const auto& name : *swept) log::info("block", "removed {}, which a crash left", name);
@@ -67,6 +80,7 @@ void Controller::stop() {
   if (watcher_ != 0) store_.unwatch(watcher_);
   watcher_ = 0;
   queue_->stop();
+  meter_->stop();
 }
 
 void Controller::power_off(milliseconds patience) {
@@ -78,6 +92,7 @@ void Controller::power_off(milliseconds patience) {
     // Its last words would say at the next start that the guest wanted to end; it was us.
     [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(id);
   }
+  meter_->stop();
   if (auto removed = engines_.network.remove_everything(); !removed) log::error("network", "{}", removed.error().message);
 }
 
@@ -91,6 +106,7 @@ void Controller::follow(const state::Commit& commit) {
 }
 
 void Controller::hear(const compute::MachineReport& report) {
+  if (report.counters) meter_->note(report.id, *report.counters);
   instances_->hear(report);
   volumes_->hear(report);
   folder_->hear(report);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/random.hpp"
+#include "control/disk_meter.hpp"
 #include "control/work_queue.hpp"
 #include "engines/block/block_engine.hpp"
 #include "engines/compute/hypervisor.hpp"
@@ -41,7 +42,9 @@ struct ControllerSettings {
   Patience patience;
   // What an instance's type promises it of the processors; empty: as many as it has, without a limit.
   std::function<compute::CpuPlan(const state::Instance&)> cpu_plan;
-  std::string volume_key;  // 32 bytes; seals the keys of encrypted volumes
+  std::string volume_key;                         // 32 bytes; seals the keys of encrypted volumes
+  std::string disk_counters_file;                 // empty: counters do not outlive the daemon
+  milliseconds disk_counters_pause = seconds(5);  // between two readings
 };
 
 // The metadata service inside a VPC's namespace, run by the layers above.
@@ -81,6 +84,8 @@ class Controller {
   std::optional<int> import_progress(const std::string& image_id) const;
   // What volumes and snapshots cost.
   Result<std::vector<block::Holding>> storage() { return engines_.block.holdings(); }
+  // What disks did.
+  std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 
  private:
   Result<void> sweep_volumes();
@@ -92,6 +97,7 @@ class Controller {
   Engines engines_;
   const ControllerSettings settings_;
   std::unique_ptr<VpcReconciler> vpcs_;
+  std::unique_ptr<DiskMeter> meter_;
   std::unique_ptr<VolumeFiles> files_;
   std::unique_ptr<VolumeReconciler> volumes_;
   std::unique_ptr<VolumeFolder> folder_;

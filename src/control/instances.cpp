@@ -62,13 +62,14 @@ void let_go(state::Transaction& transaction, const state::Instance& instance, bo
 }  // namespace
 
 InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
-                                       VpcReconciler& vpcs, VolumeFiles& files, ImageReconciler& images, Wake wake)
+                                       VpcReconciler& vpcs, VolumeFiles& files, DiskMeter& meter, ImageReconciler& images, Wake wake)
     : store_(store),
       engines_(engines),
       clock_(clock),
       settings_(settings),
       vpcs_(vpcs),
       files_(files),
+      meter_(meter),
       images_(images),
       wake_(std::move(wake)) {}
 
@@ -170,63 +171,6 @@ void InstanceReconciler::reconcile(const std::string& key) {
     case InstanceState::stopped: return release(*instance);
     case InstanceState::terminated: return reap(*instance);
   }
-}
-
-bool InstanceReconciler::make_disks(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
-  std::vector<const state::Volume*> volumes;
-  for (const auto& id : instance.volume_ids) {
-    const auto* volume = world.find<state::Volume>(instance.account, id);
-    // Given away since, or on its way: the machine never had it.
-    if (volume == nullptr || volume->instance_id != instance.id || volume->attachment_state == "detaching" ||
-        volume->attachment_state == "busy")
-      continue;
-    volumes.push_back(volume);
-  }
-  // The root may have been taken off and attached again, after the others.
-  std::stable_partition(volumes.begin(), volumes.end(), [&](const auto* volume) { return volume->device == instance.root_device_name; });
-  for (const auto* volume : volumes) {
-    auto made = volume->state == "creating" ? files_.make(*volume) : Result<void>();
-    const auto newest = store_.world();  // its key may have been made just now
-    const auto* now = newest->find<state::Volume>(volume->key());
-    auto disk = made ? files_.open(now == nullptr ? *volume : *now, instance.id) : Result<compute::Disk>(fail(made.error()));
-    if (!disk) {
-      give_up(instance, "Server.InternalError", disk.error().message);
-      return false;
-    }
-    spec.disks.push_back(std::move(*disk));
-  }
-  return make_instance_stores(instance, spec);
-}
-
-bool InstanceReconciler::make_instance_stores(const state::Instance& instance, compute::MachineSpec& spec) {
-  for (const auto& store : instance.instance_stores) {
-    const auto id = instance_store_id(instance.id, store.virtual_name);
-    auto made = engines_.block.create(id, static_cast<std::uint64_t>(store.size_gib) << 30, "");
-    if (!made && made.error().kind == ErrorKind::exists) made = Result<void>();
-    const auto opened =
-        made ? engines_.block.open(id, engines_.hypervisor.user_of(instance.id)) : Result<block::OpenVolume>(fail(made.error()));
-    if (!opened) {
-      give_up(instance, "Server.InternalError", opened.error().within("cannot make the instance store " + store.virtual_name).message);
-      return false;
-    }
-    compute::Disk disk;
-    disk.volume_id = store.virtual_name;  // the serial that the guest sees
-    disk.file = opened->file;
-    disk.format = opened->format;
-    disk.device = store.device;
-    disk.generation = opened->generation;
-    spec.disks.push_back(std::move(disk));
-  }
-  return true;
-}
-
-bool InstanceReconciler::remove_instance_stores(const state::Instance& instance) {
-  for (const auto& store : instance.instance_stores)
-    if (auto removed = engines_.block.remove_volume(instance_store_id(instance.id, store.virtual_name)); !removed) {
-      log::error("block", "cannot remove {} of {}: {}", store.virtual_name, instance.id, removed.error().message);
-      return false;
-    }
-  return true;
 }
 
 bool InstanceReconciler::boot_files(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec) {
@@ -469,6 +413,7 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
       return false;
     }
   }
+  if (now.machine_runs) meter_.collect(instance.id);
   if (auto killed = engines_.hypervisor.kill(instance.id); !killed) {
     log::error("compute", "cannot end {}, tried again: {}", instance.id, killed.error().message);
     wake_(queue_key(instance), seconds(1));

@@ -23,7 +23,7 @@ class InstanceReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
   InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs,
-                     VolumeFiles& files, ImageReconciler& images, Wake wake);
+                     VolumeFiles& files, DiskMeter& meter, ImageReconciler& images, Wake wake);
 
   // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
   Result<void> recover();
@@ -96,6 +96,7 @@ class InstanceReconciler {
   const ControllerSettings& settings_;
   VpcReconciler& vpcs_;
   VolumeFiles& files_;
+  DiskMeter& meter_;
   ImageReconciler& images_;
   Wake wake_;
   std::condition_variable heard_;

@@ -169,7 +169,9 @@ void VolumeReconciler::detach(const state::Volume& seen) {
   if (volume == nullptr || !is_leaving(*volume)) return;
   // Also for an instance that is on its way down: as long as there is a machine it is asked, and it knows best whether it has the disk.
   const auto limit = volume->detach_forced ? force_after : milliseconds(0);
+  meter_.collect(volume->instance_id);
   const auto gone = engines_.hypervisor.detach_disk(volume->instance_id, volume->id, volume->detach_forced, limit);
+  if (gone) meter_.collect(volume->instance_id);
   if (gone || gone.error().kind == ErrorKind::not_found) return settle_detached(*volume);
   if (gone.error().kind != ErrorKind::timed_out)
     log::error("block", "cannot take {} from {}, tried again: {}", volume->id, volume->instance_id, gone.error().message);

@@ -17,8 +17,8 @@ namespace brume::control {
 class VolumeReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
-  VolumeReconciler(state::Store& store, Engines engines, VolumeFiles& files, Wake wake)
-      : store_(store), engines_(engines), files_(files), wake_(std::move(wake)) {}
+  VolumeReconciler(state::Store& store, Engines engines, VolumeFiles& files, DiskMeter& meter, Wake wake)
+      : store_(store), engines_(engines), files_(files), meter_(meter), wake_(std::move(wake)) {}
 
   void recover();
   void follow(const state::Commit& commit);
@@ -43,6 +43,7 @@ class VolumeReconciler {
   state::Store& store_;
   Engines engines_;
   VolumeFiles& files_;
+  DiskMeter& meter_;
   Wake wake_;
   std::mutex mutex_;
   std::set<std::string> asked_;  // volumes whose guest was asked to let go, and has not yet

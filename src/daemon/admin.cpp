@@ -184,6 +184,27 @@ json::array show_storage(const AdminParts& parts) {
   return list;
 }
 
+json::object show_totals(const control::DiskTotals& totals) {
+  json::object shown;
+  for (const auto& [name, member] : control::DiskTotals::members()) shown[name] = totals.*member;
+  return shown;
+}
+
+json::array show_disk_counters(const AdminParts& parts) {
+  json::array list;
+  for (const auto& measure : parts.controller.disk_measures()) {
+    json::array periods;
+    for (const auto& period : measure.periods) {
+      auto shown = show_totals(period.sums);
+      shown["begin"] = format_iso8601(period.begin);
+      periods.push_back(std::move(shown));
+    }
+    list.push_back(json::object{
+        {"id", measure.id}, {"instance", measure.instance}, {"totals", show_totals(measure.totals)}, {"periods", std::move(periods)}});
+  }
+  return list;
+}
+
 }  // namespace
 
 wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
@@ -229,6 +250,7 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   }
   if (is("GET", {"images"})) return reply(show_images(parts_));
   if (is("GET", {"storage"})) return reply(show_storage(parts_));
+  if (is("GET", {"storage", "counters"})) return reply(show_disk_counters(parts_));
   if (is("POST", {"images"})) return reply(import_image(parts_, read_body(request)), 201);
   if (is("GET", {"metadata", "certificate"})) {
     if (parts_.identity_certificate.empty()) throw wire::ApiError(404, "NotFound", "A simulation has no instances that say who they are.");

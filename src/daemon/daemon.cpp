@@ -242,6 +242,7 @@ Result<void> Daemon::Parts::build_controller() {
       configuration.compute_units > 0 ? configuration.compute_units : default_compute_units(hypervisor->describe().accelerator);
   controller_settings.cpu_plan = [units](const state::Instance& instance) { return plan_processors(instance, units); };
   controller_settings.volume_key = std::move(*volume_key);
+  if (!configuration.simulate) controller_settings.disk_counters_file = configuration.path("disk-counters");
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
   controller = std::make_unique<control::Controller>(
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,

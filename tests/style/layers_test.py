@@ -50,7 +50,8 @@ HEAVY = {
         "wire/http_worker.cpp", "wire/http_worker.hpp"],
     r"boost/json": [
         "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/storage.cpp", "cli/up.cpp", "daemon/admin.cpp",
-        "engines/block/image_import.cpp", "engines/compute/machine_disks.cpp", "engines/compute/qemu_arguments.cpp", "engines/compute/qmp_message.cpp",
+        "engines/block/image_import.cpp", "engines/compute/disk_counters.cpp", "engines/compute/machine_disks.cpp",
+        "engines/compute/qemu_arguments.cpp", "engines/compute/qmp_message.cpp",
         "engines/network/model.cpp", "engines/network/nft.cpp", "engines/network/nft_rules.cpp", "state/json_fields.cpp", "wire/json_body.cpp"],
     r"boost/(?!asio|beast|json)": [],
     r"openssl/": [

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from cloud import Cloud, wait_until
+from cloud import Cloud, ssh_options, wait_until
 
 zone = {"AvailabilityZone": "us-east-1a"}
 
@@ -262,3 +262,42 @@ def test_what_it_costs_is_shown(cloud, account, machine):
     root = next(each for each in shown if each["instance"] == machine.id)
     assert root["virtualBytes"] >= 1 << 30 and root["depth"] >= 2 and root["ownBytes"] > 0
     assert machine.id in cloud.brume("storage").stdout
+
+
+def test_what_a_volume_did_is_counted_over_restarts(cloud, account, machine):
+    volume = Volume(account, Size=1).attach(machine, "/dev/sdf")
+    there(machine, "/dev/sdf")
+
+    def counted(id=volume.id):
+        found = [each for each in json.loads(cloud.brume("storage", "--counters", "--json").stdout) if each["id"] == id]
+        return found[0] if found else {"totals": {"writeBytes": 0, "writes": 0, "readBytes": 0, "flushes": 0}}
+
+    mib = 1 << 20
+    machine.ssh("sudo dd if=/dev/zero of=/dev/sdf bs=1M count=24 oflag=direct conv=fsync 2>/dev/null")
+    wait_until(lambda: counted()["totals"]["writeBytes"] >= 24 * mib, 20, "the writes in the counters")
+    first = counted()
+    assert first["totals"]["writeBytes"] == 24 * mib and first["totals"]["writes"] >= 24 and first["totals"]["flushes"] >= 1
+    assert first["totals"]["writeNs"] > 0 and first["instance"] == machine.id
+    assert sum(period["writeBytes"] for period in first["periods"]) == 24 * mib
+    # The daemon dies with what it had not written down; the machine has counted on.
+    login = ["ssh", "-i", account.key_file, *ssh_options, f"ec2-user@{machine.address}"]
+    cloud.kill()
+    subprocess.run([*login, "sudo dd if=/dev/zero of=/dev/sdf bs=1M count=8 oflag=direct 2>/dev/null"], check=True, timeout=60)
+    cloud.start()
+    account.ec2 = cloud.account().ec2
+    wait_until(lambda: counted()["totals"]["writeBytes"] == 32 * mib, 20, "the writes since")
+    # What a guest writes last, before it turns itself off, counts too, and another machine begins at zero.
+    machine.ssh("sudo sh -c 'dd if=/dev/zero of=/dev/sdf bs=1M count=4 oflag=direct 2>/dev/null; poweroff'")
+    machine.wait_state("stopped", 100)
+    assert counted()["totals"]["writeBytes"] == 36 * mib
+    account.ec2.start_instances(InstanceIds=[machine.id])
+    machine.wait_ssh()
+    there(machine, "/dev/sdf")
+    before = counted()["totals"]["readBytes"]
+    machine.ssh("sudo dd if=/dev/sdf of=/dev/null bs=1M count=16 iflag=direct 2>/dev/null")
+    wait_until(lambda: counted()["totals"]["readBytes"] >= before + 16 * mib, 20, "the reads")
+    volume.detach()
+    assert counted()["totals"]["writeBytes"] == 36 * mib
+    assert volume.id in cloud.brume("storage", "--counters").stdout
+    volume.delete()
+    assert volume.id not in cloud.brume("storage", "--counters").stdout

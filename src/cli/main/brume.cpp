@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   UpOptions up_options;
   bool json = false;
+  bool counters = false;
   bool only_image = false;
   std::string account;
   auto* up_command = app.add_subcommand("up", "Start the cloud, build the starter images, launch an instance and wait until SSH answers");
@@ -102,7 +103,8 @@ int main(int argc, char** argv) {
   status_command->callback([&] { code = status(options, json); });
   auto* storage_command = app.add_subcommand("storage", "What volumes and snapshots cost on the disk");
   storage_command->add_flag("--json", json, "As JSON");
-  storage_command->callback([&] { code = storage(options, json); });
+  storage_command->add_flag("--counters", counters, "What volumes and instance stores did: requests, bytes, time, since ever");
+  storage_command->callback([&] { code = counters ? storage_counters(options, json) : storage(options, json); });
   auto* env_command = app.add_subcommand("env", "Print the environment for the AWS command line and SDKs, to be evaluated by a shell");
   env_command->add_option("--account", account, "Account id; default: the first account");
   env_command->callback([&] { code = environment(options, account); });

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "engines/compute/cpu_plan.hpp"
+#include "engines/compute/disk_counters.hpp"
 
 namespace brume::compute {
 
@@ -72,6 +74,7 @@ struct MachineReport {
   std::string id;
   MachineEvent event;
   std::string detail;
+  std::optional<DiskReading> counters = {};  // of guest_shutdown: what the disks had done by then
 };
 
 // Threads: all functions may be called from any thread. start, kill, forget and reset of one machine are made one after another by the
@@ -128,6 +131,8 @@ class Hypervisor {
                                  std::uint64_t bytes_per_second) = 0;
   // The guest sees the new size; the disk may only grow.
   virtual Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) = 0;
+  // What the disks of a running machine did since it started. not_found: it does not run, or (simulation) nothing counts.
+  virtual Result<DiskReading> disk_counters(const std::string& id) { return fail(ErrorKind::not_found, id + " counts nothing"); }
   virtual Result<void> attach_nic(const std::string& id, Nic nic) = 0;
   virtual Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) = 0;
 

@@ -68,6 +68,7 @@ Result<void> Machine::watch(const ProcessName& process) {
   if (!watch) return fail(watch.error());
   process_watch_ = *watch;
   process_ = std::move(handle);
+  run_ = std::to_string(process.number) + "-" + std::to_string(process.started);
   return {};
 }
 
@@ -130,6 +131,11 @@ void Machine::resumed_with(const std::string& status) {
     if (status == "io-error") self->report(MachineEvent::io_error, "the guest stands still since a disk of the host failed or was full");
     self->on_tick();
   });
+}
+
+std::string Machine::run() const {
+  const std::lock_guard lock(mutex_);
+  return run_;
 }
 
 MachineState Machine::state() const {
@@ -249,9 +255,16 @@ void Machine::report(MachineEvent event, std::string detail) {
   callbacks_.report({id_, event, std::move(detail)});
 }
 
+void Machine::send_away(QmpClient& qmp) {
+  qmp.post("query-blockstats");
+  qmp.post("quit");
+}
+
 void Machine::on_event(const QmpMessage& event) {
   std::unique_lock lock(mutex_);
-  if (event.kind == QmpMessage::Kind::reply) {
+  if (event.kind == QmpMessage::Kind::reply && event.value.starts_with('[')) {
+    last_counters_ = event.value;
+  } else if (event.kind == QmpMessage::Kind::reply) {
     // The answer to on_tick's question.
     if (!fault_ && is_fault(event.field("status"))) {
       fault_ = "QEMU halted the guest: " + event.field("status");
@@ -262,7 +275,7 @@ void Machine::on_event(const QmpMessage& event) {
     ending_since_ = std::chrono::steady_clock::now();
     const auto qmp = qmp_;
     lock.unlock();
-    if (qmp) qmp->post("quit");
+    if (qmp) send_away(*qmp);
   } else if (event.name == "RESET") {
     const auto now = std::chrono::steady_clock::now();
     const bool first = now - std::exchange(last_reset_, now) > reset_echo;
@@ -309,8 +322,10 @@ void Machine::on_process_end() {
   for (int turn = 0; turn < 8 && qmp && !qmp->closed(); ++turn) qmp->ready();
   MachineEnd end{MachineEnd::How::killed, ""};
   bool reported = false;
+  std::string counters;
   {
     const std::lock_guard lock(mutex_);
+    counters = last_counters_;
     reported = reporting_;
     if (reporting_ && shutdown_)
       end = {MachineEnd::How::guest_shutdown, *shutdown_};
@@ -329,7 +344,11 @@ void Machine::on_process_end() {
     ended_ = true;
     changed_.notify_all();
   }
-  if (reported) callbacks_.report({id_, end.how == MachineEnd::How::died ? MachineEvent::died : MachineEvent::guest_shutdown, end.detail});
+  if (!reported) return;
+  MachineReport last{id_, end.how == MachineEnd::How::died ? MachineEvent::died : MachineEvent::guest_shutdown, end.detail};
+  if (auto disks = counters.empty() ? Result<std::vector<DiskCounters>>() : parse_block_stats(counters); disks && !disks->empty())
+    last.counters = DiskReading{run(), std::chrono::steady_clock::now(), std::move(*disks)};
+  callbacks_.report(std::move(last));
 }
 
 void Machine::on_tick() {
@@ -348,7 +367,7 @@ void Machine::on_tick() {
   if (overdue)
     signal_process(SIGKILL);
   else if (ending && qmp)
-    qmp->post("quit");
+    send_away(*qmp);
   // Nobody here halts a guest: QEMU did, and the reason is to be asked for.
   else if (halted && qmp)
     qmp->post("query-status");

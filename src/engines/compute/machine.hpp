@@ -48,6 +48,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // What a machine that ran before this daemon says of itself; what was missed is reported on the loop's thread.
   void resumed_with(const std::string& status);
 
+  // Names this run: the next start has another name.
+  std::string run() const;
   MachineState state() const;
   bool ended() const;
   // Ends it without a report: by word while there is time, then by force. timed_out when even that did not help.
@@ -73,6 +75,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
 
  private:
   void report(MachineEvent event, std::string detail);
+  // Has QEMU end; before, it says what its disks did.
+  static void send_away(QmpClient& qmp);
   void signal_process(int number) const;
   bool wait_for_end(milliseconds limit);
 
@@ -85,6 +89,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Descriptor process_;  // pidfd
+  std::string run_;
+  std::string last_counters_;  // QEMU's answer; empty: it gave none
   std::uint64_t process_watch_ = 0;
   std::shared_ptr<QmpClient> qmp_;
   bool reporting_ = false;  // started, and not being ended by us

@@ -87,6 +87,9 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
                          std::uint64_t bytes_per_second) override;
   Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) override;
+  Result<DiskReading> disk_counters(const std::string& id) override {
+    return running(id).and_then([](const auto& machine) { return compute::disk_counters(*machine); });
+  }
   Result<void> attach_nic(const std::string& id, Nic nic) override;
   Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) override;
 

@@ -7,7 +7,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr size_t deepest = 32;
+// query-blockstats nests one level for each file that a disk stands on.
+constexpr size_t deepest = 128;
 
 std::string text_of(const json::value& value) {
   if (const auto* text = value.if_string()) return {text->data(), text->size()};

@@ -10,8 +10,8 @@
 
 namespace brume::compute {
 
-// A line longer than this ends the connection. The longest that QEMU sends here is below 10 KiB.
-constexpr size_t qmp_line_limit = 1 << 20;
+// A line longer than this ends the connection. The longest answer is that to query-blockstats: 2 KiB for each file of each disk.
+constexpr size_t qmp_line_limit = 8 << 20;
 
 struct QmpMessage {
   enum class Kind { greeting, reply, error, event, other };

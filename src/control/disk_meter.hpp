@@ -1,0 +1,112 @@
+// Raw counters of every volume and instance store (STO-013): what QEMU counts is read every few seconds and added up, over restarts of
+// machines and daemon. A total since ever, and sums for the last periods of five minutes, which the monitoring service will turn into
+// metrics: VolumeReadOps … VolumeIdleTime are sums, VolumeQueueLength is the time that requests took by the time that was watched.
+//
+// Totals are kept in a file of their own, written once a minute, far from the record log. What a machine does between the last reading
+// and its death is lost; when its guest turns itself off, nothing is.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "engines/compute/hypervisor.hpp"
+
+namespace brume::control {
+
+struct DiskTotals {
+  std::uint64_t reads = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t read_ns = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t write_bytes = 0;
+  std::uint64_t write_ns = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t flush_ns = 0;
+  std::uint64_t discards = 0;
+  std::uint64_t discard_bytes = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t idle_ns = 0;     // no request was under way; at least this long
+  std::uint64_t watched_ns = 0;  // plugged into a machine that ran
+
+  // The numbers in a fixed order, for whoever stores, shows or adds them.
+  static constexpr size_t count = 13;
+  static const std::vector<std::pair<const char*, std::uint64_t DiskTotals::*>>& members();
+  DiskTotals& operator+=(const DiskTotals& other);
+};
+
+struct DiskPeriod {
+  Time begin;  // a multiple of five minutes
+  DiskTotals sums;
+};
+
+struct DiskMeasure {
+  std::string id;        // "vol-…", or "i-…-ephemeral0" of an instance store
+  std::string instance;  // that it was last seen at
+  DiskTotals totals;
+  std::vector<DiskPeriod> periods;  // the newest last, and not over yet
+};
+
+// Threads: all functions may be called from any thread; note waits for nothing.
+class DiskMeter {
+ public:
+  struct Parts {
+    std::function<Result<compute::DiskReading>(const std::string& instance_id)> read;
+    std::function<std::vector<std::string>()> running;  // instances with a machine
+    std::function<std::set<std::string>()> known;       // volumes and instance stores; what is gone is forgotten
+    const Clock& clock;
+    std::string file;  // empty: nothing is kept
+  };
+  explicit DiskMeter(Parts parts) : parts_(std::move(parts)) {}
+  ~DiskMeter();
+
+  // Takes up what the file says, and reads every `pause` from now on.
+  void begin(milliseconds pause);
+  // Reads no more by itself; reads a last time and writes the file. May be called again when machines have ended since.
+  void stop();
+
+  // Reads an instance's machine now: before it ends, before and after a disk leaves it.
+  void collect(const std::string& instance_id);
+  void note(const std::string& instance_id, const compute::DiskReading& reading);
+
+  std::vector<DiskMeasure> measures() const;
+
+ private:
+  struct Meter {
+    std::string instance;
+    std::string run;       // that `last` is of
+    DiskTotals last;       // what QEMU said
+    bool plugged = false;  // `last` goes on
+    std::optional<std::chrono::steady_clock::time_point> seen;
+    DiskTotals totals;
+    std::deque<DiskPeriod> periods;
+  };
+
+  void run(milliseconds pause);
+  void end_thread();
+  void collect_all();
+  void load();
+  void save();
+  void add(Meter& meter, const std::string& run, const compute::DiskCounters& now, std::chrono::steady_clock::time_point taken);
+
+  const Parts parts_;
+  std::mutex collecting_;  // held while a machine is asked, so that the last answer is the newest
+  mutable std::mutex mutex_;
+  std::map<std::string, Meter> meters_;                                 // by volume id
+  std::map<std::string, std::chrono::steady_clock::time_point> taken_;  // the newest reading of each instance
+  bool changed_ = false;
+  bool stopping_ = false;
+  std::condition_variable stop_asked_;
+  std::thread thread_;
+};
+
+}  // namespace brume::control

@@ -1,0 +1,47 @@
+// What the disks of a machine did since it started, as QEMU counts it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace brume::compute {
+
+class Machine;
+
+// All of it only grows while the disk stays plugged in.
+struct DiskCounters {
+  std::string volume_id;  // as in Disk: "vol-…", "ephemeral0"
+  std::uint64_t reads = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t read_ns = 0;  // the sum of how long each took
+  std::uint64_t writes = 0;
+  std::uint64_t write_bytes = 0;
+  std::uint64_t write_ns = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t flush_ns = 0;
+  std::uint64_t discards = 0;
+  std::uint64_t discard_bytes = 0;
+  std::uint64_t failures = 0;            // requests that failed
+  std::optional<std::uint64_t> idle_ns;  // since the last request; none: there was none yet
+};
+
+struct DiskReading {
+  std::string run;  // of the machine: another one after each start, and counted from zero
+  // Not later than the moment that the counters are of.
+  std::chrono::steady_clock::time_point taken{};
+  std::vector<DiskCounters> disks;
+};
+
+// QEMU's answer to query-blockstats. A disk that was taken away by force, and that the guest still holds, is not among them.
+Result<std::vector<DiskCounters>> parse_block_stats(std::string_view answer);
+
+// See Hypervisor::disk_counters.
+Result<DiskReading> disk_counters(Machine& machine);
+
+}  // namespace brume::compute
