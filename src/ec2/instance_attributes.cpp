@@ -6,6 +6,7 @@
 #include "ec2/images.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
+#include "ec2/launch.hpp"
 #include "ec2/resource_ids.hpp"
 #include "wire/ec2/instance_attributes.hpp"
 
@@ -160,6 +161,8 @@ void change_type(Subject& subject, const std::string& value) {
   instance.type = type->name;
   instance.memory_mib = type->memory_mib;
   instance.processors = type->processors;
+  // No other is added: they are mapped at launch only (STO-085).
+  fit_instance_stores(*type, instance.instance_stores);
 }
 
 void change_boot_image(Subject& subject, const std::string& value, std::string_view kind, std::string state::Instance::*field) {

@@ -56,6 +56,8 @@ void make_interfaces(state::Transaction& transaction, const Launch& launch, cons
 
 // launch_disks.cpp: the image's block devices with the request's laid over them (STO-112).
 void read_disks(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request, Launch& launch);
+// A store that the type does not have is left out, as EC2 does; the others are as large as the type's (STO-083).
+void fit_instance_stores(const InstanceType& type, std::vector<state::BlockDevice>& stores);
 // Makes the instance's volumes and notes them and its instance stores in it.
 void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                 state::Instance& instance);

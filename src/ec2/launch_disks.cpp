@@ -155,23 +155,22 @@ state::Volume make_volume(state::Transaction& transaction, const state::Instance
 
 }  // namespace
 
+void fit_instance_stores(const InstanceType& type, std::vector<BlockDevice>& stores) {
+  std::erase_if(stores,
+                [&](const auto& store) { return store_number(store.virtual_name).value_or(type.storage_disks) >= type.storage_disks; });
+  for (auto& store : stores) store.size_gib = type.storage_gb_each;
+}
+
 void read_disks(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
   Mapping mapping(world, context, *launch.image);
   for (const auto& asked : request.block_device_mappings) mapping.lay_over(asked);
   std::set<std::string> stores;
   for (auto& device : mapping.take()) {
-    if (device.virtual_name.empty()) {
-      launch.disks.push_back(std::move(device));
-      continue;
-    }
-    // A store that the type does not have is left out, as EC2 does.
-    const auto number = store_number(device.virtual_name);
-    if (!number || *number >= launch.type->storage_disks) continue;
-    if (!stores.insert(device.virtual_name).second)
+    if (!device.virtual_name.empty() && !stores.insert(device.virtual_name).second)
       throw invalid_mapping(fmt::format("The instance store '{}' is mapped to more than one device", device.virtual_name));
-    device.size_gib = launch.type->storage_gb_each;
-    launch.instance_stores.push_back(std::move(device));
+    (device.virtual_name.empty() ? launch.disks : launch.instance_stores).push_back(std::move(device));
   }
+  fit_instance_stores(*launch.type, launch.instance_stores);
   std::stable_partition(launch.disks.begin(), launch.disks.end(),
                         [&](const auto& device) { return device.device == launch.image->root_device_name; });
 }

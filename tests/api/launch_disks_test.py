@@ -134,3 +134,44 @@ def test_one_instance_store_twice(ec2, ami, refused):
     with refused("InvalidBlockDeviceMapping"):
         ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, InstanceType="m1.large", BlockDeviceMappings=[
             {"DeviceName": device, "VirtualName": "ephemeral0"} for device in ("/dev/sdb", "/dev/sdc")])
+
+
+def test_instance_stores_are_not_shown_but_hold_their_device(ec2, launch, refused):
+    """STO-088: nothing lists them; STO-030: the device is taken all the same."""
+    one = launch(InstanceType="m1.large", BlockDeviceMappings=[{"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}])
+    assert [mapping["DeviceName"] for mapping in one["BlockDeviceMappings"]] == [one["RootDeviceName"]]
+    assert len(ec2.describe_volumes()["Volumes"]) == 1
+    volume = ec2.create_volume(AvailabilityZone=one["Placement"]["AvailabilityZone"], Size=1)["VolumeId"]
+    ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig={"Delay": 0.1})
+    with refused("InvalidParameterValue"):
+        ec2.attach_volume(VolumeId=volume, InstanceId=one["InstanceId"], Device="xvdb")
+    ec2.attach_volume(VolumeId=volume, InstanceId=one["InstanceId"], Device="/dev/sdc")
+
+
+def test_instance_stores_of_another_type(ec2, launch, in_state):
+    """Stores go with a type that has fewer of them, and do not come back with one that has more (STO-085)."""
+    def take_device():
+        volume = ec2.create_volume(AvailabilityZone=one["Placement"]["AvailabilityZone"], Size=1)["VolumeId"]
+        ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig={"Delay": 0.1})
+        try:
+            ec2.attach_volume(VolumeId=volume, InstanceId=one["InstanceId"], Device="/dev/sdc")
+        except ec2.exceptions.ClientError as error:
+            return error.response["Error"]["Code"]
+        return None
+
+    one = launch(InstanceType="m1.large", BlockDeviceMappings=[
+        {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}, {"DeviceName": "/dev/sdc", "VirtualName": "ephemeral1"}])
+    assert take_device() == "InvalidParameterValue"
+    ec2.stop_instances(InstanceIds=[one["InstanceId"]])
+    in_state("stopped", one["InstanceId"])
+    for name in ("m1.small", "m1.large"):
+        ec2.modify_instance_attribute(InstanceId=one["InstanceId"], InstanceType={"Value": name})
+    assert take_device() is None
+
+
+def test_an_image_of_an_instance_maps_its_stores(ec2, launch, query):
+    one = launch(InstanceType="m1.large", BlockDeviceMappings=[{"DeviceName": "/dev/sdb", "VirtualName": "ephemeral1"}])
+    image = ec2.create_image(InstanceId=one["InstanceId"], Name="with stores", NoReboot=True)["ImageId"]
+    ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 0.1})
+    mapped = ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
+    assert {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral1"} in mapped

@@ -301,3 +301,35 @@ def test_what_a_volume_did_is_counted_over_restarts(cloud, account, machine):
     assert volume.id in cloud.brume("storage", "--counters").stdout
     volume.delete()
     assert volume.id not in cloud.brume("storage", "--counters").stdout
+
+
+def test_instance_stores_live_as_long_as_their_machine(cloud, account, tiny):
+    """STO-080: kept over a reboot and a new daemon, gone with a stop, never another tenant's; STO-085: only what the type has."""
+    mapping = [{"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}, {"DeviceName": "/dev/sdc", "VirtualName": "ephemeral1"}]
+    one = account.launch(tiny, InstanceType="m1.small", Placement=zone, BlockDeviceMappings=mapping).wait_ssh()
+    disk = there(one, "/dev/sdb")
+    assert one.ssh("readlink -f /dev/disk/by-id/virtio-ephemeral0") == disk
+    assert one.ssh("test -e /dev/sdc || echo none") == "none"
+    assert int(one.ssh(f"cat /sys/block/{disk.rsplit('/', 1)[1]}/size")) * 512 == 150 << 30
+    assert one.ssh("wget -qO- http://169.254.169.254/latest/meta-data/block-device-mapping/ephemeral0") == "sdb"
+    assert [m["DeviceName"] for m in one.describe()["BlockDeviceMappings"]] == [one.describe()["RootDeviceName"]]
+    one.ssh("sudo mkfs.ext4 -q /dev/sdb && sudo mount /dev/sdb /mnt && echo mine | sudo tee /mnt/file && sudo umount /mnt")
+    read = "sudo mount /dev/sdb /mnt && cat /mnt/file && sudo umount /mnt"
+    cloud.kill()
+    cloud.start()
+    account.ec2 = cloud.account().ec2
+    boot = one.ssh("cat /proc/sys/kernel/random/boot_id")
+    account.ec2.reboot_instances(InstanceIds=[one.id])
+    wait_until(lambda: one.ssh("cat /proc/sys/kernel/random/boot_id", check=False) not in ("", boot), 120, "the reboot")
+    there(one, "/dev/sdb")
+    assert one.ssh(read) == "mine"
+    account.ec2.stop_instances(InstanceIds=[one.id])
+    one.wait_state("stopped", 100)
+    assert not list((cloud.home / "blocks").glob(f"*/{one.id}*"))
+    account.ec2.start_instances(InstanceIds=[one.id])
+    one.wait_ssh()
+    there(one, "/dev/sdb")
+    assert one.ssh("sudo head -c 67108864 /dev/sdb | tr -d '\\0' | wc -c") == "0"
+    account.ec2.terminate_instances(InstanceIds=[one.id])
+    one.wait_state("terminated", 60)
+    wait_until(lambda: not list((cloud.home / "blocks").glob(f"*/{one.id}*")), 10, "the room to come back")

@@ -1,0 +1,198 @@
+// The controller over engines that do what a test tells them, for the tests of the reconcilers.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <set>
+#include <thread>
+
+#include "control/controller.hpp"
+#include "control/volume_files.hpp"
+#include "control/work_queue.hpp"
+
+namespace brume::control {
+
+using state::InstanceState;
+
+// Remembers what runs; fails and stays deaf as told.
+class FakeHypervisor final : public compute::Hypervisor {
+ public:
+  Description describe() const override { return {"fake", "for tests"}; }
+  void on_report(std::function<void(compute::MachineReport)> receiver) override { receiver_ = std::move(receiver); }
+  Result<std::vector<std::string>> recover() override { return std::vector<std::string>(running.begin(), running.end()); }
+  Result<void> start(compute::MachineSpec spec) override {
+    const std::lock_guard lock(mutex);
+    if (!start_failure.empty()) return fail(ErrorKind::broken, start_failure);
+    running.insert(spec.id);
+    ++starts;
+    started.notify_all();
+    last_spec_disks = spec.disks.size();
+    plans[spec.id] = spec.cpu;
+    return {};
+  }
+  Result<void> press_power_button(const std::string& id) override {
+    if (!deaf) end(id, compute::MachineEvent::guest_shutdown);
+    return {};
+  }
+  Result<void> reset(const std::string&) override {
+    ++resets;
+    return {};
+  }
+  Result<void> kill(const std::string& id) override {
+    const std::lock_guard lock(mutex);
+    kills += running.erase(id) > 0;
+    return {};
+  }
+  Result<compute::MachineState> state(const std::string&) override { return compute::MachineState::running; }
+  Result<void> resume(const std::string&) override { return {}; }
+  void change_cpu(const std::string& id, const compute::CpuPlan& plan) override {
+    const std::lock_guard lock(mutex);
+    plans[id] = plan;
+    started.notify_all();
+  }
+  Result<void> attach_disk(const std::string&, const compute::Disk&) override { return {}; }
+  Result<void> detach_disk(const std::string&, const std::string&, bool, milliseconds) override { return {}; }
+  Result<milliseconds> switch_disks(const std::string&, const std::vector<compute::Disk>&) override { return milliseconds(0); }
+  Result<std::int64_t> disk_generation(const std::string&, const std::string&) override {
+    return fail(ErrorKind::not_found, "not running");
+  }
+  Result<void> fold_disk(const std::string&, const std::string&, const std::string&, const std::string&, std::uint64_t) override {
+    return {};
+  }
+  Result<void> resize_disk(const std::string&, const std::string&, std::uint64_t) override { return {}; }
+  Result<void> attach_nic(const std::string&, compute::Nic) override { return {}; }
+  Result<void> detach_nic(const std::string&, const std::string&, bool, milliseconds) override { return {}; }
+  Result<Console> console(const std::string&, size_t) override { return fail(ErrorKind::not_found, "no console"); }
+  Result<Picture> screenshot(const std::string&) override { return Picture{1, 1, "abc"}; }
+  Result<void> press_key(const std::string&) override {
+    ++keys;
+    return {};
+  }
+  Result<void> forget(const std::string&) override { return {}; }
+  unsigned user_of(const std::string&) const override { return 1; }
+
+  void report(const std::string& id, compute::MachineEvent event, const std::string& detail) { receiver_({id, event, detail}); }
+  void end(const std::string& id, compute::MachineEvent event, const std::string& detail = {}) {
+    {
+      const std::lock_guard lock(mutex);
+      running.erase(id);
+    }
+    receiver_({id, event, detail});
+  }
+
+  std::mutex mutex;
+  std::condition_variable started;
+  std::set<std::string> running;
+  std::map<std::string, compute::CpuPlan> plans;
+  std::string start_failure;
+  std::atomic<bool> deaf{false};
+  std::atomic<int> starts{0}, kills{0}, resets{0}, keys{0};
+  std::atomic<size_t> last_spec_disks{0};
+
+ private:
+  std::function<void(compute::MachineReport)> receiver_;
+};
+
+class ControlTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    store_ = *state::Store::open(state::make_memory_log(), clock_, random_);
+    block_ = block::make_simulated_block_engine();
+    network_ = network::make_simulated_network_engine("198.18.0.0/24");
+    store_->watch([this](const state::Commit&) {
+      const std::lock_guard lock(mutex_);
+      changed_.notify_all();
+    });
+    build();
+    ASSERT_TRUE(block_->import_snapshot("snap-1", "file", {}));
+  }
+  void TearDown() override { controller_.reset(); }
+
+  void build() {
+    ControllerSettings settings;
+    settings.threads = 2;
+    settings.patience = {milliseconds(200), milliseconds(100), milliseconds(200), std::chrono::minutes(60)};
+    settings.cpu_plan = [limit = limit_](const state::Instance&) {
+      compute::CpuPlan plan;
+      plan.most = limit;
+      return plan;
+    };
+    controller_ = std::make_unique<Controller>(*store_, Engines{hypervisor_, *block_, *network_}, clock_, settings,
+                                               MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}});
+    ASSERT_TRUE(controller_->start());
+  }
+
+  // What RunInstances puts: an instance with one interface and one volume, and all it depends on.
+  void launch(bool terminate_on_shutdown = false, const std::vector<state::BlockDevice>& stores = {}) {
+    store_->transact([&](state::Transaction& transaction) {
+      state::Vpc vpc;
+      vpc.account = "a", vpc.id = "vpc-1", vpc.cidr = "172.31.0.0/16";
+      transaction.put(vpc);
+      state::Subnet subnet;
+      subnet.account = "a", subnet.id = "subnet-1", subnet.vpc_id = "vpc-1", subnet.cidr = "172.31.0.0/20";
+      transaction.put(subnet);
+      state::NetworkInterface interface;
+      interface.account = "a", interface.id = "eni-1", interface.vpc_id = "vpc-1", interface.subnet_id = "subnet-1";
+      interface.mac = "02:00:00:00:00:01", interface.private_ip = "172.31.0.4", interface.public_ip = "198.18.0.1",
+      interface.instance_id = "i-1";
+      transaction.put(interface);
+      state::Volume volume;
+      volume.account = "a", volume.id = "vol-1", volume.size_gib = 1, volume.snapshot_id = "snap-1", volume.instance_id = "i-1";
+      volume.delete_on_termination = true;
+      transaction.put(volume);
+      state::Dependents dependents;
+      dependents.account = "a", dependents.instance_id = "i-1", dependents.machine = true, dependents.taps = {"eni-1"},
+      dependents.volumes = {"vol-1"};
+      transaction.put(dependents);
+      state::Instance instance;
+      instance.account = "a", instance.id = "i-1", instance.vpc_id = "vpc-1", instance.interface_ids = {"eni-1"},
+      instance.volume_ids = {"vol-1"};
+      instance.terminate_on_shutdown = terminate_on_shutdown;
+      instance.instance_stores = stores;
+      instance.state_since = transaction.now();
+      transaction.put(instance);
+    });
+  }
+
+  void ask(InstanceState state) {
+    store_->transact([&](state::Transaction& transaction) {
+      auto instance = *transaction.find<state::Instance>("a/i-1");
+      instance.state = static_cast<std::int64_t>(state);
+      transaction.put(instance);
+      if (state != InstanceState::pending) return;
+      // As StartInstances does: the tap is wanted again.
+      auto dependents = *transaction.find<state::Dependents>("a/i-1");
+      dependents.machine = true, dependents.taps = {"eni-1"};
+      transaction.put(dependents);
+    });
+  }
+
+  template <class Condition>
+  ::testing::AssertionResult reaches(Condition&& condition) {
+    std::unique_lock lock(mutex_);
+    const bool done = changed_.wait_for(lock, seconds(10), [&] { return condition(*store_->world()); });
+    return done ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << "not within 10 s";
+  }
+  ::testing::AssertionResult reaches(InstanceState state) {
+    return reaches([&](const state::World& world) {
+      const auto* instance = world.find<state::Instance>("a/i-1");
+      return instance != nullptr && instance->current_state() == state;
+    });
+  }
+  state::Instance instance() const { return *store_->world()->find<state::Instance>("a/i-1"); }
+
+  SystemClock clock_;
+  SeededRandom random_{1};
+  std::unique_ptr<state::Store> store_;
+  FakeHypervisor hypervisor_;
+  std::unique_ptr<block::BlockEngine> block_;
+  std::unique_ptr<network::NetworkEngine> network_;
+  std::unique_ptr<Controller> controller_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  double limit_ = 0.5;  // of every machine, in processors
+};
+
+}  // namespace brume::control
