@@ -6,6 +6,7 @@
 #include "control/folding.hpp"
 #include "control/images.hpp"
 #include "control/instances.hpp"
+#include "control/interfaces.hpp"
 #include "control/snapshots.hpp"
 #include "control/volume_files.hpp"
 #include "control/volumes.hpp"
@@ -46,6 +47,7 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
   instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, wake_after);
+  interfaces_ = std::make_unique<InterfaceReconciler>(store_, engines_, *vpcs_, wake_after);
 }
 
 Controller::~Controller() { stop(); }
@@ -99,6 +101,7 @@ void Controller::power_off(milliseconds patience) {
 void Controller::follow(const state::Commit& commit) {
   vpcs_->follow(commit);
   instances_->follow(commit);
+  interfaces_->follow(commit);
   images_->follow(commit);
   volumes_->follow(commit);
   folder_->follow(commit);
@@ -116,18 +119,20 @@ void Controller::work(const std::string& key) {
   const auto slash = key.find('/');
   const auto kind = std::string_view(key).substr(0, slash);
   const auto name = key.substr(slash + 1);
-  if (kind == "instance")
+  if (kind == "instance") {
     instances_->reconcile(name);
-  else if (kind == "vpc")
+    interfaces_->reconcile(name);
+  } else if (kind == "vpc") {
     vpcs_->reconcile(name);
-  else if (kind == "image")
+  } else if (kind == "image") {
     images_->reconcile(name);
-  else if (kind == "snapshot")
+  } else if (kind == "snapshot") {
     snapshots_->reconcile(name);
-  else if (kind == "volume")
+  } else if (kind == "volume") {
     volumes_->reconcile(name);
-  else if (kind == "folding")
+  } else if (kind == "folding") {
     folder_->reconcile();
+  }
 }
 
 std::optional<compute::Hypervisor::Console> Controller::console(const std::string& instance_id, size_t limit) {

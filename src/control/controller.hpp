@@ -54,6 +54,7 @@ struct MetadataDoor {
 };
 
 class InstanceReconciler;
+class InterfaceReconciler;
 class VpcReconciler;
 class ImageReconciler;
 class VolumeFiles;
@@ -104,6 +105,7 @@ class Controller {
   std::unique_ptr<SnapshotReconciler> snapshots_;
   std::unique_ptr<ImageReconciler> images_;
   std::unique_ptr<InstanceReconciler> instances_;
+  std::unique_ptr<InterfaceReconciler> interfaces_;
   std::unique_ptr<WorkQueue> queue_;
   std::uint64_t watcher_ = 0;
 };

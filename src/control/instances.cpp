@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "control/interfaces.hpp"
 
 namespace brume::control {
 
@@ -29,17 +30,6 @@ void become(state::Transaction& transaction, state::Instance& instance, Instance
     throw std::logic_error("an instance may not go from " + stated(instance.current_state()) + " to " + stated(to));
   instance.state = static_cast<std::int64_t>(to);
   instance.state_since = transaction.now();
-}
-
-// The addresses given at start go back to the pool.
-void drop_public_addresses(state::Transaction& transaction, const state::Instance& instance) {
-  for (const auto& id : instance.interface_ids) {
-    const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
-    if (found == nullptr || found->public_ip.empty()) continue;
-    auto interface = *found;
-    interface.public_ip.clear();
-    transaction.put(std::move(interface));
-  }
 }
 
 // The machine is down: its taps are not wanted any more, which the VPC's reconciler hears of.
@@ -489,10 +479,7 @@ void InstanceReconciler::part_with(const state::Instance& seen, const std::vecto
       kept.detach_forced = false;
       transaction.put(std::move(kept));
     }
-    for (const auto& id : instance.interface_ids) {
-      transaction.erase<state::NetworkInterface>(state::owned_key(instance.account, id));
-      transaction.erase<state::TagSet>(state::owned_key(instance.account, id));
-    }
+    for (const auto& id : instance.interface_ids) release_interface(transaction, state::owned_key(instance.account, id));
     instance.volume_ids.clear();
     instance.interface_ids.clear();
     transaction.erase<state::Dependents>(seen.key());

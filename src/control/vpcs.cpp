@@ -1,7 +1,9 @@
 #include "control/vpcs.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
-#include "base/text.hpp"
+#include "control/vpc_specs.hpp"
 
 namespace brume::control {
 namespace {
@@ -10,55 +12,6 @@ namespace {
 constexpr size_t few = 4;
 
 std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1); }
-
-std::string host_name_of(const std::string& private_ip) {
-  std::string name = "ip-" + private_ip;
-  for (auto& c : name)
-    if (c == '.') c = '-';
-  return name;
-}
-
-network::InterfaceSpec specify(const state::World& world, const state::NetworkInterface& interface, unsigned user) {
-  network::InterfaceSpec spec;
-  spec.id = interface.id;
-  spec.vpc_id = interface.vpc_id;
-  if (const auto* subnet = world.find<state::Subnet>(interface.account, interface.subnet_id)) spec.subnet_cidr = subnet->cidr;
-  spec.mac = interface.mac;
-  spec.private_ip = interface.private_ip;
-  spec.public_ip = interface.public_ip;
-  spec.group_ids = interface.group_ids;
-  spec.host_name = host_name_of(interface.private_ip);
-  spec.source_dest_check = interface.source_dest_check;
-  spec.user = user;
-  return spec;
-}
-
-network::Permission specify(const state::SecurityRule& rule) {
-  return {rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.group_id};
-}
-
-network::GroupSpec specify(const state::SecurityGroup& group) {
-  network::GroupSpec spec;
-  spec.id = group.id;
-  spec.vpc_id = group.vpc_id;
-  // IPv6 is off inside the namespaces: a rule for an IPv6 peer matches nothing there.
-  for (const auto& rule : group.ingress)
-    if (rule.cidr6.empty()) spec.ingress.push_back(specify(rule));
-  for (const auto& rule : group.egress)
-    if (rule.cidr6.empty()) spec.egress.push_back(specify(rule));
-  return spec;
-}
-
-network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const std::string& domain) {
-  network::VpcSpec spec;
-  spec.id = vpc.id;
-  spec.cidr = vpc.cidr;
-  spec.domain = domain;
-  world.each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
-    if (subnet.vpc_id == vpc.id) spec.subnets.push_back(subnet.cidr);
-  });
-  return spec;
-}
 
 }  // namespace
 
@@ -97,9 +50,7 @@ void VpcReconciler::follow(const state::Commit& commit) {
       want(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>());
     } else if (const auto* interface = change.now<state::NetworkInterface>()) {
       const auto* before = change.old<state::NetworkInterface>();
-      if (before != nullptr && before->group_ids == interface->group_ids && before->public_ip == interface->public_ip &&
-          before->source_dest_check == interface->source_dest_check)
-        continue;
+      if (before != nullptr && specifies_the_same(*before, *interface)) continue;
       const std::lock_guard lock(mutex_);
       const auto at = networks_.find(interface->vpc_id);
       if (at == networks_.end() || !at->second.wanted.contains(change.key)) continue;
@@ -112,8 +63,26 @@ void VpcReconciler::follow(const state::Commit& commit) {
       if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
       at->second.dirty_groups.insert(change.key);
       wake_("vpc/" + group->vpc_id);
+    } else {
+      follow_routing(*commit.world, change);
     }
   }
+}
+
+void VpcReconciler::follow_routing(const state::World& world, const state::Change& change) {
+  const auto vpcs = vpcs_touched_by(world, change);
+  const auto groups = groups_touched_by(world, change);
+  if (vpcs.empty() && groups.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto& key : groups) {
+    const auto* group = world.find<state::SecurityGroup>(key);
+    const auto at = group == nullptr ? networks_.end() : networks_.find(group->vpc_id);
+    if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
+    at->second.dirty_groups.insert(key);
+    wake_("vpc/" + group->vpc_id);
+  }
+  for (const auto& id : vpcs)
+    if (networks_.contains(id)) wake_("vpc/" + id);
 }
 
 Result<void> VpcReconciler::recover() {
@@ -159,7 +128,7 @@ std::vector<network::GroupSpec> VpcReconciler::groups_for(const Look& look, cons
                                                           const std::set<std::string>& in_force) const {
   std::map<std::string, network::GroupSpec> specs;
   const auto add = [&](const state::SecurityGroup* group) {
-    if (group != nullptr && group->vpc_id == look.vpc_id) specs.emplace(group->id, specify(*group));
+    if (group != nullptr && group->vpc_id == look.vpc_id) specs.emplace(group->id, specify(*look.world, *group));
   };
   for (const auto& key : look.network.dirty_groups) add(look.world->find<state::SecurityGroup>(key));
   for (const auto& interface : interfaces)

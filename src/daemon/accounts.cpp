@@ -72,6 +72,13 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<Vpc>(transaction, account);
   erase_all<Subnet>(transaction, account);
   erase_all<NetworkInterface>(transaction, account);
+  erase_all<ElasticIp>(transaction, account);
+  erase_all<InternetGateway>(transaction, account);
+  erase_all<RouteTable>(transaction, account);
+  erase_all<NetworkAcl>(transaction, account);
+  erase_all<DhcpOptions>(transaction, account);
+  erase_all<NatGateway>(transaction, account);
+  erase_all<PrefixList>(transaction, account);
   erase_all<Image>(transaction, account);
   erase_all<ImageDefaults>(transaction, account);
   erase_all<Snapshot>(transaction, account);

@@ -22,6 +22,7 @@
 #include "daemon/simulation.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/instance_types.hpp"
+#include "ec2/network.hpp"
 #include "ec2/paging.hpp"
 #include "guest/metadata_service.hpp"
 #include "service/front_door.hpp"
@@ -291,6 +292,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   try {
     store->transact([&](state::Transaction& transaction) {
       transaction.put(state::Setting{"public-pool", pool});
+      ec2::complete_networks(transaction);
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());

@@ -2,6 +2,7 @@
 
 #include "ec2/actions.hpp"
 #include "ec2/capacity.hpp"
+#include "ec2/network.hpp"
 #include "wire/ec2/account_attributes.hpp"
 
 namespace brume::ec2 {
@@ -25,8 +26,8 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
       {"default-vpc", default_vpc},
       {"max-instances", std::to_string(std::min<std::int64_t>(limit, 1'000'000))},
       {"vpc-max-security-groups-per-interface", "5"},
-      {"max-elastic-ips", "0"},
-      {"vpc-max-elastic-ips", "0"},
+      {"max-elastic-ips", std::to_string(elastic_ip_limit)},
+      {"vpc-max-elastic-ips", std::to_string(elastic_ip_limit)},
   };
   wire::ec2::DescribeAccountAttributesResponse response;
   const auto add = [&](const Attribute& attribute) {

@@ -66,6 +66,7 @@ void sweep(state::Transaction& transaction, const std::string& account, const st
 }  // namespace
 
 std::string find_made(state::Transaction& transaction, const Context& context, std::string_view action, const std::string& token) {
+  if (token.empty()) return {};
   if (token.size() > token_limit) throw wire::invalid_parameter_value("ClientToken is limited to 64 characters");
   const auto* seen = transaction.find<state::ClientToken>(context.account(), name_of(action, token));
   if (seen == nullptr || is_over(transaction.world(), *seen, transaction.now())) return {};
@@ -77,6 +78,7 @@ std::string find_made(state::Transaction& transaction, const Context& context, s
 
 void remember_made(state::Transaction& transaction, const Context& context, std::string_view action, const std::string& token,
                    const std::string& resource_id) {
+  if (token.empty()) return;
   sweep(transaction, context.account(), name_of(action, token));
   transaction.put(state::ClientToken{context.account(), name_of(action, token), digest_of(context), resource_id, transaction.now()});
 }

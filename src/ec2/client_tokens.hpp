@@ -15,7 +15,7 @@ std::string find_launched(state::Transaction& transaction, const service::Contex
 void remember_launched(state::Transaction& transaction, const service::Context& context, const std::string& token,
                        const std::string& reservation_id);
 
-// The same for an action that makes one thing: the id of what it made, empty when the token is new.
+// The same for an action that makes one thing: the id of what it made, empty when the token is new or empty.
 std::string find_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token);
 void remember_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token,
                    const std::string& resource_id);

@@ -2,6 +2,8 @@
 
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
+#include "ec2/network_interfaces.hpp"
+#include "state/elastic_ips.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -59,22 +61,47 @@ void group_names(const At& at, Values& out) {
   with_primary(at, [&](const auto& interface) { each_group(at, interface, [&](const auto& group) { out.add(group.name); }); });
 }
 
-void public_addresses(const At& at, Values& out) {
-  each_interface(at, [&](const auto& i) { add_if_any(out, public_ip_of(at.record, i)); });
-}
-void public_names(const At& at, Values& out) {
-  each_interface(at, [&](const auto& i) { add_if_any(out, public_dns_name(settings(at), public_ip_of(at.record, i))); });
-}
-void public_address_owners(const At& at, Values& out) {
+// Of every interface: each private address and the public one that stands for it, which may be empty.
+template <class Add>
+void each_address(const At& at, Add&& add) {
   each_interface(at, [&](const auto& i) {
-    if (!public_ip_of(at.record, i).empty()) out.add("amazon");
+    add(i, i.private_ip, public_ip_of(at.record, i));
+    for (const auto& one : i.secondary) add(i, one.private_ip, one.public_ip);
   });
 }
+template <class Add>
+void each_public_address(const At& at, Add&& add) {
+  each_address(at, [&](const auto& i, const auto&, const auto& public_ip) {
+    if (!public_ip.empty()) add(i, public_ip);
+  });
+}
+template <class Add>
+void each_elastic_ip(const At& at, Add&& add) {
+  each_public_address(at, [&](const auto&, const auto& public_ip) {
+    if (const auto* elastic = state::find_elastic_ip(at.world, public_ip)) add(*elastic);
+  });
+}
+
+void public_addresses(const At& at, Values& out) {
+  each_public_address(at, [&](const auto&, const auto& ip) { out.add(ip); });
+}
+void public_names(const At& at, Values& out) {
+  each_public_address(at, [&](const auto& i, const auto& ip) { add_if_any(out, public_dns_name(at.world, settings(at), i.vpc_id, ip)); });
+}
+void public_address_owners(const At& at, Values& out) {
+  each_public_address(at, [&](const auto&, const auto& ip) { out.add(public_ip_owner(at.world, ip)); });
+}
+void allocation_ids(const At& at, Values& out) {
+  each_elastic_ip(at, [&](const auto& elastic) { out.add(elastic.allocation_id); });
+}
+void association_ids(const At& at, Values& out) {
+  each_elastic_ip(at, [&](const auto& elastic) { out.add(elastic.association_id); });
+}
 void private_addresses(const At& at, Values& out) {
-  each_interface(at, [&](const auto& i) { out.add(i.private_ip); });
+  each_address(at, [&](const auto&, const auto& private_ip, const auto&) { out.add(private_ip); });
 }
 void private_names(const At& at, Values& out) {
-  each_interface(at, [&](const auto& i) { out.add(private_dns_name(settings(at), i.private_ip)); });
+  each_address(at, [&](const auto&, const auto& private_ip, const auto&) { out.add(private_dns_name(settings(at), private_ip)); });
 }
 
 template <class Add>
@@ -105,7 +132,9 @@ const FilterField<state::Instance> instance_fields[] = {
     {"current-instance-boot-mode", [](const At&, Values& out) { out.add("legacy-bios"); }},
     {"dns-name",
      [](const At& at, Values& out) {
-       with_primary(at, [&](const auto& i) { add_if_any(out, public_dns_name(settings(at), public_ip_of(at.record, i))); });
+       with_primary(at, [&](const auto& i) {
+         add_if_any(out, public_dns_name(at.world, settings(at), i.vpc_id, public_ip_of(at.record, i)));
+       });
      }},
     field<&state::Instance::ebs_optimized>("ebs-optimized"),
     field<&state::Instance::ena_support>("ena-support"),
@@ -191,22 +220,23 @@ const FilterField<state::Instance> instance_fields[] = {
     {"block-device-mapping.volume-id", [](const At& at, Values& out) { each_volume(at, [&](const auto& v) { out.add(v.id); }); }},
 
     // Of its network interfaces. "association.…" is what the first VPC clients called the first of them.
-    {"association.allocation-id", none},
-    {"association.association-id", none},
+    {"association.allocation-id", allocation_ids},
+    {"association.association-id", association_ids},
     {"association.ip-owner-id", public_address_owners},
     {"association.public-ip", public_addresses},
-    {"network-interface.addresses.association.allocation-id", none},
-    {"network-interface.addresses.association.association-id", none},
+    {"network-interface.addresses.association.allocation-id", allocation_ids},
+    {"network-interface.addresses.association.association-id", association_ids},
     {"network-interface.addresses.association.carrier-ip", none},
     {"network-interface.addresses.association.customer-owned-ip", none},
     {"network-interface.addresses.association.ip-owner-id", public_address_owners},
     {"network-interface.addresses.association.public-dns-name", public_names},
     {"network-interface.addresses.association.public-ip", public_addresses},
-    {"network-interface.addresses.primary", [](const At& at, Values& out) { each_interface(at, [&](const auto&) { out.add(true); }); }},
+    {"network-interface.addresses.primary",
+     [](const At& at, Values& out) { each_address(at, [&](const auto& i, const auto& ip, const auto&) { out.add(ip == i.private_ip); }); }},
     {"network-interface.addresses.private-dns-name", private_names},
     {"network-interface.addresses.private-ip-address", private_addresses},
-    {"network-interface.association.allocation-id", none},
-    {"network-interface.association.association-id", none},
+    {"network-interface.association.allocation-id", allocation_ids},
+    {"network-interface.association.association-id", association_ids},
     {"network-interface.association.carrier-ip", none},
     {"network-interface.association.customer-owned-ip", none},
     {"network-interface.association.ip-owner-id", public_address_owners},
@@ -227,7 +257,7 @@ const FilterField<state::Instance> instance_fields[] = {
     {"network-interface.attachment.network-card-index",
      [](const At& at, Values& out) { each_interface(at, [&](const auto&) { out.add(std::int64_t{0}); }); }},
     {"network-interface.attachment.status",
-     [](const At& at, Values& out) { each_interface(at, [&](const auto&) { out.add("attached"); }); }},
+     [](const At& at, Values& out) { each_interface(at, [&](const auto& i) { out.add(i.attachment_state); }); }},
     {"network-interface.availability-zone",
      [](const At& at, Values& out) { each_interface(at, [&](const auto& i) { out.add(i.zone); }); }},
     {"network-interface.deny-all-igw-traffic", none},
@@ -256,8 +286,10 @@ const FilterField<state::Instance> instance_fields[] = {
     {"network-interface.operator.principal", none},
     {"network-interface.outpost-arn", none},
     {"network-interface.owner-id", [](const At& at, Values& out) { each_interface(at, [&](const auto& i) { out.add(i.account); }); }},
-    {"network-interface.private-dns-name", private_names},
-    {"network-interface.private-ip-address", private_addresses},
+    {"network-interface.private-dns-name",
+     [](const At& at, Values& out) { each_interface(at, [&](const auto& i) { out.add(private_dns_name(settings(at), i.private_ip)); }); }},
+    {"network-interface.private-ip-address",
+     [](const At& at, Values& out) { each_interface(at, [&](const auto& i) { out.add(i.private_ip); }); }},
     {"network-interface.public-dns-name", public_names},
     {"network-interface.requester-id", none},
     {"network-interface.requester-managed", [](const At& at, Values& out) { each_interface(at, [&](const auto&) { out.add(false); }); }},

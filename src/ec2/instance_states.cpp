@@ -39,8 +39,7 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
   instance.state_reason_message.clear();
   for (const auto& id : instance.interface_ids) {
     const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
-    const auto* subnet = found == nullptr ? nullptr : transaction.find<state::Subnet>(instance.account, found->subnet_id);
-    if (subnet == nullptr || !subnet->gives_public_address || !found->public_ip.empty()) continue;
+    if (found == nullptr || !found->wants_public_address || !found->public_ip.empty()) continue;
     auto interface = *found;
     interface.public_ip = take_public_address(transaction);
     transaction.put(std::move(interface));

@@ -9,6 +9,7 @@
 #include "ec2/instance_types.hpp"
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
+#include "ec2/network_interfaces.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 
@@ -17,11 +18,12 @@ namespace {
 
 using service::Context;
 
-wire::ec2::InstanceNetworkInterfaceAssociation describe_association(const Context& context, const std::string& public_ip) {
+wire::ec2::InstanceNetworkInterfaceAssociation describe_association(const state::World& world, const Context& context,
+                                                                    const std::string& vpc_id, const std::string& public_ip) {
   wire::ec2::InstanceNetworkInterfaceAssociation association;
   association.public_ip = public_ip;
-  association.public_dns_name = public_dns_name(context.services.settings, public_ip);
-  association.ip_owner_id = "amazon";
+  association.public_dns_name = public_dns_name(world, context.services.settings, vpc_id, public_ip);
+  association.ip_owner_id = public_ip_owner(world, public_ip);
   return association;
 }
 
@@ -45,7 +47,7 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
   attachment.attachment_id = interface.attachment_id;
   attachment.device_index = interface.device_index;
   attachment.network_card_index = 0;
-  attachment.status = "attached";
+  attachment.status = interface.attachment_state;
   attachment.attach_time = interface.attached;
   attachment.delete_on_termination = interface.delete_on_termination;
   auto& address = item.private_ip_addresses.emplace_back();
@@ -53,8 +55,15 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
   address.private_dns_name = *item.private_dns_name;
   address.primary = true;
   if (const auto public_ip = public_ip_of(instance, interface); !public_ip.empty()) {
-    item.association = describe_association(context, public_ip);
+    item.association = describe_association(world, context, interface.vpc_id, public_ip);
     address.association = item.association;
+  }
+  for (const auto& one : interface.secondary) {
+    auto& further = item.private_ip_addresses.emplace_back();
+    further.private_ip_address = one.private_ip;
+    further.private_dns_name = private_dns_name(context.services.settings, one.private_ip);
+    further.primary = false;
+    if (!one.public_ip.empty()) further.association = describe_association(world, context, interface.vpc_id, one.public_ip);
   }
   return item;
 }
@@ -74,7 +83,7 @@ void describe_network(const state::World& world, const Context& context, const s
   item.private_ip_address = primary->private_ip;
   item.private_dns_name = private_dns_name(settings, primary->private_ip);
   if (!public_ip.empty()) item.public_ip_address = public_ip;
-  item.public_dns_name = public_dns_name(settings, public_ip);
+  item.public_dns_name = public_dns_name(world, settings, instance.vpc_id, public_ip);
   // The guide has neither name nor address before the instance runs; VPC clients of today are given the private ones at once.
   if (context.is_2011() && instance.current_state() == state::InstanceState::pending) {
     item.private_ip_address.reset();

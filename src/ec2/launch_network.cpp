@@ -114,7 +114,6 @@ void check_addresses(const state::World& world, const Launch& launch, const Laun
     throw wire::ApiError(400, "PrivateIpAddressLimitExceeded",
                          fmt::format("{} private IP addresses are more than the {} that an interface of {} may have.", count,
                                      launch.type->addresses_per_interface, launch.type->name));
-  refuse(count > 1, "A secondary private IP address");
 }
 
 LaunchInterface read_existing(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
@@ -131,7 +130,7 @@ LaunchInterface read_existing(const state::World& world, const Context& context,
     throw wire::invalid_parameter_combination(
         fmt::format("The network interface '{}' was there before the instance and stays: DeleteOnTermination cannot be asked for", id));
   if (launch.most > 1) throw wire::invalid_parameter_combination("A network interface can be attached to one instance only");
-  if (!found->instance_id.empty())
+  if (!found->instance_id.empty() || found->is_managed())
     throw wire::ApiError(400, "InvalidNetworkInterface.InUse", fmt::format("The network interface '{}' is in use.", id));
   LaunchInterface interface;
   interface.existing_id = id;
@@ -221,7 +220,14 @@ state::NetworkInterface make_interface(state::Transaction& transaction, const La
   interface.mac = make_mac(transaction);
   interface.private_ip = asked.private_ip.empty() ? take_private_address(transaction, asked.subnet) : asked.private_ip;
   interface.group_ids = asked.group_ids;
+  interface.wants_public_address = asked.public_address;
   if (asked.public_address) interface.public_ip = take_public_address(transaction);
+  for (const auto& address : asked.secondary_ips) interface.secondary.push_back({address, ""});
+  // Put at each step, so that the next address taken is another one.
+  for (std::int64_t i = 0; i < asked.secondary_count; ++i) {
+    transaction.put(interface);
+    interface.secondary.push_back({take_private_address(transaction, asked.subnet), ""});
+  }
   return interface;
 }
 
@@ -257,6 +263,7 @@ void make_interfaces(state::Transaction& transaction, const Launch& launch, cons
     interface.device_index = asked.device_index;
     interface.delete_on_termination = asked.delete_on_termination;
     interface.attached = transaction.now();
+    interface.attachment_state = "attached";
     if (asked.existing_id.empty()) tag_on_create(transaction, instance.account, interface.id, "network-interface", tags);
     instance.interface_ids.push_back(interface.id);
     transaction.put(std::move(interface));

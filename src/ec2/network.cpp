@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ipv4.hpp"
+#include "state/elastic_ips.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::ec2 {
@@ -28,6 +29,71 @@ bool is_private_address_used(const state::World& world, const std::string& vpc_i
   return world.find_indexed<state::NetworkInterface>(state::Index::interface_by_private_ip, vpc_id + "/" + address) != nullptr;
 }
 
+bool has_default_group(const state::World& world, const state::Vpc& vpc) {
+  bool found = false;
+  world.each_of<state::SecurityGroup>(vpc.account, [&](const state::SecurityGroup& group) {
+    found = group.vpc_id == vpc.id && group.name == "default";
+    return !found;
+  });
+  return found;
+}
+
+// "default": its members reach each other, and everything outside (NET-049).
+void make_default_group(state::Transaction& transaction, const state::Vpc& vpc) {
+  if (has_default_group(transaction.world(), vpc)) return;
+  state::SecurityGroup group;
+  group.account = vpc.account;
+  group.id = make_id(transaction.random(), "sg");
+  group.name = "default";
+  group.description = "default VPC security group";
+  group.vpc_id = vpc.id;
+  state::SecurityRule from_members;
+  from_members.id = make_id(transaction.random(), "sgr");
+  from_members.protocol = "-1";
+  from_members.group_account = vpc.account;
+  from_members.group_id = group.id;
+  group.ingress.push_back(from_members);
+  state::SecurityRule to_all;
+  to_all.id = make_id(transaction.random(), "sgr");
+  to_all.protocol = "-1";
+  to_all.cidr = "0.0.0.0/0";
+  group.egress.push_back(to_all);
+  transaction.put(std::move(group));
+}
+
+void make_default_acl(state::Transaction& transaction, const state::Vpc& vpc) {
+  state::NetworkAcl acl;
+  acl.account = vpc.account;
+  acl.id = make_id(transaction.random(), "acl");
+  acl.vpc_id = vpc.id;
+  acl.is_default = true;
+  for (const bool egress : {false, true}) {
+    auto& entry = acl.entries.emplace_back();
+    entry.egress = egress;
+    entry.allow = true;
+    entry.cidr = "0.0.0.0/0";
+  }
+  transaction.world().each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
+    if (subnet.vpc_id == vpc.id) acl.associations.push_back({make_id(transaction.random(), "aclassoc"), subnet.id});
+  });
+  transaction.put(std::move(acl));
+}
+
+// An internet gateway, and the main route table leads to it.
+void open_to_internet(state::Transaction& transaction, const state::Vpc& vpc) {
+  state::InternetGateway gateway;
+  gateway.account = vpc.account;
+  gateway.id = make_id(transaction.random(), "igw");
+  gateway.vpc_id = vpc.id;
+  auto table = *main_route_table(transaction.world(), vpc.id);
+  state::RouteEntry route;
+  route.cidr = "0.0.0.0/0";
+  route.gateway_id = gateway.id;
+  table.routes.push_back(std::move(route));
+  transaction.put(std::move(gateway));
+  transaction.put(std::move(table));
+}
+
 }  // namespace
 
 void make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
@@ -49,25 +115,62 @@ void make_default_network(state::Transaction& transaction, const std::string& ac
     base += 1U << 12;
     transaction.put(std::move(subnet));
   }
-  state::SecurityGroup group;
-  group.account = account;
-  group.id = make_id(transaction.random(), "sg");
-  group.name = "default";
-  group.description = "default VPC security group";
-  group.vpc_id = vpc.id;
-  state::SecurityRule from_members;
-  from_members.id = make_id(transaction.random(), "sgr");
-  from_members.protocol = "-1";
-  from_members.group_account = account;
-  from_members.group_id = group.id;
-  group.ingress.push_back(from_members);
-  state::SecurityRule to_all;
-  to_all.id = make_id(transaction.random(), "sgr");
-  to_all.protocol = "-1";
-  to_all.cidr = "0.0.0.0/0";
-  group.egress.push_back(to_all);
-  transaction.put(std::move(group));
+  make_vpc_parts(transaction, vpc);
+  open_to_internet(transaction, vpc);
   transaction.put(std::move(vpc));
+}
+
+void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc) {
+  make_default_group(transaction, vpc);
+  state::RouteTable table;
+  table.account = vpc.account;
+  table.id = make_id(transaction.random(), "rtb");
+  table.vpc_id = vpc.id;
+  table.associations.push_back({make_id(transaction.random(), "rtbassoc"), ""});
+  transaction.put(std::move(table));
+  make_default_acl(transaction, vpc);
+}
+
+void complete_networks(state::Transaction& transaction) {
+  std::vector<state::Vpc> vpcs;
+  transaction.world().each<state::Vpc>("", [&](const state::Vpc& vpc) {
+    if (main_route_table(transaction.world(), vpc.id) == nullptr) vpcs.push_back(vpc);
+  });
+  for (const auto& vpc : vpcs) {
+    make_vpc_parts(transaction, vpc);
+    open_to_internet(transaction, vpc);
+  }
+}
+
+const state::RouteTable* main_route_table(const state::World& world, const std::string& vpc_id) {
+  const state::RouteTable* found = nullptr;
+  world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc_id, [&](const state::RouteTable& table) {
+    if (table.is_main()) found = &table;
+    return found == nullptr;
+  });
+  return found;
+}
+
+const state::NetworkAcl* default_acl(const state::World& world, const std::string& vpc_id) {
+  const state::NetworkAcl* found = nullptr;
+  world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc_id, [&](const state::NetworkAcl& acl) {
+    if (acl.is_default) found = &acl;
+    return found == nullptr;
+  });
+  return found;
+}
+
+void join_default_acl(state::Transaction& transaction, const state::Subnet& subnet) {
+  const auto* found = default_acl(transaction.world(), subnet.vpc_id);
+  if (found == nullptr) return;
+  auto acl = *found;
+  acl.associations.push_back({make_id(transaction.random(), "aclassoc"), subnet.id});
+  transaction.put(std::move(acl));
+}
+
+void require_internet_gateway(const state::World& world, const std::string& vpc_id) {
+  if (world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc_id) == nullptr)
+    throw wire::ApiError(400, "Gateway.NotAttached", fmt::format("Network {} is not attached to any internet gateway", vpc_id));
 }
 
 std::uint64_t addresses_handed_out(const state::World& world, const state::Subnet& subnet) {
@@ -122,7 +225,9 @@ std::string take_public_address(state::Transaction& transaction) {
     for (std::uint64_t i = 0; i < usable; ++i) {
       const auto offset = (start + i) % usable;
       auto address = format_ipv4(block->base + 1 + static_cast<std::uint32_t>(offset));
-      if (transaction.world().find_indexed<state::NetworkInterface>(state::Index::interface_by_public_ip, address) != nullptr) continue;
+      if (transaction.world().find_indexed<state::NetworkInterface>(state::Index::interface_by_public_ip, address) != nullptr ||
+          state::find_elastic_ip(transaction.world(), address) != nullptr)
+        continue;
       transaction.put(state::Setting{"public-address-cursor", std::to_string(offset + 1)});
       return address;
     }
@@ -135,8 +240,9 @@ std::string take_public_address(state::Transaction& transaction) {
 
 std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet) {
   std::int64_t used = 0;
-  world.each_of<state::NetworkInterface>(subnet.account,
-                                         [&](const state::NetworkInterface& interface) { used += interface.subnet_id == subnet.id; });
+  world.each_of<state::NetworkInterface>(subnet.account, [&](const state::NetworkInterface& interface) {
+    if (interface.subnet_id == subnet.id) used += 1 + static_cast<std::int64_t>(interface.secondary.size());
+  });
   return static_cast<std::int64_t>(parse_ipv4_block(subnet.cidr)->size() - kept_low - kept_high) - used;
 }
 
@@ -144,8 +250,11 @@ std::string private_dns_name(const service::Settings& settings, const std::strin
   return address.empty() ? std::string() : "ip-" + dashed(address) + "." + settings.private_domain;
 }
 
-std::string public_dns_name(const service::Settings& settings, const std::string& address) {
-  return address.empty() ? std::string() : "ec2-" + dashed(address) + "." + settings.public_domain;
+std::string public_dns_name(const state::World& world, const service::Settings& settings, const std::string& vpc_id,
+                            const std::string& address) {
+  if (address.empty()) return {};
+  const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
+  return vpc != nullptr && vpc->dns_hostnames ? "ec2-" + dashed(address) + "." + settings.public_domain : std::string();
 }
 
 }  // namespace brume::ec2

@@ -9,8 +9,15 @@
 
 namespace brume::ec2 {
 
-// What EC2 gives a new account: a VPC 172.31.0.0/16 with a /20 subnet in each zone and the group "default".
+// What EC2 gives a new account: a VPC 172.31.0.0/16 with a /20 subnet in each zone, an internet gateway to which its main route table
+// leads, the group and the network ACL "default".
 void make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings);
+
+// What every VPC has from the first: a main route table (for the VPC itself only), a network ACL that lets everything pass, the group
+// "default".
+void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc);
+// For states that an older version wrote: VPCs without these parts get them, and the way to the internet that they had.
+void complete_networks(state::Transaction& transaction);
 
 // A free private address of the subnet: the lowest after the last one given, so that a released one rests before it is used again.
 // EC2 keeps the first four and the last of each subnet. Throws InsufficientFreeAddressesInSubnet.
@@ -20,14 +27,28 @@ void check_private_address(const state::World& world, const state::Subnet& subne
 // A free address of the installation's pool. Throws InsufficientAddressCapacity when there is none.
 std::string take_public_address(state::Transaction& transaction);
 
+// nullptr: there is none of these ids, or it has not been completed yet.
+const state::RouteTable* main_route_table(const state::World& world, const std::string& vpc_id);
+const state::NetworkAcl* default_acl(const state::World& world, const std::string& vpc_id);
+// Every subnet is in one network ACL; a new one in the VPC's default.
+void join_default_acl(state::Transaction& transaction, const state::Subnet& subnet);
+
+// Elastic IPs that an account may have (NET-046).
+inline constexpr std::int64_t elastic_ip_limit = 5;
+// Throws Gateway.NotAttached.
+void require_internet_gateway(const state::World& world, const std::string& vpc_id);
+
 // How far take_private_address has come in the subnet since it last began at its start.
 std::uint64_t addresses_handed_out(const state::World& world, const state::Subnet& subnet);
 // Quick while there are many; count_free_addresses looks at every interface of the account.
 bool has_free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t count);
 std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet);
 
-// "ip-172-31-0-5.ec2.internal", "ec2-198-18-0-5.compute-1.amazonaws.com"; empty for an empty address.
+// "ip-172-31-0-5.ec2.internal"; empty for an empty address.
 std::string private_dns_name(const service::Settings& settings, const std::string& address);
-std::string public_dns_name(const service::Settings& settings, const std::string& address);
+// "ec2-198-18-0-5.compute-1.amazonaws.com"; empty for an empty address, and where the VPC gives its instances no public names
+// (enableDnsHostnames).
+std::string public_dns_name(const state::World& world, const service::Settings& settings, const std::string& vpc_id,
+                            const std::string& address);
 
 }  // namespace brume::ec2

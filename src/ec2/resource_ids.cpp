@@ -28,6 +28,7 @@ constexpr ResourceKind kinds[] = {
   {"acl", "network-acl", "InvalidNetworkAclID.Malformed", "InvalidNetworkAclID.NotFound", "The networkAcl ID '{}' does not exist", "The networkAcl IDs '{}' do not exist"},
   {"dopt", "dhcp-options", "InvalidDhcpOptionsID.Malformed", "InvalidDhcpOptionID.NotFound", "The dhcpOption ID '{}' does not exist", "The dhcpOption IDs '{}' do not exist"},
   {"nat", "natgateway", "InvalidNatGatewayID.Malformed", "NatGatewayNotFound", "The Nat Gateway {} was not found", "The Nat Gateways {} were not found"},
+  {"pl", "prefix-list", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound", "The prefix list ID '{}' does not exist", "The prefix list IDs '{}' do not exist"},
   {"pcx", "vpc-peering-connection", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '{}' does not exist", "The vpcPeeringConnection IDs '{}' do not exist"},
   {"lt", "launch-template", "InvalidLaunchTemplateId.Malformed", "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID {}, does not exist.", "The specified launch templates, with template IDs {}, do not exist."},
   {"pg", "placement-group", "InvalidPlacementGroupId.Malformed", "InvalidPlacementGroup.Unknown", "The Placement Group '{}' is unknown.", "The Placement Groups '{}' are unknown."},

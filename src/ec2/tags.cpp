@@ -82,6 +82,13 @@ constexpr Taggable taggables[] = {
     {"eni", owns<state::NetworkInterface>},
     {"lt", owns<state::LaunchTemplate>},
     {"pg", owns_placement_group},
+    {"eipalloc", owns<state::ElasticIp>},
+    {"igw", owns<state::InternetGateway>},
+    {"rtb", owns<state::RouteTable>},
+    {"acl", owns<state::NetworkAcl>},
+    {"dopt", owns<state::DhcpOptions>},
+    {"nat", owns<state::NatGateway>},
+    {"pl", owns<state::PrefixList>},
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.

@@ -1,137 +1,306 @@
+// VPCs (OPS-035 ff.): ranges, attributes, and what each has from the first. Its subnets are in subnets.cpp.
+#include "ec2/vpcs.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "ec2/actions.hpp"
-#include "ec2/filters.hpp"
+#include "ec2/describe.hpp"
+#include "ec2/find_owned.hpp"
 #include "ec2/network.hpp"
-#include "ec2/paging.hpp"
-#include "ec2/resource_ids.hpp"
+#include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
-#include "wire/ec2/network.hpp"
+#include "wire/ec2/vpcs.hpp"
 
 namespace brume::ec2 {
 namespace {
 
 using service::Context;
+using state::Vpc;
+using state::World;
 
-const FilterField<state::Vpc> vpc_filters[] = {
-    {"vpc-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
-    {"cidr", [](const auto& at, auto& out) { out.add(at.record.cidr); }},
-    {"cidr-block-association.cidr-block", [](const auto& at, auto& out) { out.add(at.record.cidr); }},
+constexpr size_t vpc_limit = 5;    // of an account
+constexpr size_t range_limit = 5;  // of a VPC
+
+// The VPC's first range has an association too, one to one: its id has the VPC's digits.
+std::string first_association_id(const Vpc& vpc) { return "vpc-cidr-assoc-" + vpc.id.substr(vpc.id.find('-') + 1); }
+
+std::string dhcp_options_id(const Vpc& vpc) { return vpc.dhcp_options_id.empty() ? "default" : vpc.dhcp_options_id; }
+
+const FilterField<Vpc> vpc_filters[] = {
+    field<&Vpc::id>("vpc-id"),
+    field<&Vpc::cidr>("cidr"),
+    field<&Vpc::cidr>("cidr-block"),
+    {"cidr-block-association.cidr-block",
+     [](const auto& at, auto& out) {
+       out.add(at.record.cidr);
+       for (const auto& range : at.record.more) out.add(range.cidr);
+     }},
+    {"cidr-block-association.association-id",
+     [](const auto& at, auto& out) {
+       out.add(first_association_id(at.record));
+       for (const auto& range : at.record.more) out.add(range.association_id);
+     }},
     {"cidr-block-association.state", [](const auto&, auto& out) { out.add("associated"); }},
-    {"dhcp-options-id", [](const auto&, auto& out) { out.add("default"); }},
-    {"is-default", [](const auto& at, auto& out) { out.add(at.record.is_default); }},
-    {"isDefault", [](const auto& at, auto& out) { out.add(at.record.is_default); }},
-    {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
+    {"dhcp-options-id", [](const auto& at, auto& out) { out.add(dhcp_options_id(at.record)); }},
+    field<&Vpc::is_default>("is-default"),
+    field<&Vpc::is_default>("isDefault"),
+    field<&Vpc::account>("owner-id"),
     {"state", [](const auto&, auto& out) { out.add("available"); }},
 };
 
-const FilterField<state::Subnet> subnet_filters[] = {
-    {"subnet-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
-    {"vpc-id", [](const auto& at, auto& out) { out.add(at.record.vpc_id); }},
-    {"cidr", [](const auto& at, auto& out) { out.add(at.record.cidr); }},
-    {"cidr-block", [](const auto& at, auto& out) { out.add(at.record.cidr); }},
-    {"cidrBlock", [](const auto& at, auto& out) { out.add(at.record.cidr); }},
-    {"availability-zone", [](const auto& at, auto& out) { out.add(at.record.zone); }},
-    {"availabilityZone", [](const auto& at, auto& out) { out.add(at.record.zone); }},
-    {"default-for-az", [](const auto& at, auto& out) { out.add(at.record.is_default); }},
-    {"defaultForAz", [](const auto& at, auto& out) { out.add(at.record.is_default); }},
-    {"map-public-ip-on-launch", [](const auto& at, auto& out) { out.add(at.record.gives_public_address); }},
-    {"available-ip-address-count", [](const auto& at, auto& out) { out.add(count_free_addresses(at.world, at.record)); }},
-    {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
-    {"state", [](const auto&, auto& out) { out.add("available"); }},
-};
-
-// Throws for the first id that is not well formed, then for those that the account does not have.
-template <class R>
-void check_ids(const state::World& world, const std::string& account, const std::vector<std::string>& ids, std::string_view prefix,
-               std::string_view code_noun, std::string_view noun) {
-  std::vector<std::string> unknown;
-  for (const auto& id : ids) {
-    check_id(prefix, code_noun, id);
-    if (world.find<R>(account, id) == nullptr) unknown.push_back(id);
-  }
-  if (!unknown.empty()) throw ids_not_found(code_noun, noun, unknown);
+wire::ec2::VpcCidrBlockAssociation show_range(const std::string& id, const std::string& cidr, std::string_view state) {
+  wire::ec2::VpcCidrBlockAssociation association;
+  association.association_id = id;
+  association.cidr_block = cidr;
+  association.cidr_block_state.emplace().state = std::string(state);
+  return association;
 }
 
-bool asked(const std::vector<std::string>& ids, const std::string& id) {
-  return ids.empty() || std::find(ids.begin(), ids.end(), id) != ids.end();
+wire::ec2::Vpc show(const World& world, const Vpc& vpc) {
+  wire::ec2::Vpc item;
+  item.vpc_id = vpc.id;
+  item.owner_id = vpc.account;
+  item.state = "available";
+  item.cidr_block = vpc.cidr;
+  item.dhcp_options_id = dhcp_options_id(vpc);
+  item.instance_tenancy = "default";
+  item.is_default = vpc.is_default;
+  item.cidr_block_association_set.push_back(show_range(first_association_id(vpc), vpc.cidr, "associated"));
+  for (const auto& range : vpc.more) item.cidr_block_association_set.push_back(show_range(range.association_id, range.cidr, "associated"));
+  item.tags = tags_of(world, vpc.account, vpc.id);
+  return item;
 }
 
-wire::ec2::DescribeVpcsResponse describe_vpcs(const state::World& world, const Context& context,
-                                              const wire::ec2::DescribeVpcsRequest& request) {
-  check_ids<state::Vpc>(world, context.account(), request.vpc_ids, "vpc", "VpcID", "vpc");
-  const FilterSet<state::Vpc> filters(vpc_filters, request.filters);
-  Page page(context, "DescribeVpcs", request.max_results, request.next_token);
+wire::ec2::DescribeVpcsResponse describe_vpcs(const World& world, const Context& context, const wire::ec2::DescribeVpcsRequest& request) {
   wire::ec2::DescribeVpcsResponse response;
-  world.each_of<state::Vpc>(
-      context.account(),
-      [&](const state::Vpc& vpc) {
-        if (!asked(request.vpc_ids, vpc.id) || !filters.match(world, vpc)) return true;
-        if (!page.take(vpc.id)) return false;
-        auto& item = response.vpcs.emplace_back();
-        item.vpc_id = vpc.id;
-        item.owner_id = vpc.account;
-        item.state = "available";
-        item.cidr_block = vpc.cidr;
-        item.dhcp_options_id = "default";
-        item.instance_tenancy = "default";
-        item.is_default = vpc.is_default;
-        auto& association = item.cidr_block_association_set.emplace_back();
-        // One to one with the VPC's own block: its id is the VPC's.
-        association.association_id = "vpc-cidr-assoc-" + vpc.id.substr(vpc.id.find('-') + 1);
-        association.cidr_block = vpc.cidr;
-        association.cidr_block_state.emplace().state = "associated";
-        item.tags = tags_of(world, vpc.account, vpc.id);
-        return true;
-      },
-      page.after());
-  response.next_token = page.next_token();
+  const Listing<Vpc> vpcs(world, context, request, {.action = "DescribeVpcs", .filters = vpc_filters});
+  response.next_token = vpcs.each(request.vpc_ids, "vpc", [&](const Vpc& vpc) { response.vpcs.push_back(show(world, vpc)); });
   return response;
 }
 
-wire::ec2::DescribeSubnetsResponse describe_subnets(const state::World& world, const Context& context,
-                                                    const wire::ec2::DescribeSubnetsRequest& request) {
-  check_ids<state::Subnet>(world, context.account(), request.subnet_ids, "subnet", "SubnetID", "subnet");
-  const auto& settings = context.services.settings;
-  const FilterSet<state::Subnet> filters(subnet_filters, request.filters);
-  Page page(context, "DescribeSubnets", request.max_results, request.next_token);
-  wire::ec2::DescribeSubnetsResponse response;
-  world.each_of<state::Subnet>(
-      context.account(),
-      [&](const state::Subnet& subnet) {
-        if (!asked(request.subnet_ids, subnet.id) || !filters.match(world, subnet)) return true;
-        if (!page.take(subnet.id)) return false;
-        auto& item = response.subnets.emplace_back();
-        item.subnet_id = subnet.id;
-        item.subnet_arn = fmt::format("arn:{}:ec2:{}:{}:subnet/{}", settings.partition, settings.region, subnet.account, subnet.id);
-        item.owner_id = subnet.account;
-        item.state = "available";
-        item.vpc_id = subnet.vpc_id;
-        item.cidr_block = subnet.cidr;
-        item.available_ip_address_count = count_free_addresses(world, subnet);
-        item.availability_zone = subnet.zone;
-        item.availability_zone_id = state::zone_id_of(world, subnet.account, settings.zones, subnet.zone);
-        item.default_for_az = subnet.is_default;
-        item.map_public_ip_on_launch = subnet.gives_public_address;
-        item.assign_ipv6_address_on_creation = false;
-        item.map_customer_owned_ip_on_launch = false;
-        item.enable_dns64 = false;
-        item.ipv6_native = false;
-        item.tags = tags_of(world, subnet.account, subnet.id);
-        return true;
-      },
-      page.after());
-  response.next_token = page.next_token();
+// ----- create, delete
+
+// What means something else here: this host's, metadata's, all that no packet may have as an address, and the public addresses' range.
+void check_usable(const World& world, const Ipv4Block& range) {
+  const auto* pool = world.find<state::Setting>("public-pool");
+  std::vector<std::string> kept = {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "198.18.0.0/15"};
+  // In simulation the pool may be as large as 10.0.0.0/8, and no packet flows.
+  if (pool != nullptr && parse_ipv4_block(pool->value).value_or(Ipv4Block{}).prefix > 8) kept.push_back(pool->value);
+  const bool taken = std::any_of(kept.begin(), kept.end(), [&](const std::string& one) { return overlap(*parse_ipv4_block(one), range); });
+  if (taken || range.prefix < 16 || range.prefix > 28)
+    throw wire::ApiError(400, "InvalidVpc.Range", fmt::format("The CIDR '{}' is invalid.", format_ipv4_block(range)));
+}
+
+void check_limit(const World& world, const std::string& account) {
+  size_t count = 0;
+  world.each_of<Vpc>(account, [&](const Vpc&) { ++count; });
+  if (count >= vpc_limit) throw wire::ApiError(400, "VpcLimitExceeded", "The maximum number of VPCs has been reached.");
+}
+
+void refuse(bool asked, std::string_view what) {
+  if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
+}
+
+wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const Context& context,
+                                        const wire::ec2::CreateVpcRequest& request) {
+  refuse(request.amazon_provided_ipv6_cidr_block.value_or(false) || request.ipv6_cidr_block || request.ipv6_pool ||
+             request.ipv6_ipam_pool_id || request.ipv6_netmask_length || request.ipv6_cidr_block_network_border_group,
+         "IPv6");
+  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
+  refuse(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
+  const auto tenancy = request.instance_tenancy.value_or("default");
+  refuse(tenancy == "dedicated", "Tenancy 'dedicated'");
+  if (tenancy != "default")
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter instanceTenancy is invalid.", tenancy));
+  check_tag_types(request.tag_specifications, {"vpc"});
+  const auto range = read_range("cidrBlock", request.cidr_block);
+  check_usable(transaction.world(), range);
+  check_limit(transaction.world(), context.account());
+  Vpc vpc;
+  vpc.account = context.account();
+  vpc.id = make_id(transaction.random(), "vpc");
+  vpc.cidr = format_ipv4_block(range);
+  vpc.dns_hostnames = false;
+  transaction.put(vpc);
+  make_vpc_parts(transaction, vpc);
+  tag_on_create(transaction, vpc.account, vpc.id, "vpc", request.tag_specifications);
+  wire::ec2::CreateVpcResponse response;
+  response.vpc = show(transaction.world(), vpc);
+  response.vpc->state = "pending";  // as EC2 says it of one just made
+  return response;
+}
+
+template <class R>
+bool any_in(const World& world, const Vpc& vpc) {
+  bool found = false;
+  world.each_of<R>(vpc.account, [&](const R& record) {
+    found = record.vpc_id == vpc.id;
+    return !found;
+  });
+  return found;
+}
+
+bool has_more_than_its_parts(const World& world, const Vpc& vpc) {
+  bool found =
+      any_in<state::Subnet>(world, vpc) || any_in<state::NetworkInterface>(world, vpc) || any_in<state::InternetGateway>(world, vpc);
+  world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const auto& table) { found |= !table.is_main(); });
+  world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { found |= !acl.is_default; });
+  world.each_of<state::SecurityGroup>(vpc.account, [&](const auto& group) { found |= group.vpc_id == vpc.id && group.name != "default"; });
+  return found;
+}
+
+template <class R>
+void erase_with_tags(state::Transaction& transaction, const R& record) {
+  erase_tags(transaction, record.account, record.id);
+  transaction.erase<R>(record.key());
+}
+
+wire::ec2::DeleteVpcResponse delete_vpc(state::Transaction& transaction, const Context& context,
+                                        const wire::ec2::DeleteVpcRequest& request) {
+  const Vpc vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
+  if (has_more_than_its_parts(transaction.world(), vpc)) throw has_dependencies("vpc", vpc.id);
+  if (const auto* table = main_route_table(transaction.world(), vpc.id)) erase_with_tags(transaction, state::RouteTable(*table));
+  if (const auto* acl = default_acl(transaction.world(), vpc.id)) erase_with_tags(transaction, state::NetworkAcl(*acl));
+  if (const auto* group = find_group_by_name(transaction.world(), vpc.account, vpc.id, "default"))
+    erase_with_tags(transaction, state::SecurityGroup(*group));
+  erase_with_tags(transaction, vpc);
+  return {};
+}
+
+// ----- attributes
+
+wire::ec2::DescribeVpcAttributeResponse describe_vpc_attribute(const World& world, const Context& context,
+                                                               const wire::ec2::DescribeVpcAttributeRequest& request) {
+  const auto& vpc = find_vpc(world, context.account(), request.vpc_id);
+  const auto name = request.attribute.value_or("");
+  if (name.empty()) throw wire::missing_parameter("Attribute");
+  wire::ec2::DescribeVpcAttributeResponse response;
+  response.vpc_id = vpc.id;
+  if (name == "enableDnsSupport")
+    response.enable_dns_support.emplace().value = vpc.dns_support;
+  else if (name == "enableDnsHostnames")
+    response.enable_dns_hostnames.emplace().value = vpc.dns_hostnames;
+  else if (name == "enableNetworkAddressUsageMetrics")
+    response.enable_network_address_usage_metrics.emplace().value = false;
+  else
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter attribute is invalid. Unknown attribute.", name));
+  return response;
+}
+
+wire::ec2::ModifyVpcAttributeResponse modify_vpc_attribute(state::Transaction& transaction, const Context& context,
+                                                           const wire::ec2::ModifyVpcAttributeRequest& request) {
+  auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
+  const auto value_of = [](const auto& attribute) { return attribute && attribute->value ? attribute->value : std::nullopt; };
+  const auto support = value_of(request.enable_dns_support);
+  const auto hostnames = value_of(request.enable_dns_hostnames);
+  const auto metrics = value_of(request.enable_network_address_usage_metrics);
+  const int count = static_cast<int>(support.has_value()) + static_cast<int>(hostnames.has_value()) + static_cast<int>(metrics.has_value());
+  if (count == 0) throw wire::missing_parameter("enableDnsSupport or enableDnsHostnames");
+  if (count > 1) throw wire::invalid_parameter_combination("Only one VPC attribute can be changed at a time");
+  refuse(metrics.value_or(false), "EnableNetworkAddressUsageMetrics");
+  if (support) vpc.dns_support = *support;
+  if (hostnames) vpc.dns_hostnames = *hostnames;
+  transaction.put(std::move(vpc));
+  return {};
+}
+
+// ----- further ranges
+
+wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& transaction, const Context& context,
+                                                         const wire::ec2::AssociateVpcCidrBlockRequest& request) {
+  refuse(request.amazon_provided_ipv6_cidr_block.value_or(false) || request.ipv6_cidr_block || request.ipv6_pool ||
+             request.ipv6_ipam_pool_id || request.ipv6_netmask_length || request.ipv6_cidr_block_network_border_group,
+         "IPv6");
+  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
+  auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
+  const auto range = read_range("cidrBlock", request.cidr_block);
+  check_usable(transaction.world(), range);
+  for (const auto& other : ranges_of(vpc))
+    if (overlap(range, other))
+      throw wire::ApiError(
+          400, "CidrConflict",
+          fmt::format("The CIDR '{}' conflicts with '{}' of the VPC '{}'", format_ipv4_block(range), format_ipv4_block(other), vpc.id));
+  if (1 + vpc.more.size() >= range_limit)
+    throw wire::ApiError(400, "CidrLimitExceeded",
+                         fmt::format("Network '{}' has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
+  vpc.more.push_back({make_id(transaction.random(), "vpc-cidr-assoc"), format_ipv4_block(range)});
+  wire::ec2::AssociateVpcCidrBlockResponse response;
+  response.vpc_id = vpc.id;
+  response.cidr_block_association = show_range(vpc.more.back().association_id, vpc.more.back().cidr, "associating");
+  transaction.put(std::move(vpc));
+  return response;
+}
+
+wire::ec2::DisassociateVpcCidrBlockResponse disassociate_range(state::Transaction& transaction, const Context& context,
+                                                               const wire::ec2::DisassociateVpcCidrBlockRequest& request) {
+  const auto id = request.association_id.value_or("");
+  if (id.empty()) throw wire::missing_parameter("AssociationId");
+  check_id("vpc-cidr-assoc", "VpcCidrBlockAssociationID", id);
+  std::optional<Vpc> found;
+  transaction.world().each_of<Vpc>(context.account(), [&](const Vpc& vpc) {
+    if (first_association_id(vpc) == id)
+      throw wire::ApiError(400, "OperationNotPermitted",
+                           fmt::format("The vpc CIDR block with association ID {} may not be disassociated. It is the primary IPv4 CIDR "
+                                       "block of the VPC",
+                                       id));
+    if (std::any_of(vpc.more.begin(), vpc.more.end(), [&](const auto& range) { return range.association_id == id; })) found = vpc;
+  });
+  if (!found)
+    throw wire::ApiError(400, "InvalidVpcCidrBlockAssociationID.NotFound",
+                         fmt::format("The vpc CIDR block association ID '{}' does not exist", id));
+  const auto at = std::find_if(found->more.begin(), found->more.end(), [&](const auto& range) { return range.association_id == id; });
+  const auto block = *parse_ipv4_block(at->cidr);
+  transaction.world().each_of<state::Subnet>(found->account, [&](const state::Subnet& subnet) {
+    if (subnet.vpc_id == found->id && lies_in(*parse_ipv4_block(subnet.cidr), block)) throw has_dependencies("vpc CIDR block", id);
+  });
+  wire::ec2::DisassociateVpcCidrBlockResponse response;
+  response.vpc_id = found->id;
+  response.cidr_block_association = show_range(id, at->cidr, "disassociating");
+  found->more.erase(at);
+  transaction.put(std::move(*found));
   return response;
 }
 
 }  // namespace
 
-std::vector<service::Action> network_actions() {
-  using namespace wire::ec2;
+const Vpc& find_vpc(const World& world, const std::string& account, const std::optional<std::string>& id) {
+  return find_owned<Vpc>(world, account, "vpc", "VpcId", id);
+}
+
+Ipv4Block read_range(std::string_view parameter, const std::optional<std::string>& cidr) {
+  if (!cidr || cidr->empty()) throw wire::missing_parameter(parameter);
+  const auto range = parse_ipv4_block(*cidr);
+  if (!range)
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter {} is invalid. This is not a valid CIDR block.", *cidr, parameter));
+  return *range;
+}
+
+bool overlap(const Ipv4Block& a, const Ipv4Block& b) { return a.contains(b.base) || b.contains(a.base); }
+
+bool lies_in(const Ipv4Block& range, const Ipv4Block& other) { return range.prefix >= other.prefix && other.contains(range.base); }
+
+std::vector<Ipv4Block> ranges_of(const Vpc& vpc) {
+  std::vector<Ipv4Block> ranges = {*parse_ipv4_block(vpc.cidr)};
+  for (const auto& range : vpc.more) ranges.push_back(*parse_ipv4_block(range.cidr));
+  return ranges;
+}
+
+wire::ApiError has_dependencies(std::string_view noun, const std::string& id) {
+  return {400, "DependencyViolation", fmt::format("The {} '{}' has dependencies and cannot be deleted.", noun, id)};
+}
+
+std::vector<service::Action> vpc_actions() {
   return {
-      service::read_action<DescribeVpcsRequest>("DescribeVpcs", describe_vpcs),
-      service::read_action<DescribeSubnetsRequest>("DescribeSubnets", describe_subnets),
+      service::write_action("CreateVpc", create_vpc),
+      service::write_action("DeleteVpc", delete_vpc),
+      service::read_action("DescribeVpcs", describe_vpcs),
+      service::read_action("DescribeVpcAttribute", describe_vpc_attribute),
+      service::write_action("ModifyVpcAttribute", modify_vpc_attribute),
+      service::write_action("AssociateVpcCidrBlock", associate_range),
+      service::write_action("DisassociateVpcCidrBlock", disassociate_range),
   };
 }
 

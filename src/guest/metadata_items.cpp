@@ -36,8 +36,13 @@ bool is_vpc_of_guide(const View& view) {
   return vpc != nullptr && !vpc->is_default;
 }
 
+bool has_public_names(const View& view, const NetworkInterface& interface) {
+  const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, interface.vpc_id);
+  return vpc == nullptr || vpc->dns_hostnames;
+}
+
 Value public_name(const View& view, const NetworkInterface& interface) {
-  if (interface.public_ip.empty() || is_vpc_of_guide(view)) return std::nullopt;
+  if (interface.public_ip.empty() || is_vpc_of_guide(view) || !has_public_names(view, interface)) return std::nullopt;
   return "ec2-" + with_dashes(interface.public_ip) + "." + view.configuration.public_domain;
 }
 
@@ -89,16 +94,54 @@ std::string vpc_block(const View& view, const NetworkInterface& interface) {
   return vpc ? vpc->cidr : std::string();
 }
 
+std::string vpc_blocks(const View& view, const NetworkInterface& interface) {
+  const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, interface.vpc_id);
+  if (vpc == nullptr) return {};
+  std::vector<std::string> blocks = {vpc->cidr};
+  for (const auto& range : vpc->more) blocks.push_back(range.cidr);
+  return join_lines(blocks);
+}
+
+// The primary address first, each with the public one that stands for it, which may be empty.
+template <class Visitor>
+void each_address(const NetworkInterface& interface, Visitor visit) {
+  visit(interface.private_ip, interface.public_ip);
+  for (const auto& one : interface.secondary) visit(one.private_ip, one.public_ip);
+}
+
+std::string local_addresses(const NetworkInterface& interface) {
+  std::vector<std::string> addresses;
+  each_address(interface, [&](const auto& private_ip, const auto&) { addresses.push_back(private_ip); });
+  return join_lines(addresses);
+}
+
+std::vector<std::string> public_addresses(const NetworkInterface& interface) {
+  std::vector<std::string> addresses;
+  each_address(interface, [&](const auto&, const auto& public_ip) {
+    if (!public_ip.empty()) addresses.push_back(public_ip);
+  });
+  return addresses;
+}
+
+// The private address behind the public one that {address} names.
+Value associated_address(const View& view) {
+  Value found;
+  each_address(named_interface(view), [&](const auto& private_ip, const auto& public_ip) {
+    if (public_ip == view.bound.back()) found = private_ip;
+  });
+  return found;
+}
+
 std::vector<MetadataName> macs(const View& view) {
   std::vector<MetadataName> names;
   each_interface(view, [&](const NetworkInterface& interface) { names.push_back({interface.mac, {}}); });
   return names;
 }
 
-std::vector<MetadataName> public_addresses(const View& view) {
-  const auto& interface = named_interface(view);
-  if (interface.public_ip.empty()) return {};
-  return {{interface.public_ip, {}}};
+std::vector<MetadataName> public_address_names(const View& view) {
+  std::vector<MetadataName> names;
+  for (auto& address : public_addresses(named_interface(view))) names.push_back({std::move(address), {}});
+  return names;
 }
 
 // --- keys, tags, volumes
@@ -242,21 +285,21 @@ constexpr MetadataItem items[] = {
 #define BRUME_MAC "meta-data/network/interfaces/macs/{mac}/"
   {BRUME_MAC "device-number",                       "2011-01-01", [](const View& v) -> Value { return std::to_string(named_interface(v).device_index); }},
   {BRUME_MAC "interface-id",                        "2011-01-01", [](const View& v) -> Value { return named_interface(v).id; }},
-  {BRUME_MAC "ipv4-associations/{address}",         "2011-01-01", [](const View& v) -> Value { return named_interface(v).private_ip; }},
+  {BRUME_MAC "ipv4-associations/{address}",         "2011-01-01", associated_address},
   {BRUME_MAC "local-hostname",                      "2011-01-01", [](const View& v) -> Value { return local_name(v, named_interface(v)); }},
-  {BRUME_MAC "local-ipv4s",                         "2011-01-01", [](const View& v) -> Value { return named_interface(v).private_ip; }},
+  {BRUME_MAC "local-ipv4s",                         "2011-01-01", [](const View& v) -> Value { return local_addresses(named_interface(v)); }},
   {BRUME_MAC "mac",                                 "2011-01-01", [](const View& v) -> Value { return named_interface(v).mac; }},
   {BRUME_MAC "network-card",                        "2021-01-03", [](const View&) -> Value { return "0"; }},  // machines have one
   {BRUME_MAC "owner-id",                            "2011-01-01", [](const View& v) -> Value { return named_interface(v).account; }},
   {BRUME_MAC "public-hostname",                     "2011-01-01", [](const View& v) { return public_name(v, named_interface(v)); }},
-  {BRUME_MAC "public-ipv4s",                        "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).public_ip); }},
+  {BRUME_MAC "public-ipv4s",                        "2011-01-01", [](const View& v) { return unless_empty(join_lines(public_addresses(named_interface(v)))); }},
   {BRUME_MAC "security-group-ids",                  "2011-01-01", [](const View& v) { return unless_empty(join_lines(named_interface(v).group_ids)); }},
   {BRUME_MAC "security-groups",                     "2011-01-01", [](const View& v) { return unless_empty(group_names(v, named_interface(v))); }},
   {BRUME_MAC "subnet-id",                           "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).subnet_id); }},
   {BRUME_MAC "subnet-ipv4-cidr-block",              "2011-01-01", [](const View& v) { return unless_empty(subnet_block(v, named_interface(v))); }},
   {BRUME_MAC "vpc-id",                              "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).vpc_id); }},
   {BRUME_MAC "vpc-ipv4-cidr-block",                 "2011-01-01", [](const View& v) { return unless_empty(vpc_block(v, named_interface(v))); }},
-  {BRUME_MAC "vpc-ipv4-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_empty(vpc_block(v, named_interface(v))); }},
+  {BRUME_MAC "vpc-ipv4-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_empty(vpc_blocks(v, named_interface(v))); }},
 #undef BRUME_MAC
 
   {"meta-data/placement/availability-zone",         "2008-02-01", [](const View& v) { return unless_empty(v.instance.zone); }},
@@ -283,7 +326,7 @@ constexpr MetadataNames names[] = {
   {"{ebs}",     ebs_names},
   {"{store}",   store_names},
   {"{mac}",     macs},
-  {"{address}", public_addresses},
+  {"{address}", public_address_names},
   {"{key}",     key_numbers},
   {"{tag}",     tag_names},
 };

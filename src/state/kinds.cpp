@@ -27,7 +27,14 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "placement-group",
                                                                                        "launch-template",
                                                                                        "launch-template-version",
-                                                                                       "storage-defaults"};
+                                                                                       "storage-defaults",
+                                                                                       "elastic-ip",
+                                                                                       "internet-gateway",
+                                                                                       "route-table",
+                                                                                       "network-acl",
+                                                                                       "dhcp-options",
+                                                                                       "nat-gateway",
+                                                                                       "prefix-list"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {
@@ -60,8 +67,24 @@ void index(const Snapshot& snapshot, IndexEntries& entries) { entries.add(Index:
 void index(const NetworkInterface& interface, IndexEntries& entries) {
   if (!interface.private_ip.empty()) entries.add(Index::interface_by_private_ip, owned_key(interface.vpc_id, interface.private_ip));
   entries.add(Index::interface_by_public_ip, interface.public_ip);
+  for (const auto& one : interface.secondary) {
+    entries.add(Index::interface_by_private_ip, owned_key(interface.vpc_id, one.private_ip));
+    entries.add(Index::interface_by_public_ip, one.public_ip);
+  }
+  entries.add(Index::interface_by_attachment, interface.attachment_id);
   for (const auto& group : interface.group_ids) entries.add(Index::interface_by_group, group);
 }
+
+void index(const ElasticIp& address, IndexEntries& entries) {
+  entries.add(Index::elastic_ip_by_public_ip, address.public_ip);
+  entries.add(Index::elastic_ip_by_interface, address.interface_id);
+}
+
+void index(const RouteTable& table, IndexEntries& entries) { entries.add(Index::route_table_by_vpc, table.vpc_id); }
+
+void index(const NetworkAcl& acl, IndexEntries& entries) { entries.add(Index::network_acl_by_vpc, acl.vpc_id); }
+
+void index(const InternetGateway& gateway, IndexEntries& entries) { entries.add(Index::internet_gateway_by_vpc, gateway.vpc_id); }
 
 void index(const Instance& instance, IndexEntries& entries) {
   entries.add(Index::instance_by_reservation, instance.reservation_id);

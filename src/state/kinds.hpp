@@ -40,6 +40,13 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::launch_template: return visit(std::type_identity<LaunchTemplate>{});
     case Kind::launch_template_version: return visit(std::type_identity<LaunchTemplateVersion>{});
     case Kind::storage_defaults: return visit(std::type_identity<StorageDefaults>{});
+    case Kind::elastic_ip: return visit(std::type_identity<ElasticIp>{});
+    case Kind::internet_gateway: return visit(std::type_identity<InternetGateway>{});
+    case Kind::route_table: return visit(std::type_identity<RouteTable>{});
+    case Kind::network_acl: return visit(std::type_identity<NetworkAcl>{});
+    case Kind::dhcp_options: return visit(std::type_identity<DhcpOptions>{});
+    case Kind::nat_gateway: return visit(std::type_identity<NatGateway>{});
+    case Kind::prefix_list: return visit(std::type_identity<PrefixList>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

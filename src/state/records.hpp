@@ -15,5 +15,6 @@
 #include "state/records/launch.hpp"
 #include "state/records/network.hpp"
 #include "state/records/requests.hpp"
+#include "state/records/routing.hpp"
 #include "state/records/storage.hpp"
 #include "state/records/tags.hpp"

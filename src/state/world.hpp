@@ -28,6 +28,12 @@ enum class Index : std::uint8_t {
   vpc_by_id,                    // "vpc-…" → vpc
   instance_by_placement_group,  // "account/name" → instance
   snapshot_by_id,               // "snap-…" → snapshot
+  interface_by_attachment,      // "eni-attach-…" → network_interface
+  elastic_ip_by_public_ip,      // "198.18.0.5" → elastic_ip
+  elastic_ip_by_interface,      // "eni-…" → elastic_ip
+  route_table_by_vpc,           // "vpc-…" → route_table
+  network_acl_by_vpc,           // "vpc-…" → network_acl
+  internet_gateway_by_vpc,      // "vpc-…" → internet_gateway
   count
 };
 

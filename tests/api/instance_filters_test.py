@@ -131,3 +131,41 @@ def test_the_first_vpc_clients_names(ec2, one):
     public_ip = one["PublicIpAddress"]
     assert found(ec2, "association.public-ip", public_ip) == [one["InstanceId"]]
     assert found(ec2, "association.ip-owner-id", "amazon") == [one["InstanceId"]]
+
+
+def test_elastic_and_secondary_addresses(ec2, launch):
+    """Each private address of an interface and the Elastic IP that stands for it are found, as the answer shows them."""
+    which, other = launch()["InstanceId"], launch()["InstanceId"]
+    (interface,) = instances_of(ec2.describe_instances(InstanceIds=[which]))[0]["NetworkInterfaces"]
+    first = ec2.allocate_address(Domain="vpc")
+    second = ec2.allocate_address(Domain="vpc")
+    assigned = ec2.assign_private_ip_addresses(NetworkInterfaceId=interface["NetworkInterfaceId"], SecondaryPrivateIpAddressCount=1)
+    private = assigned["AssignedPrivateIpAddresses"][0]["PrivateIpAddress"]
+    primary_association = ec2.associate_address(AllocationId=first["AllocationId"], InstanceId=which)["AssociationId"]
+    association = ec2.associate_address(AllocationId=second["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"], PrivateIpAddress=private)["AssociationId"]
+    (shown,) = instances_of(ec2.describe_instances(InstanceIds=[which]))[0]["NetworkInterfaces"]
+    assert [one["Association"]["PublicIp"] for one in shown["PrivateIpAddresses"]] == [first["PublicIp"], second["PublicIp"]]
+    assert [(one["PrivateIpAddress"], one["Primary"]) for one in shown["PrivateIpAddresses"]] == [(interface["PrivateIpAddress"], True), (private, False)]
+    assert shown["Association"]["IpOwnerId"] == "123456789012"
+    for kind in ("association", "network-interface.association", "network-interface.addresses.association"):
+        for address, tie in ((first, primary_association), (second, association)):
+            assert found(ec2, kind + ".public-ip", address["PublicIp"]) == [which], kind
+            assert found(ec2, kind + ".allocation-id", address["AllocationId"]) == [which], kind
+            assert found(ec2, kind + ".association-id", tie) == [which], kind
+        assert found(ec2, kind + ".ip-owner-id", "123456789012") == [which] and found(ec2, kind + ".ip-owner-id", "amazon") == [other]
+    assert found(ec2, "network-interface.addresses.private-ip-address", private) == [which]
+    assert found(ec2, "network-interface.addresses.private-dns-name", "ip-" + private.replace(".", "-") + ".*") == [which]
+    assert found(ec2, "network-interface.addresses.association.public-dns-name", "ec2-" + second["PublicIp"].replace(".", "-") + ".*") == [which]
+    assert found(ec2, "network-interface.addresses.primary", "false") == [which] and found(ec2, "private-ip-address", private) == []
+    assert found(ec2, "network-interface.addresses.primary", "true") == sorted([which, other])
+    ec2.disassociate_address(AssociationId=association)
+    assert found(ec2, "association.association-id", association) == found(ec2, "association.public-ip", second["PublicIp"]) == []
+
+
+def test_without_public_names(ec2, launch):
+    """In a VPC without enableDnsHostnames a public address has no name."""
+    which = launch()
+    ec2.modify_vpc_attribute(VpcId=which["VpcId"], EnableDnsHostnames={"Value": False})
+    (shown,) = instances_of(ec2.describe_instances(InstanceIds=[which["InstanceId"]]))
+    assert shown["PublicIpAddress"] == which["PublicIpAddress"] and shown["PublicDnsName"] == shown["NetworkInterfaces"][0]["Association"]["PublicDnsName"] == ""
+    assert found(ec2, "dns-name", "*") == found(ec2, "network-interface.public-dns-name", "*") == []

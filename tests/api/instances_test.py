@@ -123,7 +123,6 @@ def test_counts_are_needed(query, ami):
         ("InvalidParameterCombination", {"Placement": {"PartitionNumber": 2}}),
         ("UnsupportedOperation", {"MetadataOptions": {"HttpProtocolIpv6": "enabled"}}),
         ("UnsupportedOperation", {"PrivateDnsNameOptions": {"HostnameType": "resource-name"}}),
-        ("UnsupportedOperation", {"NetworkInterfaces": [{"DeviceIndex": 0, "SecondaryPrivateIpAddressCount": 1}]}),
         ("InvalidParameterValue", {"NetworkInterfaces": [{"DeviceIndex": 0}, {"DeviceIndex": 0}]}),
         ("UnsupportedOperation", {"NetworkInterfaces": [{"DeviceIndex": 0, "InterfaceType": "efa"}]}),
         ("InvalidParameterValue", {"NetworkInterfaces": [{"DeviceIndex": 1}]}),

@@ -16,21 +16,33 @@ from service_model import built, own
 
 # Prefix of an id: the codes for one that does not exist, and for one that cannot.
 KINDS = {
+    "acl-": ("InvalidNetworkAclID.NotFound", "InvalidNetworkAclID.Malformed"),
+    "aclassoc-": ("InvalidAssociationID.NotFound", "InvalidAssociationID.Malformed"),
     "ami-": ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed"),
+    "dopt-": ("InvalidDhcpOptionID.NotFound", "InvalidDhcpOptionsID.Malformed"),
+    "eipalloc-": ("InvalidAllocationID.NotFound", "InvalidAllocationID.Malformed"),
+    "eipassoc-": ("InvalidAssociationID.NotFound", "InvalidAssociationID.Malformed"),
+    "eni-": ("InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterfaceID.Malformed"),
+    "eni-attach-": ("InvalidAttachmentID.NotFound", "InvalidAttachmentID.Malformed"),
     "i-": ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"),
+    "igw-": ("InvalidInternetGatewayID.NotFound", "InvalidInternetGatewayID.Malformed"),
     "key-": ("InvalidKeyPair.NotFound", "InvalidKeyPairId.Malformed"),
     "lt-": ("InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.Malformed"),
     "pg-": ("InvalidPlacementGroup.Unknown", "InvalidPlacementGroupId.Malformed"),
+    "nat-": ("NatGatewayNotFound", "InvalidNatGatewayID.Malformed"),
+    "rtb-": ("InvalidRouteTableID.NotFound", "InvalidRouteTableID.Malformed"),
+    "rtbassoc-": ("InvalidAssociationID.NotFound", "InvalidAssociationID.Malformed"),
     "sg-": ("InvalidGroup.NotFound", "InvalidGroupId.Malformed"),
     "sgr-": ("InvalidSecurityGroupRuleId.NotFound", "InvalidSecurityGroupRuleId.Malformed"),
     "snap-": ("InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"),
     "subnet-": ("InvalidSubnetID.NotFound", "InvalidSubnetID.Malformed"),
     "vol-": ("InvalidVolume.NotFound", "InvalidVolumeID.Malformed"),
+    "vpc-cidr-assoc-": ("InvalidVpcCidrBlockAssociationID.NotFound", "InvalidVpcCidrBlockAssociationID.Malformed"),
     "vpc-": ("InvalidVpcID.NotFound", "InvalidVpcID.Malformed"),
 }
 # Where an operation answers otherwise, (operation, member): code.
-NOT_FOUND = {}
-MALFORMED = {}
+NOT_FOUND = {("CreateRoute", "GatewayId"): "InvalidGatewayID.NotFound", ("ReplaceRoute", "GatewayId"): "InvalidGatewayID.NotFound"}
+MALFORMED = {("CreateRoute", "GatewayId"): "InvalidGatewayID.Malformed", ("ReplaceRoute", "GatewayId"): "InvalidGatewayID.Malformed"}
 # What may have any kind of id cannot know what one without a known prefix was to be.
 ANY_KIND = {("CreateTags", "Resources"), ("DeleteTags", "Resources")}
 # Deleting what is not there goes well; what is another's is not there, and stays.

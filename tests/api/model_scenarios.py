@@ -13,7 +13,9 @@ import subprocess
 import tempfile
 
 import conftest
+import network_scenarios
 import service_model
+from scenario_parameters import filtered, tagged
 
 ID = re.compile(r"\b((?:[a-z]+-)+)(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
 
@@ -24,7 +26,7 @@ class Refused(AssertionError):
         self.code = answer.code
 
 
-class World:
+class World(network_scenarios.Network):
     """The resources of one account, made when they are first asked for."""
 
     numbers = itertools.count(1)
@@ -222,14 +224,6 @@ def permissions(port, **more):
     return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "inside"}], **more}]
 
 
-def tagged(kind):
-    return [{"ResourceType": kind, "Tags": [{"Key": "made-by", "Value": "model <&> test"}]}]
-
-
-def filtered(name, value):
-    return {"Filters": [{"Name": name, "Values": [value]}]}
-
-
 SCENARIOS = {
     # key_pairs
     "CreateKeyPair": [lambda w: {"KeyName": w.name("key"), "KeyType": "ed25519", "TagSpecifications": tagged("key-pair")},
@@ -340,9 +334,7 @@ SCENARIOS = {
     "GetConsoleOutput": lambda w: {"InstanceId": w.instance},
     "GetConsoleScreenshot": lambda w: {"InstanceId": w.instance, "WakeUp": True},
     "GetPasswordData": lambda w: {"InstanceId": w.instance},
-    # network
-    "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
-    "DescribeSubnets": [lambda w: {"SubnetIds": [w.subnet]}, lambda w: {}],
+    **network_scenarios.SCENARIOS,
     # volumes
     "CreateVolume": [
         lambda w: {"AvailabilityZone": conftest.REGION + "a", "Size": 10, "VolumeType": "gp3", "Iops": 3500, "Throughput": 130,
@@ -395,7 +387,7 @@ SCENARIOS = {
 
 # Lists of an answer that are empty although the case is a good one.
 MAY_BE_EMPTY = {"DescribeInstanceAttribute": {"ProductCodes"}, "DescribeVolumeAttribute": {"ProductCodes"},
-                "DescribeSnapshotAttribute": {"ProductCodes"}}
+                "DescribeSnapshotAttribute": {"ProductCodes"}, "DescribeNetworkInterfaceAttribute": {"Groups"}}
 
 
 def tagged_group(world):

@@ -9,6 +9,7 @@ import pytest
 
 import conftest
 import model_scenarios
+import network_scenarios
 import service_model
 import wire_model
 from service_model import OLD_NUMBER, built
@@ -69,12 +70,62 @@ BOTO_2 = {
     "CreateTags": lambda c, w: c.create_tags([w.instance], {"boto": "2"}),
     "DeleteTags": lambda c, w: c.delete_tags([w.instance], {"boto": None}),
     "DescribeTags": lambda c, w: c.get_all_tags({"resource-id": model_scenarios.tagged_group(w)})[0].name,
+    "AllocateAddress": lambda c, w: w.new_address() and c.allocate_address("vpc").allocation_id,
+    "AssociateAddress": lambda c, w: c.associate_address(allocation_id=w.new_address(), network_interface_id=w.new_interface()),
+    "DisassociateAddress": lambda c, w: c.disassociate_address(association_id=w.associated_address()),
+    "ReleaseAddress": lambda c, w: c.release_address(allocation_id=w.new_address()),
+    "DescribeAddresses": lambda c, w: c.get_all_addresses(allocation_ids=[w.new_address()])[0].public_ip,
+    "CreateNetworkInterface": lambda c, w: c.create_network_interface(w.subnet, description="d", groups=[w.group]).id,
+    "DeleteNetworkInterface": lambda c, w: c.delete_network_interface(w.new_interface()),
+    "DescribeNetworkInterfaces": lambda c, w: c.get_all_network_interfaces([w.attached_interface()[0]])[0].attachment.id,
+    "AttachNetworkInterface": lambda c, w: c.attach_network_interface(w.new_interface(), w.new_instance("stopped", SubnetId=w.subnet), 1),
+    "DetachNetworkInterface": lambda c, w: c.detach_network_interface(w.attached_interface()[1]),
+    "ModifyNetworkInterfaceAttribute": lambda c, w: c.modify_network_interface_attribute(w.new_interface(), "description", "other"),
     # Of boto.vpc, which is another connection.
     "DescribeVpcs": lambda c, w: c.get_all_vpcs([w.vpc])[0].cidr_block,
     "DescribeSubnets": lambda c, w: c.get_all_subnets([w.subnet])[0].cidr_block,
+    "CreateVpc": lambda c, w: w.drop_vpcs() or c.create_vpc("10.20.0.0/16").id,
+    "DeleteVpc": lambda c, w: c.delete_vpc(w.new_vpc()),
+    "CreateSubnet": lambda c, w: c.create_subnet(w.new_vpc(), "10.20.1.0/24").id,
+    "DeleteSubnet": lambda c, w: c.delete_subnet(w.new_subnet()),
+    "CreateInternetGateway": lambda c, w: w.drop_gateways() or c.create_internet_gateway().id,
+    "DeleteInternetGateway": lambda c, w: c.delete_internet_gateway(w.new_gateway()),
+    "AttachInternetGateway": lambda c, w: c.attach_internet_gateway(vpc_id=w.new_vpc(), internet_gateway_id=w.new_gateway()),
+    "DetachInternetGateway": lambda c, w: c.detach_internet_gateway(*reversed(network_scenarios.attached_gateway(w))),
+    "DescribeInternetGateways": lambda c, w: c.get_all_internet_gateways([network_scenarios.attached_gateway(w)[1]])[0].attachments[0].vpc_id,
+    "CreateNetworkAcl": lambda c, w: c.create_network_acl(w.new_vpc()).id,
+    "DeleteNetworkAcl": lambda c, w: c.delete_network_acl(w.new_acl()),
+    "DescribeNetworkAcls": lambda c, w: c.get_all_network_acls()[0].network_acl_entries[0].rule_number,
+    "CreateNetworkAclEntry": lambda c, w: c.create_network_acl_entry(w.new_acl(), 90, "-1", "allow", "10.0.0.0/8", egress=False),
+    "ReplaceNetworkAclEntry": lambda c, w: c.replace_network_acl_entry(w.made_entry()["NetworkAclId"], 110, "-1", "allow", "10.0.0.0/8", egress=False),
+    "DeleteNetworkAclEntry": lambda c, w: c.delete_network_acl_entry(w.made_entry()["NetworkAclId"], 110, egress=False),
+    "ReplaceNetworkAclAssociation": lambda c, w: boto_acl_move(c, w),
+    "CreateDhcpOptions": lambda c, w: c.create_dhcp_options(domain_name="corp.example").id,
+    "DeleteDhcpOptions": lambda c, w: c.delete_dhcp_options(w.new_dhcp_options()),
+    "DescribeDhcpOptions": lambda c, w: c.get_all_dhcp_options([w.new_dhcp_options()])[0].options["domain-name"],
+    "AssociateDhcpOptions": lambda c, w: c.associate_dhcp_options(w.new_dhcp_options(), w.new_vpc()),
+    "CreateRouteTable": lambda c, w: c.create_route_table(w.new_vpc()).id,
+    "DeleteRouteTable": lambda c, w: c.delete_route_table(w.new_route_table()),
+    "DescribeRouteTables": lambda c, w: c.get_all_route_tables([w.route_to_gateway(True)["RouteTableId"]])[0].routes[1].gateway_id,
+    "AssociateRouteTable": lambda c, w: c.associate_route_table(*reversed(w.routed_subnet()[:2])),
+    "DisassociateRouteTable": lambda c, w: c.disassociate_route_table(w.routed_subnet()[2]),
+    "ReplaceRouteTableAssociation": lambda c, w: c.replace_route_table_association_with_assoc(*reversed(w.routed_subnet()[1:])),
+    "CreateRoute": lambda c, w: c.create_route(*boto_route(w.route_to_gateway())),
+    "ReplaceRoute": lambda c, w: c.replace_route(*boto_route(w.route_to_gateway(True))),
+    "DeleteRoute": lambda c, w: c.delete_route(*boto_route(w.route_to_gateway(True))[:2]),
 }
 # Boto 2 has no function for them.
-NOT_IN_BOTO_2 = set()
+NOT_IN_BOTO_2 = {"DescribeNetworkInterfaceAttribute", "ResetNetworkInterfaceAttribute"}
+
+
+def boto_acl_move(connection, world):
+    vpc = world.new_vpc()
+    acl, subnet = world.new_acl(vpc), world.new_subnet(vpc)
+    return connection.associate_network_acl(acl, subnet)
+
+
+def boto_route(route):
+    return route["RouteTableId"], route["DestinationCidrBlock"], route["GatewayId"]
 
 
 def boto_map(world):

@@ -76,3 +76,45 @@ def test_states_tags_and_the_end(play, ec2, launch):
     assert done[8]["account"] == "123456789012" and len(done[9]["availability_zones"]) == 3
     (reservation,) = ec2.describe_instances(InstanceIds=[which])["Reservations"]
     assert reservation["Instances"][0]["State"]["Name"] in ("shutting-down", "terminated")
+
+
+def test_a_network_and_its_end(play, ec2, ami):
+    """A VPC with a public and a private subnet, all that leads packets in it, and an interface with an Elastic IP."""
+    vpc, front, back, gateway = "{{ task_0.vpc.id }}", "{{ task_1.subnet.id }}", "{{ task_2.subnet.id }}", "{{ task_3.gateway_id }}"
+    make = [
+        task("ec2_vpc_net", name="lab", cidr_block=["10.40.0.0/16", "10.41.0.0/16"], dns_hostnames=True, tags={"stage": "test"}),
+        task("ec2_vpc_subnet", vpc_id=vpc, cidr="10.40.1.0/24", az="us-east-1a", map_public=True, tags={"Name": "front"}),
+        task("ec2_vpc_subnet", vpc_id=vpc, cidr="10.41.2.0/24", az="us-east-1a", tags={"Name": "back"}),
+        task("ec2_vpc_igw", vpc_id=vpc, tags={"Name": "door"}),
+        task("ec2_vpc_route_table", vpc_id=vpc, subnets=[front], routes=[{"dest": "0.0.0.0/0", "gateway_id": gateway}], tags={"Name": "front"}),
+        task("ec2_vpc_dhcp_option", vpc_id=vpc, domain_name="lab.example", dns_servers=["AmazonProvidedDNS"], tags={"Name": "lab"}),
+        task("ec2_security_group", name="lab", description="d", vpc_id=vpc, rules=[{"proto": "tcp", "ports": [22], "cidr_ip": "10.40.0.0/16"}]),
+        task("ec2_eni", name="second", subnet_id=front, private_ip_address="10.40.1.50", security_groups=["{{ task_6.group_id }}"],
+             secondary_private_ip_addresses=["10.40.1.51"], purge_secondary_private_ip_addresses=True),
+        task("ec2_eip", device_id="{{ task_7.interface.id }}", in_vpc=True, private_ip_address="10.40.1.50"),
+        task("ec2_vpc_nat_gateway", subnet_id=front, if_exist_do_not_create=True, wait=True),
+        task("ec2_vpc_route_table", vpc_id=vpc, subnets=[back], routes=[{"dest": "0.0.0.0/0", "nat_gateway_id": "{{ task_9.nat_gateway_id }}"}], tags={"Name": "back"}),
+    ]
+    made = play(*make)
+    assert [one["changed"] for one in made] == [True] * len(make)
+    again = play(*make)
+    assert [one["changed"] for one in again] == [False] * len(make)
+    assert [again[at][what]["id"] for at, what in ((0, "vpc"), (1, "subnet"), (2, "subnet"))] == [made[at][what]["id"] for at, what in ((0, "vpc"), (1, "subnet"), (2, "subnet"))]
+    (interface,) = ec2.describe_network_interfaces(Filters=[{"Name": "tag:Name", "Values": ["second"]}])["NetworkInterfaces"]
+    assert interface["Association"]["PublicIp"] == made[8]["public_ip"] and [one["PrivateIpAddress"] for one in interface["PrivateIpAddresses"]] == ["10.40.1.50", "10.40.1.51"]
+    ids = {"vpc": made[0]["vpc"]["id"], "igw": made[3]["gateway_id"], "front": made[4]["route_table"]["id"], "back": made[10]["route_table"]["id"],
+           "nat": made[9]["nat_gateway_id"], "eni": made[7]["interface"]["id"]}
+    end = play(
+        task("ec2_eip", device_id=ids["eni"], in_vpc=True, release_on_disassociation=True, state="absent"),
+        task("ec2_eni", eni_id=ids["eni"], state="absent"),
+        task("ec2_vpc_route_table", route_table_id=ids["back"], lookup="id", vpc_id=ids["vpc"], state="absent"),
+        task("ec2_vpc_nat_gateway", nat_gateway_id=ids["nat"], release_eip=True, wait=True, state="absent"),
+        task("ec2_vpc_route_table", route_table_id=ids["front"], lookup="id", vpc_id=ids["vpc"], state="absent"),
+        task("ec2_vpc_igw", vpc_id=ids["vpc"], state="absent"),
+        task("ec2_vpc_subnet", vpc_id=ids["vpc"], cidr="10.40.1.0/24", state="absent"),
+        task("ec2_vpc_subnet", vpc_id=ids["vpc"], cidr="10.41.2.0/24", state="absent"),
+        task("ec2_security_group", name="lab", vpc_id=ids["vpc"], state="absent"),
+        task("ec2_vpc_net", vpc_id=ids["vpc"], state="absent"),
+    )
+    assert [one["changed"] for one in end] == [True] * len(end)
+    assert len(ec2.describe_vpcs()["Vpcs"]) == 1 and ec2.describe_addresses()["Addresses"] == []

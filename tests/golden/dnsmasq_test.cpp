@@ -8,7 +8,7 @@
 namespace brume::network {
 namespace {
 
-const VpcSpec vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {"172.31.0.0/20", "172.31.16.0/20"}, "ec2.internal"};
+const VpcSpec vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {{"172.31.0.0/20"}, {"172.31.16.0/20"}}, "ec2.internal"};
 const DnsmasqPlace place = {"/run/brume-3fa2c1/vpc-0123456789abcdef0", "dnsmasq", "nogroup", {"192.0.2.53"}};
 
 void expect_golden(const std::string& name, const std::string& text) {
@@ -22,6 +22,12 @@ void expect_golden(const std::string& name, const std::string& text) {
 }
 
 TEST(Dnsmasq, Configuration) { expect_golden("dnsmasq.conf", dnsmasq_configuration(vpc, place)); }
+
+TEST(Dnsmasq, OptionSet) {
+  auto told = vpc;
+  told.dhcp = {"corp.example", {"10.2.5.1", "172.31.0.2"}, {"10.2.5.3"}, {"10.2.5.4"}, "2"};
+  expect_golden("dnsmasq_options.conf", dnsmasq_configuration(told, place));
+}
 
 TEST(Dnsmasq, LeaseAndName) {
   InterfaceSpec interface;

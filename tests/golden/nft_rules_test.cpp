@@ -34,7 +34,8 @@ InterfaceSpec interface(const std::string& id, const std::string& mac, const std
 
 Model small_model() {
   Model model;
-  model.vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {"172.31.0.0/20", "172.31.16.0/20"}, "ec2.internal"};
+  model.vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {{"172.31.0.0/20"}, {"172.31.16.0/20"}}, "ec2.internal"};
+  model.vpc.internet_gateway = true;
   model.groups["sg-0web"] = {"sg-0web",
                              model.vpc.id,
                              {{"tcp", 22, 22, "203.0.113.7/32", ""},
@@ -56,6 +57,23 @@ Model small_model() {
 }
 
 TEST(NftRules, WholeVpc) { expect_golden("vpc.nft.json", replace_transaction(vpc_tables(small_model()))); }
+
+// Routes, a NAT gateway, an ACL, a second range, and an interface with a second address.
+TEST(NftRules, RoutedVpc) {
+  auto model = small_model();
+  model.vpc.subnets = {{"172.31.0.0/20", "rtb-0nat", "acl-0strict"}, {"172.31.16.0/20", "rtb-0open"}};
+  model.vpc.more_cidrs = {"10.9.0.0/16"};
+  model.vpc.dns = false;
+  model.vpc.route_tables = {
+      {"rtb-0nat", {{"0.0.0.0/0", RouteSpec::Target::nat, "nat-0one"}, {"203.0.113.0/24", RouteSpec::Target::internet, ""}}},
+      {"rtb-0open", {{"0.0.0.0/0", RouteSpec::Target::internet, ""}}}};
+  model.vpc.nats = {{"nat-0one", "198.18.5.9"}};
+  model.vpc.acls = {
+      {"acl-0strict",
+       {{false, true, "6", 80, 80, "0.0.0.0/0"}, {true, false, "17", -1, -1, "10.0.0.0/8"}, {true, true, "-1", -1, -1, "0.0.0.0/0"}}}};
+  model.interfaces.begin()->second.more = {{"172.31.0.99", "198.18.5.2"}};
+  expect_golden("vpc_routed.nft.json", replace_transaction(vpc_tables(model)));
+}
 
 TEST(NftRules, Host) {
   expect_golden("host.nft.json", replace_transaction(host_tables({"3fa2c1", "198.18.5.0/24", "198.19.0.0/17", true})));

@@ -30,7 +30,13 @@ Permission any_to(const std::string& protocol, int from, int to, const std::stri
 Permission all_from_group(const std::string& group) { return {"-1", -1, -1, "", group}; }
 const std::vector<Permission> everything = {any_to("-1", -1, -1)};
 
-VpcSpec vpc(const std::string& id) { return {id, "172.31.0.0/16", {"172.31.0.0/20", "172.31.16.0/20"}, "ec2.internal"}; }
+// As EC2 makes a default VPC: every subnet's routes lead to the internet gateway.
+VpcSpec vpc(const std::string& id) {
+  VpcSpec spec{id, "172.31.0.0/16", {{"172.31.0.0/20", "rtb-1"}, {"172.31.16.0/20", "rtb-1"}}, "ec2.internal"};
+  spec.internet_gateway = true;
+  spec.route_tables = {{"rtb-1", {{"0.0.0.0/0", RouteSpec::Target::internet, ""}}}};
+  return spec;
+}
 
 GroupSpec group(const std::string& id, const std::vector<Permission>& ingress, const std::string& vpc_id = vpc_a,
                 const std::vector<Permission>& egress = everything) {

@@ -47,7 +47,12 @@ class MetadataServiceTest : public testing::Test {
  protected:
   MetadataServiceTest() {
     store_->transact([](state::Transaction& t) {
-      t.put(state::Vpc{account, vpc, "172.31.0.0/16", true});
+      state::Vpc network;
+      network.account = account;
+      network.id = vpc;
+      network.cidr = "172.31.0.0/16";
+      network.is_default = true;
+      t.put(network);
       t.put(state::Subnet{account, "subnet-1", vpc, "172.31.16.0/20", "us-east-1a", true, true});
       t.put(state::SecurityGroup{account, "sg-1", "default", "", vpc, {}, {}});
       t.put(state::SecurityGroup{account, "sg-2", "web servers", "", vpc, {}, {}});
@@ -217,6 +222,45 @@ TEST_F(MetadataServiceTest, SecondInterfaceHasItsOwnFolderAndCallsForTheSameInst
   EXPECT_EQ(text(macs + "02:99:00:00:00:01/device-number"), "1");
   EXPECT_EQ(text("/latest/meta-data/instance-id", "172.31.16.9"), "i-full");
   EXPECT_EQ(text("/latest/meta-data/local-ipv4", "172.31.16.9"), "172.31.16.5");
+}
+
+TEST_F(MetadataServiceTest, SecondaryAddressesAndThePublicOnesThatStandForThem) {
+  const auto at = macs + mac + "/";
+  change<state::NetworkInterface>("eni-i-full", [](state::NetworkInterface& n) {
+    n.secondary = {{"172.31.16.20", ""}, {"172.31.16.21", "198.18.0.9"}};
+  });
+  EXPECT_EQ(text(at + "local-ipv4s"), "172.31.16.5\n172.31.16.20\n172.31.16.21");
+  EXPECT_EQ(text(at + "public-ipv4s"), "67.202.51.223\n198.18.0.9");
+  EXPECT_EQ(text(at + "ipv4-associations/"), "198.18.0.9\n67.202.51.223");
+  EXPECT_EQ(text(at + "ipv4-associations/198.18.0.9"), "172.31.16.21");
+  EXPECT_EQ(text(at + "ipv4-associations/67.202.51.223"), "172.31.16.5");
+  EXPECT_EQ(item("local-ipv4"), "172.31.16.5");
+  EXPECT_EQ(item("public-ipv4"), "67.202.51.223");
+  // Whoever calls from a secondary address is the same instance.
+  EXPECT_EQ(text("/latest/meta-data/instance-id", "172.31.16.21"), "i-full");
+  // An Elastic IP goes to another address: the next request sees it.
+  change<state::NetworkInterface>("eni-i-full", [](state::NetworkInterface& n) {
+    n.public_ip.clear();
+    n.secondary = {{"172.31.16.20", "198.18.0.9"}};
+  });
+  EXPECT_EQ(text(at + "public-ipv4s"), "198.18.0.9");
+  EXPECT_EQ(text(at + "ipv4-associations/198.18.0.9"), "172.31.16.20");
+  EXPECT_EQ(text(at + "ipv4-associations/67.202.51.223"), "[404]");
+  EXPECT_EQ(text(at + "local-ipv4s"), "172.31.16.5\n172.31.16.20");
+  EXPECT_EQ(item("public-ipv4"), "[404]");
+  EXPECT_EQ(text("/latest/meta-data/instance-id", "172.31.16.21"), "[404]");
+}
+
+TEST_F(MetadataServiceTest, VpcsWithFurtherRangesAndWithoutPublicNames) {
+  change<state::Vpc>(vpc, [](state::Vpc& v) {
+    v.more = {{"vpc-cidr-assoc-1", "10.4.0.0/16"}};
+    v.dns_hostnames = false;
+  });
+  EXPECT_EQ(text(macs + mac + "/vpc-ipv4-cidr-block"), "172.31.0.0/16");
+  EXPECT_EQ(text(macs + mac + "/vpc-ipv4-cidr-blocks"), "172.31.0.0/16\n10.4.0.0/16");
+  EXPECT_EQ(text(macs + mac + "/public-hostname"), "[404]");
+  EXPECT_EQ(item("public-hostname"), "[404]");
+  EXPECT_EQ(item("public-ipv4"), "67.202.51.223");
 }
 
 TEST_F(MetadataServiceTest, WhatDoesNotApplyIsNeitherListedNorFound) {

@@ -73,7 +73,9 @@ TEST(NetworkNames, ForwardPolicyOfOthersIsSeen) {
 class Flows : public ::testing::Test {
  protected:
   Flows() {
-    model_.vpc = {"vpc-1", "172.31.0.0/16", {"172.31.0.0/20"}, "ec2.internal"};
+    model_.vpc = {"vpc-1", "172.31.0.0/16", {{"172.31.0.0/20", "rtb-1"}}, "ec2.internal"};
+    model_.vpc.internet_gateway = true;
+    model_.vpc.route_tables = {{"rtb-1", {{"0.0.0.0/0", RouteSpec::Target::internet, ""}}}};
     model_.groups["sg-web"] = {
         "sg-web", "vpc-1", {{"tcp", 80, 81, "0.0.0.0/0", ""}, {"icmp", 8, -1, "0.0.0.0/0", ""}}, {{"-1", -1, -1, "0.0.0.0/0", ""}}};
     model_.groups["sg-self"] = {"sg-self", "vpc-1", {{"-1", -1, -1, "", "sg-self"}}, {{"udp", -1, -1, "172.31.0.0/16", ""}}};
@@ -85,6 +87,7 @@ class Flows : public ::testing::Test {
   void add(const std::string& id, const std::string& address, const std::string& group, const std::string& given) {
     InterfaceSpec interface;
     interface.id = id;
+    interface.subnet_cidr = "172.31.0.0/20";
     interface.private_ip = address;
     interface.public_ip = given;
     interface.group_ids = {group};
@@ -124,6 +127,40 @@ TEST_F(Flows, FollowTheTranslation) {
   EXPECT_FALSE(allowed(6, "172.31.0.5", "8.8.8.8", 443, "8.8.8.8", "198.18.0.9"));  // the address it had before
   EXPECT_FALSE(allowed(6, "8.8.8.8", "198.18.0.9", 80, "172.31.0.5"));
   EXPECT_FALSE(allowed(17, "172.31.0.6", "198.18.0.7", 9, "172.31.0.7"));
+}
+
+TEST_F(Flows, FollowNatGateways) {
+  EXPECT_FALSE(allowed(17, "172.31.0.6", "172.31.9.9", 9, "172.31.9.9", "198.18.0.50"));
+  model_.groups["sg-self"].egress = {{"-1", -1, -1, "0.0.0.0/0", ""}};
+  EXPECT_FALSE(allowed(17, "172.31.0.6", "8.8.8.8", 9, "8.8.8.8", "198.18.0.50"));
+  model_.vpc.nats = {{"nat-1", "198.18.0.50"}};
+  model_.vpc.route_tables = {{"rtb-1", {{"0.0.0.0/0", RouteSpec::Target::internet, ""}, {"8.0.0.0/8", RouteSpec::Target::nat, "nat-1"}}}};
+  EXPECT_TRUE(allowed(17, "172.31.0.6", "8.8.8.8", 9, "8.8.8.8", "198.18.0.50"));
+  EXPECT_FALSE(allowed(17, "172.31.0.6", "9.9.9.9", 9, "9.9.9.9", "198.18.0.50"));  // that route leads elsewhere
+  model_.vpc.nats.clear();
+  EXPECT_FALSE(allowed(17, "172.31.0.6", "8.8.8.8", 9, "8.8.8.8", "198.18.0.50"));
+}
+
+TEST_F(Flows, FollowEveryAddressOfAnInterface) {
+  EXPECT_FALSE(allowed(6, "8.8.8.8", "198.18.0.66", 80, "172.31.0.66"));
+  model_.interfaces["eni-1"].more = {{"172.31.0.66", "198.18.0.66"}};
+  EXPECT_TRUE(allowed(6, "8.8.8.8", "198.18.0.66", 80, "172.31.0.66"));
+  EXPECT_TRUE(allowed(6, "8.8.8.8", "198.18.0.5", 80, "172.31.0.5"));
+  model_.vpc.internet_gateway = false;
+  EXPECT_FALSE(allowed(6, "8.8.8.8", "198.18.0.66", 80, "172.31.0.66"));
+}
+
+TEST(Routes, TheMostSpecificDecides) {
+  const RouteTableSpec table{"rtb-1",
+                             {{"0.0.0.0/0", RouteSpec::Target::internet, ""},
+                              {"10.0.0.0/8", RouteSpec::Target::nowhere, ""},
+                              {"10.1.0.0/16", RouteSpec::Target::nat, "nat-1"}}};
+  EXPECT_EQ(route_to(table, *parse_ipv4("8.8.8.8"))->target, RouteSpec::Target::internet);
+  EXPECT_EQ(route_to(table, *parse_ipv4("10.2.0.1"))->target, RouteSpec::Target::nowhere);
+  EXPECT_EQ(route_to(table, *parse_ipv4("10.1.0.1"))->id, "nat-1");
+  EXPECT_EQ(route_to({"rtb-2", {}}, *parse_ipv4("8.8.8.8")), nullptr);
+  EXPECT_NE(table_number("rtb-1"), table_number("rtb-2"));
+  EXPECT_EQ(table_number("rtb-1") >> 28, 1u);
 }
 
 TEST_F(Flows, EndWithTheirInterface) {

@@ -107,7 +107,12 @@ TEST_F(Tags, ResourcesThatAreNotThere) {
   EXPECT_EQ(missing("subnet-0000000a"), "InvalidSubnetID.NotFound");
   EXPECT_EQ(missing("eni-0000000a"), "InvalidNetworkInterfaceID.NotFound");
   EXPECT_EQ(missing("i-x"), "InvalidInstanceID.Malformed");
-  EXPECT_EQ(missing("igw-0000000a"), "InvalidID");
+  EXPECT_EQ(missing("igw-0000000a"), "InvalidInternetGatewayID.NotFound");
+  EXPECT_EQ(missing("rtb-0000000a"), "InvalidRouteTableID.NotFound");
+  EXPECT_EQ(missing("acl-0000000a"), "InvalidNetworkAclID.NotFound");
+  EXPECT_EQ(missing("dopt-0000000a"), "InvalidDhcpOptionID.NotFound");
+  EXPECT_EQ(missing("eipalloc-0000000a"), "InvalidAllocationID.NotFound");
+  EXPECT_EQ(missing("pcx-0000000a"), "InvalidID");
   EXPECT_EQ(missing("i"), "InvalidID");
   EXPECT_EQ(missing("nonsense"), "InvalidID");
   EXPECT_EQ(code("CreateTags", "Tag.1.Key=a&Tag.1.Value=b"), "MissingParameter");

@@ -64,13 +64,19 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
   line("dhcp-authoritative\nleasefile-ro\nno-ping\ndhcp-lease-max=65536\ndhcp-ignore=tag:!known");
   line("dhcp-hostsdir=" + place.folder + "/leases");
   for (const auto& subnet : vpc.subnets) {
-    const auto range = parse_ipv4_block(subnet);
+    const auto range = parse_ipv4_block(subnet.cidr);
     if (!range) continue;
     const auto tag = fmt::format("subnet{:08x}", range->base);
     line(fmt::format("dhcp-range=set:{},{},static,{},1h", tag, format_ipv4(range->base), netmask(*range)));
-    line(fmt::format("dhcp-option=tag:{},option:router,{}", tag, router_address(subnet)));
+    line(fmt::format("dhcp-option=tag:{},option:router,{}", tag, router_address(subnet.cidr)));
   }
-  line("dhcp-option=option:dns-server," + dns_address(vpc));
+  const auto& dhcp = vpc.dhcp;
+  const auto join = [](const std::vector<std::string>& addresses) { return fmt::format("{}", fmt::join(addresses, ",")); };
+  line("dhcp-option=option:dns-server," + (dhcp.name_servers.empty() ? dns_address(vpc) : join(dhcp.name_servers)));
+  if (!dhcp.domain.empty()) line("dhcp-option=option:domain-name," + dhcp.domain);
+  if (!dhcp.time_servers.empty()) line("dhcp-option=option:ntp-server," + join(dhcp.time_servers));
+  if (!dhcp.netbios_name_servers.empty()) line("dhcp-option=option:netbios-ns," + join(dhcp.netbios_name_servers));
+  if (!dhcp.netbios_node_type.empty()) line("dhcp-option=option:netbios-nodetype," + dhcp.netbios_node_type);
   line("dhcp-option=option:mtu,1500");
   if (!vpc.domain.empty()) line(fmt::format("domain={0}\nlocal=/{0}/", vpc.domain));
   line("\n# names");

@@ -25,16 +25,18 @@ int protocol_number(const std::string& protocol) {
 }  // namespace
 
 // The model must outlive the rules.
-FlowRules::FlowRules(const Model& model) : range_(parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{})) {
-  routers_ = {metadata, broadcast, 0, range_.base + 2};
+FlowRules::FlowRules(const Model& model) : vpc_(model.vpc), ranges_(ranges_of(model.vpc)) {
+  routers_ = {metadata, broadcast, 0, ranges_.front().base + 2};
   for (const auto& subnet : model.vpc.subnets)
-    if (const auto range = parse_ipv4_block(subnet)) routers_.insert(range->base + 1);
+    if (const auto range = parse_ipv4_block(subnet.cidr)) routers_.insert(range->base + 1);
   for (const auto& [id, group] : model.groups) groups_[id] = {prepare(group.ingress), prepare(group.egress)};
   for (const auto& [id, interface] : model.interfaces) {
-    const auto address = parse_ipv4(interface.private_ip);
-    if (!address) continue;
-    interfaces_[*address] = &interface;
-    if (const auto given = parse_ipv4(interface.public_ip)) public_of_[*address] = *given;
+    for (const auto& one : addresses_of(interface)) {
+      const auto address = parse_ipv4(one.private_ip);
+      if (!address) continue;
+      interfaces_[*address] = &interface;
+      if (const auto given = parse_ipv4(one.public_ip); given && model.vpc.internet_gateway) public_of_[*address] = *given;
+    }
     if (!interface.source_dest_check) forwards_foreign_ = true;
   }
 }
@@ -52,13 +54,27 @@ const InterfaceSpec* FlowRules::at(std::uint32_t address) const {
   return found == interfaces_.end() ? nullptr : found->second;
 }
 
+bool FlowRules::in_vpc(std::uint32_t address) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const Ipv4Block& range) { return range.contains(address); });
+}
+
+bool FlowRules::leaves_by_nat(const InterfaceSpec& sender, const Flow& flow) const {
+  const auto* table = route_table_of(vpc_, sender);
+  const auto* route = table == nullptr ? nullptr : route_to(*table, flow.destination);
+  return route != nullptr && route->target == RouteSpec::Target::nat &&
+         std::any_of(vpc_.nats.begin(), vpc_.nats.end(),
+                     [&](const NatSpec& nat) { return nat.id == route->id && parse_ipv4(nat.public_ip) == flow.reply_destination; });
+}
+
 // The public addresses that the connection was translated by are still those of its interfaces.
 bool FlowRules::translated_as_now(const Flow& flow, const InterfaceSpec* sender) const {
   const auto has = [&](std::uint32_t inner, std::uint32_t outer) {
     const auto given = public_of_.find(inner);
     return given != public_of_.end() && given->second == outer;
   };
-  if (flow.reply_destination != flow.source && sender != nullptr && !has(flow.source, flow.reply_destination)) return false;
+  if (flow.reply_destination != flow.source && sender != nullptr && !has(flow.source, flow.reply_destination) &&
+      !leaves_by_nat(*sender, flow))
+    return false;
   return flow.destination == flow.reply_source || has(flow.reply_source, flow.destination);
 }
 
@@ -66,14 +82,13 @@ bool FlowRules::allow(const Flow& flow) const {
   const auto* sender = at(flow.source);
   const auto* receiver = at(flow.reply_source);
   // DHCP, DNS, metadata: for everybody who is there.
-  if (is_router(flow.reply_source) || is_router(flow.source))
-    return !range_.contains(flow.source) || sender != nullptr || is_router(flow.source);
+  if (is_router(flow.reply_source) || is_router(flow.source)) return !in_vpc(flow.source) || sender != nullptr || is_router(flow.source);
   if (!translated_as_now(flow, sender)) return false;
   if (sender != nullptr && !permitted(*sender, false, flow.destination, flow)) return false;
   if (receiver != nullptr && !permitted(*receiver, true, flow.reply_destination, flow)) return false;
   // An address of this VPC that nobody has any more.
-  if (sender == nullptr && range_.contains(flow.source) && !forwards_foreign_) return false;
-  return receiver != nullptr || !range_.contains(flow.reply_source);
+  if (sender == nullptr && in_vpc(flow.source) && !forwards_foreign_) return false;
+  return receiver != nullptr || !in_vpc(flow.reply_source);
 }
 
 bool FlowRules::permitted(const InterfaceSpec& interface, bool ingress, std::uint32_t peer, const Flow& flow) const {

@@ -47,10 +47,13 @@ class FlowRules {
   bool permitted(const InterfaceSpec& interface, bool ingress, std::uint32_t peer, const Flow& flow) const;
   bool matches(const Rule& rule, std::uint32_t peer, const Flow& flow) const;
   bool translated_as_now(const Flow& flow, const InterfaceSpec* sender) const;
+  bool leaves_by_nat(const InterfaceSpec& sender, const Flow& flow) const;
+  bool in_vpc(std::uint32_t address) const;
   bool is_router(std::uint32_t address) const { return routers_.contains(address); }
   const InterfaceSpec* at(std::uint32_t address) const;
 
-  Ipv4Block range_;
+  const VpcSpec& vpc_;
+  std::vector<Ipv4Block> ranges_;
   std::map<std::string, Group> groups_;
   std::map<std::uint32_t, const InterfaceSpec*> interfaces_;  // of the model
   std::map<std::uint32_t, std::uint32_t> public_of_;

@@ -26,12 +26,100 @@ std::vector<std::string> read_texts(const json::value& list) {
 
 std::string text(const json::object& object, std::string_view name) { return std::string(object.at(name).as_string()); }
 
+template <class T, class Write>
+json::array list(const std::vector<T>& values, Write write) {
+  json::array array;
+  for (const auto& value : values) array.push_back(write(value));
+  return array;
+}
+
+template <class T, class Read>
+std::vector<T> read_list(const json::object& object, std::string_view name, Read read) {
+  std::vector<T> values;
+  for (const auto& value : object.at(name).as_array()) values.push_back(read(value.as_object()));
+  return values;
+}
+
+json::object write(const RouteSpec& route) {
+  return {{"cidr", route.cidr}, {"target", static_cast<std::int64_t>(route.target)}, {"id", route.id}};
+}
+
+json::object write(const AclEntrySpec& entry) {
+  return {{"egress", entry.egress},       {"allow", entry.allow},     {"protocol", entry.protocol},
+          {"from_port", entry.from_port}, {"to_port", entry.to_port}, {"cidr", entry.cidr}};
+}
+
+json::object write(const DhcpSpec& dhcp) {
+  return {{"domain", dhcp.domain},
+          {"name_servers", texts(dhcp.name_servers)},
+          {"time_servers", texts(dhcp.time_servers)},
+          {"netbios_name_servers", texts(dhcp.netbios_name_servers)},
+          {"netbios_node_type", dhcp.netbios_node_type}};
+}
+
 json::object write(const VpcSpec& vpc) {
-  return {{"id", vpc.id}, {"cidr", vpc.cidr}, {"subnets", texts(vpc.subnets)}, {"domain", vpc.domain}};
+  const auto subnet = [](const SubnetSpec& one) {
+    return json::object{{"cidr", one.cidr}, {"route_table_id", one.route_table_id}, {"acl_id", one.acl_id}};
+  };
+  const auto table = [](const RouteTableSpec& one) {
+    return json::object{{"id", one.id}, {"routes", list(one.routes, [](const RouteSpec& route) { return write(route); })}};
+  };
+  const auto acl = [](const AclSpec& one) {
+    return json::object{{"id", one.id}, {"entries", list(one.entries, [](const AclEntrySpec& entry) { return write(entry); })}};
+  };
+  const auto nat = [](const NatSpec& one) { return json::object{{"id", one.id}, {"public_ip", one.public_ip}}; };
+  return {{"id", vpc.id},
+          {"cidr", vpc.cidr},
+          {"subnets", list(vpc.subnets, subnet)},
+          {"domain", vpc.domain},
+          {"more_cidrs", texts(vpc.more_cidrs)},
+          {"internet_gateway", vpc.internet_gateway},
+          {"dns", vpc.dns},
+          {"route_tables", list(vpc.route_tables, table)},
+          {"acls", list(vpc.acls, acl)},
+          {"nats", list(vpc.nats, nat)},
+          {"dhcp", write(vpc.dhcp)}};
+}
+
+RouteSpec read_route(const json::object& object) {
+  return {text(object, "cidr"), static_cast<RouteSpec::Target>(object.at("target").as_int64()), text(object, "id")};
+}
+
+AclEntrySpec read_acl_entry(const json::object& object) {
+  return {object.at("egress").as_bool(),     object.at("allow").as_bool(),    text(object, "protocol"),
+          object.at("from_port").as_int64(), object.at("to_port").as_int64(), text(object, "cidr")};
+}
+
+DhcpSpec read_dhcp(const json::object& object) {
+  return {text(object, "domain"), read_texts(object.at("name_servers")), read_texts(object.at("time_servers")),
+          read_texts(object.at("netbios_name_servers")), text(object, "netbios_node_type")};
 }
 
 VpcSpec read_vpc(const json::object& object) {
-  return {text(object, "id"), text(object, "cidr"), read_texts(object.at("subnets")), text(object, "domain")};
+  VpcSpec vpc;
+  vpc.id = text(object, "id");
+  vpc.cidr = text(object, "cidr");
+  // As version 0.1 wrote it: what is missing is told with the next call, and until then interfaces and groups stay as they are.
+  if (!object.contains("route_tables")) {
+    for (const auto& cidr : read_texts(object.at("subnets"))) vpc.subnets.push_back({cidr});
+    return vpc;
+  }
+  vpc.subnets = read_list<SubnetSpec>(object, "subnets", [](const json::object& one) {
+    return SubnetSpec{text(one, "cidr"), text(one, "route_table_id"), text(one, "acl_id")};
+  });
+  vpc.domain = text(object, "domain");
+  vpc.more_cidrs = read_texts(object.at("more_cidrs"));
+  vpc.internet_gateway = object.at("internet_gateway").as_bool();
+  vpc.dns = object.at("dns").as_bool();
+  vpc.route_tables = read_list<RouteTableSpec>(object, "route_tables", [](const json::object& one) {
+    return RouteTableSpec{text(one, "id"), read_list<RouteSpec>(one, "routes", read_route)};
+  });
+  vpc.acls = read_list<AclSpec>(object, "acls", [](const json::object& one) {
+    return AclSpec{text(one, "id"), read_list<AclEntrySpec>(one, "entries", read_acl_entry)};
+  });
+  vpc.nats = read_list<NatSpec>(object, "nats", [](const json::object& one) { return NatSpec{text(one, "id"), text(one, "public_ip")}; });
+  vpc.dhcp = read_dhcp(object.at("dhcp").as_object());
+  return vpc;
 }
 
 json::object write(const InterfaceSpec& one) {
@@ -44,7 +132,10 @@ json::object write(const InterfaceSpec& one) {
           {"group_ids", texts(one.group_ids)},
           {"host_name", one.host_name},
           {"source_dest_check", one.source_dest_check},
-          {"user", one.user}};
+          {"user", one.user},
+          {"more", list(one.more, [](const AddressSpec& address) {
+             return json::object{{"private_ip", address.private_ip}, {"public_ip", address.public_ip}};
+           })}};
 }
 
 InterfaceSpec read_interface(const json::object& object) {
@@ -59,6 +150,10 @@ InterfaceSpec read_interface(const json::object& object) {
   one.host_name = text(object, "host_name");
   one.source_dest_check = object.at("source_dest_check").as_bool();
   one.user = object.at("user").to_number<unsigned>();
+  if (object.contains("more"))
+    one.more = read_list<AddressSpec>(object, "more", [](const json::object& address) {
+      return AddressSpec{text(address, "private_ip"), text(address, "public_ip")};
+    });
   return one;
 }
 
@@ -145,7 +240,85 @@ Result<void> check_permission(const Permission& permission, const GroupSpec& gro
   return {};
 }
 
+Result<void> check_routes(const VpcSpec& vpc) {
+  for (const auto& table : vpc.route_tables) {
+    if (!is_safe_id(table.id)) return bad("route table", table.id, vpc.id);
+    for (const auto& route : table.routes)
+      if (!parse_ipv4_block(route.cidr)) return bad("route", route.cidr, table.id);
+  }
+  for (const auto& nat : vpc.nats)
+    if (!is_safe_id(nat.id) || !parse_ipv4(nat.public_ip)) return bad("NAT gateway", nat.id + " " + nat.public_ip, vpc.id);
+  return {};
+}
+
+Result<void> check_acls(const VpcSpec& vpc) {
+  for (const auto& acl : vpc.acls) {
+    if (!is_safe_id(acl.id)) return bad("network ACL", acl.id, vpc.id);
+    for (const auto& entry : acl.entries)
+      if (!parse_ipv4_block(entry.cidr)) return bad("range", entry.cidr, acl.id);
+  }
+  return {};
+}
+
+// What becomes a line of dnsmasq's configuration must not become two.
+Result<void> check_dhcp(const VpcSpec& vpc) {
+  const auto& dhcp = vpc.dhcp;
+  if (!is_host_name(dhcp.domain)) return bad("DHCP domain", dhcp.domain, vpc.id);
+  for (const auto* addresses : {&dhcp.name_servers, &dhcp.time_servers, &dhcp.netbios_name_servers})
+    for (const auto& address : *addresses)
+      if (!parse_ipv4(address)) return bad("DHCP address", address, vpc.id);
+  if (dhcp.netbios_node_type.find_first_not_of("1248") != std::string::npos)
+    return bad("NetBIOS node type", dhcp.netbios_node_type, vpc.id);
+  return {};
+}
+
 }  // namespace
+
+std::vector<AddressSpec> addresses_of(const InterfaceSpec& interface) {
+  std::vector<AddressSpec> all = {{interface.private_ip, interface.public_ip}};
+  all.insert(all.end(), interface.more.begin(), interface.more.end());
+  return all;
+}
+
+std::vector<Ipv4Block> ranges_of(const VpcSpec& vpc) {
+  std::vector<Ipv4Block> ranges = {parse_ipv4_block(vpc.cidr).value_or(Ipv4Block{})};
+  for (const auto& cidr : vpc.more_cidrs)
+    if (const auto range = parse_ipv4_block(cidr)) ranges.push_back(*range);
+  return ranges;
+}
+
+const SubnetSpec* subnet_of(const VpcSpec& vpc, const InterfaceSpec& interface) {
+  for (const auto& subnet : vpc.subnets)
+    if (subnet.cidr == interface.subnet_cidr) return &subnet;
+  return nullptr;
+}
+
+const RouteTableSpec* route_table_of(const VpcSpec& vpc, const InterfaceSpec& interface) {
+  const auto* subnet = subnet_of(vpc, interface);
+  if (subnet == nullptr) return nullptr;
+  for (const auto& table : vpc.route_tables)
+    if (table.id == subnet->route_table_id) return &table;
+  return nullptr;
+}
+
+const RouteSpec* route_to(const RouteTableSpec& table, std::uint32_t address) {
+  const RouteSpec* found = nullptr;
+  int longest = -1;
+  for (const auto& route : table.routes) {
+    const auto range = parse_ipv4_block(route.cidr);
+    if (!range || !range->contains(address) || range->prefix <= longest) continue;
+    found = &route;
+    longest = range->prefix;
+  }
+  return found;
+}
+
+std::uint32_t table_number(const std::string& route_table_id) {
+  // FNV-1a: the ids are random, so 28 bits of it hardly meet among the few hundred tables that a VPC may have.
+  std::uint32_t hash = 2166136261U;
+  for (const char c : route_table_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return 0x10000000U | (hash & 0x0FFFFFFFU);
+}
 
 std::string dns_address(const VpcSpec& vpc) {
   const auto range = parse_ipv4_block(vpc.cidr);
@@ -162,8 +335,12 @@ Result<void> check(const VpcSpec& vpc) {
   if (!parse_ipv4_block(vpc.cidr)) return bad("range", vpc.cidr, vpc.id);
   if (!is_host_name(vpc.domain)) return bad("domain", vpc.domain, vpc.id);
   for (const auto& subnet : vpc.subnets)
-    if (!parse_ipv4_block(subnet)) return bad("subnet", subnet, vpc.id);
-  return {};
+    if (!parse_ipv4_block(subnet.cidr)) return bad("subnet", subnet.cidr, vpc.id);
+  for (const auto& cidr : vpc.more_cidrs)
+    if (!parse_ipv4_block(cidr)) return bad("range", cidr, vpc.id);
+  if (auto good = check_routes(vpc); !good) return good;
+  if (auto good = check_acls(vpc); !good) return good;
+  return check_dhcp(vpc);
 }
 
 Result<void> check(const InterfaceSpec& interface) {
@@ -173,6 +350,9 @@ Result<void> check(const InterfaceSpec& interface) {
   if (!is_mac(interface.mac)) return bad("hardware address", interface.mac, interface.id);
   if (!parse_ipv4(interface.private_ip)) return bad("address", interface.private_ip, interface.id);
   if (!interface.public_ip.empty() && !parse_ipv4(interface.public_ip)) return bad("public address", interface.public_ip, interface.id);
+  for (const auto& one : interface.more)
+    if (!parse_ipv4(one.private_ip) || (!one.public_ip.empty() && !parse_ipv4(one.public_ip)))
+      return bad("address", one.private_ip + " " + one.public_ip, interface.id);
   if (!is_host_name(interface.host_name)) return bad("host name", interface.host_name, interface.id);
   for (const auto& group : interface.group_ids)
     if (!is_safe_id(group)) return bad("group", group, interface.id);

@@ -18,6 +18,19 @@ struct Model {
   std::map<std::string, InterfaceSpec> interfaces;
 };
 
+// All of the interface's addresses, the primary first.
+std::vector<AddressSpec> addresses_of(const InterfaceSpec& interface);
+// The VPC's ranges, the first one first.
+std::vector<Ipv4Block> ranges_of(const VpcSpec& vpc);
+// The subnet that the interface is in, the table that rules there, and the ACL; null: none.
+const SubnetSpec* subnet_of(const VpcSpec& vpc, const InterfaceSpec& interface);
+const RouteTableSpec* route_table_of(const VpcSpec& vpc, const InterfaceSpec& interface);
+// The route that packets to the address take; null: none.
+const RouteSpec* route_to(const RouteTableSpec& table, std::uint32_t address);
+// The routing table of the kernel that stands for one of EC2's, which is also the mark of the packets that it decides on. The same
+// after every restart. An empty id has one too: from there only the VPC is reached.
+std::uint32_t table_number(const std::string& route_table_id);
+
 // Base + 2: where a VPC's guests ask for names.
 std::string dns_address(const VpcSpec& vpc);
 // Base + 1 of the subnet: the router.

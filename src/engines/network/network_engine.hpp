@@ -17,11 +17,74 @@
 
 namespace brume::network {
 
+// Where packets to a range go. The most specific range decides, as in any router.
+struct RouteSpec {
+  enum class Target { internet, interface, nat, nowhere };
+  std::string cidr;
+  Target target = Target::nowhere;
+  std::string id;  // of the interface ("eni-…"), or of the NAT gateway
+};
+
+// The VPC's own ranges need no route: they are reached from everywhere in it.
+struct RouteTableSpec {
+  std::string id;  // "rtb-…"
+  std::vector<RouteSpec> routes;
+};
+
+// One line of a network ACL: the first that matches, by number, decides for each packet, without memory of any other.
+struct AclEntrySpec {
+  bool egress = false;
+  bool allow = false;
+  std::string protocol = "-1";  // a number
+  std::int64_t from_port = -1;  // ICMP: type; -1: all
+  std::int64_t to_port = -1;    // ICMP: code; -1: all
+  std::string cidr;
+};
+
+struct AclSpec {
+  std::string id;                     // "acl-…"
+  std::vector<AclEntrySpec> entries;  // by number; what none matches is dropped
+};
+
+struct SubnetSpec {
+  std::string cidr;
+  std::string route_table_id{};  // of the VPC's tables; empty: nothing but the VPC itself is reached
+  std::string acl_id{};          // of the VPC's ACLs; empty: everything passes
+};
+
+// Translates what leaves through it to its own public address, ports included; nobody begins a connection through it from outside.
+struct NatSpec {
+  std::string id;  // "nat-…"
+  std::string public_ip;
+};
+
+// What DHCP tells guests besides their address.
+struct DhcpSpec {
+  std::string domain;                     // empty: the VPC's
+  std::vector<std::string> name_servers;  // empty: the VPC's own, base + 2
+  std::vector<std::string> time_servers;
+  std::vector<std::string> netbios_name_servers;
+  std::string netbios_node_type;
+};
+
 struct VpcSpec {
-  std::string id;                    // "vpc-…"
-  std::string cidr;                  // "172.31.0.0/16": the router is .1 of each subnet, DNS is base + 2
-  std::vector<std::string> subnets;  // CIDRs
-  std::string domain;                // "ec2.internal"
+  std::string id;                   // "vpc-…"
+  std::string cidr;                 // "172.31.0.0/16": the router is .1 of each subnet, DNS is base + 2
+  std::vector<SubnetSpec> subnets;  // each within `cidr` or one of `more_cidrs`
+  std::string domain;               // "ec2.internal"
+  std::vector<std::string> more_cidrs{};
+  bool internet_gateway = false;  // without one, public addresses lead nowhere
+  bool dns = true;                // base + 2 answers
+  std::vector<RouteTableSpec> route_tables{};
+  std::vector<AclSpec> acls{};
+  std::vector<NatSpec> nats{};
+  DhcpSpec dhcp{};
+};
+
+// A private address and the public one that stands for it outside (empty: none).
+struct AddressSpec {
+  std::string private_ip;
+  std::string public_ip{};
 };
 
 struct InterfaceSpec {
@@ -34,7 +97,8 @@ struct InterfaceSpec {
   std::vector<std::string> group_ids;
   std::string host_name;  // "ip-172-31-0-5": given by DHCP and DNS
   bool source_dest_check = true;
-  unsigned user = 0;  // the machine's user number: the tap belongs to it
+  unsigned user = 0;                // the machine's user number: the tap belongs to it
+  std::vector<AddressSpec> more{};  // addresses besides private_ip, which the guest sets up by itself
 };
 
 struct Permission {
@@ -60,7 +124,7 @@ class NetworkEngine {
   // Range of public addresses of this installation, for the state to hand out from: "198.18.5.0/24".
   virtual std::string public_pool() const = 0;
 
-  // Namespace, link to the host, base rules, DHCP and DNS.
+  // Namespace, link to the host, base rules, routes, ACLs, NAT gateways, DHCP and DNS. Also after a change of any of these.
   virtual Result<void> ensure_vpc(const VpcSpec& vpc) = 0;
   virtual Result<void> remove_vpc(const std::string& vpc_id) = 0;
 

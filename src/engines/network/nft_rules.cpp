@@ -1,5 +1,6 @@
 #include "engines/network/nft_rules.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include <fmt/format.h>
@@ -56,6 +57,14 @@ value address_range(const Ipv4Block& range) {
   return {{"prefix", {{"addr", format_ipv4(range.base)}, {"len", range.prefix}}}};
 }
 
+// Any address of the VPC.
+value vpc_ranges(const Model& model) {
+  json::array ranges;
+  for (const auto& range : ranges_of(model.vpc)) ranges.push_back(address_range(range));
+  if (ranges.size() == 1) return ranges.front();
+  return {{"set", std::move(ranges)}};
+}
+
 std::string hook(std::string_view type, std::string_view hook_name, int priority, std::string_view policy) {
   return json::serialize(value{{"type", type}, {"hook", hook_name}, {"prio", priority}, {"policy", policy}});
 }
@@ -64,12 +73,11 @@ std::string hook(std::string_view type, std::string_view hook_name, int priority
 value to_metadata() { return is(field("ip", "daddr"), "169.254.169.254"); }
 std::vector<std::string> service_rules(const Model& model) {
   const auto dns = dns_address(model.vpc);
-  return {
-      rule({is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
-      rule({is(field("ip", "daddr"), dns), is(field("udp", "dport"), 53), accept()}),
-      rule({is(field("ip", "daddr"), dns), is(field("tcp", "dport"), 53), accept()}),
-      rule({to_metadata(), is(field("tcp", "dport"), 80), accept()}),
-  };
+  std::vector<std::string> rules = {rule({is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()})};
+  for (const auto* protocol : {"udp", "tcp"})
+    if (model.vpc.dns) rules.push_back(rule({is(field("ip", "daddr"), dns), is(field(protocol, "dport"), 53), accept()}));
+  rules.push_back(rule({to_metadata(), is(field("tcp", "dport"), 80), accept()}));
+  return rules;
 }
 
 // --- security groups ---
@@ -156,16 +164,30 @@ void add_groups(Table& table, const Model& model) {
   for (const auto& [id, interface] : model.interfaces)
     for (const auto& group : interface.group_ids) {
       name_group(group);
-      table.sets[members_set(group)].elements.insert(json::serialize(value(interface.private_ip)));
+      for (const auto& address : addresses_of(interface))
+        table.sets[members_set(group)].elements.insert(json::serialize(value(address.private_ip)));
     }
 }
 
 // --- interfaces ---
 
-void add_interface(Table& table, const InterfaceSpec& interface) {
+// The routes of its subnet hold for what the interface sends: the mark picks the kernel's table.
+void add_routing(Table& table, const Model& model, const InterfaceSpec& interface, std::uint32_t some_public_address) {
+  const auto tap = tap_name(interface.id);
+  const auto* subnet = subnet_of(model.vpc, interface);
+  const auto mark = table_number(subnet == nullptr ? std::string() : subnet->route_table_id);
+  table.sets["tables"].elements.insert(json::serialize(json::array{tap, mark}));
+  const auto* routes = route_table_of(model.vpc, interface);
+  const auto* outward = routes == nullptr ? nullptr : route_to(*routes, some_public_address);
+  if (outward != nullptr && outward->target == RouteSpec::Target::internet)
+    table.sets["outward"].elements.insert(json::serialize(value(tap)));
+}
+
+void add_interface(Table& table, const Model& model, const InterfaceSpec& interface) {
   const auto tap = tap_name(interface.id);
   table.sets["hardware"].elements.insert(json::serialize(concatenation({tap, interface.mac})));
-  table.sets["sources"].elements.insert(json::serialize(concatenation({tap, interface.private_ip})));
+  for (const auto& address : addresses_of(interface))
+    table.sets["sources"].elements.insert(json::serialize(concatenation({tap, address.private_ip})));
   if (!interface.source_dest_check) table.sets["unchecked"].elements.insert(json::serialize(value(tap)));
   const auto in = ingress_chain(interface.id);
   const auto out = egress_chain(interface.id);
@@ -177,9 +199,66 @@ void add_interface(Table& table, const InterfaceSpec& interface) {
   table.chains[out];
   table.sets["ingress"].elements.insert(json::serialize(json::array{tap, jump(in)}));
   table.sets["egress"].elements.insert(json::serialize(json::array{tap, jump(out)}));
-  if (interface.public_ip.empty()) return;
-  table.sets["public_of"].elements.insert(json::serialize(json::array{interface.private_ip, interface.public_ip}));
-  table.sets["private_of"].elements.insert(json::serialize(json::array{interface.public_ip, interface.private_ip}));
+  for (const auto& address : addresses_of(interface)) {
+    if (address.public_ip.empty() || !model.vpc.internet_gateway) continue;
+    table.sets["public_of"].elements.insert(json::serialize(json::array{address.private_ip, address.public_ip}));
+    table.sets["private_of"].elements.insert(json::serialize(json::array{address.public_ip, address.private_ip}));
+  }
+}
+
+std::uint32_t some_public_address(const Model& model) {
+  for (const auto& [id, interface] : model.interfaces)
+    for (const auto& one : addresses_of(interface))
+      if (const auto address = parse_ipv4(one.public_ip)) return *address;
+  return 0;
+}
+
+// --- network ACLs ---
+
+std::string acl_chain(std::string_view direction, const std::string& acl_id) {
+  return fmt::format("acl_{}_{}", direction, table_name_part(acl_id));
+}
+
+std::string subnet_chain(std::string_view direction, const SubnetSpec& subnet) {
+  return fmt::format("subnet_{}_{:08x}", direction, parse_ipv4_block(subnet.cidr).value_or(Ipv4Block{}).base);
+}
+
+value go_on() { return {{"return", nullptr}}; }
+
+void add_acl(Table& table, const AclSpec& acl, bool egress) {
+  auto& chain = table.chains[acl_chain(egress ? "out" : "in", acl.id)];
+  for (const auto& entry : acl.entries) {
+    if (entry.egress != egress) continue;
+    const Permission matched{entry.protocol, entry.from_port, entry.to_port, entry.cidr, ""};
+    json::array expressions;
+    if (!add_peer(expressions, matched, egress ? "daddr" : "saddr") || !add_protocol(expressions, matched)) continue;
+    expressions.push_back(entry.allow ? go_on() : drop());
+    chain.rules.push_back(json::serialize(expressions));
+  }
+  chain.rules.push_back(rule({drop()}));
+}
+
+// What stays inside a subnet passes no ACL.
+void add_acls(Table& table, const Model& model) {
+  table.sets["leaving_subnet"] = Set{R"("ifname")", R"("verdict")", {}};
+  table.sets["entering_subnet"] = Set{R"("ifname")", R"("verdict")", {}};
+  for (const auto& acl : model.vpc.acls)
+    for (const bool egress : {false, true}) add_acl(table, acl, egress);
+  for (const auto& subnet : model.vpc.subnets) {
+    if (subnet.acl_id.empty()) continue;
+    const auto range = address_range(parse_ipv4_block(subnet.cidr).value_or(Ipv4Block{}));
+    table.chains[subnet_chain("out", subnet)].rules = {rule({is(field("ip", "daddr"), range), go_on()}),
+                                                       rule({jump(acl_chain("out", subnet.acl_id))})};
+    table.chains[subnet_chain("in", subnet)].rules = {rule({is(field("ip", "saddr"), range), go_on()}),
+                                                      rule({jump(acl_chain("in", subnet.acl_id))})};
+  }
+  for (const auto& [id, interface] : model.interfaces) {
+    const auto* subnet = subnet_of(model.vpc, interface);
+    if (subnet == nullptr || subnet->acl_id.empty()) continue;
+    const auto tap = tap_name(id);
+    table.sets["leaving_subnet"].elements.insert(json::serialize(json::array{tap, jump(subnet_chain("out", *subnet))}));
+    table.sets["entering_subnet"].elements.insert(json::serialize(json::array{tap, jump(subnet_chain("in", *subnet))}));
+  }
 }
 
 // --- the base, the same in every VPC ---
@@ -192,14 +271,15 @@ void add_sets(Table& table) {
   table.sets["egress"] = Set{R"("ifname")", R"("verdict")", {}};
   table.sets["public_of"] = Set{R"("ipv4_addr")", R"("ipv4_addr")", {}};
   table.sets["private_of"] = Set{R"("ipv4_addr")", R"("ipv4_addr")", {}};
+  table.sets["tables"] = Set{R"("ifname")", R"("mark")", {}};
+  table.sets["outward"] = Set{R"("ifname")", "", {json::serialize(value(uplink_name))}};
 }
 
 Chain guard(const Model& model) {
-  const auto range = parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{});
   return {hook("filter", "prerouting", -300, "accept"),
           {
               rule({is(meta("nfproto"), "ipv6"), drop()}),
-              rule({from_uplink(), is(field("ip", "saddr"), address_range(range)), drop()}),
+              rule({from_uplink(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}),
               rule({not_from_tap(), accept()}),
               rule({is_not(concatenation({meta("iifname"), field("ether", "saddr")}), "@hardware"), drop()}),
               rule({is(field("udp", "sport"), 67), is(field("udp", "dport"), 68), drop()}),
@@ -212,7 +292,10 @@ Chain guard(const Model& model) {
 
 Chain leaving(const Model& model) {
   Chain chain{hook("filter", "prerouting", -150, "accept"),
-              {rule({invalid(), drop()}), rule({not_from_tap(), accept()}), rule({known_connection(), accept()})}};
+              {rule({invalid(), drop()}), rule({not_from_tap(), accept()}),
+               // Each packet's way is decided by the routes as they are now, also within a known connection.
+               rule({value{{"mangle", {{"key", meta("mark")}, {"value", look_up(meta("iifname"), "tables")}}}}}),
+               rule({known_connection(), accept()})}};
   for (auto& service : service_rules(model)) chain.rules.push_back(std::move(service));
   chain.rules.push_back(rule({verdict_of("iifname", "egress")}));
   chain.rules.push_back(rule({drop()}));
@@ -229,6 +312,10 @@ Chain router(const Model& model) {
 Chain between() {
   return {hook("filter", "forward", 0, "drop"),
           {
+              rule({to_tap(), is_not(concatenation({meta("oifname"), field("ip", "daddr")}), "@sources"),
+                    is_not(meta("oifname"), "@unchecked"), drop()}),
+              rule({verdict_of("iifname", "leaving_subnet")}),
+              rule({verdict_of("oifname", "entering_subnet")}),
               rule({known_connection(), accept()}),
               rule({is(field("ip", "daddr"), address_range(Ipv4Block{0xA9FE0000, 16})), drop()}),
               rule({from_tap(), to_tap(), accept()}),
@@ -237,16 +324,41 @@ Chain between() {
           }};
 }
 
+// What leaves by a NAT gateway, table by table: as in routing, the most specific range decides.
+void add_nats(Chain& chain, const Model& model) {
+  const auto public_ip_of = [&](const std::string& nat_id) {
+    for (const auto& nat : model.vpc.nats)
+      if (nat.id == nat_id) return nat.public_ip;
+    return std::string();
+  };
+  for (const auto& table : model.vpc.route_tables) {
+    auto routes = table.routes;
+    if (std::none_of(routes.begin(), routes.end(), [](const auto& route) { return route.target == RouteSpec::Target::nat; })) continue;
+    const auto prefix = [](const RouteSpec& route) { return parse_ipv4_block(route.cidr).value_or(Ipv4Block{}).prefix; };
+    std::stable_sort(routes.begin(), routes.end(), [&](const auto& a, const auto& b) { return prefix(a) > prefix(b); });
+    for (const auto& route : routes) {
+      json::array there = {to_uplink(), is(meta("mark"), table_number(table.id))};
+      if (prefix(route) > 0) there.push_back(is(field("ip", "daddr"), address_range(*parse_ipv4_block(route.cidr))));
+      const auto add = [&](value verdict) {
+        auto expressions = there;
+        expressions.push_back(std::move(verdict));
+        chain.rules.push_back(json::serialize(expressions));
+      };
+      const auto outer = route.target == RouteSpec::Target::nat ? public_ip_of(route.id) : std::string();
+      if (route.target == RouteSpec::Target::internet) add(translate("snat", "saddr", "public_of"));
+      add(outer.empty() ? drop() : value{{"snat", {{"family", "ip"}, {"addr", outer}}}});
+    }
+  }
+}
+
 Chain to_public(const Model& model) {
-  const auto range = parse_ipv4_block(model.vpc.cidr).value_or(Ipv4Block{});
-  return {hook("nat", "postrouting", 100, "accept"),
-          {
-              rule({from_router(), accept()}),
-              rule({to_uplink(), translate("snat", "saddr", "public_of")}),
-              rule({to_uplink(), drop()}),
-              rule({was_sent_to_public(), translate("snat", "saddr", "public_of")}),
-              rule({was_sent_to_public(), is(field("ip", "saddr"), address_range(range)), drop()}),
-          }};
+  Chain chain{hook("nat", "postrouting", 100, "accept"), {rule({from_router(), accept()})}};
+  add_nats(chain, model);
+  chain.rules.push_back(rule({to_uplink(), translate("snat", "saddr", "public_of")}));
+  chain.rules.push_back(rule({to_uplink(), drop()}));
+  chain.rules.push_back(rule({was_sent_to_public(), translate("snat", "saddr", "public_of")}));
+  chain.rules.push_back(rule({was_sent_to_public(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}));
+  return chain;
 }
 
 Chain entering() {
@@ -264,7 +376,8 @@ Table arp_table(const Model& model) {
   Table table{"arp", "brume", {}, {}};
   table.sets["claims"].type = R"(["ifname","ether_addr","ipv4_addr"])";
   for (const auto& [id, interface] : model.interfaces)
-    table.sets["claims"].elements.insert(json::serialize(concatenation({tap_name(id), interface.mac, interface.private_ip})));
+    for (const auto& address : addresses_of(interface))
+      table.sets["claims"].elements.insert(json::serialize(concatenation({tap_name(id), interface.mac, address.private_ip})));
   const auto claim = concatenation({meta("iifname"), field("arp", "saddr ether"), field("arp", "saddr ip")});
   // 0.0.0.0 is a guest asking whether its address is taken.
   table.chains["guard"] = {hook("filter", "input", 0, "accept"),
@@ -283,10 +396,16 @@ std::vector<Table> vpc_tables(const Model& model) {
   Table table{"inet", "brume", {}, {}};
   add_sets(table);
   add_groups(table, model);
-  for (const auto& [id, interface] : model.interfaces) add_interface(table, interface);
+  const auto outside = some_public_address(model);
+  for (const auto& [id, interface] : model.interfaces) {
+    add_interface(table, model, interface);
+    add_routing(table, model, interface, outside);
+  }
+  add_acls(table, model);
   table.chains["guard"] = guard(model);
   table.chains["leaving"] = leaving(model);
-  table.chains["to_private"] = {hook("nat", "prerouting", -100, "accept"), {rule({translate("dnat", "daddr", "private_of")})}};
+  table.chains["to_private"] = {hook("nat", "prerouting", -100, "accept"),
+                                {rule({is(meta("iifname"), "@outward"), translate("dnat", "daddr", "private_of")})}};
   table.chains["router"] = router(model);
   table.chains["between"] = between();
   table.chains["to_public"] = to_public(model);

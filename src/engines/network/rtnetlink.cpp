@@ -1,6 +1,7 @@
 #include "engines/network/rtnetlink.hpp"
 
 #include <arpa/inet.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -57,12 +58,14 @@ std::optional<Route> read_route(std::span<const std::uint8_t> payload) {
   route.destination.prefix = body.rtm_dst_len;
   route.protocol = body.rtm_protocol;
   route.type = body.rtm_type;
+  route.table = body.rtm_table == RT_TABLE_MAIN ? 0 : body.rtm_table;
   for (const auto& attribute : parse_attributes(payload)) {
     if (attribute.type == RTA_DST) route.destination.base = ntohl(attribute.as<std::uint32_t>());
     if (attribute.type == RTA_OIF) route.link = attribute.as<int>();
     if (attribute.type == RTA_GATEWAY) route.gateway = ntohl(attribute.as<std::uint32_t>());
     if (attribute.type == RTA_PREFSRC) route.source = ntohl(attribute.as<std::uint32_t>());
     if (attribute.type == RTA_PRIORITY) route.metric = attribute.as<std::uint32_t>();
+    if (attribute.type == RTA_TABLE && attribute.as<std::uint32_t>() != RT_TABLE_MAIN) route.table = attribute.as<std::uint32_t>();
   }
   return route;
 }
@@ -71,7 +74,7 @@ NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Rout
   rtmsg body{};
   body.rtm_family = AF_INET;
   body.rtm_dst_len = static_cast<unsigned char>(route.destination.prefix);
-  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_table = route.table == 0 ? RT_TABLE_MAIN : RT_TABLE_UNSPEC;
   body.rtm_protocol = route.protocol;
   body.rtm_type = route.type;
   body.rtm_scope = route.type == RTN_UNICAST && route.gateway == 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
@@ -83,6 +86,17 @@ NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Rout
   if (route.gateway != 0) message.number(RTA_GATEWAY, htonl(route.gateway));
   if (route.source != 0) message.number(RTA_PREFSRC, htonl(route.source));
   if (route.metric != 0) message.number(RTA_PRIORITY, route.metric);
+  if (route.table != 0) message.number(RTA_TABLE, route.table);
+  return message;
+}
+
+NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t preference, const MarkRule& rule) {
+  fib_rule_hdr body{};
+  body.family = AF_INET;
+  body.action = FR_ACT_TO_TBL;
+  NetlinkMessage message(type, flags);
+  message.body(body);
+  message.number(FRA_PRIORITY, preference).number(FRA_FWMARK, rule.mark).number(FRA_TABLE, rule.table);
   return message;
 }
 
@@ -203,6 +217,35 @@ void RouteSocket::put_route(const Route& route) {
 
 void RouteSocket::remove_route(const Route& route) {
   socket_.queue(route_message(RTM_DELROUTE, 0, route), "cannot remove the route to " + format_ipv4_block(route.destination), ESRCH);
+}
+
+Result<std::vector<MarkRule>> RouteSocket::mark_rules(std::uint32_t preference) {
+  std::vector<MarkRule> rules;
+  fib_rule_hdr body{};
+  body.family = AF_INET;
+  NetlinkMessage message(RTM_GETRULE, 0);
+  message.body(body);
+  auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
+    take_body<fib_rule_hdr>(payload);
+    MarkRule rule;
+    std::uint32_t at = 0;
+    for (const auto& attribute : parse_attributes(payload)) {
+      if (attribute.type == FRA_PRIORITY) at = attribute.as<std::uint32_t>();
+      if (attribute.type == FRA_FWMARK) rule.mark = attribute.as<std::uint32_t>();
+      if (attribute.type == FRA_TABLE) rule.table = attribute.as<std::uint32_t>();
+    }
+    if (at == preference) rules.push_back(rule);
+  });
+  if (!done) return fail(done.error().within("cannot list routing rules"));
+  return rules;
+}
+
+void RouteSocket::add_mark_rule(std::uint32_t preference, const MarkRule& rule) {
+  socket_.queue(rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, preference, rule), "cannot add a routing rule", EEXIST);
+}
+
+void RouteSocket::remove_mark_rule(std::uint32_t preference, const MarkRule& rule) {
+  socket_.queue(rule_message(RTM_DELRULE, 0, preference, rule), "cannot remove a routing rule", ENOENT);
 }
 
 void RouteSocket::answer_at_once(int link) {

@@ -33,8 +33,15 @@ struct Route {
   std::uint32_t source = 0;   // preferred source; 0: none
   std::uint32_t metric = 0;
   std::uint8_t protocol = route_protocol;
-  std::uint8_t type = 1;  // RTN_UNICAST
-  bool on_link = false;   // the gateway need not be in a range of the link
+  std::uint8_t type = 1;    // RTN_UNICAST
+  bool on_link = false;     // the gateway need not be in a range of the link
+  std::uint32_t table = 0;  // 0: the main one
+};
+
+// Packets with this mark ask this table first.
+struct MarkRule {
+  std::uint32_t mark = 0;
+  std::uint32_t table = 0;
 };
 
 // Requests are queued; commit sends them together. Threads: one at a time.
@@ -58,6 +65,10 @@ class RouteSocket {
   void add_address(int link, std::uint32_t address, unsigned prefix);
   void put_route(const Route& route);  // in place of one to the same range
   void remove_route(const Route& route);
+  // Rules with `preference`, which no one else uses in this namespace.
+  Result<std::vector<MarkRule>> mark_rules(std::uint32_t preference);
+  void add_mark_rule(std::uint32_t preference, const MarkRule& rule);
+  void remove_mark_rule(std::uint32_t preference, const MarkRule& rule);
   // Proxy ARP without the kernel's random wait of up to 0.8 s. (A namespace has no default that new links would inherit.)
   void answer_at_once(int link);
   void put_neighbour(int link, std::uint32_t address, const std::string& mac);

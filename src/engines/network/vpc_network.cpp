@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,7 @@ namespace {
 
 constexpr std::uint32_t metadata_address = 0xA9FEA9FE;
 constexpr std::uint16_t metadata_port = 80;
+constexpr std::uint32_t mark_preference = 1000;  // of the rules that choose a route table, before the main one's
 
 bool operator==(const Permission& a, const Permission& b) {
   return a.protocol == b.protocol && a.from_port == b.from_port && a.to_port == b.to_port && a.cidr == b.cidr && a.group_id == b.group_id;
@@ -38,6 +40,19 @@ bool covers(const std::vector<Permission>& now, const std::vector<Permission>& b
   return std::all_of(before.begin(), before.end(), [&](const Permission& old) {
     return std::any_of(now.begin(), now.end(), [&](const Permission& one) { return one == old; });
   });
+}
+
+// True: no connection that was translated by the old is to be translated otherwise by the new.
+bool same_translation(const VpcSpec& a, const VpcSpec& b) {
+  const auto same = [](const NatSpec& one, const NatSpec& other) { return one.id == other.id && one.public_ip == other.public_ip; };
+  return a.internet_gateway == b.internet_gateway && std::equal(a.nats.begin(), a.nats.end(), b.nats.begin(), b.nats.end(), same);
+}
+
+std::set<std::uint32_t> numbers_of(const InterfaceSpec& interface, std::string AddressSpec::*which) {
+  std::set<std::uint32_t> numbers;
+  for (const auto& one : addresses_of(interface))
+    if (const auto address = parse_ipv4(one.*which)) numbers.insert(*address);
+  return numbers;
 }
 
 bool has_members(const Model& model, const std::string& group) {
@@ -119,10 +134,10 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
   const auto loopback = static_cast<int>(::if_nametoindex("lo"));
   const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
   if (uplink == 0) return fail(ErrorKind::not_found, "the link to the host is missing in " + namespace_);
-  const auto range = *parse_ipv4_block(model_->vpc.cidr);
+  const auto ranges = ranges_of(model_->vpc);
   netlink->set_up(loopback);
   netlink->add_address(loopback, metadata_address, 32);
-  netlink->add_address(loopback, range.base + 2, 32);
+  netlink->add_address(loopback, ranges.front().base + 2, 32);
   netlink->set_up(uplink, "host");
   netlink->add_address(uplink, ends.vpc, 31);
   Route out;
@@ -131,10 +146,97 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
   out.gateway = ends.host;
   netlink->put_route(out);
   // What is inside the VPC's range and has no owner goes nowhere, least of all to the host.
-  Route nowhere;
-  nowhere.destination = range;
-  nowhere.type = RTN_BLACKHOLE;
-  netlink->put_route(nowhere);
+  for (const auto& range : ranges) {
+    Route nowhere;
+    nowhere.destination = range;
+    nowhere.type = RTN_BLACKHOLE;
+    netlink->put_route(nowhere);
+  }
+  if (auto done = netlink->commit(); !done) return done;
+  return apply_routes(ends);
+}
+
+// --- routes ---
+
+bool VpcNetwork::is_route_target(const std::string& interface_id) const {
+  for (const auto& table : model_->vpc.route_tables)
+    for (const auto& route : table.routes)
+      if (route.target == RouteSpec::Target::interface && route.id == interface_id) return true;
+  return false;
+}
+
+Route VpcNetwork::kernel_route(const RouteSpec& spec, const LinkEnds& ends, int uplink) const {
+  using Target = RouteSpec::Target;
+  Route route;
+  route.destination = *parse_ipv4_block(spec.cidr);
+  const auto& nats = model_->vpc.nats;
+  const bool by_nat =
+      spec.target == Target::nat && std::any_of(nats.begin(), nats.end(), [&](const auto& nat) { return nat.id == spec.id; });
+  if (model_->vpc.internet_gateway && (spec.target == Target::internet || by_nat)) {
+    route.link = uplink;
+    route.gateway = ends.host;
+    return route;
+  }
+  const auto target = spec.target == Target::interface ? model_->interfaces.find(spec.id) : model_->interfaces.end();
+  if (target != model_->interfaces.end()) route.link = static_cast<int>(::if_nametoindex(tap_name(spec.id).c_str()));
+  if (route.link == 0) {
+    route.type = RTN_BLACKHOLE;
+  } else {
+    route.gateway = *parse_ipv4(target->second.private_ip);
+    route.on_link = true;
+  }
+  return route;
+}
+
+Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
+  auto netlink = RouteSocket::open();
+  if (!netlink) return fail(netlink.error());
+  const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
+  std::map<std::pair<std::uint32_t, std::string>, Route> wanted;
+  std::set<std::uint32_t> tables;
+  const auto put = [&](std::uint32_t table, Route route) {
+    route.table = table;
+    wanted[{table, format_ipv4_block(route.destination)}] = route;
+  };
+  const auto begin_table = [&](const std::string& id) {
+    const auto table = table_number(id);
+    tables.insert(table);
+    Route rest;  // what no route is for
+    rest.type = RTN_BLACKHOLE;
+    rest.destination = {0, 0};
+    put(table, rest);
+    // The VPC itself: where its addresses are, the main table knows.
+    for (const auto& range : ranges_of(model_->vpc)) {
+      Route inside;
+      inside.destination = range;
+      inside.type = RTN_THROW;
+      put(table, inside);
+    }
+    return table;
+  };
+  begin_table("");
+  for (const auto& spec : model_->vpc.route_tables) {
+    const auto table = begin_table(spec.id);
+    for (const auto& route : spec.routes) put(table, kernel_route(route, ends, uplink));
+  }
+  auto present = netlink->routes();
+  if (!present) return fail(present.error());
+  std::vector<Route> gone;
+  for (const auto& route : *present) {
+    if (route.table == 0 || route.protocol != route_protocol) continue;
+    const auto at = wanted.find({route.table, format_ipv4_block(route.destination)});
+    if (at == wanted.end())
+      gone.push_back(route);
+    else if (at->second.type == route.type && at->second.link == route.link && at->second.gateway == route.gateway)
+      wanted.erase(at);
+  }
+  for (const auto& [place, route] : wanted) netlink->put_route(route);
+  auto rules = netlink->mark_rules(mark_preference);
+  if (!rules) return fail(rules.error());
+  for (const auto& rule : *rules)
+    if (tables.erase(rule.table) == 0) netlink->remove_mark_rule(mark_preference, rule);
+  for (const auto table : tables) netlink->add_mark_rule(mark_preference, {table, table});
+  for (const auto& route : gone) netlink->remove_route(route);
   return netlink->commit();
 }
 
@@ -158,7 +260,10 @@ Result<void> VpcNetwork::end_connections() const {
 std::vector<std::uint32_t> VpcNetwork::public_addresses() const {
   std::vector<std::uint32_t> addresses;
   for (const auto& [id, interface] : model_->interfaces)
-    if (const auto address = parse_ipv4(interface.public_ip)) addresses.push_back(*address);
+    for (const auto& one : addresses_of(interface))
+      if (const auto address = parse_ipv4(one.public_ip)) addresses.push_back(*address);
+  for (const auto& nat : model_->vpc.nats)
+    if (const auto address = parse_ipv4(nat.public_ip)) addresses.push_back(*address);
   return addresses;
 }
 
@@ -175,12 +280,16 @@ Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   const std::lock_guard lock(mutex_);
   if (!model_) model_ = files_.load();
   if (!model_) model_.emplace();
-  model_->vpc = vpc;
+  const auto before = std::exchange(model_->vpc, vpc);
   if (auto kept = files_.keep(vpc); !kept) return kept;
   const bool rebuilt = !namespace_exists(namespace_) && !model_->interfaces.empty();
   if (auto based = ensure_base(); !based) return based;
   if (rebuilt)
     if (auto restored = restore_interfaces(); !restored) return restored;
+  if (!same_translation(before, vpc)) {
+    if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
+    if (auto ended = end_connections(); !ended) return ended;
+  }
   return dnsmasq_.ensure(*model_);
 }
 
@@ -244,17 +353,74 @@ Result<void> VpcNetwork::ensure_taps(const std::vector<const InterfaceSpec*>& in
       if (auto made = make_tap(name, interface->user); !made) return made;
       index = static_cast<int>(::if_nametoindex(name.c_str()));
     }
-    const auto address = *parse_ipv4(interface->private_ip);
     netlink->set_up(index, interface->id, router_mac(id_));
     netlink->answer_at_once(index);
     netlink->add_address(index, *parse_ipv4(router_address(interface->subnet_cidr)), 32);
-    Route route;
-    route.destination = {address, 32};
-    route.link = index;
-    netlink->put_route(route);
-    netlink->put_neighbour(index, address, interface->mac);
+    for (const auto address : numbers_of(*interface, &AddressSpec::private_ip)) {
+      Route route;
+      route.destination = {address, 32};
+      route.link = index;
+      netlink->put_route(route);
+      netlink->put_neighbour(index, address, interface->mac);
+    }
   }
-  return netlink->commit();
+  if (auto done = netlink->commit(); !done) return done;
+  const bool leads = std::any_of(interfaces.begin(), interfaces.end(), [&](const auto* one) { return is_route_target(one->id); });
+  return leads && ends_ ? apply_routes(*ends_) : Result<void>();
+}
+
+// The routes to addresses that the interface had and has no more.
+Result<void> VpcNetwork::remove_old_routes(const InterfaceSpec& before, const InterfaceSpec& now) const {
+  const auto kept = numbers_of(now, &AddressSpec::private_ip);
+  return in_namespace(namespace_, [&]() -> Result<void> {
+    auto netlink = RouteSocket::open();
+    if (!netlink) return fail(netlink.error());
+    for (const auto address : numbers_of(before, &AddressSpec::private_ip)) {
+      if (kept.contains(address)) continue;
+      Route route;
+      route.destination = {address, 32};
+      // With its link: another interface may have the address by now.
+      route.link = static_cast<int>(::if_nametoindex(tap_name(before.id).c_str()));
+      netlink->remove_route(route);
+    }
+    return netlink->commit();
+  });
+}
+
+Result<void> VpcNetwork::move_public_addresses(const InterfaceSpec* before, const InterfaceSpec& now) {
+  const auto wanted = numbers_of(now, &AddressSpec::public_ip);
+  if (before != nullptr)
+    for (const auto old : numbers_of(*before, &AddressSpec::public_ip))
+      if (!wanted.contains(old) && !is_public_of_other(old, now.id))
+        if (auto removed = host_.remove_public_address(id_, old); !removed) return removed;
+  for (const auto address : wanted)
+    if (auto routed = host_.add_public_address(id_, *ends_, address); !routed) return routed;
+  return {};
+}
+
+// An address that came here from another interface of which nothing was said yet: two cannot have it.
+void VpcNetwork::take_from_others(const InterfaceSpec& interface) {
+  const auto privates = numbers_of(interface, &AddressSpec::private_ip);
+  const auto publics = numbers_of(interface, &AddressSpec::public_ip);
+  const auto is_ours = [](const std::set<std::uint32_t>& numbers, const std::string& address) {
+    const auto number = parse_ipv4(address);
+    return number && numbers.contains(*number);
+  };
+  for (auto& [id, other] : model_->interfaces) {
+    if (id == interface.id) continue;
+    if (is_ours(publics, other.public_ip)) other.public_ip.clear();
+    std::erase_if(other.more, [&](const AddressSpec& one) { return is_ours(privates, one.private_ip); });
+    for (auto& one : other.more)
+      if (is_ours(publics, one.public_ip)) one.public_ip.clear();
+  }
+}
+
+// Moved on already to another interface of this VPC.
+bool VpcNetwork::is_public_of_other(std::uint32_t address, const std::string& interface_id) const {
+  for (const auto& [id, interface] : model_->interfaces)
+    if (id != interface_id && numbers_of(interface, &AddressSpec::public_ip).contains(address)) return true;
+  return std::any_of(model_->vpc.nats.begin(), model_->vpc.nats.end(),
+                     [&](const NatSpec& nat) { return parse_ipv4(nat.public_ip) == address; });
 }
 
 Result<void> VpcNetwork::remove_tap(const std::string& interface_id) const {
@@ -277,18 +443,18 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
   // std::uint32_t and range of an interface never change in EC2; should they, the old ones must not linger.
   if (before && (before->private_ip != interface.private_ip || before->subnet_cidr != interface.subnet_cidr))
     if (auto removed = remove_tap(interface.id); !removed) return removed;
+  take_from_others(interface);
   model_->interfaces[interface.id] = interface;
   if (auto kept = files_.keep(interface); !kept) return kept;
   if (auto applied = apply_rules(); !applied) return applied;
   if (auto made = in_namespace(namespace_, [&] { return ensure_taps({&interface}, false); }); !made) return made;
   if (auto told = dnsmasq_.put(interface, model_->vpc); !told) return told;
-  if (before && before->public_ip != interface.public_ip)
-    if (const auto old = parse_ipv4(before->public_ip))
-      if (auto removed = host_.remove_public_address(id_, *old); !removed) return removed;
-  if (const auto address = parse_ipv4(interface.public_ip))
-    if (auto routed = host_.add_public_address(id_, *ends_, *address); !routed) return routed;
-  const bool narrower = before && (before->public_ip != interface.public_ip || before->group_ids != interface.group_ids ||
-                                   before->private_ip != interface.private_ip);
+  if (before)
+    if (auto removed = remove_old_routes(*before, interface); !removed) return removed;
+  if (auto moved = move_public_addresses(before ? &*before : nullptr, interface); !moved) return moved;
+  const auto changed = [&](std::string AddressSpec::*which) { return numbers_of(*before, which) != numbers_of(interface, which); };
+  const bool narrower =
+      before && (before->group_ids != interface.group_ids || changed(&AddressSpec::public_ip) || changed(&AddressSpec::private_ip));
   return narrower ? end_connections() : Result<void>();
 }
 
@@ -300,10 +466,13 @@ Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
   if (found == model_->interfaces.end()) return remove_tap(interface_id);
   if (auto there = require(); !there) return there;
   const auto interface = found->second;
-  if (const auto address = parse_ipv4(interface.public_ip))
-    if (auto removed = host_.remove_public_address(id_, *address); !removed) return removed;
+  for (const auto address : numbers_of(interface, &AddressSpec::public_ip))
+    if (!is_public_of_other(address, interface_id))
+      if (auto removed = host_.remove_public_address(id_, address); !removed) return removed;
   if (auto removed = remove_tap(interface_id); !removed) return removed;
   model_->interfaces.erase(interface_id);
+  if (is_route_target(interface_id))
+    if (auto routed = in_namespace(namespace_, [&] { return apply_routes(*ends_); }); !routed) return routed;
   if (auto applied = apply_rules(); !applied) return applied;
   dnsmasq_.remove(interface);
   files_.forget_interface(interface_id);

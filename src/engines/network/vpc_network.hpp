@@ -36,8 +36,16 @@ class VpcNetwork {
   Result<void> ensure_base();
   Result<void> restore_interfaces();
   Result<void> prepare_inside(const LinkEnds& ends) const;
+  // The kernel's tables, one for each route table, and the rules by which marks choose them. In the namespace.
+  Result<void> apply_routes(const LinkEnds& ends) const;
+  Route kernel_route(const RouteSpec& route, const LinkEnds& ends, int uplink) const;
+  bool is_route_target(const std::string& interface_id) const;
   Result<void> ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const;
   Result<void> remove_tap(const std::string& interface_id) const;
+  Result<void> remove_old_routes(const InterfaceSpec& before, const InterfaceSpec& now) const;
+  void take_from_others(const InterfaceSpec& interface);
+  Result<void> move_public_addresses(const InterfaceSpec* before, const InterfaceSpec& now);
+  bool is_public_of_other(std::uint32_t address, const std::string& interface_id) const;
   Result<void> apply_rules();
   Result<void> end_connections() const;
   std::vector<std::uint32_t> public_addresses() const;

@@ -31,6 +31,13 @@ enum class Kind : std::uint8_t {
   launch_template,
   launch_template_version,
   storage_defaults,
+  elastic_ip,
+  internet_gateway,
+  route_table,
+  network_acl,
+  dhcp_options,
+  nat_gateway,
+  prefix_list,
   count
 };
 

@@ -1,4 +1,4 @@
-// Networks: VPCs, subnets, interfaces, security groups.
+// Networks: VPCs, subnets, interfaces, Elastic IPs, security groups. What leads packets between them: records/routing.hpp.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,11 @@ struct SecurityRule {
   std::string protocol;         // "tcp", "udp", "icmp", "icmpv6", "-1" (all), or a number
   std::int64_t from_port = -1;  // ICMP: type; -1: all
   std::int64_t to_port = -1;    // ICMP: code; -1: all
-  std::string cidr;             // IPv4 peer; one of cidr, cidr6, group_id is set
+  std::string cidr;             // IPv4 peer; one of cidr, cidr6, group_id, prefix_list_id is set
   std::string cidr6;
   std::string group_account;  // peer group
   std::string group_id;
+  std::string prefix_list_id;
   std::string description;
   template <class V>
   void fields(V& v) {
@@ -31,12 +32,14 @@ struct SecurityRule {
     v("cidr6", cidr6);
     v("groupAccount", group_account);
     v("groupId", group_id);
+    v("prefixListId", prefix_list_id);
     v("description", description);
   }
   // The same permission, whatever its id and description.
   bool same_permission(const SecurityRule& other) const {
     return protocol == other.protocol && from_port == other.from_port && to_port == other.to_port && cidr == other.cidr &&
-           cidr6 == other.cidr6 && group_account == other.group_account && group_id == other.group_id;
+           cidr6 == other.cidr6 && group_account == other.group_account && group_id == other.group_id &&
+           prefix_list_id == other.prefix_list_id;
   }
 };
 
@@ -62,12 +65,27 @@ struct SecurityGroup {
   }
 };
 
+// A further range of a VPC.
+struct VpcRange {
+  std::string association_id;  // "vpc-cidr-assoc-…"
+  std::string cidr;
+  template <class V>
+  void fields(V& v) {
+    v("associationId", association_id);
+    v("cidr", cidr);
+  }
+};
+
 struct Vpc {
   static constexpr Kind kind = Kind::vpc;
   std::string account;
   std::string id;
   std::string cidr;  // "172.31.0.0/16"
   bool is_default = false;
+  std::vector<VpcRange> more;   // besides `cidr`
+  bool dns_support = true;      // its guests are answered at base + 2
+  bool dns_hostnames = true;    // public addresses have names; CreateVpc begins without
+  std::string dhcp_options_id;  // "dopt-…"; empty: EC2's own, which is called "default"
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -75,6 +93,10 @@ struct Vpc {
     v("id", id);
     v("cidr", cidr);
     v("default", is_default);
+    v("more", more);
+    v("dnsSupport", dns_support);
+    v("dnsHostnames", dns_hostnames);
+    v("dhcpOptionsId", dhcp_options_id);
   }
 };
 
@@ -100,6 +122,17 @@ struct Subnet {
   }
 };
 
+// A further private address of an interface, with the Elastic IP that stands for it outside.
+struct SecondaryAddress {
+  std::string private_ip;
+  std::string public_ip;  // empty: none
+  template <class V>
+  void fields(V& v) {
+    v("privateIp", private_ip);
+    v("publicIp", public_ip);
+  }
+};
+
 struct NetworkInterface {
   static constexpr Kind kind = Kind::network_interface;
   std::string account;
@@ -110,7 +143,8 @@ struct NetworkInterface {
   std::string description;
   std::string mac;  // "02:…", unique within the VPC
   std::string private_ip;
-  std::string public_ip;  // empty: none now
+  std::string public_ip;  // empty: none now; an Elastic IP or one of the pool
+  std::vector<SecondaryAddress> secondary;
   std::vector<std::string> group_ids;
   bool source_dest_check = true;
   std::string instance_id;    // empty: attached to nothing
@@ -118,6 +152,13 @@ struct NetworkInterface {
   std::int64_t device_index = 0;
   bool delete_on_termination = true;
   Time attached{};
+  std::string attachment_state = "attached";  // "attaching", "attached", "detaching"; means nothing while attached to nothing
+  bool detach_forced = false;                 // take it away even when the guest does not let go
+  bool wants_public_address = true;           // its instance's start gives it one, if its subnet does too
+  std::string requester_id;                   // who made it for the account; empty: the account itself
+  std::string type = "interface";             // or "natGateway"
+  // Made by another service for the account (a NAT gateway's): the account does not change it by itself.
+  bool is_managed() const { return !requester_id.empty(); }
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -137,6 +178,35 @@ struct NetworkInterface {
     v("deviceIndex", device_index);
     v("deleteOnTermination", delete_on_termination);
     v("attached", attached);
+    v("secondary", secondary);
+    v("attachmentState", attachment_state);
+    v("detachForced", detach_forced);
+    v("wantsPublicAddress", wants_public_address);
+    v("requesterId", requester_id);
+    v("type", type);
+  }
+};
+
+// An Elastic IP address (NET-036): the account's until it is released, whatever becomes of instances.
+struct ElasticIp {
+  static constexpr Kind kind = Kind::elastic_ip;
+  std::string account;
+  std::string allocation_id;  // "eipalloc-…"; clients of 2011 do not see it on domain "standard"
+  std::string public_ip;
+  std::string domain = "vpc";  // or "standard"
+  std::string association_id;  // "eipassoc-…"; empty: stands for nothing now
+  std::string interface_id;
+  std::string private_ip;  // of the interface
+  std::string key() const { return owned_key(account, allocation_id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("allocationId", allocation_id);
+    v("publicIp", public_ip);
+    v("domain", domain);
+    v("associationId", association_id);
+    v("interfaceId", interface_id);
+    v("privateIp", private_ip);
   }
 };
 

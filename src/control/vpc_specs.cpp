@@ -1,0 +1,201 @@
+#include "control/vpc_specs.hpp"
+
+#include <algorithm>
+
+#include "base/ipv4.hpp"
+
+namespace brume::control {
+namespace {
+
+using network::RouteSpec;
+
+std::string host_name_of(const std::string& private_ip) {
+  std::string name = "ip-" + private_ip;
+  for (auto& c : name)
+    if (c == '.') c = '-';
+  return name;
+}
+
+std::vector<std::string> ranges_of_list(const state::World& world, const std::string& account, const std::string& id) {
+  std::vector<std::string> ranges;
+  if (const auto* list = world.find<state::PrefixList>(account, id))
+    for (const auto& entry : list->entries) ranges.push_back(entry.cidr);
+  return ranges;
+}
+
+// One permission for each range where the rule names a prefix list.
+void add_permissions(const state::World& world, const std::string& account, const state::SecurityRule& rule,
+                     std::vector<network::Permission>& out) {
+  // IPv6 is off inside the namespaces: a rule for an IPv6 peer matches nothing there.
+  if (!rule.cidr6.empty()) return;
+  if (rule.prefix_list_id.empty()) {
+    out.push_back({rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.group_id});
+    return;
+  }
+  for (const auto& cidr : ranges_of_list(world, account, rule.prefix_list_id))
+    out.push_back({rule.protocol, rule.from_port, rule.to_port, cidr, ""});
+}
+
+RouteSpec::Target target_of(const state::World& world, const state::RouteTable& table, const state::RouteEntry& route) {
+  if (!route.interface_id.empty()) return RouteSpec::Target::interface;
+  if (!route.nat_gateway_id.empty()) return RouteSpec::Target::nat;
+  const auto* gateway = world.find<state::InternetGateway>(table.account, route.gateway_id);
+  return gateway != nullptr && gateway->vpc_id == table.vpc_id ? RouteSpec::Target::internet : RouteSpec::Target::nowhere;
+}
+
+network::RouteTableSpec specify(const state::World& world, const state::RouteTable& table) {
+  network::RouteTableSpec spec{table.id, {}};
+  for (const auto& route : table.routes) {
+    const auto id = route.interface_id.empty() ? route.nat_gateway_id : route.interface_id;
+    const auto target = target_of(world, table, route);
+    if (route.prefix_list_id.empty()) spec.routes.push_back({route.cidr, target, id});
+    for (const auto& cidr : ranges_of_list(world, table.account, route.prefix_list_id)) spec.routes.push_back({cidr, target, id});
+  }
+  return spec;
+}
+
+bool lets_all_pass(const state::NetworkAcl& acl) {
+  const auto first_lets_all = [&](bool egress) {
+    const auto first = std::find_if(acl.entries.begin(), acl.entries.end(), [&](const auto& entry) { return entry.egress == egress; });
+    return first != acl.entries.end() && first->allow && first->protocol == "-1" && first->cidr == "0.0.0.0/0";
+  };
+  return first_lets_all(false) && first_lets_all(true);
+}
+
+network::AclSpec specify(const state::NetworkAcl& acl) {
+  network::AclSpec spec{acl.id, {}};
+  for (const auto& entry : acl.entries)
+    spec.entries.push_back({entry.egress, entry.allow, entry.protocol, entry.from, entry.to, entry.cidr});
+  return spec;
+}
+
+bool names_subnet(const std::vector<state::SubnetAssociation>& associations, const std::string& subnet_id) {
+  return std::any_of(associations.begin(), associations.end(), [&](const auto& one) { return one.subnet_id == subnet_id; });
+}
+
+void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {
+  std::vector<const state::RouteTable*> tables;
+  std::vector<const state::NetworkAcl*> acls;
+  world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const auto& table) { tables.push_back(&table); });
+  world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { acls.push_back(&acl); });
+  for (const auto* table : tables) spec.route_tables.push_back(specify(world, *table));
+  for (const auto* acl : acls)
+    if (!lets_all_pass(*acl)) spec.acls.push_back(specify(*acl));
+  world.each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
+    if (subnet.vpc_id != vpc.id) return;
+    network::SubnetSpec one{subnet.cidr};
+    // The main table's association has no subnet: it is for those that no other names.
+    for (const auto* table : tables)
+      if (names_subnet(table->associations, subnet.id) || (one.route_table_id.empty() && table->is_main())) one.route_table_id = table->id;
+    for (const auto* acl : acls)
+      if (names_subnet(acl->associations, subnet.id) && !lets_all_pass(*acl)) one.acl_id = acl->id;
+    spec.subnets.push_back(std::move(one));
+  });
+}
+
+network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc) {
+  network::DhcpSpec spec;
+  const auto* set = world.find<state::DhcpOptions>(vpc.account, vpc.dhcp_options_id);
+  if (set == nullptr) return spec;
+  for (const auto& option : set->options) {
+    if (option.name == "domain-name" && !option.values.empty()) spec.domain = option.values.front();
+    if (option.name == "domain-name-servers") spec.name_servers = option.values;
+    if (option.name == "ntp-servers") spec.time_servers = option.values;
+    if (option.name == "netbios-name-servers") spec.netbios_name_servers = option.values;
+    if (option.name == "netbios-node-type" && !option.values.empty()) spec.netbios_node_type = option.values.front();
+  }
+  const auto range = parse_ipv4_block(vpc.cidr);
+  for (auto& server : spec.name_servers)
+    if (server == "AmazonProvidedDNS" && range) server = format_ipv4(range->base + 2);
+  return spec;
+}
+
+template <class R>
+void add_vpc_of(const state::Change& change, std::set<std::string>& vpcs) {
+  for (const auto* record : {change.old<R>(), change.now<R>()}) {
+    if (record == nullptr) continue;
+    if constexpr (requires { record->vpc_id; })
+      vpcs.insert(record->vpc_id);
+    else
+      vpcs.insert(record->id);
+  }
+}
+
+bool names_list(const std::vector<state::SecurityRule>& rules, const std::string& id) {
+  return std::any_of(rules.begin(), rules.end(), [&](const auto& rule) { return rule.prefix_list_id == id; });
+}
+
+}  // namespace
+
+network::InterfaceSpec specify(const state::World& world, const state::NetworkInterface& interface, unsigned user) {
+  network::InterfaceSpec spec;
+  spec.id = interface.id;
+  spec.vpc_id = interface.vpc_id;
+  if (const auto* subnet = world.find<state::Subnet>(interface.account, interface.subnet_id)) spec.subnet_cidr = subnet->cidr;
+  spec.mac = interface.mac;
+  spec.private_ip = interface.private_ip;
+  spec.public_ip = interface.public_ip;
+  spec.group_ids = interface.group_ids;
+  spec.host_name = host_name_of(interface.private_ip);
+  spec.source_dest_check = interface.source_dest_check;
+  spec.user = user;
+  for (const auto& one : interface.secondary) spec.more.push_back({one.private_ip, one.public_ip});
+  return spec;
+}
+
+network::GroupSpec specify(const state::World& world, const state::SecurityGroup& group) {
+  network::GroupSpec spec;
+  spec.id = group.id;
+  spec.vpc_id = group.vpc_id;
+  for (const auto& rule : group.ingress) add_permissions(world, group.account, rule, spec.ingress);
+  for (const auto& rule : group.egress) add_permissions(world, group.account, rule, spec.egress);
+  return spec;
+}
+
+network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const std::string& domain) {
+  network::VpcSpec spec;
+  spec.id = vpc.id;
+  spec.cidr = vpc.cidr;
+  spec.domain = domain;
+  for (const auto& range : vpc.more) spec.more_cidrs.push_back(range.cidr);
+  spec.internet_gateway = world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) != nullptr;
+  spec.dns = vpc.dns_support;
+  add_routing(world, vpc, spec);
+  world.each_of<state::NatGateway>(vpc.account, [&](const state::NatGateway& nat) {
+    if (nat.vpc_id == vpc.id && nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
+  });
+  spec.dhcp = specify_dhcp(world, vpc);
+  return spec;
+}
+
+bool specifies_the_same(const state::NetworkInterface& before, const state::NetworkInterface& now) {
+  const auto same = [](const state::SecondaryAddress& a, const state::SecondaryAddress& b) {
+    return a.private_ip == b.private_ip && a.public_ip == b.public_ip;
+  };
+  return before.group_ids == now.group_ids && before.public_ip == now.public_ip && before.source_dest_check == now.source_dest_check &&
+         std::equal(before.secondary.begin(), before.secondary.end(), now.secondary.begin(), now.secondary.end(), same);
+}
+
+std::set<std::string> vpcs_touched_by(const state::World& world, const state::Change& change) {
+  std::set<std::string> vpcs;
+  add_vpc_of<state::Vpc>(change, vpcs);
+  add_vpc_of<state::Subnet>(change, vpcs);
+  add_vpc_of<state::InternetGateway>(change, vpcs);
+  add_vpc_of<state::RouteTable>(change, vpcs);
+  add_vpc_of<state::NetworkAcl>(change, vpcs);
+  add_vpc_of<state::NatGateway>(change, vpcs);
+  if (const auto* list = change.now<state::PrefixList>())
+    world.each_of<state::Vpc>(list->account, [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
+  return vpcs;
+}
+
+std::set<std::string> groups_touched_by(const state::World& world, const state::Change& change) {
+  std::set<std::string> keys;
+  if (const auto* list = change.now<state::PrefixList>())
+    world.each_of<state::SecurityGroup>(list->account, [&](const state::SecurityGroup& group) {
+      if (names_list(group.ingress, list->id) || names_list(group.egress, list->id)) keys.insert(group.key());
+    });
+  return keys;
+}
+
+}  // namespace brume::control

@@ -1,0 +1,24 @@
+// From records to what the network engine is told: plain values, looked up in one World.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "engines/network/network_engine.hpp"
+#include "state/store.hpp"
+
+namespace brume::control {
+
+network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const std::string& domain);
+network::GroupSpec specify(const state::World& world, const state::SecurityGroup& group);
+// `user`: the number of the machine's user.
+network::InterfaceSpec specify(const state::World& world, const state::NetworkInterface& interface, unsigned user);
+
+// False: the engine has to be told of the change.
+bool specifies_the_same(const state::NetworkInterface& before, const state::NetworkInterface& now);
+// Ids of the VPCs whose specification the change may alter (interfaces, groups and instances are followed one by one).
+std::set<std::string> vpcs_touched_by(const state::World& world, const state::Change& change);
+// Keys of the security groups whose rules name what changed.
+std::set<std::string> groups_touched_by(const state::World& world, const state::Change& change);
+
+}  // namespace brume::control

@@ -1,0 +1,24 @@
+// A resource that a request names by its id, for every kind alike.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ec2/resource_ids.hpp"
+#include "state/world.hpp"
+
+namespace brume::ec2 {
+
+// The account's own. `prefix` as in resource_ids.cpp. Throws MissingParameter, the kind's Malformed and NotFound codes.
+template <class R>
+const R& find_owned(const state::World& world, const std::string& account, std::string_view prefix, std::string_view parameter,
+                    const std::optional<std::string>& id) {
+  if (!id || id->empty()) throw wire::missing_parameter(parameter);
+  check_id(prefix, *id);
+  const auto* found = world.find<R>(account, *id);
+  if (found == nullptr) throw id_unknown(prefix, *id);
+  return *found;
+}
+
+}  // namespace brume::ec2

@@ -1,0 +1,181 @@
+// CreateRoute, ReplaceRoute, DeleteRoute. A route leads a range to an internet gateway, an interface (a NAT instance's) or a NAT gateway.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ec2/find_owned.hpp"
+#include "ec2/instances.hpp"
+#include "ec2/route_tables.hpp"
+#include "ec2/vpcs.hpp"
+#include "wire/ec2/route_tables.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using state::RouteEntry;
+using state::RouteTable;
+using state::World;
+
+constexpr size_t route_limit = 50;  // of a table
+
+bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
+
+// ----- destination
+
+template <class Request>
+RouteEntry read_destination(const World& world, const Context& context, const Request& request) {
+  if (given(request.destination_ipv6_cidr_block)) throw wire::unsupported_operation("IPv6 is not supported yet.");
+  if (given(request.destination_cidr_block) && given(request.destination_prefix_list_id))
+    throw wire::invalid_parameter_combination("Only one destination can be given: DestinationCidrBlock or DestinationPrefixListId");
+  RouteEntry route;
+  if (given(request.destination_prefix_list_id))
+    route.prefix_list_id =
+        find_owned<state::PrefixList>(world, context.account(), "pl", "DestinationPrefixListId", request.destination_prefix_list_id).id;
+  else
+    route.cidr = format_ipv4_block(read_range("destinationCidrBlock", request.destination_cidr_block));
+  return route;
+}
+
+std::string destination_of(const RouteEntry& route) { return route.cidr.empty() ? route.prefix_list_id : route.cidr; }
+
+auto find_route(RouteTable& table, const RouteEntry& asked) {
+  return std::find_if(table.routes.begin(), table.routes.end(),
+                      [&](const RouteEntry& route) { return route.cidr == asked.cidr && route.prefix_list_id == asked.prefix_list_id; });
+}
+
+// ----- target
+
+wire::ApiError different_networks(const RouteTable& table, std::string_view noun, const std::string& id) {
+  return wire::invalid_parameter_value(fmt::format("route table {} and {} {} belong to different networks", table.id, noun, id));
+}
+
+template <class Request>
+void refuse_other_targets(const Request& request) {
+  if (given(request.vpc_endpoint_id) || given(request.transit_gateway_id) || given(request.local_gateway_id) ||
+      given(request.carrier_gateway_id) || given(request.core_network_arn) || given(request.odb_network_arn) ||
+      given(request.egress_only_internet_gateway_id) || given(request.vpc_peering_connection_id))
+    throw wire::unsupported_operation("A route leads to an internet gateway, an instance, a network interface or a NAT gateway.");
+}
+
+void set_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
+  check_id("igw", "GatewayID", id);
+  const auto* gateway = world.find<state::InternetGateway>(table.account, id);
+  if (gateway == nullptr) throw wire::ApiError(400, "InvalidGatewayID.NotFound", fmt::format("The gateway ID '{}' does not exist", id));
+  if (gateway->vpc_id != table.vpc_id) throw different_networks(table, "network gateway", id);
+  route.gateway_id = id;
+}
+
+void set_interface(const World& world, const RouteTable& table, const std::optional<std::string>& id, RouteEntry& route) {
+  const auto& interface = find_owned<state::NetworkInterface>(world, table.account, "eni", "NetworkInterfaceId", id);
+  if (interface.vpc_id != table.vpc_id) throw different_networks(table, "interface", interface.id);
+  route.interface_id = interface.id;
+}
+
+void set_instance(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
+  const auto& instance = *find_instances(world, table.account, {id}).front();
+  if (instance.interface_ids.size() != 1)
+    throw wire::ApiError(400, "InvalidInstanceID",
+                         fmt::format("There are multiple interfaces attached to instance '{}'. Please specify an interface ID for the "
+                                     "operation instead.",
+                                     id));
+  set_interface(world, table, instance.interface_ids.front(), route);
+}
+
+template <class Request>
+void read_target(const World& world, const RouteTable& table, const Request& request, RouteEntry& route) {
+  refuse_other_targets(request);
+  const int count = static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.instance_id)) +
+                    static_cast<int>(given(request.network_interface_id)) + static_cast<int>(given(request.nat_gateway_id));
+  if (count == 0) throw wire::missing_parameter("GatewayId, InstanceId, NetworkInterfaceId or NatGatewayId");
+  if (count > 1) throw wire::invalid_parameter_combination("A route has one target only");
+  if (given(request.gateway_id)) set_gateway(world, table, *request.gateway_id, route);
+  if (given(request.network_interface_id)) set_interface(world, table, request.network_interface_id, route);
+  if (given(request.instance_id)) set_instance(world, table, *request.instance_id, route);
+  if (!given(request.nat_gateway_id)) return;
+  const auto& nat = find_owned<state::NatGateway>(world, table.account, "nat", "NatGatewayId", request.nat_gateway_id);
+  if (nat.vpc_id != table.vpc_id) throw different_networks(table, "NAT gateway", nat.id);
+  route.nat_gateway_id = nat.id;
+}
+
+// Inside the VPC only an interface may be put in the way.
+void check_against_local(const World& world, const RouteTable& table, const RouteEntry& route) {
+  if (route.cidr.empty()) return;
+  const auto range = *parse_ipv4_block(route.cidr);
+  const auto* vpc = world.find<state::Vpc>(table.account, table.vpc_id);
+  if (vpc == nullptr) return;
+  for (const auto& local : ranges_of(*vpc)) {
+    if (format_ipv4_block(local) == route.cidr)
+      throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", route.cidr));
+    if (lies_in(range, local) && route.interface_id.empty())
+      throw wire::invalid_parameter_value(fmt::format(
+          "The destination CIDR block {} is equal to or more specific than one of this VPC's CIDR blocks. This route can target "
+          "only an interface or an instance.",
+          route.cidr));
+  }
+}
+
+// ----- actions
+
+wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, const Context& context,
+                                            const wire::ec2::CreateRouteRequest& request) {
+  auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
+  auto route = read_destination(transaction.world(), context, request);
+  read_target(transaction.world(), table, request, route);
+  check_against_local(transaction.world(), table, route);
+  if (find_route(table, route) != table.routes.end())
+    throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", destination_of(route)));
+  if (table.routes.size() >= route_limit)
+    throw wire::ApiError(400, "RouteLimitExceeded", fmt::format("The maximum number of routes of '{}' has been reached.", table.id));
+  table.routes.push_back(std::move(route));
+  transaction.put(std::move(table));
+  wire::ec2::CreateRouteResponse response;
+  response.return_ = true;
+  return response;
+}
+
+wire::ec2::ReplaceRouteResponse replace_route(state::Transaction& transaction, const Context& context,
+                                              const wire::ec2::ReplaceRouteRequest& request) {
+  if (request.local_target.value_or(false)) throw wire::unsupported_operation("LocalTarget is not supported.");
+  auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
+  auto route = read_destination(transaction.world(), context, request);
+  const auto at = find_route(table, route);
+  if (at == table.routes.end())
+    throw wire::invalid_parameter_value(
+        fmt::format("There is no route defined for '{}' in the route table. Use CreateRoute instead.", destination_of(route)));
+  read_target(transaction.world(), table, request, route);
+  check_against_local(transaction.world(), table, route);
+  *at = std::move(route);
+  transaction.put(std::move(table));
+  return {};
+}
+
+wire::ec2::DeleteRouteResponse delete_route(state::Transaction& transaction, const Context& context,
+                                            const wire::ec2::DeleteRouteRequest& request) {
+  auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
+  const auto asked = read_destination(transaction.world(), context, request);
+  const auto at = find_route(table, asked);
+  if (at == table.routes.end()) {
+    if (const auto* vpc = transaction.find<state::Vpc>(table.account, table.vpc_id))
+      for (const auto& local : ranges_of(*vpc))
+        if (format_ipv4_block(local) == asked.cidr)
+          throw wire::invalid_parameter_value(fmt::format("cannot remove local route {} in route table {}", asked.cidr, table.id));
+    throw wire::ApiError(400, "InvalidRoute.NotFound",
+                         fmt::format("no route with destination-cidr-block {} in route table {}", destination_of(asked), table.id));
+  }
+  table.routes.erase(at);
+  transaction.put(std::move(table));
+  return {};
+}
+
+}  // namespace
+
+std::vector<service::Action> route_actions() {
+  return {
+      service::write_action("CreateRoute", create_route),
+      service::write_action("ReplaceRoute", replace_route),
+      service::write_action("DeleteRoute", delete_route),
+  };
+}
+
+}  // namespace brume::ec2

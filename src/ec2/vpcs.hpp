@@ -1,0 +1,29 @@
+// VPCs and their ranges, as the actions on what is in them look them up.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ipv4.hpp"
+#include "service/action.hpp"
+#include "state/store.hpp"
+
+namespace brume::ec2 {
+
+// The account's own. Throw MissingParameter, Invalid….Malformed, Invalid….NotFound.
+const state::Vpc& find_vpc(const state::World& world, const std::string& account, const std::optional<std::string>& id);
+const state::Subnet& find_subnet(const state::World& world, const std::string& account, const std::optional<std::string>& id);
+
+// A range as EC2 takes it: host bits are cut off. Throws MissingParameter, InvalidParameterValue.
+Ipv4Block read_range(std::string_view parameter, const std::optional<std::string>& cidr);
+bool overlap(const Ipv4Block& a, const Ipv4Block& b);
+// The range lies in the other.
+bool lies_in(const Ipv4Block& range, const Ipv4Block& other);
+// All ranges of the VPC, the first one first.
+std::vector<Ipv4Block> ranges_of(const state::Vpc& vpc);
+
+// DependencyViolation: "The vpc 'vpc-…' has dependencies and cannot be deleted."
+wire::ApiError has_dependencies(std::string_view noun, const std::string& id);
+
+}  // namespace brume::ec2

@@ -1,0 +1,204 @@
+// What decides where a VPC's packets may go: gateways, route tables, network ACLs, prefix lists; and what DHCP tells its guests.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "state/records/kind.hpp"
+
+namespace brume::state {
+
+struct InternetGateway {
+  static constexpr Kind kind = Kind::internet_gateway;
+  std::string account;
+  std::string id;      // "igw-…"
+  std::string vpc_id;  // empty: attached to none
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+  }
+};
+
+// One of the targets is set. The route to the VPC's own ranges is not kept: it is always there.
+struct RouteEntry {
+  std::string cidr;            // destination; or
+  std::string prefix_list_id;  // all that is in the list
+  std::string gateway_id;      // "igw-…"
+  std::string interface_id;
+  std::string nat_gateway_id;
+  std::string origin = "CreateRoute";
+  template <class V>
+  void fields(V& v) {
+    v("cidr", cidr);
+    v("prefixListId", prefix_list_id);
+    v("gatewayId", gateway_id);
+    v("interfaceId", interface_id);
+    v("natGatewayId", nat_gateway_id);
+    v("origin", origin);
+  }
+};
+
+// Binds a subnet to a route table or to a network ACL.
+struct SubnetAssociation {
+  std::string id;         // "rtbassoc-…", "aclassoc-…"
+  std::string subnet_id;  // empty: the main route table's, for every subnet that has none of its own
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("subnetId", subnet_id);
+  }
+};
+
+struct RouteTable {
+  static constexpr Kind kind = Kind::route_table;
+  std::string account;
+  std::string id;  // "rtb-…"
+  std::string vpc_id;
+  std::vector<RouteEntry> routes;
+  std::vector<SubnetAssociation> associations;
+  bool is_main() const {
+    for (const auto& one : associations)
+      if (one.subnet_id.empty()) return true;
+    return false;
+  }
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+    v("routes", routes);
+    v("associations", associations);
+  }
+};
+
+struct AclEntry {
+  std::int64_t number = 100;
+  bool egress = false;
+  bool allow = false;
+  std::string protocol = "-1";  // a number
+  std::string cidr;
+  std::int64_t from = -1;  // ports; ICMP: type; -1: all
+  std::int64_t to = -1;    // ports; ICMP: code; -1: all
+  template <class V>
+  void fields(V& v) {
+    v("number", number);
+    v("egress", egress);
+    v("allow", allow);
+    v("protocol", protocol);
+    v("cidr", cidr);
+    v("from", from);
+    v("to", to);
+  }
+};
+
+struct NetworkAcl {
+  static constexpr Kind kind = Kind::network_acl;
+  std::string account;
+  std::string id;  // "acl-…"
+  std::string vpc_id;
+  bool is_default = false;
+  std::vector<AclEntry> entries;  // by direction and number, without the last one that denies all
+  std::vector<SubnetAssociation> associations;
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+    v("default", is_default);
+    v("entries", entries);
+    v("associations", associations);
+  }
+};
+
+struct DhcpOption {
+  std::string name;  // "domain-name-servers"
+  std::vector<std::string> values;
+  template <class V>
+  void fields(V& v) {
+    v("name", name);
+    v("values", values);
+  }
+};
+
+struct DhcpOptions {
+  static constexpr Kind kind = Kind::dhcp_options;
+  std::string account;
+  std::string id;  // "dopt-…"
+  std::vector<DhcpOption> options;
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("options", options);
+  }
+};
+
+struct NatGateway {
+  static constexpr Kind kind = Kind::nat_gateway;
+  std::string account;
+  std::string id;  // "nat-…"
+  std::string vpc_id;
+  std::string subnet_id;
+  std::string interface_id;  // its own, which no instance has
+  std::string private_ip;
+  std::string allocation_id;
+  std::string public_ip;
+  std::string state = "available";  // "deleted"
+  Time created{};
+  Time deleted{};
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+    v("subnetId", subnet_id);
+    v("interfaceId", interface_id);
+    v("privateIp", private_ip);
+    v("allocationId", allocation_id);
+    v("publicIp", public_ip);
+    v("state", state);
+    v("created", created);
+    v("deleted", deleted);
+  }
+};
+
+struct PrefixListEntry {
+  std::string cidr;
+  std::string description;
+  template <class V>
+  void fields(V& v) {
+    v("cidr", cidr);
+    v("description", description);
+  }
+};
+
+struct PrefixList {
+  static constexpr Kind kind = Kind::prefix_list;
+  std::string account;
+  std::string id;  // "pl-…"
+  std::string name;
+  std::int64_t version = 1;
+  std::int64_t max_entries = 1;
+  std::vector<PrefixListEntry> entries;
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("name", name);
+    v("version", version);
+    v("maxEntries", max_entries);
+    v("entries", entries);
+  }
+};
+
+}  // namespace brume::state

@@ -1,0 +1,213 @@
+"""The cases of model_scenarios.py about networks, and what they make first: VPCs and what is in them, interfaces, Elastic IPs."""
+from scenario_parameters import filtered, tagged
+
+
+class Network:
+    """A part of model_scenarios.World."""
+
+    # Of these an account has few: what an earlier case made is given back first.
+
+    def new_address(self):
+        for item in self.call("DescribeAddresses").tree.iter("item"):
+            if item.find("allocationId") is None:
+                continue
+            if item.find("associationId") is not None:
+                self.send("DisassociateAddress", {"AssociationId": item.findtext("associationId")})
+            self.send("ReleaseAddress", {"AllocationId": item.findtext("allocationId")})  # not a NAT gateway's
+        return self.get("allocationId", "AllocateAddress")
+
+    def associated_address(self, interface=None):
+        """The association of a new address."""
+        return self.get("associationId", "AssociateAddress", AllocationId=self.new_address(), NetworkInterfaceId=interface or self.new_interface())
+
+    def new_interface(self):
+        return self.get("networkInterface/networkInterfaceId", "CreateNetworkInterface", SubnetId=self.subnet)
+
+    def attached_interface(self):
+        """An interface at a stopped instance, and its attachment."""
+        interface, instance = self.new_interface(), self.new_instance("stopped", SubnetId=self.subnet)
+        return interface, self.get("attachmentId", "AttachNetworkInterface", NetworkInterfaceId=interface, InstanceId=instance, DeviceIndex=1)
+
+    def own_vpcs(self):
+        return [item.findtext("vpcId") for item in self.call("DescribeVpcs", **filtered("is-default", "false")).tree.iterfind("vpcSet/item")]
+
+    def drop_gateways(self):
+        vpcs = self.own_vpcs()
+        for item in self.call("DescribeInternetGateways").tree.iterfind("internetGatewaySet/item"):
+            gateway, vpc = item.findtext("internetGatewayId"), item.findtext("attachmentSet/item/vpcId")
+            if vpc in vpcs:
+                self.call("DetachInternetGateway", InternetGatewayId=gateway, VpcId=vpc)
+            if vpc is None or vpc in vpcs:
+                self.call("DeleteInternetGateway", InternetGatewayId=gateway)
+
+    def drop_vpcs(self):
+        self.drop_gateways()
+        for vpc in self.own_vpcs():
+            for subnet in self.call("DescribeSubnets", **filtered("vpc-id", vpc)).texts("subnetSet/item/subnetId"):
+                self.call("DeleteSubnet", SubnetId=subnet)
+            for item in self.call("DescribeRouteTables", **filtered("vpc-id", vpc)).tree.iterfind("routeTableSet/item"):
+                if item.findtext("associationSet/item/main") != "true":
+                    self.call("DeleteRouteTable", RouteTableId=item.findtext("routeTableId"))
+            for acl in self.call("DescribeNetworkAcls", Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default", "Values": ["false"]}]).texts("networkAclSet/item/networkAclId"):
+                self.call("DeleteNetworkAcl", NetworkAclId=acl)
+            self.call("DeleteVpc", VpcId=vpc)
+
+    def new_vpc(self):
+        self.drop_vpcs()
+        return self.get("vpc/vpcId", "CreateVpc", CidrBlock="10.20.0.0/16")
+
+    def new_subnet(self, vpc=None):
+        return self.get("subnet/subnetId", "CreateSubnet", VpcId=vpc or self.new_vpc(), CidrBlock="10.20.1.0/24")
+
+    def new_gateway(self, vpc=None):
+        if vpc is None:
+            self.drop_gateways()
+        gateway = self.get("internetGateway/internetGatewayId", "CreateInternetGateway")
+        if vpc is not None:
+            self.call("AttachInternetGateway", InternetGatewayId=gateway, VpcId=vpc)
+        return gateway
+
+    def new_route_table(self, vpc=None):
+        return self.get("routeTable/routeTableId", "CreateRouteTable", VpcId=vpc or self.new_vpc())
+
+    def routed_subnet(self):
+        """A subnet and a route table of the same VPC, and their association."""
+        vpc = self.new_vpc()
+        subnet, table = self.new_subnet(vpc), self.new_route_table(vpc)
+        return subnet, table, self.get("associationId", "AssociateRouteTable", SubnetId=subnet, RouteTableId=table)
+
+    def route_to_gateway(self, made=False):
+        vpc = self.new_vpc()
+        route = {"RouteTableId": self.new_route_table(vpc), "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": self.new_gateway(vpc)}
+        if made:
+            self.call("CreateRoute", **route)
+        return route
+
+    def new_acl(self, vpc=None):
+        return self.get("networkAcl/networkAclId", "CreateNetworkAcl", VpcId=vpc or self.new_vpc())
+
+    def made_entry(self):
+        entry = acl_entry(self.new_acl())
+        self.call("CreateNetworkAclEntry", **entry)
+        return entry
+
+    def new_dhcp_options(self):
+        return self.get("dhcpOptions/dhcpOptionsId", "CreateDhcpOptions", DhcpConfigurations=DHCP)
+
+    def drop_nat_gateways(self):
+        for gateway in self.call("DescribeNatGateways", Filter=[{"Name": "state", "Values": ["available"]}]).texts("natGatewaySet/item/natGatewayId"):
+            self.call("DeleteNatGateway", NatGatewayId=gateway)
+
+    def new_nat_gateway(self):
+        self.drop_nat_gateways()
+        return self.get("natGateway/natGatewayId", "CreateNatGateway", SubnetId=self.subnet, AllocationId=self.new_address())
+
+    def range_association(self):
+        return self.get("cidrBlockAssociation/associationId", "AssociateVpcCidrBlock", VpcId=self.new_vpc(), CidrBlock="10.30.0.0/16")
+
+
+DHCP = [{"Key": "domain-name", "Values": ["corp.example"]}, {"Key": "domain-name-servers", "Values": ["10.2.5.1", "10.2.5.2"]}]
+
+
+def acl_entry(acl):
+    return {"NetworkAclId": acl, "RuleNumber": 110, "Protocol": "6", "RuleAction": "allow", "Egress": False, "CidrBlock": "10.0.0.0/8",
+            "PortRange": {"From": 53, "To": 53}}
+
+
+def acl_of(world, subnet):
+    """The ACL that a subnet is in, and the association."""
+    (acl,) = world.call("DescribeNetworkAcls", **filtered("association.subnet-id", subnet)).tree.iterfind("networkAclSet/item")
+    (association,) = [one for one in acl.iterfind("associationSet/item") if one.findtext("subnetId") == subnet]
+    return acl.findtext("networkAclId"), association.findtext("networkAclAssociationId")
+
+
+def acl_move(world):
+    vpc = world.new_vpc()
+    return {"NetworkAclId": world.new_acl(vpc), "AssociationId": acl_of(world, world.new_subnet(vpc))[1]}
+
+
+def attachment_change(interface, attachment):
+    return {"NetworkInterfaceId": interface, "Attachment": {"AttachmentId": attachment, "DeleteOnTermination": True}}
+
+
+def with_second_address(world):
+    interface = world.new_interface()
+    address = world.get("assignedPrivateIpAddressesSet/item/privateIpAddress", "AssignPrivateIpAddresses", NetworkInterfaceId=interface, SecondaryPrivateIpAddressCount=1)
+    return {"NetworkInterfaceId": interface, "PrivateIpAddresses": [address]}
+
+
+def attached_gateway(world):
+    vpc = world.new_vpc()
+    return vpc, world.new_gateway(vpc)
+
+
+SCENARIOS = {
+    # addresses
+    "AllocateAddress": lambda w: w.new_address() and {"Domain": "vpc", "TagSpecifications": tagged("elastic-ip")},
+    "AssociateAddress": [lambda w: {"AllocationId": w.new_address(), "NetworkInterfaceId": w.new_interface()},
+                         lambda w: {"AllocationId": w.new_address(), "InstanceId": w.new_instance()}],
+    "DisassociateAddress": lambda w: {"AssociationId": w.associated_address()},
+    "ReleaseAddress": lambda w: {"AllocationId": w.new_address()},
+    "DescribeAddresses": [lambda w: {"AllocationIds": [w.new_address()]}, lambda w: filtered("allocation-id", w.new_address())],
+    # network_interfaces
+    "CreateNetworkInterface": lambda w: {"SubnetId": w.subnet, "Groups": [w.group], "Description": "d", "SecondaryPrivateIpAddressCount": 1,
+                                         "TagSpecifications": tagged("network-interface")},
+    "DeleteNetworkInterface": lambda w: {"NetworkInterfaceId": w.new_interface()},
+    "DescribeNetworkInterfaces": [lambda w: {"NetworkInterfaceIds": [w.attached_interface()[0]]}, lambda w: filtered("network-interface-id", w.new_interface())],
+    "AttachNetworkInterface": lambda w: {"NetworkInterfaceId": w.new_interface(), "InstanceId": w.new_instance("stopped", SubnetId=w.subnet), "DeviceIndex": 1},
+    "DetachNetworkInterface": lambda w: {"AttachmentId": w.attached_interface()[1]},
+    "ModifyNetworkInterfaceAttribute": [lambda w: {"NetworkInterfaceId": w.new_interface(), "Groups": [w.group]},
+                                        lambda w: {"NetworkInterfaceId": w.new_interface(), "SourceDestCheck": {"Value": False}},
+                                        lambda w: attachment_change(*w.attached_interface())],
+    "DescribeNetworkInterfaceAttribute": [lambda w: {"NetworkInterfaceId": w.new_interface(), "Attribute": "groupSet"},
+                                          lambda w: {"NetworkInterfaceId": w.attached_interface()[0], "Attribute": "attachment"}],
+    "ResetNetworkInterfaceAttribute": lambda w: {"NetworkInterfaceId": w.new_interface(), "SourceDestCheck": "true"},
+    "AssignPrivateIpAddresses": lambda w: {"NetworkInterfaceId": w.new_interface(), "SecondaryPrivateIpAddressCount": 2},
+    "UnassignPrivateIpAddresses": lambda w: with_second_address(w),
+    # vpcs
+    "CreateVpc": lambda w: w.drop_vpcs() or {"CidrBlock": "10.20.0.0/16", "TagSpecifications": tagged("vpc")},
+    "DeleteVpc": lambda w: {"VpcId": w.new_vpc()},
+    "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
+    "DescribeVpcAttribute": [lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsSupport"}, lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsHostnames"}],
+    "ModifyVpcAttribute": lambda w: {"VpcId": w.new_vpc(), "EnableDnsHostnames": {"Value": True}},
+    "AssociateVpcCidrBlock": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.30.0.0/16"},
+    "DisassociateVpcCidrBlock": lambda w: {"AssociationId": w.range_association()},
+    # subnets
+    "CreateSubnet": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.20.1.0/24", "TagSpecifications": tagged("subnet")},
+    "DeleteSubnet": lambda w: {"SubnetId": w.new_subnet()},
+    "DescribeSubnets": [lambda w: {"SubnetIds": [w.subnet]}, lambda w: {}],
+    "ModifySubnetAttribute": lambda w: {"SubnetId": w.new_subnet(), "MapPublicIpOnLaunch": {"Value": True}},
+    # network_acls
+    "CreateNetworkAcl": lambda w: {"VpcId": w.new_vpc(), "TagSpecifications": tagged("network-acl")},
+    "DeleteNetworkAcl": lambda w: {"NetworkAclId": w.new_acl()},
+    "DescribeNetworkAcls": [lambda w: {"NetworkAclIds": [acl_of(w, w.new_subnet())[0]]}, lambda w: {}],
+    "CreateNetworkAclEntry": lambda w: acl_entry(w.new_acl()),
+    "ReplaceNetworkAclEntry": lambda w: w.made_entry(),
+    "DeleteNetworkAclEntry": lambda w: {key: value for key, value in w.made_entry().items() if key in ("NetworkAclId", "RuleNumber", "Egress")},
+    "ReplaceNetworkAclAssociation": lambda w: acl_move(w),
+    # dhcp_options
+    "CreateDhcpOptions": lambda w: {"DhcpConfigurations": DHCP, "TagSpecifications": tagged("dhcp-options")},
+    "DeleteDhcpOptions": lambda w: {"DhcpOptionsId": w.new_dhcp_options()},
+    "DescribeDhcpOptions": [lambda w: {"DhcpOptionsIds": [w.new_dhcp_options()]}, lambda w: filtered("dhcp-options-id", w.new_dhcp_options())],
+    "AssociateDhcpOptions": lambda w: {"DhcpOptionsId": w.new_dhcp_options(), "VpcId": w.new_vpc()},
+    # nat_gateways
+    "CreateNatGateway": lambda w: w.drop_nat_gateways() or {"SubnetId": w.subnet, "AllocationId": w.new_address(), "TagSpecifications": tagged("natgateway")},
+    "DeleteNatGateway": lambda w: {"NatGatewayId": w.new_nat_gateway()},
+    "DescribeNatGateways": lambda w: {"NatGatewayIds": [w.new_nat_gateway()]},
+    # internet_gateways
+    "CreateInternetGateway": lambda w: w.drop_gateways() or {"TagSpecifications": tagged("internet-gateway")},
+    "DeleteInternetGateway": lambda w: {"InternetGatewayId": w.new_gateway()},
+    "AttachInternetGateway": lambda w: {"VpcId": w.new_vpc(), "InternetGatewayId": w.new_gateway()},
+    "DetachInternetGateway": lambda w: dict(zip(("VpcId", "InternetGatewayId"), attached_gateway(w))),
+    "DescribeInternetGateways": [lambda w: {"InternetGatewayIds": [attached_gateway(w)[1]]}, lambda w: {}],
+    # route_tables
+    "CreateRouteTable": lambda w: {"VpcId": w.new_vpc(), "TagSpecifications": tagged("route-table")},
+    "DeleteRouteTable": lambda w: {"RouteTableId": w.new_route_table()},
+    "DescribeRouteTables": [lambda w: {"RouteTableIds": [w.routed_subnet()[1]]}, lambda w: {"RouteTableIds": [w.route_to_gateway(True)["RouteTableId"]]}, lambda w: {}],
+    "AssociateRouteTable": lambda w: dict(zip(("SubnetId", "RouteTableId"), w.routed_subnet())),
+    "DisassociateRouteTable": lambda w: {"AssociationId": w.routed_subnet()[2]},
+    "ReplaceRouteTableAssociation": lambda w: dict(zip(("RouteTableId", "AssociationId"), w.routed_subnet()[1:])),
+    "CreateRoute": lambda w: w.route_to_gateway(),
+    "ReplaceRoute": lambda w: w.route_to_gateway(True),
+    "DeleteRoute": lambda w: {key: value for key, value in w.route_to_gateway(True).items() if key != "GatewayId"},
+}
