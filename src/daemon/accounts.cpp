@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
 #include "wire/api_error.hpp"
 
@@ -93,6 +94,7 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<PlacementGroup>(transaction, account);
   erase_all<LaunchTemplate>(transaction, account);
   erase_all<LaunchTemplateVersion>(transaction, account);
+  ec2::erase_metadata_defaults(transaction, account);
   ec2::make_default_network(transaction, account, settings);
 }
 

@@ -43,6 +43,11 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
       ->capture_default_str();
+  app.add_option("--volume-limit", c.volume_limit, "Most volumes of an account; 0: no limit; default: 5000 (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
+  app.add_option("--volume-storage-limit", c.volume_gib_limit,
+                 "Most GiB of volumes of an account; 0: no limit; default: 20480 (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
   app.add_option("--guest-memory", c.guest_memory_mib,
                  "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))

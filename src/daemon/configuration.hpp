@@ -30,6 +30,9 @@ struct Configuration {
   std::string region = "us-east-1";
   std::int64_t zones = 3;
   std::int64_t instance_limit = 0;
+  // Of an account; 0: no limit. Not said: EC2's, in simulation none.
+  std::optional<std::int64_t> volume_limit;
+  std::optional<std::int64_t> volume_gib_limit;
   std::int64_t guest_memory_mib = 0;  // of all guests together; 0: what the host has
   std::int64_t guest_processors = 0;  // 0: sixteen for each of the host's
   std::int64_t keep_terminated_seconds = 3600;

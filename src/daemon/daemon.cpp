@@ -69,6 +69,9 @@ service::Settings make_settings(const Configuration& configuration) {
   settings.region = configuration.region;
   settings.simulated = configuration.simulate;
   settings.instance_limit = configuration.instance_limit;
+  // A simulation has as many disks as it has hosts.
+  settings.storage.volumes = configuration.volume_limit.value_or(configuration.simulate ? 0 : settings.storage.volumes);
+  settings.storage.volume_gib = configuration.volume_gib_limit.value_or(configuration.simulate ? 0 : settings.storage.volume_gib);
   settings.status_checks_after = seconds(configuration.status_checks_after_seconds.value_or(configuration.simulate ? 1 : 30));
   settings.capacity = make_capacity(configuration);
   // us-east-1 keeps the names it had before there were others.

@@ -12,6 +12,7 @@ std::vector<service::Action> instance_type_actions();
 std::vector<service::Action> placement_group_actions();
 std::vector<service::Action> launch_template_actions();
 std::vector<service::Action> image_actions();
+std::vector<service::Action> product_code_actions();
 std::vector<service::Action> instance_actions();
 std::vector<service::Action> vpc_actions();
 std::vector<service::Action> subnet_actions();

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "ec2/images.hpp"
+#include "ec2/product_codes.hpp"
 #include "wire/ec2/images.hpp"
 
 namespace brume::ec2 {
@@ -32,15 +33,6 @@ void describe_launch_permissions(wire::ec2::DescribeImageAttributeResponse& resp
   for (const auto& account : image.launch_accounts) permissions.emplace_back().user_id = account;
 }
 
-void describe_product_codes(wire::ec2::DescribeImageAttributeResponse& response, const Image& image) {
-  auto& codes = response.product_codes.emplace();
-  for (const auto& code : image.product_codes) {
-    auto& shown = codes.emplace_back();
-    shown.product_code_id = code;
-    shown.product_code_type = "devpay";
-  }
-}
-
 wire::ec2::DescribeImageAttributeResponse describe_image_attribute(const state::World& world, const Context& context,
                                                                    const wire::ec2::DescribeImageAttributeRequest& request) {
   const auto& image = find_own_image(world, context.account(), *request.image_id);
@@ -56,7 +48,7 @@ wire::ec2::DescribeImageAttributeResponse describe_image_attribute(const state::
   } else if (name == "launchPermission") {
     describe_launch_permissions(response, image);
   } else if (name == "productCodes") {
-    describe_product_codes(response, image);
+    response.product_codes = show_product_codes(image.product_codes);
   } else if (name == "blockDeviceMapping") {
     // Today's EC2 has taken this attribute back: the mappings are in DescribeImages.
     if (!context.is_2011()) throw wire::ApiError(400, "AuthFailure", "Unauthorized attempt to access restricted resource");
@@ -168,10 +160,14 @@ void change_permissions(const state::World& world, Image& image, const Permissio
   });
 }
 
-void set_product_code(Image& image, const std::vector<std::string>& codes) {
-  if (root_device(image) != nullptr)
-    throw wire::unsupported_operation("Only instance store-backed images can have a product code (AMI-070).");
-  if (codes.size() != 1 || codes.front().empty()) throw wire::invalid_parameter_value("An image has one product code.");
+// The guide's API keeps its rule that there are no paid images on EBS (AMI-070); today they all are.
+void set_product_code(const Context& context, Image& image, const std::vector<std::string>& codes) {
+  if (context.is_2011() && root_device(image) != nullptr)
+    throw wire::unsupported_operation("Only instance store-backed images can have a product code.");
+  if (codes.size() != 1) throw wire::invalid_parameter_value("An image has one product code.");
+  if (!is_product_code(codes.front()))
+    throw wire::ApiError(400, "InvalidAMIAttributeItemValue",
+                         fmt::format("Invalid attribute item value \"{}\" for productCode item type.", codes.front()));
   if (!image.product_codes.empty() && image.product_codes != codes)
     throw wire::ApiError(400, "InvalidAMIAttributeItemValue",
                          fmt::format("The product code of {} is set and cannot be changed or removed.", image.id));
@@ -219,7 +215,7 @@ wire::ec2::ModifyImageAttributeResponse modify_image_attribute(state::Transactio
     image.description = value_asked(request.description, request);
     check_image_description(image.description);
   } else if (name == "productCodes") {
-    set_product_code(image, request.product_codes);
+    set_product_code(context, image, request.product_codes);
   } else if (name == "imdsSupport") {
     set_imds_support(image, value_asked(request.imds_support, request));
   } else {

@@ -2,6 +2,7 @@
 // original reaches the copy. Control copies the snapshots' bytes and then makes the image available.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "ec2/client_tokens.hpp"
@@ -9,6 +10,7 @@
 #include "ec2/resource_ids.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
+#include "ec2/volume_rules.hpp"
 #include "wire/ec2/images.hpp"
 
 namespace brume::ec2 {
@@ -109,7 +111,12 @@ wire::ec2::CopyImageResponse copy_image(state::Transaction& transaction, const C
   const auto source = find_launchable(world, context.account(), *request.source_image_id);
   if (source.type != "machine") throw wire::invalid_parameter_value(fmt::format("'{}' is not a machine image", source.id));
   if (root_device(source) == nullptr) throw wire::unsupported_operation("Images in S3 cannot be copied.");
+  if (!source.product_codes.empty() && source.account != context.account())
+    throw wire::ApiError(400, "InvalidRequest", "Images with product codes cannot be copied to another account.");
   check_image_name(world, context.account(), *request.name);
+  check_snapshot_quota(world, context, std::count_if(source.block_devices.begin(), source.block_devices.end(), [](const auto& device) {
+                         return !device.snapshot_id.empty();
+                       }));
   auto copy = begin_image(transaction, context, source, request);
   for (auto& device : copy.block_devices) {
     if (device.snapshot_id.empty()) continue;

@@ -170,6 +170,7 @@ state::Image begin_image(state::Transaction& transaction, const state::Instance&
   image.platform = instance.platform;
   image.kernel_id = instance.kernel_id;
   image.ramdisk_id = instance.ramdisk_id;
+  image.product_codes = instance.product_codes;  // AMI-078
   // The instance does not say these; its image does, as long as there is one.
   if (const auto* source = transaction.world().find_indexed<state::Image>(state::Index::image_by_id, instance.image_id)) {
     image.boot_mode = source->boot_mode;
@@ -192,7 +193,7 @@ wire::ec2::CreateImageResponse create_image(state::Transaction& transaction, con
   check_image_name(world, context.account(), *request.name);
   check_image_description(request.description.value_or(""));
   const auto parts = read_parts(world, instance, request);
-  check_snapshot_quota(world, context.account(), static_cast<std::int64_t>(parts.size()));
+  check_snapshot_quota(world, context, static_cast<std::int64_t>(parts.size()));
   auto image = begin_image(transaction, instance, request);
   // STO-142; today's answers name the image as well.
   const auto description = context.is_2011() ? fmt::format("Created by CreateImage({})", instance.id)

@@ -7,6 +7,7 @@
 #include "ec2/images.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
+#include "ec2/volume_rules.hpp"
 #include "wire/ec2/images.hpp"
 
 namespace brume::ec2 {
@@ -50,7 +51,6 @@ BlockDevice read_mapping(const state::World& world, const std::string& account, 
   device.iops = mapping.ebs->iops.value_or(0);
   device.throughput = mapping.ebs->throughput.value_or(0);
   device.delete_on_termination = mapping.ebs->delete_on_termination.value_or(true);
-  check_volume_type(device);
   if (mapping.ebs->encrypted.value_or(false) || mapping.ebs->kms_key_id)
     throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
   if (mapping.ebs->availability_zone || mapping.ebs->availability_zone_id || mapping.ebs->outpost_arn)
@@ -60,6 +60,7 @@ BlockDevice read_mapping(const state::World& world, const std::string& account, 
   else if (device.size_gib <= 0)
     throw wire::ApiError(400, "InvalidBlockDeviceMapping",
                          fmt::format("The device '{}' has neither a snapshot nor a size.", device.device));
+  check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
   return device;
 }
 
@@ -168,18 +169,6 @@ void check_image_description(const std::string& description) {
 
 void check_imds_support(const std::string& value) {
   if (!value.empty()) check_one_of("imdsSupport", value, {"v2.0"});
-}
-
-void check_volume_type(const BlockDevice& device) {
-  static constexpr std::string_view types[] = {"standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"};
-  const auto& type = device.volume_type;
-  if (std::find(std::begin(types), std::end(types), type) == std::end(types))
-    throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for VolumeType.", type));
-  if (device.iops < 0 || device.throughput < 0) throw wire::invalid_parameter_value("Iops and Throughput must be greater than 0.");
-  if (device.iops > 0 && type != "io1" && type != "io2" && type != "gp3")
-    throw wire::invalid_parameter_combination(fmt::format("The parameter iops is not supported for {} volumes.", type));
-  if (device.throughput > 0 && type != "gp3")
-    throw wire::invalid_parameter_combination(fmt::format("The parameter throughput is not supported for {} volumes.", type));
 }
 
 // ----- the operator's import

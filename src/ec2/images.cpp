@@ -7,6 +7,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
 #include "ec2/paging.hpp"
+#include "ec2/product_codes.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
@@ -29,11 +30,6 @@ constexpr FilterField<Image> snapshot_field(std::string_view name) {
             for (const auto& device : at.record.block_devices)
               if (!device.snapshot_id.empty()) out.add(device.*member);
           }};
-}
-
-template <class Add>
-void each_product_code(const Image& image, Add&& add) {
-  for (const auto& code : image.product_codes) add(code);
 }
 
 const FilterField<Image> image_filters[] = {
@@ -63,7 +59,10 @@ const FilterField<Image> image_filters[] = {
     field<&Image::account>("owner-id"),
     field_if_set<&Image::platform>("platform"),
     field<&Image::product_codes>("product-code"),
-    {"product-code.type", [](const auto& at, auto& out) { each_product_code(at.record, [&](const auto&) { out.add("devpay"); }); }},
+    {"product-code.type",
+     [](const auto& at, auto& out) {
+       if (!at.record.product_codes.empty()) out.add(product_code_type);
+     }},
     field_if_set<&Image::ramdisk_id>("ramdisk-id"),
     {"root-device-name",
      [](const auto& at, auto& out) {
@@ -93,11 +92,7 @@ void describe_origin(wire::ec2::Image& item, const Image& image) {
   if (!image.source_image_id.empty()) item.source_image_id = image.source_image_id;
   if (!image.source_region.empty()) item.source_image_region = image.source_region;
   if (!image.source_instance_id.empty()) item.source_instance_id = image.source_instance_id;
-  for (const auto& code : image.product_codes) {
-    auto& shown = item.product_codes.emplace_back();
-    shown.product_code_id = code;
-    shown.product_code_type = "devpay";
-  }
+  item.product_codes = show_product_codes(image.product_codes);
 }
 
 // What only the owner is told.

@@ -36,9 +36,6 @@ void find_boot_image(const state::World& world, const std::string& account, cons
 // The device that the machine boots from; nullptr: the image has none on EBS.
 const state::BlockDevice* root_device(const state::Image& image);
 
-// Throws for a type that there is not, and for iops and throughput that it does not have.
-void check_volume_type(const state::BlockDevice& device);
-
 // 3 to 128 of EC2's characters, and no other image of the account's has it: InvalidAMIName.Malformed, .Duplicate.
 void check_image_name(const state::World& world, const std::string& account, const std::string& name);
 // At most 255 characters of ASCII: InvalidParameterValue.

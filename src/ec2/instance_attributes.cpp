@@ -7,6 +7,7 @@
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/launch.hpp"
+#include "ec2/product_codes.hpp"
 #include "ec2/resource_ids.hpp"
 #include "wire/ec2/instance_attributes.hpp"
 
@@ -87,7 +88,11 @@ constexpr Attribute attributes[] = {
      }},
     {"rootDeviceName", [](const auto&, const auto& instance, auto& out) { out.answer.root_device_name = text(instance.root_device_name); }},
     {"blockDeviceMapping", show_devices},
-    {"productCodes", [](const auto&, const auto&, auto& out) { out.empty_list = "productCodes"; }},
+    {"productCodes",
+     [](const auto&, const auto& instance, auto& out) {
+       out.answer.product_codes = show_product_codes(instance.product_codes);
+       if (instance.product_codes.empty()) out.empty_list = "productCodes";
+     }},
     {"sourceDestCheck", show_source_dest_check},
     {"groupSet", show_groups},
     {"ebsOptimized", [](const auto&, const auto& instance, auto& out) { out.answer.ebs_optimized = flag(instance.ebs_optimized); }},

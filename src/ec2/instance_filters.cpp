@@ -3,6 +3,7 @@
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
+#include "ec2/product_codes.hpp"
 #include "state/elastic_ips.hpp"
 
 namespace brume::ec2 {
@@ -178,7 +179,10 @@ const FilterField<state::Instance> instance_fields[] = {
     {"outpost-arn", none},
     field<&state::Instance::account>("owner-id"),
     field_if_set<&state::Instance::placement_group>("placement-group-name"),
-    {"placement-partition-number", none},
+    {"placement-partition-number",
+     [](const At& at, Values& out) {
+       if (at.record.partition_number > 0) out.add(at.record.partition_number);
+     }},
     field_if_set<&state::Instance::platform>("platform"),
     {"platform-details", [](const At& at, Values& out) { out.add(platform_details(at.record)); }},
     {"private-dns-name",
@@ -189,8 +193,11 @@ const FilterField<state::Instance> instance_fields[] = {
     {"private-dns-name-options.enable-resource-name-dns-aaaa-record", no},
     {"private-dns-name-options.hostname-type", [](const At&, Values& out) { out.add("ip-name"); }},
     {"private-ip-address", [](const At& at, Values& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
-    {"product-code", none},
-    {"product-code.type", none},
+    field<&state::Instance::product_codes>("product-code"),
+    {"product-code.type",
+     [](const At& at, Values& out) {
+       if (!at.record.product_codes.empty()) out.add(product_code_type);
+     }},
     field_if_set<&state::Instance::ramdisk_id>("ramdisk-id"),
     field_if_set<&state::Instance::transition_reason>("reason"),
     {"requester-id", none},

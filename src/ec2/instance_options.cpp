@@ -5,6 +5,7 @@
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/paging.hpp"
+#include "ec2/placement_groups.hpp"
 #include "ec2/resource_ids.hpp"
 #include "wire/ec2/instance_options.hpp"
 
@@ -110,6 +111,30 @@ void change_tenancy(state::Instance& instance, const std::string& tenancy) {
   throw wire::unsupported_operation("There are no dedicated hosts to place the instance on.");
 }
 
+// Into a group, out of it, or to another partition of the one that it is in. Whether there is room is a matter of the start.
+void change_group(const state::World& world, const Context& context, const wire::ec2::ModifyInstancePlacementRequest& request,
+                  state::Instance& instance) {
+  const auto name = request.group_name.value_or("");
+  const auto id = request.group_id.value_or("");
+  const bool leaves = name.empty() && id.empty() && (request.group_name || request.group_id);
+  if (request.partition_number && (leaves || (name.empty() && id.empty() && instance.placement_group.empty())))
+    throw wire::invalid_parameter_combination("PartitionNumber needs a placement group.");
+  if (request.partition_number && *request.partition_number < 1) throw wire::invalid_parameter_value("PartitionNumber is at least 1.");
+  if (!leaves) {
+    const bool stays = name.empty() && id.empty();
+    const auto* group = find_placement_group(world, context.account(), stays ? instance.placement_group : name, id);
+    if (group == nullptr) return;  // in none, and none is asked for
+    const bool moves = group->name != instance.placement_group;
+    instance.placement_group = group->name;
+    instance.partition_number = request.partition_number.value_or(moves ? 0 : instance.partition_number);
+    check_group_takes(world, *group, instance);
+    if (instance.partition_number == 0) instance.partition_number = choose_partitions(world, context.services.settings, *group, 0).of(0);
+    return;
+  }
+  instance.placement_group.clear();
+  instance.partition_number = 0;
+}
+
 service::Done modify_placement(state::Transaction& transaction, const Context& context,
                                const wire::ec2::ModifyInstancePlacementRequest& request) {
   if (!request.affinity && !request.host_id && !request.tenancy && !request.group_name && !request.group_id && !request.partition_number &&
@@ -117,11 +142,10 @@ service::Done modify_placement(state::Transaction& transaction, const Context& c
     throw wire::invalid_parameter_combination("At least one of affinity, host, tenancy, group and partition has to be specified.");
   auto instance = find_alive(transaction.world(), context, *request.instance_id);
   refuse_hosts(request);
-  need_stopped(instance);
+  const bool moves = request.group_name || request.group_id || request.partition_number;
+  if (moves || request.tenancy) need_stopped(instance);
   if (request.tenancy) change_tenancy(instance, *request.tenancy);
-  if (request.group_id || request.partition_number || !request.group_name.value_or("").empty())
-    throw wire::unsupported_operation("An instance cannot be moved into a placement group or partition after its launch yet.");
-  if (request.group_name) instance.placement_group.clear();
+  if (moves) change_group(transaction.world(), context, request, instance);
   transaction.put(std::move(instance));
   return {};
 }

@@ -10,6 +10,7 @@
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
+#include "ec2/product_codes.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 
@@ -243,6 +244,7 @@ wire::ec2::Instance describe_instance(const state::World& world, const Context& 
   if (!instance.kernel_id.empty()) item.kernel_id = instance.kernel_id;
   if (!instance.ramdisk_id.empty()) item.ramdisk_id = instance.ramdisk_id;
   if (!instance.platform.empty()) item.platform = instance.platform;
+  item.product_codes = show_product_codes(instance.product_codes);
   item.monitoring.emplace().state = instance.monitoring ? "enabled" : "disabled";
   item.architecture = instance.architecture;
   item.root_device_type = "ebs";

@@ -177,7 +177,7 @@ wire::ec2::DescribeKeyPairsResponse describe_key_pairs(const World& world, const
   return response;
 }
 
-// Instances that were launched with it keep what they have. A pair that is not there is deleted already.
+// Instances that were launched with it keep what they have. A name that nobody has is deleted already; an id that nobody has is wrong.
 wire::ec2::DeleteKeyPairResponse delete_key_pair(state::Transaction& transaction, const Context& context,
                                                  const wire::ec2::DeleteKeyPairRequest& request) {
   const bool by_name = request.key_name && !request.key_name->empty();
@@ -188,6 +188,7 @@ wire::ec2::DeleteKeyPairResponse delete_key_pair(state::Transaction& transaction
   const auto* pair = by_name ? transaction.find<state::KeyPair>(context.account(), *request.key_name)
                              : find_by_id(transaction.world(), context.account(), *request.key_pair_id);
   wire::ec2::DeleteKeyPairResponse response;
+  if (pair == nullptr && by_id) refuse_unknown("key pair ID", {*request.key_pair_id});
   if (pair == nullptr) return response;
   response.key_pair_id = pair->id;
   erase_tags(transaction, context.account(), pair->id);

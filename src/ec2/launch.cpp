@@ -82,6 +82,7 @@ state::Instance make_model(state::Transaction& transaction, const Context& conte
   instance.architecture = launch.image->architecture;
   instance.virtualization_type = launch.image->virtualization_type;
   instance.platform = launch.image->platform;
+  instance.product_codes = launch.image->product_codes;
   instance.boot_mode = launch.image->boot_mode;
   instance.ena_support = launch.image->ena_support;
   instance.sriov_net_support = launch.image->sriov_net_support;
@@ -166,6 +167,7 @@ std::string launch_all(state::Transaction& transaction, const Context& context, 
     instance.partition_number = partitions.of(0);
   }
   const auto count = count_to_launch(world, context, instance, launch.least, launch.most);
+  check_disk_quota(world, context, launch, count);
   for (std::int64_t index = 0; index < count; ++index) {
     instance.launch_index = index;
     instance.partition_number = partitions.of(index);

@@ -7,6 +7,7 @@
 #include "ec2/launch.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
+#include "ec2/volume_rules.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -16,12 +17,7 @@ using state::BlockDevice;
 using wire::ec2::EbsBlockDevice;
 using wire::ec2::RunInstancesRequest;
 
-constexpr std::int64_t largest_gib = 16384;
-
 wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
-
-// "xvdf" and "/dev/xvdf" are one device; each is shown as it was spelled.
-std::string_view bare(std::string_view device) { return device.starts_with("/dev/") ? device.substr(5) : device; }
 
 // The fields that are named replace the device's; the others stay.
 void overlay(const state::World& world, const std::string& account, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
@@ -43,7 +39,6 @@ void overlay(const state::World& world, const std::string& account, const EbsBlo
       throw invalid_mapping(fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", *asked.volume_size,
                                         device.snapshot_id, least));
     if (*asked.volume_size < 1) throw invalid_mapping(fmt::format("Volume of size {}GB is invalid.", *asked.volume_size));
-    if (*asked.volume_size > largest_gib) throw wire::invalid_parameter_value("A volume is at most 16384 GiB large.");
     device.size_gib = *asked.volume_size;
   }
   if (device.snapshot_id.empty() && device.size_gib == 0)
@@ -59,7 +54,7 @@ void overlay(const state::World& world, const std::string& account, const EbsBlo
   if (asked.encrypted.value_or(false)) device.encrypted = true;
   if (asked.encrypted && !*asked.encrypted && device.encrypted)
     throw wire::invalid_parameter_combination(fmt::format("The snapshot '{}' is encrypted, and so are its volumes", device.snapshot_id));
-  check_volume_type(device);
+  check_volume_shape({device.volume_type.empty() ? "gp2" : device.volume_type, device.size_gib, device.iops, device.throughput});
 }
 
 std::optional<std::int64_t> store_number(std::string_view virtual_name) {
@@ -77,7 +72,7 @@ bool is_suppressed(const wire::ec2::BlockDeviceMapping& mapping) {
 class Mapping {
  public:
   Mapping(const state::World& world, const Context& context, const state::Image& image)
-      : world_(world), context_(context), root_(bare(image.root_device_name)) {
+      : world_(world), context_(context), root_(image.root_device_name) {
     for (const auto& device : image.block_devices)
       if (!device.suppressed) devices_.push_back(device);
   }
@@ -85,10 +80,15 @@ class Mapping {
   void lay_over(const wire::ec2::BlockDeviceMapping& asked) {
     const auto& name = asked.device_name;
     if (!name || name->empty()) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
-    if (!seen_.emplace(bare(*name)).second)
-      throw invalid_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *name));
-    const bool root = bare(*name) == root_;
-    const auto at = std::find_if(devices_.begin(), devices_.end(), [&](const auto& device) { return bare(device.device) == bare(*name); });
+    // "xvdf" and "/dev/sdf" are one device; each is shown as it was spelled.
+    for (const auto& other : seen_)
+      if (is_same_device(other, *name))
+        throw invalid_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *name));
+    seen_.push_back(*name);
+    const bool root = is_same_device(*name, root_);
+    const auto at =
+        std::find_if(devices_.begin(), devices_.end(), [&](const auto& device) { return is_same_device(device.device, *name); });
+    if (at == devices_.end() && !is_device_name(*name)) throw invalid_mapping(fmt::format("'{}' is not a valid EBS device name.", *name));
     if (is_suppressed(asked)) {
       if (root) throw invalid_mapping("The root device cannot be left out.");
       if (at != devices_.end()) devices_.erase(at);
@@ -128,16 +128,18 @@ class Mapping {
 
   const state::World& world_;
   const Context& context_;
-  std::string_view root_;
+  const std::string& root_;
   std::vector<BlockDevice> devices_;
-  std::set<std::string, std::less<>> seen_;
+  std::vector<std::string> seen_;
 };
+
+std::int64_t size_of(const BlockDevice& device) { return std::max<std::int64_t>(device.size_gib, 1); }
 
 state::Volume make_volume(state::Transaction& transaction, const state::Instance& instance, const BlockDevice& device) {
   state::Volume volume;
   volume.account = instance.account;
   volume.id = make_id(transaction.random(), "vol");
-  volume.size_gib = std::max<std::int64_t>(device.size_gib, 1);
+  volume.size_gib = size_of(device);
   volume.type = device.volume_type.empty() ? "gp2" : device.volume_type;
   volume.iops = device.iops;
   volume.throughput = device.throughput;
@@ -173,6 +175,12 @@ void read_disks(const state::World& world, const Context& context, const RunInst
   fit_instance_stores(*launch.type, launch.instance_stores);
   std::stable_partition(launch.disks.begin(), launch.disks.end(),
                         [&](const auto& device) { return device.device == launch.image->root_device_name; });
+}
+
+void check_disk_quota(const state::World& world, const Context& context, const Launch& launch, std::int64_t instances) {
+  std::int64_t gib = 0;
+  for (const auto& device : launch.disks) gib += size_of(device);
+  check_volume_quota(world, context, instances * static_cast<std::int64_t>(launch.disks.size()), instances * gib);
 }
 
 void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,

@@ -11,6 +11,9 @@ namespace {
 
 using service::Context;
 
+constexpr std::string_view options[] = {"tokens", "endpoint", "tags", "enforced", "hop-limit"};
+constexpr std::string_view no_preference = "no-preference";
+
 // One setting an account and option, there only while something is preferred.
 std::string setting_name(std::string_view option, std::string_view account) { return fmt::format("metadata-{}/{}", option, account); }
 
@@ -21,7 +24,7 @@ std::optional<std::string> preferred(const state::World& world, std::string_view
 }
 
 void prefer(state::Transaction& transaction, std::string_view option, const std::string& account, std::string_view value) {
-  if (value == "no-preference")
+  if (value == no_preference)
     transaction.erase<state::Setting>(setting_name(option, account));
   else
     transaction.put(state::Setting{setting_name(option, account), std::string(value)});
@@ -30,7 +33,7 @@ void prefer(state::Transaction& transaction, std::string_view option, const std:
 void prefer_one_of(state::Transaction& transaction, const Context& context, std::string_view option, std::string_view parameter,
                    const std::optional<std::string>& value, std::string_view a, std::string_view b) {
   if (!value) return;
-  if (*value != a && *value != b && *value != "no-preference")
+  if (*value != a && *value != b && *value != no_preference)
     throw wire::invalid_parameter_value(
         fmt::format("Value ({}) for parameter {} is invalid. It is one of [{}, {}, no-preference].", *value, parameter, a, b));
   prefer(transaction, option, context.account(), *value);
@@ -50,7 +53,7 @@ service::Done modify_defaults(state::Transaction& transaction, const Context& co
   if (const auto& limit = request.http_put_response_hop_limit) {
     if (*limit != -1 && (*limit < 1 || *limit > 64))
       throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64, or -1 for no preference.");
-    prefer(transaction, "hop-limit", context.account(), *limit == -1 ? std::string("no-preference") : std::to_string(*limit));
+    prefer(transaction, "hop-limit", context.account(), *limit == -1 ? std::string(no_preference) : std::to_string(*limit));
   }
   return {};
 }
@@ -76,6 +79,10 @@ void apply_metadata_defaults(const state::World& world, state::Instance& instanc
   if (const auto tags = preferred(world, "tags", instance.account)) instance.metadata_tags = *tags == "enabled";
   if (const auto limit = preferred(world, "hop-limit", instance.account))
     instance.metadata_hop_limit = parse_integer(*limit).value_or(instance.metadata_hop_limit);
+}
+
+void erase_metadata_defaults(state::Transaction& transaction, const std::string& account) {
+  for (const auto option : options) prefer(transaction, option, account, no_preference);
 }
 
 std::vector<service::Action> metadata_default_actions() {

@@ -4,14 +4,31 @@ namespace brume::ec2 {
 
 service::ServiceTable make_service() {
   service::ServiceTable table{"ec2", {}};
-  for (const auto& list : {key_pair_actions,      security_group_actions,    region_actions,
-                           instance_type_actions, placement_group_actions,   launch_template_actions,
-                           image_actions,         instance_actions,          vpc_actions,
-                           subnet_actions,        internet_gateway_actions,  route_table_actions,
-                           network_acl_actions,   dhcp_options_actions,      nat_gateway_actions,
-                           address_actions,       network_interface_actions, volume_actions,
-                           snapshot_actions,      image_creation_actions,    ebs_encryption_actions,
-                           tag_actions,           account_attribute_actions, id_format_actions})
+  for (const auto& list : {key_pair_actions,
+                           security_group_actions,
+                           region_actions,
+                           instance_type_actions,
+                           placement_group_actions,
+                           launch_template_actions,
+                           image_actions,
+                           product_code_actions,
+                           instance_actions,
+                           vpc_actions,
+                           subnet_actions,
+                           internet_gateway_actions,
+                           route_table_actions,
+                           network_acl_actions,
+                           dhcp_options_actions,
+                           nat_gateway_actions,
+                           address_actions,
+                           network_interface_actions,
+                           volume_actions,
+                           snapshot_actions,
+                           image_creation_actions,
+                           ebs_encryption_actions,
+                           tag_actions,
+                           account_attribute_actions,
+                           id_format_actions})
     for (const auto& action : list()) table.actions.push_back(action);
   return table;
 }

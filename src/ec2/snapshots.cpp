@@ -148,7 +148,7 @@ wire::ec2::Snapshot create_snapshot(state::Transaction& transaction, const Conte
   check_tag_types(request.tag_specifications, {"snapshot"});
   const auto& volume = find_volume(transaction.world(), context.account(), *request.volume_id);
   check_can_be_snapshot(volume);
-  check_snapshot_quota(transaction.world(), context.account(), 1);
+  check_snapshot_quota(transaction.world(), context, 1);
   auto snapshot = begin_snapshot(transaction, volume, request.description.value_or(""));
   tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", request.tag_specifications);
   transaction.put(snapshot);
@@ -225,7 +225,7 @@ wire::ec2::CreateSnapshotsResponse create_snapshots(state::Transaction& transact
   const auto& world = transaction.world();
   const auto& instance = *find_instances(world, context.account(), {*asked.instance_id}).front();
   const auto volumes = volumes_to_copy(world, instance, asked);
-  check_snapshot_quota(world, context.account(), static_cast<std::int64_t>(volumes.size()));
+  check_snapshot_quota(world, context, static_cast<std::int64_t>(volumes.size()));
   const auto set_id = make_id(transaction.random(), "set");
   wire::ec2::CreateSnapshotsResponse response;
   for (const auto* volume : volumes) {
@@ -263,7 +263,7 @@ wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, c
       (request.encrypted.value_or(false) || storage_defaults(transaction.world(), context.account()).encrypt_by_default))
     throw wire::unsupported_operation(
         "A copy with another encryption than its source's is not supported: make an encrypted volume of it, and a snapshot of that.");
-  check_snapshot_quota(transaction.world(), context.account(), 1);
+  check_snapshot_quota(transaction.world(), context, 1);
   state::Snapshot copy;
   copy.account = context.account();
   copy.id = make_id(transaction.random(), "snap");

@@ -91,7 +91,7 @@ wire::ec2::ModifyVolumeResponse modify_volume(state::Transaction& transaction, c
   const auto target = target_of(volume, request);
   check_volume_shape(target);
   check_may_be_modified(transaction.world(), volume);
-  check_volume_quota(transaction.world(), volume.account, 0, target.size_gib - volume.size_gib);
+  check_volume_quota(transaction.world(), context, 0, target.size_gib - volume.size_gib);
   const auto original = shape_of(volume);
   VolumeModification modification;
   modification.account = volume.account;

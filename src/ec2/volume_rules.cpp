@@ -88,26 +88,23 @@ std::string place_of(std::string_view device) {
 
 }  // namespace
 
-void check_volume_quota(const state::World& world, const std::string& account, std::int64_t volumes, std::int64_t gib) {
-  world.each_of<state::Volume>(account, [&](const state::Volume& volume) {
-    ++volumes;
-    gib += volume.size_gib;
-    return volumes <= storage_quotas.volumes && gib <= storage_quotas.volume_gib;
-  });
-  if (volumes > storage_quotas.volumes)
-    throw wire::ApiError(400, "VolumeLimitExceeded", fmt::format("You have exceeded your maximum of {} volumes.", storage_quotas.volumes));
-  if (gib > storage_quotas.volume_gib)
+void check_volume_quota(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib) {
+  const auto& quotas = context.services.settings.storage;
+  const auto& usage = world.usage(context.account());
+  if (quotas.volumes > 0 && usage.volumes + volumes > quotas.volumes)
+    throw wire::ApiError(400, "VolumeLimitExceeded", fmt::format("You have exceeded your maximum of {} volumes.", quotas.volumes));
+  if (quotas.volume_gib > 0 && usage.volume_gib + gib > quotas.volume_gib)
     throw wire::ApiError(400, "VolumeLimitExceeded",
-                         fmt::format("You have exceeded your maximum of {} GiB of volume storage.", storage_quotas.volume_gib));
+                         fmt::format("You have exceeded your maximum of {} GiB of volume storage.", quotas.volume_gib));
 }
 
-void check_snapshot_quota(const state::World& world, const std::string& account, std::int64_t snapshots) {
+void check_snapshot_quota(const state::World& world, const service::Context& context, std::int64_t snapshots) {
+  const auto most = context.services.settings.storage.snapshots;
   // Nearly always there are not so many in all of the installation.
-  if (static_cast<std::int64_t>(world.size<state::Snapshot>()) + snapshots <= storage_quotas.snapshots) return;
-  world.each_of<state::Snapshot>(account, [&](const state::Snapshot&) { return ++snapshots <= storage_quotas.snapshots; });
-  if (snapshots > storage_quotas.snapshots)
-    throw wire::ApiError(400, "SnapshotLimitExceeded",
-                         fmt::format("You have exceeded your maximum of {} snapshots.", storage_quotas.snapshots));
+  if (most == 0 || static_cast<std::int64_t>(world.size<state::Snapshot>()) + snapshots <= most) return;
+  world.each_of<state::Snapshot>(context.account(), [&](const state::Snapshot&) { return ++snapshots <= most; });
+  if (snapshots > most)
+    throw wire::ApiError(400, "SnapshotLimitExceeded", fmt::format("You have exceeded your maximum of {} snapshots.", most));
 }
 
 void check_volume_shape(const VolumeShape& shape) {

@@ -11,17 +11,10 @@
 
 namespace brume::ec2 {
 
-// How much of it one account may have (STO-006), wherever it came from.
-struct StorageQuotas {
-  std::int64_t volumes = 5000;
-  std::int64_t volume_gib = 20 * 1024;
-  std::int64_t snapshots = 100'000;
-};
-inline constexpr StorageQuotas storage_quotas;
-// Throws VolumeLimitExceeded when `volumes` more of `gib` in all are too many.
-void check_volume_quota(const state::World& world, const std::string& account, std::int64_t volumes, std::int64_t gib);
+// Throws VolumeLimitExceeded when `volumes` more of `gib` in all are too many for the caller's account (STO-006).
+void check_volume_quota(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib);
 // Throws SnapshotLimitExceeded.
-void check_snapshot_quota(const state::World& world, const std::string& account, std::int64_t snapshots);
+void check_snapshot_quota(const state::World& world, const service::Context& context, std::int64_t snapshots);
 
 // The numbers that a client asks for; 0 is one that it does not name.
 struct VolumeShape {

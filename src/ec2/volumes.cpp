@@ -108,7 +108,7 @@ wire::ec2::Volume create_volume(state::Transaction& transaction, const Context& 
   volume.zone = find_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
   if (volume.zone.empty()) throw wire::missing_parameter("AvailabilityZone");
   read_shape(transaction.world(), context, request, volume);
-  check_volume_quota(transaction.world(), volume.account, 1, volume.size_gib);
+  check_volume_quota(transaction.world(), context, 1, volume.size_gib);
   volume.id = make_id(transaction.random(), "vol");
   volume.created = transaction.now();
   tag_on_create(transaction, volume.account, volume.id, "volume", request.tag_specifications);

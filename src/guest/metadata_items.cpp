@@ -232,14 +232,8 @@ Value user_data(const View& view) {
   return data ? unless_empty(data->data) : std::nullopt;
 }
 
-// Its image's, for as long as there is the image: a code once set stays (INS-069).
-std::vector<std::string> product_codes_of(const View& view) {
-  const auto* image = view.world.find_indexed<state::Image>(Index::image_by_id, view.instance.image_id);
-  return image ? image->product_codes : std::vector<std::string>();
-}
-
 Value identity(const View& view) {
-  return identity_document(view.instance, view.primary, view.configuration.region, product_codes_of(view));
+  return identity_document(view.instance, view.primary, view.configuration.region, view.instance.product_codes);
 }
 
 Value signature_of(const View& view, std::string IdentitySigner::Signatures::*which) {
@@ -272,6 +266,7 @@ constexpr MetadataItem items[] = {
   {"meta-data/block-device-mapping/{store}",        "2007-10-10", store_device},
   {"meta-data/events/maintenance/history",          "2018-08-17", maintenance_events},
   {"meta-data/events/maintenance/scheduled",        "2018-08-17", maintenance_events},
+  {"meta-data/hibernation/configured",              "2018-09-24", [](const View&) -> Value { return "false"; }},  // StopInstances refuses it
   {"meta-data/hostname",                            "1.0",        [](const View& v) -> Value { return local_name(v, v.primary); }},
   {"meta-data/instance-action",                     "2008-09-01", [](const View&) -> Value { return "none"; }},
   {"meta-data/instance-id",                         "1.0",        [](const View& v) -> Value { return v.instance.id; }},
@@ -305,8 +300,9 @@ constexpr MetadataItem items[] = {
   {"meta-data/placement/availability-zone",         "2008-02-01", [](const View& v) { return unless_empty(v.instance.zone); }},
   {"meta-data/placement/availability-zone-id",      "2019-10-01", zone_id},
   {"meta-data/placement/group-name",                "2020-10-27", [](const View& v) { return unless_empty(v.instance.placement_group); }},
+  {"meta-data/placement/partition-number",          "2020-10-27", [](const View& v) -> Value { return v.instance.partition_number > 0 ? Value(std::to_string(v.instance.partition_number)) : std::nullopt; }},
   {"meta-data/placement/region",                    "2020-10-27", [](const View& v) { return unless_empty(v.configuration.region); }},
-  {"meta-data/product-codes",                       "2007-03-01", [](const View& v) { return unless_empty(join_lines(product_codes_of(v))); }},
+  {"meta-data/product-codes",                       "2007-03-01", [](const View& v) { return unless_empty(join_lines(v.instance.product_codes)); }},
   {"meta-data/profile",                             "2011-01-01", [](const View& v) -> Value { return v.instance.virtualization_type == "paravirtual" ? "default-paravirtual" : "default-hvm"; }},
   {"meta-data/public-hostname",                     "2007-01-19", [](const View& v) { return public_name(v, v.primary); }},
   {"meta-data/public-ipv4",                         "2007-01-19", [](const View& v) { return unless_empty(v.primary.public_ip); }},

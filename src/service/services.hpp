@@ -24,6 +24,13 @@ struct Capacity {
   bool bounded() const { return memory_mib > 0; }
 };
 
+// How much of it one account may have (STO-006), wherever it came from; 0: no limit.
+struct StorageQuotas {
+  std::int64_t volumes = 5000;
+  std::int64_t volume_gib = 20 * 1024;
+  std::int64_t snapshots = 100'000;
+};
+
 // What the operator decides about the installation.
 struct Settings {
   std::string region = "us-east-1";
@@ -34,6 +41,7 @@ struct Settings {
   std::string host_name;            // of this machine
   std::string endpoint;             // "http://127.0.0.1:8773"
   std::int64_t instance_limit = 0;  // per account; 0: as many as the machine can hold
+  StorageQuotas storage;
   Capacity capacity;
   bool simulated = false;
   milliseconds status_checks_after = seconds(30);  // a guest that has run for so long passes its status checks

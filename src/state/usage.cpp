@@ -1,10 +1,11 @@
 #include "state/usage.hpp"
 
 #include "state/records/instances.hpp"
+#include "state/records/storage.hpp"
 
 namespace brume::state {
 
-void InstanceUsage::add(const Instance& instance, std::int64_t sign) {
+void Usage::add(const Instance& instance, std::int64_t sign) {
   const auto state = instance.current_state();
   if (state == InstanceState::terminated) return;
   existing += sign;
@@ -16,13 +17,20 @@ void InstanceUsage::add(const Instance& instance, std::int64_t sign) {
   processors += sign * instance.processors;
 }
 
-void InstanceUsage::add(const InstanceUsage& other) {
+void Usage::add(const Volume& volume, std::int64_t sign) {
+  volumes += sign;
+  volume_gib += sign * volume.size_gib;
+}
+
+void Usage::add(const Usage& other) {
   running += other.running;
   existing += other.existing;
   machines += other.machines;
   dedicated += other.dedicated;
   memory_mib += other.memory_mib;
   processors += other.processors;
+  volumes += other.volumes;
+  volume_gib += other.volume_gib;
 }
 
 }  // namespace brume::state

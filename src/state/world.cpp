@@ -20,7 +20,8 @@ World::Record World::set(Kind kind, std::string_view key, Record record) {
       if (std::find(now.begin(), now.end(), entry) == now.end()) indexes_[static_cast<size_t>(entry.index)].erase(entry.key);
   }
   for (const auto& entry : now) indexes_[static_cast<size_t>(entry.index)].put(entry.key, record);
-  if (kind == Kind::instance) count(before, record);
+  if (kind == Kind::instance) count<Instance>(before, record);
+  if (kind == Kind::volume) count<Volume>(before, record);
   if (record)
     records.put(key, std::move(record));
   else if (before)
@@ -41,33 +42,36 @@ void World::index_all() {
     std::sort(entries[index].begin(), entries[index].end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [key, record] : entries[index]) indexes_[index].put(key, std::move(record));
   }
-  std::map<std::string, InstanceUsage> sums;
-  each<Instance>("", [&](const Instance& instance) {
-    sums[instance.account].add(instance, 1);
-    sums[""].add(instance, 1);
-  });
-  for (const auto& [account, sum] : sums) usage_.put(account, std::make_shared<const InstanceUsage>(sum));
+  std::map<std::string, Usage> sums;
+  const auto sum_up = [&](const auto& record) {
+    sums[record.account].add(record, 1);
+    sums[""].add(record, 1);
+  };
+  each<Instance>("", sum_up);
+  each<Volume>("", sum_up);
+  for (const auto& [account, sum] : sums) usage_.put(account, std::make_shared<const Usage>(sum));
 }
 
-void World::count(Record before, Record now) {
-  const auto* left = static_cast<const Instance*>(before.get());
-  const auto* came = static_cast<const Instance*>(now.get());
+template <class R>
+void World::count(const Record& before, const Record& now) {
+  const auto* left = static_cast<const R*>(before.get());
+  const auto* came = static_cast<const R*>(now.get());
   if (left == nullptr && came == nullptr) return;
   const std::string_view account = came != nullptr ? came->account : left->account;
-  InstanceUsage change;
+  Usage change;
   if (left != nullptr) change.add(*left, -1);
   if (came != nullptr) change.add(*came, 1);
-  if (change == InstanceUsage{}) return;
+  if (change == Usage{}) return;
   for (const auto name : {account, std::string_view()}) {
     auto sum = usage(name);
     sum.add(change);
-    usage_.put(name, std::make_shared<const InstanceUsage>(sum));
+    usage_.put(name, std::make_shared<const Usage>(sum));
   }
 }
 
-const InstanceUsage& World::usage(std::string_view account) const {
-  static const InstanceUsage none;
-  const auto* found = static_cast<const InstanceUsage*>(usage_.find(account));
+const Usage& World::usage(std::string_view account) const {
+  static const Usage none;
+  const auto* found = static_cast<const Usage*>(usage_.find(account));
   return found == nullptr ? none : *found;
 }
 

@@ -111,8 +111,8 @@ class World {
     return found;
   }
 
-  // What the account's instances take; of an empty name: what all accounts' take together.
-  const InstanceUsage& usage(std::string_view account) const;
+  // What the account's instances and volumes take; of an empty name: what all accounts' take together.
+  const Usage& usage(std::string_view account) const;
 
  private:
   friend class Transaction;
@@ -123,14 +123,15 @@ class World {
   // For the start: put leaves the indexes alone, index_all then makes them from nothing, sorted, which fills their nodes.
   void put_unindexed(Kind kind, std::string_view key, Record record);
   void index_all();
-  void count(Record before, Record now);  // of an instance
+  template <class R>
+  void count(const Record& before, const Record& now);  // of an instance or a volume
   const PersistentMap& map(Kind kind) const { return maps_[static_cast<size_t>(kind)]; }
   const PersistentMap& index_map(Index index) const { return indexes_[static_cast<size_t>(index)]; }
 
   std::uint64_t version_ = 0;
   std::array<PersistentMap, static_cast<size_t>(Kind::count)> maps_;
   std::array<PersistentMap, static_cast<size_t>(Index::count)> indexes_;
-  PersistentMap usage_;  // account, or "" → InstanceUsage
+  PersistentMap usage_;  // account, or "" → Usage
 };
 
 using WorldPointer = std::shared_ptr<const World>;

@@ -96,6 +96,24 @@ def test_a_limit_for_one_account(refused):
                 one.daemon.brume("account", "limit", *wrong)
 
 
+def test_limits_of_volumes_hold_at_launch_too(refused):
+    with cloud("--volume-limit", "4", "--volume-storage-limit", "20") as one:
+        one.run(2)  # of one GiB each
+        with refused("VolumeLimitExceeded"):
+            one.run(3)
+        with refused("VolumeLimitExceeded"):
+            one.run(1, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 18}}])
+        (made,) = one.run(1, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 16}}])
+        with refused("VolumeLimitExceeded"):
+            one.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)
+        one.settled("running", [made])
+        one.ec2.terminate_instances(InstanceIds=[made])
+        one.settled("terminated", [made])
+        wait_until(lambda: len(one.ec2.describe_volumes()["Volumes"]) == 2)
+        assert len(one.run(1, ec2=one.daemon.client(keys=one.daemon.create_account("other")))) == 1
+        one.run(2)
+
+
 def test_zone_letters_of_an_account():
     """The same zones under letters of one's own: stable, and a permutation."""
     with cloud("--zones", "6") as one:

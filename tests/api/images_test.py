@@ -133,7 +133,7 @@ def test_register_describe_launch_deregister(ec2, imported, in_state, refused):
     with refused("InvalidBlockDeviceMapping"):
         small = {"DeviceName": "/dev/xvda", "Ebs": {**device["Ebs"], "VolumeSize": 0}}
         ec2.register_image(Name="small", RootDeviceName="/dev/other", BlockDeviceMappings=[small])
-    with refused("InvalidParameterValue"):
+    with refused("UnknownVolumeType"):
         ec2.register_image(Name="tape", RootDeviceName="/dev/xvda", BlockDeviceMappings=[{**device, "Ebs": {**device["Ebs"], "VolumeType": "tape"}}])
     with refused("InvalidParameterValue"):
         ec2.register_image(Name="boot", RootDeviceName="/dev/xvda", BlockDeviceMappings=[device], KernelId=imported["ImageId"])

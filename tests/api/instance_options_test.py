@@ -1,6 +1,7 @@
 """Monitoring, metadata options, placement, credits, maintenance and names of existing instances."""
 import pytest
 
+from capacity_test import cloud
 from conftest import NEW, instances_of
 
 MISSING = "i-0123456789abcdef0"
@@ -121,8 +122,71 @@ def test_placement(ec2, launch, stopped, refused):
                              ({"HostId": "x"}, "InvalidHostID.Malformed"), ({"HostResourceGroupArn": "arn:aws:x"}, "UnsupportedOperation"), ({}, "InvalidParameterCombination")]:
         with refused(code):
             ec2.modify_instance_placement(InstanceId=stopped, **parameters)
-    with refused("IncorrectInstanceState"):
-        ec2.modify_instance_placement(InstanceId=launch()["InstanceId"], Tenancy="default")
+    running = launch()["InstanceId"]
+    ec2.create_placement_group(GroupName="apart", Strategy="spread")
+    for parameters in ({"Tenancy": "default"}, {"GroupName": "apart"}, {"GroupName": ""}, {"PartitionNumber": 1}):
+        with refused("IncorrectInstanceState"):
+            ec2.modify_instance_placement(InstanceId=running, **parameters)
+    assert ec2.modify_instance_placement(InstanceId=running, Affinity="default")["Return"] is True
+
+
+def test_into_a_placement_group_and_out_of_it(ec2, launch, stopped, in_state, refused):
+    group = ec2.create_placement_group(GroupName="parts", Strategy="partition", PartitionCount=3)["PlacementGroup"]["GroupId"]
+    ec2.create_placement_group(GroupName="apart", Strategy="spread")
+    ec2.create_placement_group(GroupName="near", Strategy="cluster")
+
+    def place(**parameters):
+        ec2.modify_instance_placement(InstanceId=stopped, **parameters)
+        found = shown(ec2, stopped)["Placement"]
+        return found["GroupName"], found.get("GroupId"), found.get("PartitionNumber")
+
+    def matching(name, value):
+        return [one["InstanceId"] for one in instances_of(ec2.describe_instances(Filters=[{"Name": name, "Values": [value]}]))]
+
+    taken = launch(Placement={"GroupName": "parts", "PartitionNumber": 1})["InstanceId"]
+    assert place(GroupName="parts") == ("parts", group, 2)  # the first that is empty
+    assert place(PartitionNumber=3) == ("parts", group, 3)
+    assert place(GroupName="parts") == ("parts", group, 3)  # where it is
+    assert matching("placement-group-name", "parts") == sorted([taken, stopped])
+    assert matching("placement-partition-number", "3") == [stopped] and matching("placement-partition-number", "1") == [taken]
+    with refused("InvalidPlacementGroup.InUse"):
+        ec2.delete_placement_group(GroupName="parts")
+    ec2.start_instances(InstanceIds=[stopped])
+    in_state("running", stopped)
+    ec2.stop_instances(InstanceIds=[stopped])
+    in_state("stopped", stopped)
+    assert place(GroupName="apart")[::2] == ("apart", None)
+    assert place(GroupId=group, PartitionNumber=1) == ("parts", group, 1)
+    for code, parameters in [
+        ("InvalidParameterValue", {"PartitionNumber": 4}), ("InvalidParameterValue", {"PartitionNumber": 0}),
+        ("InvalidParameterCombination", {"GroupName": "apart", "PartitionNumber": 1}), ("InvalidParameterCombination", {"GroupName": "", "PartitionNumber": 1}),
+        ("InvalidParameterCombination", {"GroupName": "near"}),  # its type is for no cluster
+        ("InvalidParameterCombination", {"GroupName": "apart", "GroupId": group}), ("InvalidPlacementGroup.Unknown", {"GroupName": "far"}),
+        ("InvalidPlacementGroupId.Malformed", {"GroupId": "pg-1"}),
+    ]:
+        with refused(code):
+            place(**parameters)
+    assert place(GroupName="") == ("", None, None)
+    with refused("InvalidParameterCombination"):
+        place(PartitionNumber=1)
+    assert matching("placement-partition-number", "*") == [taken]
+
+
+def test_a_start_keeps_to_the_rules_of_the_group(refused):
+    """On one host a spread group has room for one."""
+    with cloud("--guest-memory", "100000") as one:
+        one.ec2.create_placement_group(GroupName="apart", Strategy="spread")
+        first, second = one.run(2)
+        for which in (first, second):
+            one.settled("running", [which])
+            one.ec2.stop_instances(InstanceIds=[which])
+            one.settled("stopped", [which])
+            one.ec2.modify_instance_placement(InstanceId=which, GroupName="apart")
+        one.ec2.start_instances(InstanceIds=[first])
+        with refused("InsufficientInstanceCapacity", 500):
+            one.ec2.start_instances(InstanceIds=[second])
+        one.ec2.modify_instance_placement(InstanceId=second, GroupName="")
+        one.ec2.start_instances(InstanceIds=[second])
 
 
 def test_credits(ec2, launch, stopped, terminated, refused):

@@ -147,7 +147,7 @@ def test_describe_and_filters(ec2, refused):
         ec2.describe_key_pairs(Filters=[{"Name": "colour", "Values": ["red"]}])
 
 
-def test_delete(ec2):
+def test_delete(ec2, refused):
     made = ec2.create_key_pair(KeyName="one", KeyType="ed25519", TagSpecifications=[{"ResourceType": "key-pair", "Tags": [{"Key": "a", "Value": "b"}]}])
     ec2.create_key_pair(KeyName="two", KeyType="ed25519")
     ec2.delete_key_pair(KeyName="two")
@@ -155,6 +155,8 @@ def test_delete(ec2):
     assert names(ec2) == ["one"]
     ec2.delete_key_pair(KeyPairId=made["KeyPairId"])
     assert names(ec2) == []
+    with refused("InvalidKeyPair.NotFound"):
+        ec2.delete_key_pair(KeyPairId=made["KeyPairId"])
     assert ec2.describe_tags()["Tags"] == []
 
 
@@ -197,7 +199,8 @@ def test_accounts_are_apart(ec2, other, refused):
     with refused("InvalidKeyPair.NotFound"):
         other.describe_key_pairs(KeyPairIds=[made["KeyPairId"]])
     other.delete_key_pair(KeyName="web")
-    other.delete_key_pair(KeyPairId=made["KeyPairId"])
+    with refused("InvalidKeyPair.NotFound"):
+        other.delete_key_pair(KeyPairId=made["KeyPairId"])
     other.create_key_pair(KeyName="web", KeyType="ed25519")
     assert names(ec2) == ["web"]
 

@@ -58,7 +58,7 @@ def test_the_worked_example_of_the_guide(ec2, query, mapped_image, snapshots, in
 
 def test_what_is_not_named_stays(ec2, mapped_image, snapshots, launch):
     first, second = snapshots
-    one = launch(ImageId=mapped_image, BlockDeviceMappings=[{"DeviceName": "/dev/sdj", "Ebs": {"VolumeType": "gp3", "Iops": 4000}}])
+    one = launch(ImageId=mapped_image, BlockDeviceMappings=[{"DeviceName": "/dev/sdj", "Ebs": {"VolumeType": "gp3", "Iops": 3000}}])
     assert volumes_of(ec2, one) == {
         "/dev/sda1": (1, first, True, "gp2"), "/dev/sdh": (1, first, False, "gp2"), "/dev/sdj": (1, second, False, "gp3")}
 
@@ -87,7 +87,12 @@ def test_encrypted_volumes(ec2, launch):
 def test_one_device_under_two_names(ec2, ami, refused):
     with refused("InvalidBlockDeviceMapping"):
         ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, BlockDeviceMappings=[
-            {"DeviceName": "/dev/xvdf", "Ebs": {"VolumeSize": 1}}, {"DeviceName": "xvdf", "Ebs": {"VolumeSize": 1}}])
+            {"DeviceName": "/dev/xvdf", "Ebs": {"VolumeSize": 1}}, {"DeviceName": "sdf", "Ebs": {"VolumeSize": 1}}])
+
+
+def test_the_images_device_under_another_name(ec2, mapped_image, launch):
+    one = launch(ImageId=mapped_image, BlockDeviceMappings=[{"DeviceName": "xvdh", "Ebs": {"VolumeSize": 5}}, {"DeviceName": "/dev/xvdj", "NoDevice": ""}])
+    assert {device: size for device, (size, *_) in volumes_of(ec2, one).items()} == {"/dev/sda1": 1, "/dev/sdh": 5}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,15 @@ def test_one_device_under_two_names(ec2, ami, refused):
         ("InvalidSnapshot.NotFound", {"DeviceName": "/dev/sdf", "Ebs": {"SnapshotId": "snap-0123456789abcdef0"}}),
         ("InvalidSnapshotID.Malformed", {"DeviceName": "/dev/sdf", "Ebs": {"SnapshotId": "snap-1"}}),
         ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 100000}}),
-        ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "VolumeType": "tape"}}),
+        ("UnknownVolumeType", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "VolumeType": "tape"}}),
+        ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "VolumeType": "io1", "Iops": 100}}),
+        ("MissingParameter", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 100, "VolumeType": "io1"}}),
+        ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 10, "VolumeType": "io1", "Iops": 501}}),
+        ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1025, "VolumeType": "standard"}}),
+        ("InvalidParameterCombination", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 10, "Iops": 100}}),
+        ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 10, "VolumeType": "gp3", "Iops": 3000, "Throughput": 900}}),
+        ("InvalidParameterValue", {"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "st1"}}),
+        ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/nvme1n1", "Ebs": {"VolumeSize": 1}}),
         ("UnsupportedOperation", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "Encrypted": True, "KmsKeyId": "alias/mine"}}),
         ("UnsupportedOperation", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "OutpostArn": "arn:aws:outposts:x"}}),
     ],

@@ -45,8 +45,6 @@ NOT_FOUND = {("CreateRoute", "GatewayId"): "InvalidGatewayID.NotFound", ("Replac
 MALFORMED = {("CreateRoute", "GatewayId"): "InvalidGatewayID.Malformed", ("ReplaceRoute", "GatewayId"): "InvalidGatewayID.Malformed"}
 # What may have any kind of id cannot know what one without a known prefix was to be.
 ANY_KIND = {("CreateTags", "Resources"), ("DeleteTags", "Resources")}
-# Deleting what is not there goes well; what is another's is not there, and stays.
-GONE_IS_FINE = {("DeleteKeyPair", "KeyPairId")}
 # Each resource is refused by itself, inside of an answer that went well.
 REFUSED_WITHIN = {("ModifyInstanceCreditSpecification", "InstanceCreditSpecifications")}
 # What is another's is left out of the list without a word (STO-051).
@@ -138,8 +136,6 @@ def test_ids_that_do_not_exist(ours, operation, number):
             answer = ours.send(operation, with_value(parameters, path, prefix + digits))
             if is_filter(path):
                 assert answer.status == 200 and ID.search(answer.body.decode()) is None
-            elif (operation, path[0]) in GONE_IS_FINE:
-                assert answer.status == 200 and ID.search(answer.body.decode()) is None
             else:
                 expect_refused(answer, code_for(NOT_FOUND, 0, operation, path, prefix), operation, path, path)
 
@@ -172,7 +168,7 @@ def test_ids_of_another_account(ours, theirs, operation, number):
             continue
         missing = ours.send(operation, with_value(parameters, path, prefix + "0123456789abcdef0"))
         assert mixed.status == missing.status, f"{path} {stranger}: {mixed.body}"
-        if is_filter(path) or (operation, path[0]) in GONE_IS_FINE:
+        if is_filter(path):
             assert ID.search(mixed.body.decode()) is None and stranger in everything(theirs)
             continue
         if (operation, path[0]) in REFUSED_WITHIN:
@@ -181,7 +177,7 @@ def test_ids_of_another_account(ours, theirs, operation, number):
         expect(mixed, missing.code, f"{path} {stranger}")
         assert mixed.texts(".//Message")[0].replace(stranger, "") == missing.texts(".//Message")[0].replace(prefix + "0123456789abcdef0", "")
     # And all of them together.
-    if [path for path, text, _ in ids_in(foreign) if not is_filter(path) and text not in shared(theirs) and (operation, path[0]) not in GONE_IS_FINE | LEFT_OUT]:
+    if [path for path, text, _ in ids_in(foreign) if not is_filter(path) and text not in shared(theirs) and (operation, path[0]) not in LEFT_OUT]:
         answer = ours.send(operation, case(theirs))
         assert answer.status == 400 or operation in {name for name, _ in REFUSED_WITHIN}, answer.body
 

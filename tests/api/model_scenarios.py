@@ -133,6 +133,17 @@ class World(network_scenarios.Network):
         return self.new_placement_group()
 
     @functools.cached_property
+    def partition_group(self):
+        return self.get("placementGroup/groupId", "CreatePlacementGroup", GroupName=self.name("parts"), Strategy="partition", PartitionCount=2)
+
+    @functools.cached_property
+    def marked_instance(self):
+        """Of an image with a product code."""
+        image = self.new_image()
+        self.call("ModifyImageAttribute", ImageId=image, ProductCodes=["774F4FF8"])
+        return self.new_instance(image=image)
+
+    @functools.cached_property
     def launch_template(self):
         return self.new_launch_template()
 
@@ -150,8 +161,8 @@ class World(network_scenarios.Network):
         name = self.name("placement")
         return name, self.get("placementGroup/groupId", "CreatePlacementGroup", GroupName=name, Strategy="cluster")
 
-    def new_instance(self, state="running", **more):
-        made = self.get("instancesSet/item/instanceId", "RunInstances", ImageId=self.image, InstanceType="t2.micro", MinCount=1, MaxCount=1, **more)
+    def new_instance(self, state="running", image=None, **more):
+        made = self.get("instancesSet/item/instanceId", "RunInstances", ImageId=image or self.image, InstanceType="t2.micro", MinCount=1, MaxCount=1, **more)
         self.until("running", ".//instanceState/name", "DescribeInstances", InstanceIds=[made])
         if state == "stopped":
             self.call("StopInstances", InstanceIds=[made])
@@ -291,6 +302,8 @@ SCENARIOS = {
     "DescribePrincipalIdFormat": [lambda w: {}, lambda w: {"Resources": ["vpc"], "MaxResults": 5}],
     "ModifyIdFormat": lambda w: {"Resource": "instance", "UseLongIds": True},
     "ModifyIdentityIdFormat": lambda w: {"Resource": "instance", "UseLongIds": True, "PrincipalArn": "all"},
+    # product_codes
+    "ConfirmProductInstance": lambda w: {"InstanceId": w.marked_instance, "ProductCode": "774F4FF8"},
     # instances
     "RunInstances": [
         lambda w: {"ImageId": w.image, "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 2, "KeyName": w.key_name, "SubnetId": w.subnet,
@@ -320,7 +333,9 @@ SCENARIOS = {
     "MonitorInstances": lambda w: {"InstanceIds": [w.instance]},
     "UnmonitorInstances": lambda w: {"InstanceIds": [w.instance]},
     "ModifyInstanceMetadataOptions": lambda w: {"InstanceId": w.instance, "HttpTokens": "optional"},
-    "ModifyInstancePlacement": lambda w: {"InstanceId": w.new_instance("stopped"), "Tenancy": "default"},
+    "ModifyInstancePlacement": [
+        lambda w: {"InstanceId": w.new_instance("stopped"), "Tenancy": "default"},
+        lambda w: {"InstanceId": w.new_instance("stopped"), "GroupId": w.partition_group, "PartitionNumber": 2}],
     "ModifyInstanceCreditSpecification": lambda w: {"InstanceCreditSpecifications": [{"InstanceId": w.instance, "CpuCredits": "unlimited"}]},
     "DescribeInstanceCreditSpecifications": lambda w: {"InstanceIds": [w.instance]},
     "ModifyInstanceMaintenanceOptions": lambda w: {"InstanceId": w.instance, "AutoRecovery": "default"},

@@ -38,6 +38,7 @@ BOTO_2 = {
     "DescribeImageAttribute": lambda c, w: c.get_image_attribute(w.shared_image()).attrs["user_ids"],
     "ModifyImageAttribute": lambda c, w: c.modify_image_attribute(w.new_image(), operation="add", groups="all"),
     "ResetImageAttribute": lambda c, w: c.reset_image_attribute(w.shared_image()),
+    "ConfirmProductInstance": lambda c, w: c.confirm_product_instance("774F4FF8", w.marked_instance)[0],
     "RunInstances": lambda c, w: c.run_instances(w.image).instances[0].placement,
     "DescribeInstances": lambda c, w: c.get_all_reservations([w.instance])[0].instances[0].private_ip_address,
     "StartInstances": lambda c, w: c.start_instances([w.new_instance("stopped")])[0].id,

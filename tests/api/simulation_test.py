@@ -61,6 +61,19 @@ def test_a_reset_empties_one_account(daemon, ec2, other, ami):
     wait_until(lambda: {one["State"]["Name"] for one in instances_of(ec2.describe_instances())} == {"running"})
 
 
+def test_a_reset_forgets_what_was_chosen_for_metadata(daemon, ec2):
+    for keys in (daemon.keys, daemon.create_account("chooser")):
+        def ask(action, **parameters):
+            return daemon.query(action, "2016-11-15", AWSAccessKeyId=keys.key_id, **parameters)
+
+        ask("ModifyInstanceMetadataDefaults", HttpTokens="required", HttpPutResponseHopLimit="3", HttpEndpoint="disabled", InstanceMetadataTags="enabled")
+        assert ask("GetInstanceMetadataDefaults").texts("accountLevel/httpTokens") == ["required"]
+    daemon.reset()
+    shown = daemon.query("GetInstanceMetadataDefaults", "2016-11-15")
+    assert [child.tag for child in shown.tree[1]] == ["managedBy"], shown.body
+    assert ask("GetInstanceMetadataDefaults").texts("accountLevel/httpTokens") == ["required"]  # of the other account
+
+
 def test_a_reset_takes_five_milliseconds(daemon, ec2, ami):
     took = []
     for _ in range(7):

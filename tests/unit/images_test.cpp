@@ -84,18 +84,23 @@ TEST_F(Images, ProtectionCoolsDownForADay) {
   EXPECT_EQ(deregister(ami), "");
 }
 
-TEST_F(Images, AProductCodeIsForInstanceStoreAndForGood) {
+TEST_F(Images, AProductCodeIsForGood) {
   put_image(ami, "snap-00000001");
-  EXPECT_EQ(code("ModifyImageAttribute", std::string("ImageId=") + ami + "&ProductCode.1=774F4FF8"), "UnsupportedOperation");
+  const auto on_ebs = [&] { return code("ModifyImageAttribute", std::string("ImageId=") + ami + "&ProductCode.1=774F4FF8"); };
+  version_ = 20111201;
+  EXPECT_EQ(on_ebs(), "UnsupportedOperation") << "AMI-070";
+  version_ = 20161115;
+  EXPECT_EQ(on_ebs(), "");
   put_image("ami-00000002");
   const auto set = [&](const std::string& codes) { return code("ModifyImageAttribute", "ImageId=ami-00000002" + codes); };
   EXPECT_EQ(set("&ProductCode.1=774F4FF8&ProductCode.2=6883959E"), "InvalidParameterValue");
   EXPECT_EQ(set("&ProductCode.1=774F4FF8"), "");
   EXPECT_EQ(set("&ProductCode.1=774F4FF8"), "");
   EXPECT_EQ(set("&ProductCode.1=6883959E"), "InvalidAMIAttributeItemValue");
-  EXPECT_EQ(set("&ProductCode.1="), "InvalidParameterValue");
+  for (const auto* wrong : {"", "774f4ff8", "774F4FF", "774F4FF80", "774F%0AFF8"})
+    EXPECT_EQ(set(std::string("&ProductCode.1=") + wrong), "InvalidAMIAttributeItemValue") << wrong;
   EXPECT_EQ(listed("Filter.1.Name=product-code&Filter.1.Value=774F*&Filter.2.Name=product-code.type&Filter.2.Value=devpay"),
-            List{"ami-00000002"});
+            (List{ami, "ami-00000002"}));
   EXPECT_EQ(listed("Filter.1.Name=root-device-type&Filter.1.Value=instance-store"), List{"ami-00000002"});
   version_ = 20111201;
   EXPECT_EQ(first(call("DescribeImageAttribute", "ImageId=ami-00000002&Attribute=productCodes"), "productCode"), "774F4FF8");
@@ -132,7 +137,7 @@ TEST_F(Registering, WhatItCanBe) {
   EXPECT_EQ(first(answer, "volumeSize"), "8");
   EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=ephemeral0"), "");
   EXPECT_EQ(second("&BlockDeviceMapping.2.NoDevice="), "");
-  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=5&BlockDeviceMapping.2.Ebs.VolumeType=gp3&BlockDeviceMapping.2.Ebs.Iops=4000"),
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=8&BlockDeviceMapping.2.Ebs.VolumeType=gp3&BlockDeviceMapping.2.Ebs.Iops=4000"),
             "");
   EXPECT_EQ(first(call("DescribeImages", "Filter.1.Name=name&Filter.1.Value=image5"), "iops"), "4000");
 }
@@ -166,7 +171,7 @@ TEST_F(Registering, WhatItsDevicesCannotBe) {
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-3"), "InvalidSnapshotID.Malformed");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.Encrypted=true"), "UnsupportedOperation");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.KmsKeyId=k"), "UnsupportedOperation");
-  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.VolumeType=tape"), "InvalidParameterValue");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.VolumeType=tape"), "UnknownVolumeType");
   EXPECT_EQ(with("&BlockDeviceMapping.2.DeviceName=/dev/sda1&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidBlockDeviceMapping")
       << "twice";
   EXPECT_EQ(with("&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "MissingParameter");

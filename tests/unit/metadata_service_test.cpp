@@ -403,11 +403,11 @@ TEST_F(MetadataServiceTest, IdentityDocumentHasEc2sFields) {
 })");
 }
 
-TEST_F(MetadataServiceTest, ProductCodesAreTheImages) {
+TEST_F(MetadataServiceTest, ProductCodesAreThoseOfTheLaunch) {
   EXPECT_EQ(item("product-codes"), "[404]");
-  state::Image image;
-  image.account = "210987654321", image.id = "ami-2bb65342", image.product_codes = {"774F4FF8"};
-  put(image);
+  auto instance = *store_->world()->find<state::Instance>(account, "i-full");
+  instance.product_codes = {"774F4FF8"};
+  put(instance);
   EXPECT_EQ(item("product-codes"), "774F4FF8");
   EXPECT_EQ(text("/2007-01-19/meta-data/product-codes"), "[404]");
   EXPECT_THAT(text("/latest/dynamic/instance-identity/document"), HasSubstr("\"devpayProductCodes\" : [ \"774F4FF8\" ],\n"));

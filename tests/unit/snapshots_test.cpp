@@ -72,7 +72,7 @@ TEST_F(Snapshots, OfWhatThereIs) {
 
 TEST_F(Snapshots, Quota) {
   transact([&](state::Transaction& transaction) {
-    for (int i = 0; i < storage_quotas.snapshots - 1; ++i) {
+    for (int i = 0; i < service::StorageQuotas{}.snapshots - 1; ++i) {
       state::Snapshot record;
       record.account = account;
       record.id = fmt::format("snap-{:08x}", i);

@@ -19,9 +19,12 @@ Instance instance(const std::string& account, const std::string& id, InstanceSta
 }
 
 // What the sums ought to be, counted.
-InstanceUsage counted(const World& world, std::string_view account) {
-  InstanceUsage sum;
+Usage counted(const World& world, std::string_view account) {
+  Usage sum;
   world.each<Instance>("", [&](const Instance& each) {
+    if (account.empty() || each.account == account) sum.add(each, 1);
+  });
+  world.each<Volume>("", [&](const Volume& each) {
     if (account.empty() || each.account == account) sum.add(each, 1);
   });
   return sum;
@@ -56,7 +59,7 @@ TEST_F(UsageTest, FollowsEveryState) {
   EXPECT_EQ(store_->world()->usage("").memory_mib, 100);
   store_->transact([](Transaction& transaction) { transaction.erase<Instance>(owned_key("a", "i-1")); });
   expect_in_step();
-  EXPECT_EQ(store_->world()->usage("a"), InstanceUsage{});
+  EXPECT_EQ(store_->world()->usage("a"), Usage{});
 }
 
 TEST_F(UsageTest, ADecisionThatThrowsLeavesItAlone) {
@@ -69,6 +72,23 @@ TEST_F(UsageTest, ADecisionThatThrowsLeavesItAlone) {
   EXPECT_THROW(store_->transact(refused), std::runtime_error);
   EXPECT_EQ(store_->world()->usage("a").running, 1);
   expect_in_step();
+}
+
+TEST_F(UsageTest, VolumesCountUntilTheyAreGone) {
+  Volume volume;
+  volume.account = "a", volume.id = "vol-1", volume.size_gib = 8;
+  const auto change = [&](std::int64_t gib, const std::string& state) {
+    volume.size_gib = gib, volume.state = state;
+    store_->transact([&](Transaction& transaction) { transaction.put(volume); });
+    expect_in_step();
+  };
+  change(8, "creating");
+  change(20, "available");
+  change(20, "deleting");
+  EXPECT_EQ(store_->world()->usage("a").volumes, 1);
+  EXPECT_EQ(store_->world()->usage("").volume_gib, 20);
+  store_->transact([](Transaction& transaction) { transaction.erase<Volume>(owned_key("a", "vol-1")); });
+  EXPECT_EQ(store_->world()->usage("a"), Usage{});
 }
 
 TEST_F(UsageTest, DedicatedOnesAreToldApart) {

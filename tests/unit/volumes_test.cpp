@@ -193,7 +193,7 @@ TEST_F(Volumes, QuotaOfSize) {
 
 TEST_F(Volumes, QuotaOfNumber) {
   transact([&](state::Transaction& transaction) {
-    for (int i = 0; i < storage_quotas.volumes - 1; ++i) {
+    for (int i = 0; i < service::StorageQuotas{}.volumes - 1; ++i) {
       state::Volume record;
       record.account = account;
       record.id = fmt::format("vol-{:08x}", i);

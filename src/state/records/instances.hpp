@@ -53,6 +53,7 @@ struct Instance {
   std::string kernel_id;
   std::string ramdisk_id;
   std::string platform;
+  std::vector<std::string> product_codes;  // the image's, as they were at launch (INS-069)
   bool monitoring = false;
   bool ebs_optimized = false;
   bool termination_protected = false;
@@ -115,6 +116,7 @@ struct Instance {
     v("kernelId", kernel_id);
     v("ramdiskId", ramdisk_id);
     v("platform", platform);
+    v("productCodes", product_codes);
     v("monitoring", monitoring);
     v("ebsOptimized", ebs_optimized);
     v("terminationProtected", termination_protected);
