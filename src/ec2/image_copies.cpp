@@ -20,8 +20,6 @@ using service::Context;
 using state::Image;
 using wire::ec2::CopyImageRequest;
 
-constexpr std::string_view volume_of_a_copy = "vol-ffffffff";
-
 void check_request(const Context& context, const CopyImageRequest& request) {
   if (*request.source_region != context.services.settings.region)
     throw wire::ApiError(400, "InvalidRegion",
@@ -43,22 +41,6 @@ const state::Snapshot& find_readable(const state::World& world, const Context& c
   if (snapshot == nullptr || (!provided && !may_restore(world, *snapshot, context.account())))
     throw wire::ApiError(400, "InvalidRequest", fmt::format("You do not have permission to access the storage of {}", image.id));
   return *snapshot;
-}
-
-state::Snapshot begin_copy(state::Transaction& transaction, const Image& copy, const Image& source, const state::Snapshot& original) {
-  state::Snapshot snapshot;
-  snapshot.account = copy.account;
-  snapshot.id = make_id(transaction.random(), "snap");
-  snapshot.volume_id = volume_of_a_copy;
-  snapshot.size_gib = original.size_gib;
-  snapshot.encrypted = original.encrypted;
-  snapshot.state = "pending";
-  snapshot.progress = 0;
-  snapshot.description =
-      fmt::format("Copied for DestinationAmi {} from SourceAmi {} for SourceSnapshot {}.", copy.id, source.id, original.id);
-  snapshot.started = transaction.now();
-  snapshot.copy_of = original.id;
-  return snapshot;
 }
 
 // What an image says of itself. What its owner says about it (permissions, tags, deprecation, protection) stays behind.
@@ -120,7 +102,10 @@ wire::ec2::CopyImageResponse copy_image(state::Transaction& transaction, const C
   auto copy = begin_image(transaction, context, source, request);
   for (auto& device : copy.block_devices) {
     if (device.snapshot_id.empty()) continue;
-    auto snapshot = begin_copy(transaction, copy, source, find_readable(world, context, source, device.snapshot_id));
+    const auto& original = find_readable(world, context, source, device.snapshot_id);
+    auto snapshot = begin_snapshot_copy(
+        transaction, copy.account, original,
+        fmt::format("Copied for DestinationAmi {} from SourceAmi {} for SourceSnapshot {}.", copy.id, source.id, original.id));
     device.snapshot_id = snapshot.id;
     tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", request.tag_specifications);
     transaction.put(std::move(snapshot));

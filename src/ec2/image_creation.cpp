@@ -21,8 +21,6 @@ using state::BlockDevice;
 using wire::ec2::BlockDeviceMapping;
 using wire::ec2::CreateImageRequest;
 
-wire::ApiError bad_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
-
 // A device of the image, and the volume of the instance that it is a copy of, if it is one.
 struct Part {
   BlockDevice device;
@@ -63,38 +61,9 @@ void change_volume(BlockDevice& device, const wire::ec2::EbsBlockDevice& asked) 
                        (asked.throughput && *asked.throughput != device.throughput) || asked.snapshot_id ||
                        (asked.encrypted && *asked.encrypted != device.encrypted);
   if (changes)
-    throw bad_mapping(
+    throw invalid_mapping(
         fmt::format("Of the volume at '{}' only DeleteOnTermination can be changed; the rest is as the instance has it.", device.device));
   device.delete_on_termination = asked.delete_on_termination.value_or(device.delete_on_termination);
-}
-
-// A device that the instance does not have, but instances of the image shall.
-BlockDevice read_new(const state::World& world, const std::string& account, const BlockDeviceMapping& mapping) {
-  BlockDevice device;
-  device.device = *mapping.device_name;
-  if (!is_device_name(device.device)) throw bad_mapping(fmt::format("'{}' is not a valid EBS device name.", device.device));
-  device.virtual_name = mapping.virtual_name.value_or("");
-  if (!mapping.ebs) return device;
-  const auto& asked = *mapping.ebs;
-  if (asked.encrypted.value_or(false) || asked.kms_key_id) throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
-  device.snapshot_id = asked.snapshot_id.value_or("");
-  if (device.snapshot_id.empty() && !asked.volume_size)
-    throw bad_mapping(fmt::format("The mapping of '{}' needs a snapshot or a size.", device.device));
-  device.size_gib = asked.volume_size.value_or(0);
-  device.volume_type = asked.volume_type.value_or("gp2");
-  device.iops = asked.iops.value_or(0);
-  device.throughput = asked.throughput.value_or(0);
-  device.delete_on_termination = asked.delete_on_termination.value_or(true);
-  if (!device.snapshot_id.empty()) {
-    const auto& snapshot = find_restorable_snapshot(world, account, device.snapshot_id);
-    if (!asked.volume_size) device.size_gib = snapshot.size_gib;
-    if (device.size_gib < snapshot.size_gib)
-      throw bad_mapping(fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", device.size_gib, snapshot.id,
-                                    snapshot.size_gib));
-    device.encrypted = snapshot.encrypted;
-  }
-  check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
-  return device;
 }
 
 // STO-110: exactly one of a store, a volume and nothing.
@@ -102,9 +71,8 @@ void check_target(const BlockDeviceMapping& mapping) {
   if (!mapping.device_name || mapping.device_name->empty()) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
   const int targets = static_cast<int>(mapping.ebs.has_value()) + static_cast<int>(mapping.virtual_name.has_value()) +
                       static_cast<int>(mapping.no_device.has_value());
-  if (targets != 1) throw bad_mapping(fmt::format("The mapping of '{}' needs one of Ebs, VirtualName and NoDevice.", *mapping.device_name));
-  if (mapping.virtual_name && !mapping.virtual_name->starts_with("ephemeral"))
-    throw bad_mapping(fmt::format("'{}' is not the name of an instance store.", *mapping.virtual_name));
+  if (targets != 1)
+    throw invalid_mapping(fmt::format("The mapping of '{}' needs one of Ebs, VirtualName and NoDevice.", *mapping.device_name));
 }
 
 void apply(const state::World& world, const state::Instance& instance, const BlockDeviceMapping& mapping, std::vector<Part>& parts) {
@@ -112,15 +80,15 @@ void apply(const state::World& world, const state::Instance& instance, const Blo
   const auto at =
       std::find_if(parts.begin(), parts.end(), [&](const Part& part) { return is_same_device(part.device.device, *mapping.device_name); });
   if (at == parts.end()) {
-    if (!mapping.no_device) parts.push_back({read_new(world, instance.account, mapping), nullptr});
+    if (!mapping.no_device) parts.push_back({read_image_device(world, instance.account, mapping), nullptr});
     return;
   }
   if (mapping.ebs && at->volume != nullptr) return change_volume(at->device, *mapping.ebs);
-  if (is_same_device(at->device.device, instance.root_device_name)) throw bad_mapping("The root device cannot be left out.");
+  if (is_same_device(at->device.device, instance.root_device_name)) throw invalid_mapping("The root device cannot be left out.");
   if (mapping.no_device)
     parts.erase(at);
   else
-    *at = {read_new(world, instance.account, mapping), nullptr};
+    *at = {read_image_device(world, instance.account, mapping), nullptr};
 }
 
 std::vector<Part> read_parts(const state::World& world, const state::Instance& instance, const CreateImageRequest& request) {
@@ -137,7 +105,7 @@ std::vector<Part> read_parts(const state::World& world, const state::Instance& i
     apply(world, instance, mapping, parts);
     for (const auto& other : seen)
       if (is_same_device(other, *mapping.device_name))
-        throw bad_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *mapping.device_name));
+        throw invalid_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *mapping.device_name));
     seen.push_back(*mapping.device_name);
   }
   return parts;

@@ -6,6 +6,7 @@
 
 #include "ec2/images.hpp"
 #include "ec2/resource_ids.hpp"
+#include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/volume_rules.hpp"
 #include "wire/ec2/images.hpp"
@@ -16,66 +17,22 @@ namespace {
 using service::Context;
 using state::BlockDevice;
 using state::Image;
+using wire::ec2::EbsBlockDevice;
 
 // ----- RegisterImage
-
-void check_mapping_snapshot(const state::World& world, const std::string& account, BlockDevice& device) {
-  check_id("snap", device.snapshot_id);
-  const auto* snapshot = world.find<state::Snapshot>(account, device.snapshot_id);
-  if (snapshot == nullptr || snapshot->state == "deleting") throw id_unknown("snap", device.snapshot_id);
-  if (snapshot->state != "completed")
-    throw wire::ApiError(400, "IncorrectState", fmt::format("Snapshot '{}' is not 'completed'.", device.snapshot_id));
-  if (device.size_gib == 0) device.size_gib = snapshot->size_gib;
-  if (device.size_gib < snapshot->size_gib)
-    throw wire::ApiError(400, "InvalidBlockDeviceMapping",
-                         fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", device.size_gib,
-                                     device.snapshot_id, snapshot->size_gib));
-  device.encrypted = snapshot->encrypted;
-}
-
-BlockDevice read_mapping(const state::World& world, const std::string& account, const wire::ec2::BlockDeviceMapping& mapping) {
-  BlockDevice device;
-  if (!mapping.device_name) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
-  device.device = *mapping.device_name;
-  device.virtual_name = mapping.virtual_name.value_or("");
-  if (!device.virtual_name.empty() && mapping.ebs)
-    throw wire::invalid_parameter_combination(fmt::format("The device '{}' has both a virtual name and Ebs", device.device));
-  if (!device.virtual_name.empty() && !device.virtual_name.starts_with("ephemeral"))
-    throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("The virtual name '{}' is not valid.", device.virtual_name));
-  if (!mapping.ebs && device.virtual_name.empty())
-    throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("The device '{}' is mapped to nothing.", device.device));
-  if (!mapping.ebs) return device;
-  device.snapshot_id = mapping.ebs->snapshot_id.value_or("");
-  device.size_gib = mapping.ebs->volume_size.value_or(0);
-  device.volume_type = mapping.ebs->volume_type.value_or("gp2");
-  device.iops = mapping.ebs->iops.value_or(0);
-  device.throughput = mapping.ebs->throughput.value_or(0);
-  device.delete_on_termination = mapping.ebs->delete_on_termination.value_or(true);
-  if (mapping.ebs->encrypted.value_or(false) || mapping.ebs->kms_key_id)
-    throw wire::unsupported_operation("Encrypted volumes are not supported yet.");
-  if (mapping.ebs->availability_zone || mapping.ebs->availability_zone_id || mapping.ebs->outpost_arn)
-    throw wire::unsupported_operation("An image's volume has no Availability Zone and no Outpost.");
-  if (!device.snapshot_id.empty())
-    check_mapping_snapshot(world, account, device);
-  else if (device.size_gib <= 0)
-    throw wire::ApiError(400, "InvalidBlockDeviceMapping",
-                         fmt::format("The device '{}' has neither a snapshot nor a size.", device.device));
-  check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
-  return device;
-}
 
 void add_devices(const state::World& world, Image& image, const std::vector<wire::ec2::BlockDeviceMapping>& mappings) {
   std::set<std::string> names;
   for (const auto& mapping : mappings) {
     if (mapping.no_device) continue;  // an image starts with none: there is nothing to leave out
-    image.block_devices.push_back(read_mapping(world, image.account, mapping));
+    image.block_devices.push_back(read_image_device(world, image.account, mapping));
     if (const auto& name = image.block_devices.back().device; !names.insert(name).second)
-      throw wire::ApiError(400, "InvalidBlockDeviceMapping", fmt::format("The device '{}' is used in more than one mapping.", name));
+      throw invalid_mapping(fmt::format("The device '{}' is used in more than one mapping.", name));
   }
   if (root_device(image) == nullptr)
-    throw wire::ApiError(400, "InvalidBlockDeviceMapping",
-                         "The root device is not mapped to a snapshot. Give a BlockDeviceMapping with "
-                         "Ebs.SnapshotId whose device name is the RootDeviceName.");
+    throw invalid_mapping(
+        "The root device is not mapped to a snapshot. Give a BlockDeviceMapping with "
+        "Ebs.SnapshotId whose device name is the RootDeviceName.");
 }
 
 void check_one_of(std::string_view name, const std::string& value, std::initializer_list<std::string_view> known) {
@@ -169,6 +126,59 @@ void check_image_description(const std::string& description) {
 
 void check_imds_support(const std::string& value) {
   if (!value.empty()) check_one_of("imdsSupport", value, {"v2.0"});
+}
+
+namespace {
+
+// The image's users make volumes of it, whoever may make volumes of the snapshot itself: so it is the owner's to give.
+void take_snapshot(const state::World& world, const std::string& account, const EbsBlockDevice& asked, BlockDevice& device) {
+  if (asked.encrypted)
+    throw invalid_mapping(fmt::format("Encryption of the device '{}' follows from its snapshot, and cannot be chosen.", device.device));
+  check_id("snap", *asked.snapshot_id);
+  const auto* snapshot = world.find<state::Snapshot>(account, *asked.snapshot_id);
+  if (snapshot == nullptr) throw id_unknown("snap", *asked.snapshot_id);
+  find_restorable_snapshot(world, account, snapshot->id);
+  device.snapshot_id = snapshot->id;
+  device.size_gib = asked.volume_size.value_or(snapshot->size_gib);
+  device.encrypted = snapshot->encrypted;
+  if (device.size_gib < snapshot->size_gib)
+    throw invalid_mapping(fmt::format("Volume of size {}GB is smaller than snapshot '{}', expect size >= {}GB", device.size_gib,
+                                      snapshot->id, snapshot->size_gib));
+}
+
+void read_volume(const state::World& world, const std::string& account, const EbsBlockDevice& asked, BlockDevice& device) {
+  if (asked.availability_zone || asked.availability_zone_id || asked.outpost_arn)
+    throw wire::unsupported_operation("An image's volume has no Availability Zone and no Outpost.");
+  device.volume_type = asked.volume_type.value_or("gp2");
+  device.iops = asked.iops.value_or(0);
+  device.throughput = asked.throughput.value_or(0);
+  device.delete_on_termination = asked.delete_on_termination.value_or(true);
+  if (!asked.snapshot_id.value_or("").empty()) {
+    take_snapshot(world, account, asked, device);
+  } else {
+    if (!asked.volume_size) throw invalid_mapping(fmt::format("The device '{}' has neither a snapshot nor a size.", device.device));
+    device.size_gib = *asked.volume_size;
+    device.encrypted = asked.encrypted.value_or(false);
+  }
+  check_key(asked.kms_key_id, device.encrypted);
+  check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
+}
+
+}  // namespace
+
+BlockDevice read_image_device(const state::World& world, const std::string& account, const wire::ec2::BlockDeviceMapping& mapping) {
+  BlockDevice device;
+  if (mapping.device_name.value_or("").empty()) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
+  device.device = *mapping.device_name;
+  if (!is_device_name(device.device)) throw invalid_mapping(fmt::format("'{}' is not a valid EBS device name.", device.device));
+  device.virtual_name = mapping.virtual_name.value_or("");
+  if (mapping.ebs.has_value() == !device.virtual_name.empty())
+    throw invalid_mapping(fmt::format("The device '{}' has to have exactly one of a virtual name and Ebs.", device.device));
+  if (mapping.ebs)
+    read_volume(world, account, *mapping.ebs, device);
+  else if (!device.virtual_name.starts_with("ephemeral"))
+    throw invalid_mapping(fmt::format("The virtual name '{}' is not valid.", device.virtual_name));
+  return device;
 }
 
 // ----- the operator's import

@@ -36,6 +36,10 @@ void find_boot_image(const state::World& world, const std::string& account, cons
 // The device that the machine boots from; nullptr: the image has none on EBS.
 const state::BlockDevice* root_device(const state::Image& image);
 
+// A device that the account's new image is to have besides the volumes that it is made of: an instance store, a blank volume, or one of the
+// account's own snapshots. Throws InvalidBlockDeviceMapping and the errors of check_volume_shape.
+state::BlockDevice read_image_device(const state::World& world, const std::string& account, const wire::ec2::BlockDeviceMapping& mapping);
+
 // 3 to 128 of EC2's characters, and no other image of the account's has it: InvalidAMIName.Malformed, .Duplicate.
 void check_image_name(const state::World& world, const std::string& account, const std::string& name);
 // At most 255 characters of ASCII: InvalidParameterValue.

@@ -17,8 +17,6 @@ using state::BlockDevice;
 using wire::ec2::EbsBlockDevice;
 using wire::ec2::RunInstancesRequest;
 
-wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
-
 // The fields that are named replace the device's; the others stay.
 void overlay(const state::World& world, const std::string& account, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
   refuse(asked.kms_key_id.has_value(), "KmsKeyId");

@@ -264,17 +264,7 @@ wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, c
     throw wire::unsupported_operation(
         "A copy with another encryption than its source's is not supported: make an encrypted volume of it, and a snapshot of that.");
   check_snapshot_quota(transaction.world(), context, 1);
-  state::Snapshot copy;
-  copy.account = context.account();
-  copy.id = make_id(transaction.random(), "snap");
-  copy.volume_id = volume_of_a_copy;
-  copy.size_gib = source.size_gib;
-  copy.encrypted = source.encrypted;
-  copy.state = "pending";
-  copy.progress = 0;
-  copy.description = request.description.value_or("");
-  copy.started = transaction.now();
-  copy.copy_of = source.id;
+  auto copy = begin_snapshot_copy(transaction, context.account(), source, request.description.value_or(""));
   tag_on_create(transaction, copy.account, copy.id, "snapshot", request.tag_specifications);
   wire::ec2::CopySnapshotResponse response;
   response.snapshot_id = copy.id;
@@ -343,6 +333,22 @@ state::Snapshot begin_snapshot(state::Transaction& transaction, const state::Vol
   snapshot.description = std::move(description);
   snapshot.started = transaction.now();
   return snapshot;
+}
+
+state::Snapshot begin_snapshot_copy(state::Transaction& transaction, const std::string& account, const state::Snapshot& original,
+                                    std::string description) {
+  state::Snapshot copy;
+  copy.account = account;
+  copy.id = make_id(transaction.random(), "snap");
+  copy.volume_id = volume_of_a_copy;
+  copy.size_gib = original.size_gib;
+  copy.encrypted = original.encrypted;
+  copy.state = "pending";
+  copy.progress = 0;
+  copy.description = std::move(description);
+  copy.started = transaction.now();
+  copy.copy_of = original.id;
+  return copy;
 }
 
 void check_account_id(const std::string& id) {

@@ -24,6 +24,9 @@ const state::Snapshot& find_restorable_snapshot(const state::World& world, const
 
 // A snapshot that control is to take of the volume; it is not put yet.
 state::Snapshot begin_snapshot(state::Transaction& transaction, const state::Volume& volume, std::string description);
+// The same for a copy of `original`, which may be another account's.
+state::Snapshot begin_snapshot_copy(state::Transaction& transaction, const std::string& account, const state::Snapshot& original,
+                                    std::string description);
 
 // May it not be deleted until its day; and can nobody take that back any more?
 bool is_locked(const state::Snapshot& snapshot, Time now);

@@ -88,6 +88,8 @@ std::string place_of(std::string_view device) {
 
 }  // namespace
 
+wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
+
 void check_volume_quota(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib) {
   const auto& quotas = context.services.settings.storage;
   const auto& usage = world.usage(context.account());

@@ -16,6 +16,9 @@ void check_volume_quota(const state::World& world, const service::Context& conte
 // Throws SnapshotLimitExceeded.
 void check_snapshot_quota(const state::World& world, const service::Context& context, std::int64_t snapshots);
 
+// InvalidBlockDeviceMapping.
+wire::ApiError invalid_mapping(std::string message);
+
 // The numbers that a client asks for; 0 is one that it does not name.
 struct VolumeShape {
   std::string type;

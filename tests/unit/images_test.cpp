@@ -140,6 +140,8 @@ TEST_F(Registering, WhatItCanBe) {
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=8&BlockDeviceMapping.2.Ebs.VolumeType=gp3&BlockDeviceMapping.2.Ebs.Iops=4000"),
             "");
   EXPECT_EQ(first(call("DescribeImages", "Filter.1.Name=name&Filter.1.Value=image5"), "iops"), "4000");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.Encrypted=true"), "");
+  EXPECT_NE(call("DescribeImages", "Filter.1.Name=name&Filter.1.Value=image6").find("<encrypted>true</encrypted>"), std::string::npos);
 }
 
 TEST_F(Registering, WhatItCannotBe) {
@@ -163,14 +165,17 @@ TEST_F(Registering, WhatItsDevicesCannotBe) {
   EXPECT_EQ(second(""), "InvalidBlockDeviceMapping") << "nothing is mapped";
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.DeleteOnTermination=true"), "InvalidBlockDeviceMapping");
   EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=tape0"), "InvalidBlockDeviceMapping");
-  EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=ephemeral0&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidParameterCombination");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.VirtualName=ephemeral0&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidBlockDeviceMapping");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000001&BlockDeviceMapping.2.Ebs.VolumeSize=7"),
             "InvalidBlockDeviceMapping");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000002"), "IncorrectState");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000003"), "InvalidSnapshot.NotFound") << "another account's";
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-3"), "InvalidSnapshotID.Malformed");
-  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.Encrypted=true"), "UnsupportedOperation");
-  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.KmsKeyId=k"), "UnsupportedOperation");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.SnapshotId=snap-00000001&BlockDeviceMapping.2.Ebs.Encrypted=true"),
+            "InvalidBlockDeviceMapping");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.KmsKeyId=k"), "InvalidParameterDependency");
+  EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.Encrypted=true&BlockDeviceMapping.2.Ebs.KmsKeyId=k"),
+            "UnsupportedOperation");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.VolumeType=tape"), "UnknownVolumeType");
   EXPECT_EQ(with("&BlockDeviceMapping.2.DeviceName=/dev/sda1&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidBlockDeviceMapping")
       << "twice";
