@@ -1,5 +1,4 @@
 // Snapshots, copies, growth and encryption of the file engine with real qemu-img; and a death at each step of everything it does.
-#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,34 +9,19 @@
 #include "base/process.hpp"
 #include "base/sealing.hpp"
 #include "base/secret_file.hpp"
-#include "engines/block/block_engine.hpp"
+#include "block_fixture.hpp"
 
 namespace brume::block {
 namespace {
 
-constexpr std::uint64_t mib = 1ULL << 20;
 const std::string key(64, 'k');
 
-class BlockSnapshotsTest : public ::testing::Test {
+class BlockSnapshotsTest : public BlockFixture {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/brume-blocks-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-    make();
-  }
   void TearDown() override {
     if (path_exists(layers())) check_all();
-    std::filesystem::remove_all(folder_);
+    BlockFixture::TearDown();
   }
-  void make(StepHook hook = {}) {
-    auto made = make_file_block_engine(folder_ + "/blocks", std::move(hook));
-    ASSERT_TRUE(made) << made.error().message;
-    blocks_ = std::move(*made);
-  }
-  std::string layers() const { return folder_ + "/blocks/layers"; }
-  std::string file_of(const std::string& link) const { return std::filesystem::canonical(folder_ + "/blocks/" + link).string(); }
-
   // The layer and all below it as QEMU is told of them, with the key for those that want it.
   static std::string node(const OpenVolume& open) {
     const auto one = [](const std::string& path, bool encrypted) {
@@ -101,9 +85,6 @@ class BlockSnapshotsTest : public ::testing::Test {
     const auto all = blocks_->holdings();
     for (const auto& held : *all) EXPECT_GT(held.depth, 0) << held.id << " has lost a file";
   }
-
-  std::string folder_;
-  std::unique_ptr<BlockEngine> blocks_;
 };
 
 TEST_F(BlockSnapshotsTest, ASnapshotIsWhatTheVolumeWasThen) {

@@ -1,6 +1,5 @@
 // The file engine with real qemu-img, in a folder of its own.
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,30 +7,15 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
-#include "engines/block/block_engine.hpp"
+#include "block_fixture.hpp"
 #include "engines/block/image_import.hpp"
 #include "engines/block/qcow2_header.hpp"
 
 namespace brume::block {
 namespace {
 
-constexpr std::uint64_t mib = 1ULL << 20;
-
-class FileBlockEngineTest : public ::testing::Test {
+class FileBlockEngineTest : public BlockFixture {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/brume-blocks-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-    make();
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  void make() {
-    auto made = make_file_block_engine(folder_ + "/blocks");
-    ASSERT_TRUE(made) << made.error().message;
-    blocks_ = std::move(*made);
-  }
   std::string file(const std::string& name) const { return folder_ + "/" + name; }
   static void qemu_img(std::vector<std::string> arguments) {
     Command command;
@@ -47,8 +31,6 @@ class FileBlockEngineTest : public ::testing::Test {
     EXPECT_TRUE(write_file(file("disk.raw"), content));
     return file("disk.raw");
   }
-  // The file that the link of a volume or snapshot leads to.
-  std::string file_of(const std::string& link) const { return std::filesystem::canonical(folder_ + "/blocks/" + link).string(); }
   std::string read_back(const std::string& image) const {
     qemu_img({"convert", "-O", "raw", image, file("back.raw")});
     return read_file(file("back.raw"), 64 * mib).value_or("");
@@ -64,9 +46,6 @@ class FileBlockEngineTest : public ::testing::Test {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 07777U : 0U;
   }
-
-  std::string folder_;
-  std::unique_ptr<BlockEngine> blocks_;
 };
 
 TEST_F(FileBlockEngineTest, MakesAndRemovesAnEmptyVolume) {
