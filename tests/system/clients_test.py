@@ -1,19 +1,14 @@
-"""Other people's programs, unmodified, on real machines: Ansible launches and logs in."""
+"""Other people's programs, unmodified, on real machines: Packer builds an image through SSH, Ansible launches and logs in."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 import yaml
 
-from cloud import root, ssh_options
-
-
-def needs(*operations):
-    families = json.loads((root / "models/built.json").read_text())["ec2"]
-    missing = set(operations) - {name for names in families.values() for name in names}
-    return pytest.mark.skipif(bool(missing), reason=f"not built: {', '.join(sorted(missing))}")
+from cloud import ssh_options
 
 
 @pytest.fixture
@@ -34,7 +29,25 @@ def run(account, cloud, tmp_path):
     return done
 
 
-@needs("DescribeInstanceStatus")
+def test_packer_builds_an_image(run, account, cloud, tiny, tmp_path):
+    builder = {
+        "type": "amazon-ebs", "region": "us-east-1", "custom_endpoint_ec2": cloud.endpoint, "skip_metadata_api_check": True, "source_ami": tiny,
+        "instance_type": "t2.nano", "ssh_username": "ec2-user", "ssh_timeout": "5m", "ami_name": "built", "ami_description": "by packer",
+        "tags": {"made-by": "packer"}, "associate_public_ip_address": True, "aws_polling": {"delay_seconds": 1, "max_attempts": 300},
+    }
+    provisioner = {"type": "shell", "inline": ["echo made by packer > /etc/proof", "sync"], "execute_command": "sudo sh {{.Path}}"}
+    (tmp_path / "template.json").write_text(json.dumps({"builders": [builder], "provisioners": [provisioner]}))
+    said = run("packer", "build", "-machine-readable", "template.json",
+               environment={"CHECKPOINT_DISABLE": "1", "PACKER_CACHE_DIR": str(tmp_path / "cache"), "PACKER_CONFIG_DIR": str(tmp_path)})
+    (made,) = re.findall(r"artifact,0,id,us-east-1:(ami-[0-9a-f]+)", said)
+    (image,) = account.ec2.describe_images(ImageIds=[made])["Images"]
+    assert (image["State"], image["Description"], image["Tags"]) == ("available", "by packer", [{"Key": "made-by", "Value": "packer"}])
+    launched = account.launch(made).wait_ssh()
+    assert launched.ssh("cat /etc/proof") == "made by packer"
+    assert [key["KeyName"] for key in account.ec2.describe_key_pairs()["KeyPairs"]] == ["test"]
+    account.ec2.deregister_image(ImageId=made)
+
+
 def test_ansible_launches_and_logs_in(run, account, cloud, tiny, tmp_path):
     amazon = {"endpoint_url": cloud.endpoint, "region": "us-east-1"}
     book = [
