@@ -57,6 +57,10 @@ class Model:
         for path, since in overlay.get("since", {}).items():
             shape, _, member = path.partition(".")
             self._member(shape, member)["since"] = since
+        for member, since in overlay.get("members_since", {}).items():
+            for shape in self.shapes.values():
+                if member in shape.get("members", {}):
+                    shape["members"][member].setdefault("since", since)
         for name, since in overlay.get("actions_since", {}).items():
             self.operations[name]["since"] = since
         for path in overlay.get("optional", []):

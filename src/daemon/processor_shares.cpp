@@ -17,6 +17,7 @@ constexpr double micro_at_start = 120;
 constexpr double credit = 60;          // of CPU credits: processor-seconds in one
 constexpr double launch_credits = 30;  // of a t2, for each of its processors
 constexpr double hours_saved = 24;     // what is earned in a day is the most that can be saved
+constexpr double kept_stopped = 7 * 24 * 3600.0;
 
 CpuPlan of_units(const InstanceType& type, double processors, double units) {
   CpuPlan plan;
@@ -41,8 +42,11 @@ CpuPlan of_credits(const InstanceType& type, double processors, bool unlimited) 
   plan.base = type.credits_an_hour * credit / 3600;
   plan.allotment = type.credits_an_hour * hours_saved * credit;
   plan.may_overdraw = unlimited;
-  // The one family that is given credits at launch.
-  if (type.name.starts_with("t2.")) plan.at_start = launch_credits * processors * credit;
+  // The one family that is given credits at launch and at each start; of what it saved a stop leaves it nothing, the others all for a week.
+  if (type.name.starts_with("t2."))
+    plan.at_start = launch_credits * processors * credit;
+  else
+    plan.kept_stopped = kept_stopped;
   return plan;
 }
 

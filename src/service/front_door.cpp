@@ -34,7 +34,6 @@ struct FrontDoor::Pending {
   std::string action_name;
   std::string version;
   int version_number = 0;
-  int answer_version = 0;  // of the elements shown: an action that came later than the version asked for shows its own
   bool has_result = false;
   const Action* action = nullptr;
   std::unique_ptr<Invocation> invocation;
@@ -171,18 +170,17 @@ void FrontDoor::look_up(Pending& pending) {
                          fmt::format("The requested version ({}) of service {} does not exist", pending.version, pending.service->name));
   pending.version_number = wire::schema::version_number(pending.version);
   const auto* operation = wire::schema::find_operation(*pending.service, pending.action_name);
-  // What is built answers in every version: the guide's clients may want to know the instance types, too.
-  if (operation == nullptr || (operation->since > pending.version_number && !operation->built())) {
+  if (operation == nullptr || operation->since > pending.version_number) {
     // An error document is not the place to echo a name of any size.
     pending.action_name.resize(std::min<size_t>(pending.action_name.size(), 128));
     throw wire::invalid_action(pending.action_name, pending.version);
   }
   pending.has_result = operation->output != wire::schema::no_shape;
-  pending.answer_version = std::max(pending.version_number, operation->since);
   const auto at = actions_.find(fmt::format("{}/{}", pending.service->name, pending.action_name));
   if (at == actions_.end())
     throw wire::unsupported_operation(fmt::format("The action {} is known but not built in this version of Brume.", pending.action_name));
   pending.action = at->second;
+  pending.parameters->set_version(pending.version_number);
   pending.invocation = pending.action->decode(*pending.action, pending.parameters->root());
   pending.parameters->require_all_read();
 }
@@ -245,7 +243,7 @@ void FrontDoor::answer(Pending& pending) {
       return finish(pending, 200, out.take());
     }
     const bool is_ec2 = envelope.protocol == wire::schema::Protocol::ec2;
-    wire::XmlWriter out(is_ec2 ? pending.answer_version : wire::XmlWriter::newest_version);
+    wire::XmlWriter out(is_ec2 ? pending.version_number : wire::XmlWriter::newest_version);
     out.set_whole_seconds(!is_ec2);
     wire::open_answer(out, envelope);
     pending.invocation->encode(out);

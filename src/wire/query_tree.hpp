@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,8 @@ class QueryNode {
   std::optional<std::string_view> value() const;
   // "BlockDeviceMapping.1.Ebs", as the sender spelled it; empty for the root.
   std::string path() const;
+  // The API version that the request is in: a parameter that came later is not read.
+  int version() const;
   // Throws missing_parameter for `name` below this node.
   [[noreturn]] void missing(std::string_view name) const;
 
@@ -65,6 +68,9 @@ class QueryTree {
   QueryTree(const QueryTree&) = delete;
   QueryTree& operator=(const QueryTree&) = delete;
 
+  // 20111201; every parameter there is, unless it is set.
+  void set_version(int version) { version_ = version; }
+
   // All pairs, decoded, in the order sent, duplicates included.
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
   // An undotted parameter such as Action or Version; empty when absent.
@@ -87,7 +93,10 @@ class QueryTree {
 
   std::vector<std::pair<std::string, std::string>> pairs_;
   std::vector<Leaf> leaves_;
+  int version_ = std::numeric_limits<int>::max();
 };
+
+inline int QueryNode::version() const { return tree_->version_; }
 
 // The numbered children of a node in numeric order, gaps and any first number accepted, and before them an unnumbered one:
 //   for (QueryItems items(node.child("Filter")); items.next();) read(items.node(), out.emplace_back());

@@ -139,9 +139,11 @@ Claim claim_of(const HttpRequest& request, const Pairs& parameters) {
 
 // The services answer the same trouble with different codes. EC2 does not say whether the key or the signature was wrong, and
 // answers 401; STS, IAM and the other Query services tell them apart and answer 403; S3 has names of its own.
-enum class Manner { ec2, query, s3 };
+enum class Manner { ec2, query, s3, json };
 
-Manner manner_of(const Claim& claim, const Pairs& parameters) {
+Manner manner_of(const HttpRequest& request, const Claim& claim, const Pairs& parameters) {
+  // The JSON protocol's own header (service/front_door.cpp): its codes end in "Exception", and all come with 400.
+  if (!request.header("x-amz-target").empty()) return Manner::json;
   if (claim.service == "s3") return Manner::s3;
   if (claim.service == "ec2") return Manner::ec2;
   constexpr std::array<std::string_view, 6> names{"sts", "iam", "autoscaling", "monitoring", "sns", "elasticloadbalancing"};
@@ -156,6 +158,7 @@ ApiError unsigned_request(Manner manner) {
   // What EC2 says to a request without any signature, still in the words of version 2.
   if (manner == Manner::ec2) return missing_parameter("AWSAccessKeyId");
   if (manner == Manner::s3) return {403, "AccessDenied", "Access Denied"};
+  if (manner == Manner::json) return {400, "MissingAuthenticationTokenException", "Missing Authentication Token"};
   return missing_authentication();
 }
 
@@ -164,16 +167,25 @@ constexpr std::string_view not_validated = "AWS was not able to validate the pro
 ApiError incomplete(Manner manner, std::string sentence) {
   if (manner == Manner::ec2) return auth_failure(std::string(not_validated));
   if (manner == Manner::s3) return {400, "AuthorizationHeaderMalformed", std::move(sentence)};
-  return {400, "IncompleteSignature", std::move(sentence)};
+  return {400, manner == Manner::json ? "IncompleteSignatureException" : "IncompleteSignature", std::move(sentence)};
 }
 
 ApiError unknown_key(Manner manner) {
   if (manner == Manner::ec2) return auth_failure(std::string(not_validated));
   if (manner == Manner::s3) return {403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."};
-  return {403, "InvalidClientTokenId", "The security token included in the request is invalid."};
+  constexpr auto sentence = "The security token included in the request is invalid.";
+  if (manner == Manner::json) return {400, "UnrecognizedClientException", sentence};
+  return {403, "InvalidClientTokenId", sentence};
 }
 
-ApiError wrong_signature(Manner manner) { return manner == Manner::ec2 ? auth_failure(std::string(not_validated)) : signature_mismatch(); }
+// What the JSON services call a signature that does not match or is not of this time.
+ApiError invalid_signature(std::string sentence) { return {400, "InvalidSignatureException", std::move(sentence)}; }
+
+ApiError wrong_signature(Manner manner) {
+  if (manner == Manner::ec2) return auth_failure(std::string(not_validated));
+  auto mismatch = signature_mismatch();
+  return manner == Manner::json ? invalid_signature(std::move(mismatch.message)) : mismatch;
+}
 
 // EC2 answers a version 4 request outside its time with RequestExpired, the others with a sentence about both clocks.
 ApiError outside_window(Manner manner, Time stamp, Time now) {
@@ -181,10 +193,11 @@ ApiError outside_window(Manner manner, Time stamp, Time now) {
   if (manner == Manner::s3)
     return {403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."};
   const bool old = stamp < now;
-  return {403, "SignatureDoesNotMatch",
-          fmt::format("Signature {}: {} is {} {} ({} {} 5 min.)", old ? "expired" : "not yet current", format_basic_iso8601(stamp),
-                      old ? "now earlier than" : "still later than", format_basic_iso8601(old ? now - skew : now + skew),
-                      format_basic_iso8601(now), old ? "-" : "+")};
+  auto sentence = fmt::format("Signature {}: {} is {} {} ({} {} 5 min.)", old ? "expired" : "not yet current", format_basic_iso8601(stamp),
+                              old ? "now earlier than" : "still later than", format_basic_iso8601(old ? now - skew : now + skew),
+                              format_basic_iso8601(now), old ? "-" : "+");
+  if (manner == Manner::json) return invalid_signature(std::move(sentence));
+  return {403, "SignatureDoesNotMatch", std::move(sentence)};
 }
 
 // The signing key of one secret, day, region and service: four HMACs that are the same for every request of a client on a day.
@@ -352,7 +365,7 @@ void check_form_2(const Pairs& parameters) {
 
 Caller SignatureVerifier::verify(const HttpRequest& request, const Pairs& parameters, const CredentialLookup& lookup) {
   auto claim = claim_of(request, parameters);
-  const auto manner = manner_of(claim, parameters);
+  const auto manner = manner_of(request, claim, parameters);
   if (claim.kind == Kind::none) throw unsigned_request(manner);
   if (claim.kind == Kind::unknown) throw incomplete(manner, "Authorization header requires the algorithm AWS4-HMAC-SHA256.");
   if (!claim.problem.empty()) throw incomplete(manner, claim.problem);

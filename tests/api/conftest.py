@@ -28,6 +28,8 @@ import botocore.config
 import botocore.exceptions
 import pytest
 
+import service_model
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BRUME_BIN", ROOT / "build/release/bin"))
 REGION = "us-east-1"
@@ -98,8 +100,10 @@ class Daemon:
         connection.num_retries = 0
         return connection
 
-    def query(self, action, version=OLD, parameters=None, **more):
-        """A request as it was written by hand then, unsigned: simulation does not ask for a signature."""
+    def query(self, action, version=None, parameters=None, **more):
+        """A request as it was written by hand then, unsigned: simulation does not ask for a signature. Of the guide's API version, unless
+        the action or a parameter came later."""
+        version = version or (OLD if service_model.was_there(action, [*(parameters or {}), *more]) else NEW)
         fields = {"Action": action, "Version": version, "AWSAccessKeyId": self.keys.key_id, **(parameters or {}), **more}
         try:
             with urllib.request.urlopen(self.endpoint, urllib.parse.urlencode(fields).encode(), timeout=30) as response:

@@ -98,7 +98,7 @@ def test_the_older_way_to_say_it(query, old, other, other_id, image):
         ("InvalidParameterValue", {"Description": {"Value": "x" * 256}}),
         ("InvalidParameterValue", {"Description": {"Value": "schön"}}),
         ("InvalidParameterValue", {"Attribute": "imdsSupport", "Value": "v1.0"}),
-        ("UnsupportedOperation", {"ProductCodes": ["774F4FF8"]}),
+        ("InvalidAMIAttributeItemValue", {"ProductCodes": ["774f4ff8"]}),
     ],
     ids=str,
 )

@@ -115,7 +115,7 @@ def test_counts_are_needed(query, ami):
         ("InvalidBlockDeviceMapping", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "NoDevice": ""}]}),
         ("InvalidBlockDeviceMapping", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 0}}]}),
         ("InvalidParameterValue", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 16385}}]}),
-        ("InvalidParameterValue", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "tape"}}]}),
+        ("UnknownVolumeType", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "tape"}}]}),
         ("InvalidLaunchTemplateName.NotFoundException", {"LaunchTemplate": {"LaunchTemplateName": "web"}}),
         ("UnsupportedOperation", {"IamInstanceProfile": {"Name": "web"}}),
         ("UnsupportedOperation", {"InstanceMarketOptions": {"MarketType": "spot"}}),

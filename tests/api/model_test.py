@@ -180,7 +180,11 @@ def test_answer(world, operation, number):
 
 @pytest.mark.parametrize("operation, number", [(name, at) for name, at in model_scenarios.all_cases() if name in of_2011()])
 def test_answer_then(world, operation, number):
-    answer = world.send(operation, model_scenarios.cases_of(operation)[number](world), conftest.OLD)
+    model, parameters = service_model.own("ec2"), model_scenarios.cases_of(operation)[number](world)
+    then = service_model.as_of_2011(model, model.operations[operation]["input"], parameters)
+    answer = world.send(operation, then, conftest.OLD)
+    if then != parameters and answer.code == "MissingParameter":
+        pytest.skip("what it is about came later")
     assert answer.status == 200, answer.body
     assert service_model.old_deviations(operation, answer.body) == []
 

@@ -120,6 +120,45 @@ def write_parameters(model, shape_name, value, name=""):
     return out
 
 
+# Versions
+
+
+def since(entry):
+    return wire_model.version_number(entry.get("since", "0"))
+
+
+def was_there(action, parameters=()):
+    """Did 2011-12-01 have the action and these of its parameters ("Filter.1.Name")? What nobody knows was there, too: to be refused."""
+    model = own("ec2")
+    operation = model.operations.get(action)
+    if operation is None:
+        return True
+    return since(operation) <= OLD_NUMBER and all(_parameter_was_there(model, operation.get("input"), name.split(".")) for name in parameters)
+
+
+def _parameter_was_there(model, shape_name, segments):
+    while shape_name and segments:
+        shape, segment, segments = model.shapes[shape_name], segments[0], segments[1:]
+        if shape["type"] == "structure":
+            ref = next((ref for name, ref in shape["members"].items() if model.parameter_name(name, ref) == segment), None)
+            if ref is not None and since(ref) > OLD_NUMBER:
+                return False
+            shape_name = ref and ref["shape"]
+        else:
+            shape_name = shape.get("member", {}).get("shape")
+    return True
+
+
+def as_of_2011(model, shape_name, value):
+    """Parameters as the model names them, without those that came later."""
+    shape = model.shapes[shape_name]
+    if shape["type"] == "structure":
+        return {name: as_of_2011(model, shape["members"][name]["shape"], inner) for name, inner in value.items() if since(shape["members"][name]) <= OLD_NUMBER}
+    if shape["type"] == "list":
+        return [as_of_2011(model, shape["member"]["shape"], inner) for inner in value]
+    return value
+
+
 # Answers
 
 

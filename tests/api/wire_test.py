@@ -12,6 +12,7 @@ from conftest import NEW, OLD, talk
 from signing import FORM, send
 
 REGIONS = f"Action=DescribeRegions&Version={OLD}"
+NOW = f"Action=DescribeRegions&Version={NEW}"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -124,7 +125,7 @@ def test_what_cannot_stand_in_xml(alive):
         ("MalformedQueryString", REGIONS + "&DryRun=true&DryRun=false"),
         ("MalformedQueryString", REGIONS + "&" + "a" * 300 + "=1"),
         ("MalformedQueryString", REGIONS + "&" + "a." * 20 + "a=1"),
-        ("InvalidParameterValue", REGIONS + "&DryRun=perhaps"),
+        ("InvalidParameterValue", NOW + "&DryRun=perhaps"),
         ("MissingParameter", REGIONS + "&Filter.1.Value.1=x"),
         ("InvalidParameterValue", REGIONS + "&Filter.1.Name=region-name"),
     ],
@@ -139,7 +140,7 @@ def test_what_is_wrong_with_a_query(alive, code, query):
 def test_odd_but_good_queries(alive):
     for query in (REGIONS + "&", "&&" + REGIONS, REGIONS + "&RegionName.1=us-east-1&RegionName.1=us-east-1", REGIONS + "&RegionName.7=us-east-1",
                   REGIONS + "&RegionName.0=us-east-1", REGIONS + "&RegionName=us-east-1", REGIONS + "&RegionName.1=us%2Deast%2d1",
-                  REGIONS.replace("Action", "%41ction"), REGIONS + "&DryRun=0", REGIONS + "&Filter.1.Name=region-name&Filter.1.Value.1=us-east-1"):
+                  REGIONS.replace("Action", "%41ction"), NOW + "&DryRun=0", REGIONS + "&Filter.1.Name=region-name&Filter.1.Value.1=us-east-1"):
         assert get(alive, query).texts(".//regionName") == ["us-east-1"], query
 
 

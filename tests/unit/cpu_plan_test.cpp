@@ -153,7 +153,10 @@ class CpuGovernorTest : public ::testing::Test {
     std::string pattern = ::testing::TempDir() + "governor-XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::remove(folder_ + ".cpu");
+  }
 
   std::unique_ptr<CpuGovernor> make() {
     return std::make_unique<CpuGovernor>([this](const std::string& id, double processors) { said_.emplace_back(id, processors); },
@@ -175,7 +178,7 @@ using Said = std::vector<std::pair<std::string, double>>;
 
 TEST_F(CpuGovernorTest, LimitsAMachineOnlyWhenItsLimitChanges) {
   const auto governor = make();
-  governor->begin("i-1", 7, micro(), folder_ + "/cpu", now_);
+  governor->begin("i-1", 7, micro(), folder_ + ".cpu", now_, SystemClock().now());
   for (int i = 0; i < 63; ++i) second(*governor, 2);
   EXPECT_EQ(said_, (Said{{"i-1", 2}}));
   second(*governor, 2);
@@ -189,31 +192,71 @@ TEST_F(CpuGovernorTest, LimitsAMachineOnlyWhenItsLimitChanges) {
 TEST_F(CpuGovernorTest, ARestartOfTheDaemonGivesNothingAway) {
   {
     const auto governor = make();
-    governor->begin("i-1", 7, micro(), folder_ + "/cpu", now_);
+    governor->begin("i-1", 7, micro(), folder_ + ".cpu", now_, SystemClock().now());
     for (int i = 0; i < 60; ++i) second(*governor, 2);
   }
   said_.clear();
   const auto governor = make();
-  governor->resume("i-1", 7, folder_ + "/cpu", now_);
+  governor->resume("i-1", 7, folder_ + ".cpu", now_);
   for (int i = 0; i < 4; ++i) second(*governor, 2);
   EXPECT_EQ(said_, (Said{{"i-1", 2}, {"i-1", 0.1}}));
+}
+
+// T3 and T4g have their credits for a week after a stop, T2 does not.
+TEST_F(CpuGovernorTest, CreditsWaitForTheNextRunAsLongAsThePlanSays) {
+  auto plan = credits(false);
+  plan.kept_stopped = 7 * 24 * 3600;
+  const auto begun = SystemClock().now();
+  const auto seconds_of_burst = [&](const CpuPlan& next, std::chrono::hours stopped) {
+    const auto governor = make();
+    governor->begin("i-1", 7, plan, folder_ + ".cpu", now_, begun);
+    for (int i = 0; i < 100; ++i) second(*governor, 0);  // saves ten
+    governor->end("i-1");
+    used_ = 0;
+    governor->begin("i-1", 8, next, folder_ + ".cpu", now_, SystemClock().now() + stopped);
+    said_.clear();
+    int seconds = 0;
+    while (said_.empty() && seconds < 1000) second(*governor, 1), ++seconds;
+    governor->end("i-1");
+    std::filesystem::remove(folder_ + ".cpu");
+    used_ = 0;
+    return seconds;
+  };
+  const auto fresh = seconds_of_burst(credits(false), std::chrono::hours(1));
+  EXPECT_GE(seconds_of_burst(plan, std::chrono::hours(1)), fresh + 9);
+  EXPECT_GE(seconds_of_burst(plan, std::chrono::hours(7 * 24 - 1)), fresh + 9);
+  EXPECT_EQ(seconds_of_burst(plan, std::chrono::hours(7 * 24 + 1)), fresh);
+  EXPECT_EQ(seconds_of_burst(credits(false), std::chrono::hours(0)), fresh) << "a plan that keeps nothing";
+  EXPECT_EQ(seconds_of_burst(micro(), std::chrono::hours(1)), seconds_of_burst(micro(), std::chrono::hours(200))) << "another kind";
+}
+
+TEST_F(CpuGovernorTest, WhatWasOverdrawnIsNotOwedAfterAStop) {
+  auto plan = credits(true);
+  plan.kept_stopped = 100;
+  const CpuBudget before = [&] {
+    CpuBudget budget(plan);
+    for (int i = 0; i < 1000; ++i) budget.spend(1, 2);
+    return budget;
+  }();
+  EXPECT_LT(before.left(), 0);
+  EXPECT_EQ(before.after_stop(plan, 1).left(), 0);
 }
 
 TEST_F(CpuGovernorTest, SteadyMachinesAreToldTheirLimitOnce) {
   const auto governor = make();
   CpuPlan plan;
   plan.most = 0.5;
-  governor->begin("i-1", 7, plan, folder_ + "/cpu", now_);
-  governor->begin("i-2", 8, CpuPlan{}, folder_ + "/cpu", now_);
+  governor->begin("i-1", 7, plan, folder_ + ".cpu", now_, SystemClock().now());
+  governor->begin("i-2", 8, CpuPlan{}, folder_ + ".cpu", now_, SystemClock().now());
   second(*governor, 5);
   EXPECT_EQ(said_, (Said{{"i-1", 0.5}}));
-  EXPECT_FALSE(path_exists(folder_ + "/cpu"));
+  EXPECT_FALSE(path_exists(folder_ + ".cpu"));
 }
 
 TEST_F(CpuGovernorTest, AnotherPlanHoldsAtOnceAndTheSameSaysNothing) {
   const auto governor = make();
   auto plan = credits(true);
-  governor->begin("i-1", 7, plan, folder_ + "/cpu", now_);
+  governor->begin("i-1", 7, plan, folder_ + ".cpu", now_, SystemClock().now());
   for (int i = 0; i < 100; ++i) second(*governor, 1);
   governor->change("i-1", plan);
   governor->change("i-none", plan);
@@ -225,7 +268,7 @@ TEST_F(CpuGovernorTest, AnotherPlanHoldsAtOnceAndTheSameSaysNothing) {
 
 TEST_F(CpuGovernorTest, ASteadyMachineOfAnEarlierDaemonIsHeldByTodaysPlan) {
   const auto governor = make();
-  governor->resume("i-1", 7, folder_ + "/cpu", now_);
+  governor->resume("i-1", 7, folder_ + ".cpu", now_);
   EXPECT_EQ(said_, Said{}) << "its group still has the limit of then";
   CpuPlan plan;
   plan.most = 0.5;
@@ -236,7 +279,7 @@ TEST_F(CpuGovernorTest, ASteadyMachineOfAnEarlierDaemonIsHeldByTodaysPlan) {
 
 TEST_F(CpuGovernorTest, AProcessThatIsGoneIsLeftAlone) {
   const auto governor = make();
-  governor->begin("i-1", 7, micro(), folder_ + "/cpu", now_);
+  governor->begin("i-1", 7, micro(), folder_ + ".cpu", now_, SystemClock().now());
   used_.reset();
   for (int i = 0; i < 100; ++i) second(*governor, 0);
   EXPECT_EQ(said_.size(), 1u);
@@ -320,6 +363,8 @@ TEST(ProcessorShares, FollowTheTypesFigures) {
   EXPECT_DOUBLE_EQ(t2.at_start, 1800);
   EXPECT_FALSE(t2.may_overdraw);
   EXPECT_TRUE(plan("t3.micro", 2, 4, "unlimited").may_overdraw);
+  EXPECT_EQ(plan("t3.micro", 2, 4).kept_stopped, 7 * 24 * 3600);
+  EXPECT_EQ(plan("t2.micro", 1, 4).kept_stopped, 0);
   EXPECT_EQ(plan("m5.large", 2, 4), CpuPlan{.weight = 2});
   EXPECT_EQ(plan("gone.large", 3, 4), CpuPlan{.weight = 3});
 }

@@ -1,5 +1,6 @@
 #include "engines/compute/cpu_governor.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.hpp"
@@ -9,6 +10,19 @@ namespace brume::compute {
 namespace {
 
 constexpr auto saving_period = std::chrono::seconds(60);  // what a kill -9 of the daemon may forget
+
+std::optional<CpuBudget> read_budget(const std::string& file) {
+  const auto text = read_file(file, 4096);
+  return text ? CpuBudget::from_text(*text) : std::nullopt;
+}
+
+// When the file was last written: the end of the run that it tells of, or a minute before it.
+Time written(const std::string& file, Time otherwise) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return otherwise;
+  return Time(std::chrono::duration_cast<Time::duration>(std::chrono::seconds(status.st_mtim.tv_sec) +
+                                                         std::chrono::nanoseconds(status.st_mtim.tv_nsec)));
+}
 
 }  // namespace
 
@@ -25,8 +39,10 @@ std::optional<double> processor_seconds(pid_t process) {
   return static_cast<double>(*user + *system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-void CpuGovernor::begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now) {
-  Machine machine{process, CpuBudget(plan), file, 0, -1, now};
+void CpuGovernor::begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now, Time time) {
+  const auto before = read_budget(file);
+  const auto stopped = std::chrono::duration<double>(time - written(file, time)).count();
+  Machine machine{process, before ? before->after_stop(plan, stopped) : CpuBudget(plan), file, 0, -1, now};
   machine.limit = machine.budget.limit();
   keep(machine);
   // A new group has no limit.
@@ -36,8 +52,7 @@ void CpuGovernor::begin(const std::string& id, pid_t process, const CpuPlan& pla
 }
 
 void CpuGovernor::resume(const std::string& id, pid_t process, const std::string& file, Moment now) {
-  const auto text = read_file(file, 4096);
-  auto budget = text ? CpuBudget::from_text(*text) : std::nullopt;
+  auto budget = read_budget(file);
   Machine machine{process, budget.value_or(CpuBudget(CpuPlan{})), file, meter_(process).value_or(0), -1, now};
   if (budget) limiter_(id, machine.limit = budget->limit());
   const std::lock_guard lock(mutex_);
@@ -61,8 +76,15 @@ void CpuGovernor::change(const std::string& id, const CpuPlan& plan) {
 }
 
 void CpuGovernor::end(const std::string& id) {
-  const std::lock_guard lock(mutex_);
-  machines_.erase(id);
+  std::optional<Machine> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = machines_.find(id);
+    if (found == machines_.end()) return;
+    ended = std::move(found->second);
+    machines_.erase(found);
+  }
+  keep(*ended);
 }
 
 void CpuGovernor::tick(Moment now) {
@@ -103,7 +125,7 @@ void CpuGovernor::save() {
 // Without it a restart would begin with a full budget: no more than that.
 void CpuGovernor::keep(const Machine& machine) {
   if (machine.budget.plan().kind == CpuPlan::Kind::steady) return;
-  if (!path_exists(machine.file.substr(0, machine.file.rfind('/')))) return;  // forgotten meanwhile
+  if (!path_exists(machine.file.substr(0, machine.file.rfind('.')))) return;  // forgotten meanwhile
   [[maybe_unused]] const auto kept = write_file(machine.file, machine.budget.to_text());
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/time.hpp"
 #include "engines/compute/cpu_plan.hpp"
 
 namespace brume::compute {
@@ -27,12 +28,14 @@ class CpuGovernor {
   explicit CpuGovernor(Limiter limiter, Meter meter = processor_seconds) : limiter_(std::move(limiter)), meter_(std::move(meter)) {}
   ~CpuGovernor() { save(); }
 
-  // A machine has started. `file` is where its budget is kept while it runs.
-  void begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now);
+  // A machine has started. `file` is where its budget is kept while it runs and after its end; what its last run left there comes along
+  // as far as the plan says. `time` of day: now.
+  void begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now, Time time);
   // It runs since before this daemon: goes on with what `file` says. Without one it is as its group was left, until change().
   void resume(const std::string& id, pid_t process, const std::string& file, Moment now);
   // Nothing when the plan is the one that it has, or there is no such machine.
   void change(const std::string& id, const CpuPlan& plan);
+  // What it has left is kept in its file.
   void end(const std::string& id);
 
   // Every second or so.

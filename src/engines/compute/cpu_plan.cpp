@@ -67,6 +67,13 @@ void CpuBudget::spend_credits(double elapsed, double used) {
     clamped_ = true;
 }
 
+CpuBudget CpuBudget::after_stop(const CpuPlan& plan, double stopped_seconds) const {
+  CpuBudget next(plan);
+  const bool both = plan.kind == CpuPlan::Kind::credits && plan_.kind == CpuPlan::Kind::credits;
+  if (both && plan.kept_stopped > 0 && stopped_seconds <= plan.kept_stopped) next.saved_ = std::clamp(saved_, 0.0, plan.allotment);
+  return next;
+}
+
 std::string CpuBudget::to_text() const {
   std::ostringstream text;
   text.imbue(std::locale::classic());

@@ -22,11 +22,12 @@ struct CpuPlan {
   double allotment = 0;       // micro: what it may use above the background before it is clamped; credits: most that it can save
   double at_start = 0;        // micro: the allotment of a new machine, so that a boot is not clamped; credits: those given at launch
   bool may_overdraw = false;  // credits: never clamped ("unlimited")
+  double kept_stopped = 0;    // credits: seconds after its end for which what it saved waits for its next run
 
   friend bool operator==(const CpuPlan&, const CpuPlan&) = default;
 };
 
-// What a machine has left. Made for one run of a machine.
+// What a machine has left.
 class CpuBudget {
  public:
   explicit CpuBudget(const CpuPlan& plan);
@@ -43,6 +44,8 @@ class CpuBudget {
 
   // As text for the machine's folder, so that a restart of the daemon gives nothing away and takes nothing.
   std::string to_text() const;
+  // That of the machine's next run, so long after the end of this one.
+  CpuBudget after_stop(const CpuPlan& plan, double stopped_seconds) const;
   static std::optional<CpuBudget> from_text(std::string_view text);
 
  private:

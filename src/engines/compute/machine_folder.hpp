@@ -44,7 +44,8 @@ class MachineFolder {
   const std::string& path() const { return path_; }
   std::string qmp_socket() const { return path_ + "/qmp"; }
   std::string serial_socket() const { return path_ + "/serial"; }
-  std::string cpu_file() const { return path_ + "/cpu"; }
+  // Beside the folder: it outlives a run (cpu_governor.hpp).
+  std::string cpu_file() const { return path_ + ".cpu"; }
 
   // An empty folder for a new run; the last run's files are gone.
   Result<void> prepare(std::optional<unsigned> user) const;

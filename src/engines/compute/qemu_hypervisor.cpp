@@ -42,8 +42,9 @@ Result<void> done(const Result<QmpMessage>& reply) {
 class QemuHypervisor final : public Hypervisor {
  public:
   QemuHypervisor(const QemuConfiguration& configuration, Description description, std::optional<unsigned> kvm_group,
-                 std::unique_ptr<EventLoop> loop)
+                 std::unique_ptr<EventLoop> loop, const Clock& clock)
       : folder_(configuration.folder),
+        clock_(clock),
         user_base_(configuration.user_base),
         description_(std::move(description)),
         kvm_group_(kvm_group),
@@ -126,6 +127,7 @@ class QemuHypervisor final : public Hypervisor {
   void tick();
 
   const std::string folder_;
+  const Clock& clock_;
   const unsigned user_base_;
   Description description_;
   const std::optional<unsigned> kvm_group_;
@@ -244,7 +246,7 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   }
   if (auto watched = machine.watch(name); !watched) return watched;
   groups_.enter(spec.id, name.number, spec.cpu.weight);
-  governor_.begin(spec.id, name.number, spec.cpu, folder.cpu_file(), std::chrono::steady_clock::now());
+  governor_.begin(spec.id, name.number, spec.cpu, folder.cpu_file(), std::chrono::steady_clock::now(), clock_.now());
   if (auto monitor = machine.monitor(greeting_limit); !monitor) return fail(monitor.error());
   machine.started();
   if (auto going = machine.execute("cont", {}, command_limit); !going) return fail(going.error());
@@ -395,6 +397,8 @@ Result<void> QemuHypervisor::forget(const std::string& id) {
   drop(id);
   groups_.leave(id);
   folder.remove();
+  std::error_code ignored;
+  std::filesystem::remove(folder.cpu_file(), ignored);
   return {};
 }
 
@@ -512,7 +516,7 @@ static Result<void> check_passage(const std::string& folder) {
   return {};
 }
 
-Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock&) {
+Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock& clock) {
   auto chosen = configuration;
   chosen.folder = std::filesystem::absolute(configuration.folder).lexically_normal().string();
   if (chosen.accelerator != "auto" && chosen.accelerator != "kvm" && chosen.accelerator != "tcg")
@@ -523,7 +527,7 @@ Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration
   auto loop = EventLoop::make();
   if (!loop) return fail(loop.error());
   auto description = choose_accelerator(chosen, access);
-  return std::make_unique<QemuHypervisor>(chosen, std::move(description), access.group, std::move(*loop));
+  return std::make_unique<QemuHypervisor>(chosen, std::move(description), access.group, std::move(*loop), clock);
 }
 
 }  // namespace brume::compute
