@@ -309,7 +309,11 @@ class ServiceTypes:
         lines = [f"void write(JsonWriter& json, const {self.name(shape)}& in) {{"]
         for name, ref in self.model.members_in_order(shape):
             kind, source = self.model.type_of(ref), "in." + snake_case(name)
-            if kind in ("structure", "blob"):
+            if ref.get("location") == "header":
+                lines.append(f'  json.header("{ref["locationName"]}", {source});')
+            elif name == self.model.shapes[shape].get("payload"):
+                lines.append(f"  json.payload({source});")
+            elif kind in ("structure", "blob"):
                 lines += [f"  if ({source}) {{", f'    json.key("{name}");'] + self.json_value("*" + source, ref, "    ", 0) + ["  }"]
             elif kind in ("list", "map"):
                 lines += [f'  json.key("{name}");'] + self.json_value(source, ref, "  ", 0)

@@ -32,6 +32,7 @@ SERVICES = {
     "sns": "2010-03-31",
     "s3": "2006-03-01",
     "ssm": "2014-11-06",
+    "ebs": "2019-11-02",
 }
 METADATA = ("apiVersion", "endpointPrefix", "serviceId", "xmlNamespace", "targetPrefix", "jsonVersion")
 SHAPE_FACTS = ("type", "required", "enum", "min", "max", "sensitive", "timestampFormat", "flattened",
@@ -88,10 +89,10 @@ def strip(model):
     metadata = pick(model["metadata"], METADATA)
     protocols = model["metadata"].get("protocols", [model["metadata"]["protocol"]])
     # CloudWatch prefers CBOR today; the era's clients, and Brume, speak its Query form.
-    metadata["protocol"] = next(p for p in ("ec2", "query", "rest-xml", "json") if p in protocols)
+    metadata["protocol"] = next(p for p in ("ec2", "query", "rest-xml", "rest-json", "json") if p in protocols)
     if metadata["protocol"] != "json":
         metadata = pick(metadata, METADATA[:4] + ("protocol",))
-    rest = metadata["protocol"] == "rest-xml"
+    rest = metadata["protocol"].startswith("rest-")
     shapes = model["shapes"]
     return {
         "metadata": metadata,

@@ -43,7 +43,7 @@ class Model:
         self.operations = content["operations"]
         self.shapes = content["shapes"]
         self.ec2 = self.metadata["protocol"] == "ec2"
-        self.json = self.metadata["protocol"] == "json"
+        self.json = self.metadata["protocol"] in ("json", "rest-json")
         self.omit_empty, self.present, self.optional_lists = set(), set(), set()
         self.aliases = {}
         self.order = {}

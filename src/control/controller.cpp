@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/log.hpp"
+#include "control/direct_snapshots.hpp"
 #include "control/folding.hpp"
 #include "control/images.hpp"
 #include "control/instances.hpp"
@@ -44,7 +45,8 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key);
   volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, *meter_, wake_after);
   folder_ = std::make_unique<VolumeFolder>(store_, engines_, *files_, wake_after);
-  snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, wake_after);
+  direct_ = std::make_unique<DirectSnapshots>(store_, engines_, *files_);
+  snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, *direct_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
   instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, wake_after);
   interfaces_ = std::make_unique<InterfaceReconciler>(store_, engines_, *vpcs_, wake_after);

@@ -60,6 +60,7 @@ class ImageReconciler;
 class VolumeFiles;
 class VolumeReconciler;
 class VolumeFolder;
+class DirectSnapshots;
 class SnapshotReconciler;
 
 // Threads: all functions may be called from any thread.
@@ -85,6 +86,8 @@ class Controller {
   std::optional<int> import_progress(const std::string& image_id) const;
   // What volumes and snapshots cost.
   Result<std::vector<block::Holding>> storage() { return engines_.block.holdings(); }
+  // The bytes of snapshots, for clients.
+  DirectSnapshots& direct_snapshots() { return *direct_; }
   // What disks did.
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 
@@ -102,6 +105,7 @@ class Controller {
   std::unique_ptr<VolumeFiles> files_;
   std::unique_ptr<VolumeReconciler> volumes_;
   std::unique_ptr<VolumeFolder> folder_;
+  std::unique_ptr<DirectSnapshots> direct_;
   std::unique_ptr<SnapshotReconciler> snapshots_;
   std::unique_ptr<ImageReconciler> images_;
   std::unique_ptr<InstanceReconciler> instances_;

@@ -26,7 +26,7 @@ bool is_needed(const state::World& world, const std::string& id) {
   });
   if (needed) return true;
   world.each<state::Snapshot>("", [&](const state::Snapshot& copy) {
-    needed = is_to_be_copied(copy) && copy.copy_of == id;
+    needed = (is_to_be_copied(copy) && copy.copy_of == id) || (is_written_directly(copy) && copy.parent_id == id);
     return !needed;
   });
   return needed;
@@ -38,7 +38,13 @@ std::string let_go_by(const state::Change& change) {
     if (const auto* now = change.now<state::Volume>(); now == nullptr || now->state != "creating") return before->snapshot_id;
   if (const auto* before = change.old<state::Snapshot>(); before != nullptr && is_to_be_copied(*before))
     if (const auto* now = change.now<state::Snapshot>(); now == nullptr || !is_to_be_copied(*now)) return before->copy_of;
+  if (const auto* before = change.old<state::Snapshot>(); before != nullptr && is_written_directly(*before))
+    if (const auto* now = change.now<state::Snapshot>(); now == nullptr || !is_written_directly(*now)) return before->parent_id;
   return {};
+}
+
+bool is_between(const state::Snapshot& snapshot) {
+  return snapshot.state == "deleting" || is_to_be_taken(snapshot) || is_to_be_copied(snapshot) || is_written_directly(snapshot);
 }
 
 // An image of an instance that shall be shut down for it: control/images.cpp says when.
@@ -57,7 +63,7 @@ bool waits_for_a_shutdown(const state::World& world, const state::Snapshot& snap
 
 void SnapshotReconciler::recover() {
   store_.world()->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-    if (snapshot.state == "deleting" || is_to_be_taken(snapshot) || is_to_be_copied(snapshot)) wake(snapshot.key());
+    if (is_between(snapshot)) wake(snapshot.key());
   });
 }
 
@@ -65,7 +71,7 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     if (change.kind == state::Kind::snapshot) {
       const auto* snapshot = change.now<state::Snapshot>();
-      if (snapshot == nullptr || snapshot->state == "deleting" || is_to_be_taken(*snapshot) || is_to_be_copied(*snapshot)) wake(change.key);
+      if (snapshot == nullptr || is_between(*snapshot)) wake(change.key);
       // Copies of it waited for it.
       if (snapshot != nullptr && change.old<state::Snapshot>() != nullptr && snapshot->state != "pending")
         commit.world->each<state::Snapshot>("", [&](const state::Snapshot& copy) {
@@ -90,12 +96,18 @@ void SnapshotReconciler::reconcile(const std::string& key) {
   if (snapshot != nullptr && snapshot->state == "deleting" && is_needed(*world, snapshot->id)) return;  // until follow hears otherwise
   if (snapshot == nullptr || snapshot->state == "deleting") return remove(key, snapshot);
   if (is_to_be_copied(*snapshot)) return copy(*world, *snapshot);
+  if (is_written_directly(*snapshot)) {
+    if (const auto next = direct_.look(*snapshot); next.count() > 0) wake(key, next);
+    return;
+  }
   if (is_to_be_taken(*snapshot)) take_with_its_set(*world, *snapshot);
 }
 
 void SnapshotReconciler::remove(const std::string& key, const state::Snapshot* snapshot) {
   const auto id = key.substr(key.find('/') + 1);
-  if (auto removed = engines_.block.remove_snapshot(id); !removed) {
+  auto removed = direct_.drop(id);
+  if (removed) removed = engines_.block.remove_snapshot(id);
+  if (!removed) {
     log::error("block", "cannot remove {}, tried again: {}", id, removed.error().message);
     return wake(key, retry_pause);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/controller.hpp"
+#include "control/direct_snapshots.hpp"
 #include "control/volume_files.hpp"
 
 namespace brume::control {
@@ -17,8 +18,8 @@ namespace brume::control {
 class SnapshotReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
-  SnapshotReconciler(state::Store& store, Engines engines, VolumeFiles& files, Wake wake)
-      : store_(store), engines_(engines), files_(files), wake_(std::move(wake)) {}
+  SnapshotReconciler(state::Store& store, Engines engines, VolumeFiles& files, DirectSnapshots& direct, Wake wake)
+      : store_(store), engines_(engines), files_(files), direct_(direct), wake_(std::move(wake)) {}
 
   void recover();
   void follow(const state::Commit& commit);
@@ -38,6 +39,7 @@ class SnapshotReconciler {
   state::Store& store_;
   Engines engines_;
   VolumeFiles& files_;
+  DirectSnapshots& direct_;
   Wake wake_;
 };
 

@@ -26,12 +26,34 @@ const state::Snapshot* find_snapshot(const state::World& world, const std::strin
 
 std::string instance_store_id(const std::string& instance_id, const std::string& virtual_name) { return instance_id + "-" + virtual_name; }
 
-Result<std::string> VolumeFiles::key(const state::Volume& volume) const {
-  if (!volume.encrypted) return std::string();
-  if (volume.wrapped_key.empty()) return fail(ErrorKind::broken, "the key of the encrypted volume " + volume.id + " is not there");
-  auto key = unseal(host_key_, volume.wrapped_key);
-  if (!key) return fail(key.error().within("cannot open the key of " + volume.id));
+Result<std::string> VolumeFiles::open_key(const std::string& id, bool encrypted, const std::string& wrapped) const {
+  if (!encrypted) return std::string();
+  if (wrapped.empty()) return fail(ErrorKind::broken, "the key of the encrypted " + id + " is not there");
+  auto key = unseal(host_key_, wrapped);
+  if (!key) return fail(key.error().within("cannot open the key of " + id));
   return key;
+}
+
+Result<std::string> VolumeFiles::key(const state::Volume& volume) const {
+  return open_key(volume.id, volume.encrypted, volume.wrapped_key);
+}
+
+Result<std::string> VolumeFiles::key(const state::Snapshot& snapshot) const {
+  return open_key(snapshot.id, snapshot.encrypted, snapshot.wrapped_key);
+}
+
+Result<std::string> VolumeFiles::provide_key(const state::Snapshot& snapshot) {
+  auto keyed = snapshot;
+  if (snapshot.encrypted && snapshot.wrapped_key.empty())
+    store_.transact([&](state::Transaction& transaction) {
+      const auto* found = transaction.find<state::Snapshot>(snapshot.key());
+      if (found == nullptr) return;
+      keyed = *found;
+      if (!keyed.wrapped_key.empty()) return;
+      keyed.wrapped_key = seal(host_key_, transaction.random().hex(64), transaction.random());
+      transaction.put(keyed);
+    });
+  return key(keyed);
 }
 
 // The key is durable before anything is written with it.

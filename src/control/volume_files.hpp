@@ -46,6 +46,9 @@ class VolumeFiles {
   Result<compute::Disk> disk(const state::Volume& volume, const block::OpenVolume& opened);
   // The secret that opens an encrypted volume; empty when it is not encrypted.
   Result<std::string> key(const state::Volume& volume) const;
+  Result<std::string> key(const state::Snapshot& snapshot) const;
+  // The same of one that a client is to write: it is made, and durable, when there is none yet.
+  Result<std::string> provide_key(const state::Snapshot& snapshot);
   // True: the instance's machine has the volume open. `broken`, `timed_out` …: it cannot say.
   Result<bool> is_open(const state::Volume& volume) const;
   // A snapshot that was broken off may have left the machine in the file of before: it follows now.
@@ -54,6 +57,7 @@ class VolumeFiles {
 
  private:
   Result<std::string> provide_key(const state::Volume& volume);
+  Result<std::string> open_key(const std::string& id, bool encrypted, const std::string& wrapped) const;
 
   state::Store& store_;
   const Engines engines_;

@@ -86,6 +86,7 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<Volume>(transaction, account);
   erase_all<VolumeModification>(transaction, account);
   erase_all<StorageDefaults>(transaction, account);
+  erase_all<RootReplacement>(transaction, account);
   erase_all<Instance>(transaction, account);
   erase_all<UserData>(transaction, account);
   erase_all<TagSet>(transaction, account);

@@ -16,10 +16,12 @@
 #include "base/sealing.hpp"
 #include "base/text.hpp"
 #include "control/controller.hpp"
+#include "control/direct_snapshots.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
+#include "ebs/snapshot_blocks.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/network.hpp"
@@ -96,6 +98,26 @@ Result<std::string> load_key(const std::string& path, Random& random) {
   random.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
   if (auto written = write_file(path, key, 0600); !written) return fail(written.error());
   return key;
+}
+
+// What the ebs service asks of control, each in the other's words.
+service::SnapshotBlocks snapshot_blocks(control::DirectSnapshots& direct) {
+  service::SnapshotBlocks blocks;
+  blocks.blocks = [&](const std::string& id) { return direct.blocks(id); };
+  blocks.changed = [&](const std::string& id, const std::string& since) {
+    return direct.changed(id, since).map([](control::DirectSnapshots::Changes&& changes) {
+      return service::SnapshotBlocks::Changes{changes.related, std::move(changes.runs)};
+    });
+  };
+  blocks.read = [&](const std::string& id, std::int64_t block) { return direct.read(id, block); };
+  blocks.write = [&](const std::string& id, std::int64_t block, std::string_view data) { return direct.write(id, block, data); };
+  blocks.written = [&](const std::string& id, bool with_digest) {
+    return direct.written(id, with_digest).map([](control::DirectSnapshots::Written&& written) {
+      return service::SnapshotBlocks::Written{written.blocks, std::move(written.digest)};
+    });
+  };
+  blocks.complete = [&](const std::string& id) { return direct.complete(id); };
+  return blocks;
 }
 
 }  // namespace
@@ -274,14 +296,15 @@ Result<void> Daemon::Parts::build_services() {
     return service::ConsoleText{std::move(text->text), text->written};
   };
   const auto screen = [this](const std::string& id, bool wake) { return controller->screenshot(id, wake); };
-  services =
-      std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen});
+  services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen,
+                                                                   snapshot_blocks(controller->direct_snapshots())});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());
   tables.push_back(ssm::make_service());
+  tables.push_back(ebs::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
   const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();

@@ -28,7 +28,7 @@ struct FrontDoor::Pending {
   wire::Responder respond;
   std::string request_id;
   std::unique_ptr<wire::QueryTree> parameters;
-  std::unique_ptr<wire::QueryTree> url_parameters;  // of the JSON protocol only, whose parameters are in the body
+  std::unique_ptr<wire::QueryTree> url_parameters;  // of the JSON protocols only, whose parameters are in the body, or everywhere
   wire::Caller caller;
   const wire::schema::Service* service = wire::schema::find_service("ec2");
   std::string action_name;
@@ -39,6 +39,10 @@ struct FrontDoor::Pending {
   std::unique_ptr<Invocation> invocation;
   std::optional<Context> context;
   state::WorldPointer world;
+  // Of a REST answer.
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string content_type;
 
   wire::Envelope envelope() const {
     wire::Envelope envelope;
@@ -109,6 +113,7 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
 
 void FrontDoor::admit(Pending& pending) {
   const auto& request = pending.request;
+  if (const auto route = wire::find_rest_route(request)) return admit_rest(pending, *route);
   if (request.method != "GET" && request.method != "POST")
     throw wire::ApiError(405, "InvalidRequest", fmt::format("The method {} is not used by this API: send GET or POST.", request.method));
   if (const auto target = request.header("x-amz-target"); request.method == "POST" && !target.empty()) return admit_json(pending, target);
@@ -137,6 +142,15 @@ void FrontDoor::admit_json(Pending& pending, std::string_view target) {
   pending.action_name = std::string(target.substr(std::min(dot + 1, target.size())));
   pending.version = std::string(pending.service->version_text);
   pending.parameters = std::make_unique<wire::QueryTree>(wire::read_json_body(pending.request.body));
+}
+
+void FrontDoor::admit_rest(Pending& pending, const wire::RestRoute& route) {
+  pending.service = route.service;
+  pending.action_name = std::string(route.operation->name);
+  pending.version = std::string(route.service->version_text);
+  pending.status = route.operation->status;
+  pending.url_parameters = std::make_unique<wire::QueryTree>(pending.request.query());
+  pending.parameters = std::make_unique<wire::QueryTree>(wire::read_rest_request(route, pending.request, pending.url_parameters->pairs()));
 }
 
 void FrontDoor::identify(Pending& pending) {
@@ -235,12 +249,15 @@ void FrontDoor::answer(Pending& pending) {
   std::string body;
   try {
     const auto envelope = pending.envelope();
-    if (envelope.protocol == wire::schema::Protocol::json) {
+    if (envelope.protocol == wire::schema::Protocol::json || envelope.protocol == wire::schema::Protocol::rest_json) {
       wire::JsonWriter out;
       out.open_object();
       pending.invocation->encode(out);
       out.close_object();
-      return finish(pending, 200, out.take());
+      pending.headers = out.take_headers();
+      auto payload = out.take_payload();
+      if (payload) pending.content_type = "application/octet-stream";
+      return finish(pending, pending.status, payload ? std::move(*payload) : out.take());
     }
     const bool is_ec2 = envelope.protocol == wire::schema::Protocol::ec2;
     wire::XmlWriter out(is_ec2 ? pending.version_number : wire::XmlWriter::newest_version);
@@ -271,6 +288,11 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
     log::error("service", "request {} ({}) failed: {}", pending.request_id, pending.action_name, thrown.what());
     error.emplace(wire::internal_error());
   }
+  if (pending.service->protocol == wire::schema::Protocol::rest_json) {
+    error = wire::in_words_of_rest(*error);
+    pending.headers = {{"x-amzn-ErrorType", error->code}};
+    pending.content_type.clear();
+  }
   log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
   finish(pending, error->status, wire::error_document(pending.envelope(), *error));
 }
@@ -283,6 +305,10 @@ void FrontDoor::finish(Pending& pending, int status, std::string body) {
   response.status = status;
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
   if (pending.service->protocol == wire::schema::Protocol::json) response.content_type = "application/x-amz-json-1.1";
+  if (pending.service->protocol == wire::schema::Protocol::rest_json) {
+    response.content_type = pending.content_type.empty() ? "application/json" : pending.content_type;
+    for (auto& header : pending.headers) response.headers.push_back(std::move(header));
+  }
   response.body = std::move(body);
   pending.respond(std::move(response));
 }

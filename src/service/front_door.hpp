@@ -14,6 +14,7 @@
 #include "service/worker_pool.hpp"
 #include "wire/envelope.hpp"
 #include "wire/http_server.hpp"
+#include "wire/rest_json.hpp"
 
 namespace brume::service {
 
@@ -42,6 +43,7 @@ class FrontDoor {
 
   void admit(Pending& pending);
   void admit_json(Pending& pending, std::string_view target);
+  void admit_rest(Pending& pending, const wire::RestRoute& route);
   void identify(Pending& pending);
   void look_up(Pending& pending);
   void run(const std::shared_ptr<Pending>& pending);

@@ -58,6 +58,29 @@ using ConsoleReader = std::function<std::optional<ConsoleText>(const std::string
 // A JPEG of what an instance shows on its screen now; `wake`: press a key first. Waits for the machine.
 using ScreenReader = std::function<Result<std::string>(const std::string& instance_id, bool wake)>;
 
+// The bytes of snapshots, in blocks of 512 KiB, for clients that read and write them themselves. Implemented by control; all of it waits.
+// The snapshot is there and in the right state when the action looked; what went since is `not_found`.
+struct SnapshotBlocks {
+  // Numbers of blocks in order, as first and count.
+  using Runs = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  struct Changes {
+    bool related = true;
+    Runs runs;
+  };
+  std::function<Result<Runs>(const std::string& snapshot_id)> blocks;
+  std::function<Result<Changes>(const std::string& snapshot_id, const std::string& since)> changed;
+  std::function<Result<std::string>(const std::string& snapshot_id, std::int64_t block)> read;
+  std::function<Result<void>(const std::string& snapshot_id, std::int64_t block, std::string_view data)> write;
+  // Of one that is being written: the blocks that were, and the SHA-256 over the SHA-256s of all of them in their order.
+  struct Written {
+    std::int64_t blocks = 0;
+    std::string digest;
+  };
+  std::function<Result<Written>(const std::string& snapshot_id, bool with_digest)> written;
+  // Makes a snapshot of what was written; from then on it is completed.
+  std::function<Result<void>(const std::string& snapshot_id)> complete;
+};
+
 struct Services {
   state::Store& store;
   const Clock& clock;
@@ -66,6 +89,7 @@ struct Services {
   ConsoleReader console;
   std::string token_key = {};  // of NextTokens (ec2/paging.hpp): a secret
   ScreenReader screen{};
+  SnapshotBlocks snapshot_blocks{};
 };
 
 }  // namespace brume::service

@@ -34,7 +34,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "network-acl",
                                                                                        "dhcp-options",
                                                                                        "nat-gateway",
-                                                                                       "prefix-list"};
+                                                                                       "prefix-list",
+                                                                                       "root-replacement"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {

@@ -47,6 +47,7 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::dhcp_options: return visit(std::type_identity<DhcpOptions>{});
     case Kind::nat_gateway: return visit(std::type_identity<NatGateway>{});
     case Kind::prefix_list: return visit(std::type_identity<PrefixList>{});
+    case Kind::root_replacement: return visit(std::type_identity<RootReplacement>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

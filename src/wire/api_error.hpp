@@ -8,13 +8,14 @@
 namespace brume::wire {
 
 struct ApiError : std::exception {
-  ApiError(int http_status, std::string error_code, std::string sentence)
-      : status(http_status), code(std::move(error_code)), message(std::move(sentence)) {}
+  ApiError(int http_status, std::string error_code, std::string sentence, std::string why = {})
+      : status(http_status), code(std::move(error_code)), message(std::move(sentence)), reason(std::move(why)) {}
   const char* what() const noexcept override { return message.c_str(); }
 
   int status;
   std::string code;
   std::string message;
+  std::string reason;  // what a REST service says besides: "INVALID_BLOCK_TOKEN"
 };
 
 // Requests that are wrong in form.

@@ -1,6 +1,7 @@
 #include "wire/envelope.hpp"
 
 #include "wire/json_writer.hpp"
+#include "wire/rest_json.hpp"
 
 namespace brume::wire {
 namespace {
@@ -37,6 +38,7 @@ void close_answer(XmlWriter& xml, const Envelope& envelope) {
 }
 
 std::string error_document(const Envelope& envelope, const ApiError& error, std::string_view details) {
+  if (envelope.protocol == schema::Protocol::rest_json) return rest_error_document(error);
   if (envelope.protocol == schema::Protocol::json) {
     JsonWriter json;
     json.open_object();

@@ -69,4 +69,12 @@ void JsonWriter::value(Time time) {
 
 void JsonWriter::value_blob(std::string_view bytes) { value(to_base64(bytes)); }
 
+void JsonWriter::header(std::string_view name, const std::optional<std::string>& text) {
+  if (text) headers_.emplace_back(name, *text);
+}
+
+void JsonWriter::header(std::string_view name, const std::optional<std::int64_t>& number) {
+  if (number) headers_.emplace_back(name, std::to_string(*number));
+}
+
 }  // namespace brume::wire

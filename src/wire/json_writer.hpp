@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/time.hpp"
 
@@ -35,7 +37,14 @@ class JsonWriter {
     value(*what);
   }
 
+  // REST: what stands beside the object, or in its place.
+  void header(std::string_view name, const std::optional<std::string>& text);
+  void header(std::string_view name, const std::optional<std::int64_t>& number);
+  void payload(const std::optional<std::string>& bytes) { payload_ = bytes.value_or(std::string()); }
+
   std::string take() { return std::move(out_); }
+  std::vector<std::pair<std::string, std::string>> take_headers() { return std::move(headers_); }
+  std::optional<std::string> take_payload() { return std::move(payload_); }
 
  private:
   void open(char bracket);
@@ -44,6 +53,8 @@ class JsonWriter {
   void separate();
 
   std::string out_;
+  std::vector<std::pair<std::string, std::string>> headers_;
+  std::optional<std::string> payload_;
   bool first_ = true;  // nothing stands in the innermost object or list yet
   bool after_key_ = false;
 };

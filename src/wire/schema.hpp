@@ -11,7 +11,9 @@
 namespace brume::wire::schema {
 
 enum class Kind : std::uint8_t { string, boolean, integer, long_integer, number, timestamp, blob, structure, list, map };
-enum class Protocol : std::uint8_t { ec2, query, rest_xml, json };
+enum class Protocol : std::uint8_t { ec2, query, rest_xml, rest_json, json };
+// Where a member stands in a request or answer of a REST protocol. Payload: it is the whole body, as it is.
+enum class Place : std::uint8_t { body, path, query, header, payload };
 
 inline constexpr std::uint32_t no_shape = 0xFFFFFFFF;
 
@@ -23,6 +25,7 @@ struct Member {
   int since;                   // 20161115; 0: always
   bool required;
   bool idempotency_token;
+  Place place;
 };
 
 struct Shape {
@@ -38,6 +41,9 @@ struct Operation {
   int since;                    // 20161115; 0: always
   std::string_view token;       // the input member that makes a repeat harmless; empty: none
   std::string_view family;      // where it is built; empty: not built
+  std::string_view method;      // REST: "GET"
+  std::string_view path;        // REST: "/snapshots/{snapshotId}/blocks"
+  int status;                   // of an answer: 200
   bool built() const { return !family.empty(); }
 };
 

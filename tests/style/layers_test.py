@@ -22,9 +22,10 @@ MAY_INCLUDE = {
     "ec2": {"base", "wire", "state", "service"},
     "sts": {"base", "wire", "state", "service"},
     "ssm": {"base", "wire", "state", "service", "ec2"},
+    "ebs": {"base", "wire", "state", "service", "ec2"},
     "control": {"base", "state", "engines/compute", "engines/block", "engines/network"},
     "guest": {"base", "wire", "state"},
-    "daemon": {"base", "wire", "state", "service", "ec2", "sts", "ssm", "control", "guest", "engines/compute", "engines/block", "engines/network"},
+    "daemon": {"base", "wire", "state", "service", "ec2", "sts", "ssm", "ebs", "control", "guest", "engines/compute", "engines/block", "engines/network"},
     "cli": {"base"},
 }
 WHY = {
@@ -38,6 +39,7 @@ WHY = {
     "ec2": "decides and never touches the world: nothing but src/control calls an engine",
     "sts": "decides and never touches the world: nothing but src/control calls an engine",
     "ssm": "names what EC2 has; it decides and never touches the world",
+    "ebs": "decides who may have which bytes; control fetches them",
     "control": "makes the world as the records say; it knows no requests and no answers",
     "guest": "answers instances from the records, without the services and the engines",
     "cli": "is a client like any other: it speaks to the daemon by HTTP only",
@@ -50,7 +52,7 @@ HEAVY = {
         "wire/http_worker.cpp", "wire/http_worker.hpp"],
     r"boost/json": [
         "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/storage.cpp", "cli/up.cpp", "daemon/admin.cpp",
-        "engines/block/image_import.cpp", "engines/compute/disk_counters.cpp", "engines/compute/machine_disks.cpp",
+        "engines/block/block_access.cpp", "engines/block/image_import.cpp", "engines/compute/disk_counters.cpp", "engines/compute/machine_disks.cpp",
         "engines/compute/qemu_arguments.cpp", "engines/compute/qmp_message.cpp",
         "engines/network/model.cpp", "engines/network/nft.cpp", "engines/network/nft_rules.cpp", "state/json_fields.cpp", "wire/json_body.cpp"],
     r"boost/(?!asio|beast|json)": [],

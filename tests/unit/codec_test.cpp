@@ -217,6 +217,7 @@ TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
       "nat-gateway \"state\":\"available\"",
       "prefix-list \"version\":1",
       "prefix-list \"maxEntries\":1",
+      "root-replacement \"state\":\"pending\"",
       "rule \"from\":-1",
       "rule \"to\":-1",
       "block-device \"deleteOnTermination\":true",

@@ -35,6 +35,19 @@ struct Usage {
   std::uint64_t allocated_bytes = 0;  // what the host spends
 };
 
+// A part of a volume.
+struct Extent {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  bool operator==(const Extent&) const = default;
+};
+
+// Where two snapshots may differ.
+struct Difference {
+  bool related = false;         // one was made on top of the other, or both on top of the same
+  std::vector<Extent> extents;  // in order and apart; never less than what differs
+};
+
 // One volume or snapshot with what it costs, for the operator.
 struct Holding {
   std::string id;
@@ -81,6 +94,17 @@ class BlockEngine {
   virtual Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) = 0;
   // Another name for the same bytes, as independent as any snapshot; `exists` when it is there.
   virtual Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) = 0;
+
+  // Bytes without a machine, in multiples of 512. First: where a snapshot has any at all, in order and apart.
+  virtual Result<std::vector<Extent>> snapshot_extents(const std::string& snapshot_id, const std::string& key) = 0;
+  // Where it may differ from `since`, another snapshot. `key` opens both.
+  virtual Result<Difference> changed_extents(const std::string& snapshot_id, const std::string& since, const std::string& key) = 0;
+  // Of a snapshot, or of a volume that no machine has open. What was never written, and what is behind its end, reads as zeroes.
+  virtual Result<std::string> read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string& key) = 0;
+  // Into a volume that no machine has open; on the disk when it returns. `invalid`: behind its end.
+  virtual Result<void> write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data, const std::string& key) = 0;
+  // Where a volume that no machine has open was written to since it was made, or since the last snapshot of it.
+  virtual Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string& key) = 0;
 
   virtual Result<std::vector<Holding>> holdings() = 0;
 

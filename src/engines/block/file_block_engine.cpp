@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <span>
 
 #include <fmt/core.h>
 
@@ -15,6 +16,7 @@
 #include "base/log.hpp"
 #include "base/process.hpp"
 #include "base/secret_file.hpp"
+#include "engines/block/block_access.hpp"
 #include "engines/block/block_engine.hpp"
 #include "engines/block/image_import.hpp"
 #include "engines/block/layers.hpp"
@@ -102,6 +104,11 @@ class FileBlockEngine final : public BlockEngine {
   Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) override;
   Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) override;
   Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) override;
+  Result<std::vector<Extent>> snapshot_extents(const std::string& snapshot_id, const std::string& key) override;
+  Result<Difference> changed_extents(const std::string& snapshot_id, const std::string& since, const std::string& key) override;
+  Result<std::string> read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string& key) override;
+  Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string& key) override;
+  Result<void> write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data, const std::string& key) override;
   Result<std::vector<Holding>> holdings() override;
   Result<std::vector<Fold>> foldable() override;
   Result<void> fold(const Fold& fold) override;
@@ -120,6 +127,7 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> make_layer(const std::string& layer, const std::string& below, std::uint64_t bytes, const std::string& key);
   Result<void> remove(LinkKind kind, const std::string& id);
   Result<std::string> volume_layer(const std::string& volume_id) const;
+  ImageChain image_of(std::span<const std::string> layers) const;
   // What others stand on is read by machines of other users, and changes no more.
   Result<void> settle_bases(const std::vector<std::string>& chain) const;
   Result<void> give(const std::string& layer, unsigned user) const;
@@ -313,6 +321,85 @@ Result<void> FileBlockEngine::copy_snapshot(const std::string& snapshot_id, cons
   if (source.layer().empty()) return fail(ErrorKind::not_found, from + " is not there");
   layers_.step("copy.link");
   return layers_.link(LinkKind::snapshot, snapshot_id, source.layer());
+}
+
+ImageChain FileBlockEngine::image_of(std::span<const std::string> layers) const {
+  ImageChain chain;
+  for (const auto& layer : layers) chain.push_back({layers_.path_of(layer), layers_.encrypted(layer)});
+  return chain;
+}
+
+Result<std::vector<Extent>> FileBlockEngine::snapshot_extents(const std::string& snapshot_id, const std::string& key) {
+  const Held snapshot(layers_, layers_.hold(LinkKind::snapshot, snapshot_id));
+  if (snapshot.layer().empty()) return fail(ErrorKind::not_found, snapshot_id + " is not there");
+  const auto chain = layers_.chain(snapshot.layer());
+  if (!chain) return fail(chain.error());
+  return mapped_extents(image_of(*chain), key).map(merge_extents);
+}
+
+// What both stand on is the same; what lies above it, on either side, may differ.
+Result<Difference> FileBlockEngine::changed_extents(const std::string& snapshot_id, const std::string& since, const std::string& key) {
+  const Held snapshot(layers_, layers_.hold(LinkKind::snapshot, snapshot_id));
+  const Held before(layers_, layers_.hold(LinkKind::snapshot, since));
+  if (snapshot.layer().empty() || before.layer().empty())
+    return fail(ErrorKind::not_found, (snapshot.layer().empty() ? snapshot_id : since) + " is not there");
+  const auto chain = layers_.chain(snapshot.layer());
+  const auto others = layers_.chain(before.layer());
+  if (!chain || !others) return fail((chain ? others : chain).error());
+  size_t shared = 0;
+  while (shared < std::min(chain->size(), others->size()) &&
+         *(chain->rbegin() + static_cast<std::ptrdiff_t>(shared)) == *(others->rbegin() + static_cast<std::ptrdiff_t>(shared)))
+    ++shared;
+  Difference difference;
+  difference.related = shared > 0;
+  std::vector<Extent> extents;
+  for (const auto* side : {&*chain, &*others})
+    for (size_t i = 0; i + shared < side->size(); ++i) {
+      const auto layer = mapped_extents(image_of(std::span(*side).subspan(i, 1)), key);
+      if (!layer) return fail(layer.error());
+      extents.insert(extents.end(), layer->begin(), layer->end());
+    }
+  difference.extents = merge_extents(std::move(extents));
+  return difference;
+}
+
+Result<std::string> FileBlockEngine::read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string& key) {
+  const Held snapshot(layers_, layers_.hold(LinkKind::snapshot, id));
+  const Held volume(layers_, snapshot.layer().empty() ? layers_.hold(LinkKind::volume, id) : std::string());
+  const auto& layer = snapshot.layer().empty() ? volume.layer() : snapshot.layer();
+  if (layer.empty()) return fail(ErrorKind::not_found, id + " is not there");
+  const auto header = read_qcow2_header(layers_.path_of(layer));
+  const auto chain = layers_.chain(layer);
+  if (!header || !chain) return fail(header ? chain.error() : header.error());
+  std::string data;
+  if (offset < header->virtual_bytes) {
+    auto found = read_image(image_of(*chain), offset, std::min(bytes, header->virtual_bytes - offset), key);
+    if (!found) return fail(found.error().within("cannot read " + id));
+    data = std::move(*found);
+  }
+  data.resize(bytes);
+  return data;
+}
+
+Result<std::vector<Extent>> FileBlockEngine::written_extents(const std::string& volume_id, const std::string& key) {
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  return mapped_extents(image_of(std::span(&*layer, 1)), key).map(merge_extents);
+}
+
+Result<void> FileBlockEngine::write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data,
+                                           const std::string& key) {
+  const auto layer = volume_layer(volume_id);
+  if (!layer) return fail(layer.error());
+  const auto header = read_qcow2_header(layers_.path_of(*layer));
+  const auto chain = layers_.chain(*layer);
+  if (!header || !chain) return fail(header ? chain.error() : header.error());
+  if (offset + data.size() > header->virtual_bytes) return fail(ErrorKind::invalid, "that is behind the end of " + volume_id);
+  if (auto room = check_room(data.size()); !room) return room;
+  layers_.step("write");
+  if (auto done = write_image(image_of(*chain), offset, data, key); !done)
+    return fail(explain(done.error()).within("cannot write to " + volume_id));
+  return {};
 }
 
 Holding FileBlockEngine::holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const {

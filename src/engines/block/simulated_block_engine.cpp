@@ -1,25 +1,38 @@
-// Pretends: remembers names and sizes, keeps no byte.
+// Pretends: remembers names and sizes, and of bytes only those that a client puts into a snapshot itself.
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 
 #include "engines/block/block_engine.hpp"
 
 namespace brume::block {
 namespace {
 
+constexpr std::uint64_t piece_bytes = 64 << 10;
+constexpr size_t most_pieces = 4096;  // 256 MiB
+
+using Piece = std::shared_ptr<const std::string>;
+// What a volume or snapshot has; copies share their pieces, as real ones share their files.
+struct Content {
+  std::uint64_t bytes = 0;
+  std::map<std::uint64_t, Piece> pieces;  // by number
+  std::set<std::uint64_t> written;        // of these: since it was made, or since the last snapshot
+};
+
 class SimulatedBlockEngine final : public BlockEngine {
  public:
   Result<void> create(const std::string& volume_id, std::uint64_t bytes, const std::string&) override {
     const std::lock_guard lock(mutex_);
-    if (!volumes_.emplace(volume_id, bytes).second) return fail(ErrorKind::exists, volume_id + " is already there");
+    if (!volumes_.emplace(volume_id, Content{bytes, {}, {}}).second) return fail(ErrorKind::exists, volume_id + " is already there");
     return {};
   }
   Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes, const std::string&) override {
     const std::lock_guard lock(mutex_);
     const auto snapshot = snapshots_.find(snapshot_id);
     if (snapshot == snapshots_.end()) return fail(ErrorKind::not_found, snapshot_id + " is not there");
-    if (!volumes_.emplace(volume_id, std::max(bytes, snapshot->second)).second)
+    if (!volumes_.emplace(volume_id, Content{std::max(bytes, snapshot->second.bytes), snapshot->second.pieces, {}}).second)
       return fail(ErrorKind::exists, volume_id + " is already there");
     return {};
   }
@@ -45,13 +58,13 @@ class SimulatedBlockEngine final : public BlockEngine {
     const std::lock_guard lock(mutex_);
     const auto found = volumes_.find(volume_id);
     if (found == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
-    return Usage{found->second, 0};
+    return Usage{found->second.bytes, 0};
   }
   Result<void> resize(const std::string& volume_id, std::uint64_t bytes, const std::string&) override {
     const std::lock_guard lock(mutex_);
     const auto found = volumes_.find(volume_id);
     if (found == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
-    found->second = std::max(found->second, bytes);
+    found->second.bytes = std::max(found->second.bytes, bytes);
     return {};
   }
   // As engines do that take snapshots by themselves: there is nothing for a machine to switch to.
@@ -62,6 +75,7 @@ class SimulatedBlockEngine final : public BlockEngine {
     const std::lock_guard lock(mutex_);
     const auto volume = volumes_.find(volume_id);
     if (volume == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
+    volume->second.written.clear();
     snapshots_[snapshot_id] = volume->second;
     return {};
   }
@@ -71,6 +85,78 @@ class SimulatedBlockEngine final : public BlockEngine {
     if (source == snapshots_.end()) return fail(ErrorKind::not_found, from + " is not there");
     if (!snapshots_.emplace(snapshot_id, source->second).second) return fail(ErrorKind::exists, snapshot_id + " is already there");
     return {};
+  }
+  Result<std::vector<Extent>> snapshot_extents(const std::string& snapshot_id, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    const auto snapshot = snapshots_.find(snapshot_id);
+    if (snapshot == snapshots_.end()) return fail(ErrorKind::not_found, snapshot_id + " is not there");
+    std::vector<Extent> extents;
+    for (const auto& [number, piece] : snapshot->second.pieces) add(extents, number);
+    return extents;
+  }
+  Result<Difference> changed_extents(const std::string& snapshot_id, const std::string& since, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    const auto snapshot = snapshots_.find(snapshot_id);
+    const auto before = snapshots_.find(since);
+    if (snapshot == snapshots_.end() || before == snapshots_.end())
+      return fail(ErrorKind::not_found, (snapshot == snapshots_.end() ? snapshot_id : since) + " is not there");
+    auto both = snapshot->second.pieces;
+    both.insert(before->second.pieces.begin(), before->second.pieces.end());
+    Difference difference;
+    for (const auto& [number, piece] : both) {
+      const auto& mine = piece_of(snapshot->second, number);
+      const auto& other = piece_of(before->second, number);
+      if (mine == other)
+        difference.related = true;
+      else
+        add(difference.extents, number);
+    }
+    return difference;
+  }
+  Result<std::string> read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    const auto& things = snapshots_.count(id) != 0 ? snapshots_ : volumes_;
+    const auto snapshot = things.find(id);
+    if (snapshot == things.end()) return fail(ErrorKind::not_found, id + " is not there");
+    std::string data(bytes, '\0');
+    for (std::uint64_t done = 0; done < bytes;) {
+      const auto at = offset + done;
+      const auto within = at % piece_bytes;
+      const auto count = std::min(piece_bytes - within, bytes - done);
+      if (const auto piece = piece_of(snapshot->second, at / piece_bytes)) data.replace(done, count, *piece, within, count);
+      done += count;
+    }
+    return data;
+  }
+  Result<void> write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    const auto volume = volumes_.find(volume_id);
+    if (volume == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
+    if (offset + data.size() > volume->second.bytes) return fail(ErrorKind::invalid, "that is behind the end of " + volume_id);
+    size_t kept = 0;
+    for (const auto* things : {&volumes_, &snapshots_})
+      for (const auto& [id, content] : *things) kept += content.pieces.size();
+    if (kept + data.size() / piece_bytes > most_pieces) return fail(ErrorKind::exhausted, "a simulation keeps 256 MiB of blocks");
+    for (std::uint64_t done = 0; done < data.size();) {
+      const auto at = offset + done;
+      const auto within = at % piece_bytes;
+      const auto count = std::min<std::uint64_t>(piece_bytes - within, data.size() - done);
+      auto& piece = volume->second.pieces[at / piece_bytes];
+      auto changed = piece ? *piece : std::string(piece_bytes, '\0');
+      changed.replace(within, count, data.substr(done, count));
+      piece = std::make_shared<const std::string>(std::move(changed));
+      volume->second.written.insert(at / piece_bytes);
+      done += count;
+    }
+    return {};
+  }
+  Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string&) override {
+    const std::lock_guard lock(mutex_);
+    const auto volume = volumes_.find(volume_id);
+    if (volume == volumes_.end()) return fail(ErrorKind::not_found, volume_id + " is not there");
+    std::vector<Extent> extents;
+    for (const auto number : volume->second.written) add(extents, number);
+    return extents;
   }
   // There are no files.
   Result<std::vector<Fold>> foldable() override { return std::vector<Fold>(); }
@@ -82,10 +168,10 @@ class SimulatedBlockEngine final : public BlockEngine {
     std::vector<Holding> all;
     const std::lock_guard lock(mutex_);
     for (const auto* things : {&volumes_, &snapshots_})
-      for (const auto& [id, bytes] : *things) {
+      for (const auto& [id, content] : *things) {
         Holding held;
         held.id = id;
-        held.virtual_bytes = bytes;
+        held.virtual_bytes = content.bytes;
         held.depth = 1;
         all.push_back(std::move(held));
       }
@@ -97,7 +183,8 @@ class SimulatedBlockEngine final : public BlockEngine {
     constexpr std::uint64_t bytes = 1ULL << 30;
     {
       const std::lock_guard lock(mutex_);
-      if (!snapshots_.emplace(snapshot_id, bytes).second) return fail(ErrorKind::exists, snapshot_id + " is already there");
+      if (!snapshots_.emplace(snapshot_id, Content{bytes, {}, {}}).second)
+        return fail(ErrorKind::exists, snapshot_id + " is already there");
     }
     if (progress) progress(100);
     return bytes;
@@ -135,9 +222,21 @@ class SimulatedBlockEngine final : public BlockEngine {
   }
 
  private:
+  static Piece piece_of(const Content& content, std::uint64_t number) {
+    const auto found = content.pieces.find(number);
+    return found == content.pieces.end() ? nullptr : found->second;
+  }
+  static void add(std::vector<Extent>& extents, std::uint64_t number) {
+    const auto offset = number * piece_bytes;
+    if (!extents.empty() && extents.back().offset + extents.back().bytes == offset)
+      extents.back().bytes += piece_bytes;
+    else
+      extents.push_back({offset, piece_bytes});
+  }
+
   std::mutex mutex_;
-  std::map<std::string, std::uint64_t> volumes_;  // sizes in bytes
-  std::map<std::string, std::uint64_t> snapshots_;
+  std::map<std::string, Content> volumes_;
+  std::map<std::string, Content> snapshots_;
   std::map<std::string, std::string> boot_files_;
 };
 

@@ -38,6 +38,7 @@ enum class Kind : std::uint8_t {
   dhcp_options,
   nat_gateway,
   prefix_list,
+  root_replacement,
   count
 };
 

@@ -33,6 +33,9 @@ struct Snapshot {
   Time lock_expires{};
   Time cool_off_until{};  // of a lock in compliance mode: until then it can be taken off
   std::string copy_of;    // snapshot id of the same installation that control copies from
+  // Of one that a client writes itself (StartSnapshot): it has no volume.
+  std::int64_t write_minutes = 0;  // so long after the last block it fails if it is not completed; 0: nobody writes it
+  std::string parent_id;           // the snapshot that it began as
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -56,6 +59,8 @@ struct Snapshot {
     v("lockExpires", lock_expires);
     v("coolOffUntil", cool_off_until);
     v("copyOf", copy_of);
+    v("writeMinutes", write_minutes);
+    v("parentId", parent_id);
   }
 };
 
@@ -142,6 +147,39 @@ struct VolumeModification {
     v("targetType", target_type);
     v("targetIops", target_iops);
     v("targetThroughput", target_throughput);
+    v("started", started);
+    v("ended", ended);
+  }
+};
+
+// CreateReplaceRootVolumeTask: a running instance gets another root volume, with a restart of its guest.
+struct RootReplacement {
+  static constexpr Kind kind = Kind::root_replacement;
+  std::string account;
+  std::string id;  // "replacevol-…"
+  std::string instance_id;
+  std::string state = "pending";  // "pending", "in-progress", "succeeded", "failed"
+  std::string failure;
+  std::string image_id;     // as asked
+  std::string snapshot_id;  // that the new root is made of
+  std::string volume_id;    // the new root
+  std::string replaced_volume_id;
+  bool delete_replaced = false;
+  Time started{};
+  Time ended{};
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("instanceId", instance_id);
+    v("state", state);
+    v("failure", failure);
+    v("imageId", image_id);
+    v("snapshotId", snapshot_id);
+    v("volumeId", volume_id);
+    v("replacedVolumeId", replaced_volume_id);
+    v("deleteReplaced", delete_replaced);
     v("started", started);
     v("ended", ended);
   }

@@ -1,0 +1,19 @@
+// Tokens of blocks and of pages: what a client was told, so that it can ask for that and nothing else. HMACs over what they are for.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "service/action.hpp"
+
+namespace brume::ebs {
+
+// Of a block that was listed for this account; good until `expires`.
+std::string block_token(const service::Context& context, const std::string& snapshot_id, std::int64_t block, Time expires);
+bool is_block_token(const service::Context& context, const std::string& token, const std::string& snapshot_id, std::int64_t block);
+
+// The block that the next page of this listing begins with.
+std::string page_token(const service::Context& context, const std::string& listing, std::int64_t next_block);
+std::optional<std::int64_t> read_page_token(const service::Context& context, const std::string& token, const std::string& listing);
+
+}  // namespace brume::ebs
