@@ -106,3 +106,25 @@ def test_addresses_run_out(ec2, ami, refused):
     with refused("InsufficientFreeAddressesInSubnet"):
         ec2.run_instances(ImageId=ami, MinCount=1000, MaxCount=1000, SubnetId=subnet)
     assert len(ec2.run_instances(ImageId=ami, MinCount=91, MaxCount=91, SubnetId=subnet)["Instances"]) == 91
+
+
+def test_where_no_network_is_given(ec2, ami, refused):
+    """The default VPC, as long as it has a subnet and its account has it."""
+    one = {"ImageId": ami, "MinCount": 1, "MaxCount": 1}
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    with refused("MissingInput"):
+        ec2.run_instances(**one)
+    (vpc,) = ec2.describe_vpcs()["Vpcs"]
+    (gateway,) = ec2.describe_internet_gateways()["InternetGateways"]
+    ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc["VpcId"])
+    ec2.delete_vpc(VpcId=vpc["VpcId"])
+    with refused("VPCIdNotSpecified"):
+        ec2.create_security_group(GroupName="web", Description="d")
+
+
+def test_a_group_of_another_vpc(ec2, ami, refused):
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="web", Description="d", VpcId=vpc)["GroupId"]
+    with refused("InvalidParameter"):
+        ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, SubnetId=ec2.describe_subnets()["Subnets"][0]["SubnetId"], SecurityGroupIds=[group])

@@ -72,6 +72,13 @@ def post(daemon, target, body):
         return error.code, json.loads(error.read()) if error.headers["Content-Type"].startswith("application/x-amz-json") else {}
 
 
+def test_what_nobody_serves(daemon):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(daemon.endpoint, data=b"{}", headers={"X-Amz-Target": "DynamoDB_20120810.ListTables"}), timeout=30)
+    assert caught.value.code == 400 and b"<Code>UnknownOperationException</Code>" in caught.value.read()
+    assert post(daemon, "AmazonSSM.Frobnicate", b"{}")[1]["__type"] == "InvalidAction"
+
+
 def test_bodies_that_are_none(daemon, ami):
     assert post(daemon, "AmazonSSM.GetParameter", json.dumps({"Name": TINY}).encode())[1]["Parameter"]["Value"] == ami
     for body in (b"{", b"[]", b'"x"', b'{"Name":{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{"i":{"j":1}}}}}}}}}}}', b"\xff"):

@@ -1,5 +1,9 @@
 """Tags as boto3 and boto 2 see them (NET-017 to NET-024)."""
+import re
+
 import pytest
+
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -73,6 +77,26 @@ def test_all_or_nothing(ec2, groups, refused, missing, code):
     with refused(code):
         ec2.delete_tags(Resources=[missing], Tags=[tag("a", "b")])
     assert listed(ec2) == []
+
+
+# Every kind of id that there is: (prefix, type, code when malformed, code when not there). In no other place are all of them asked for.
+KINDS = re.findall(r'^  \{"(\w+)", "([\w-]+)", "([\w.]+)", "([\w.]+)",', (ROOT / "src/ec2/resource_ids.cpp").read_text(), re.MULTILINE)
+NOT_BUILT = {"pcx"}  # no action makes one
+
+
+@pytest.mark.parametrize("prefix, _, malformed, unknown", KINDS)
+def test_every_kind_of_id(ec2, refused, prefix, _, malformed, unknown):
+    if prefix in NOT_BUILT:
+        malformed = unknown = "InvalidID"
+    for missing in (prefix + "-0123456789abcdef0", prefix + "-01234567"):
+        with refused(unknown):
+            ec2.create_tags(Resources=[missing], Tags=[tag("a", "b")])
+    with refused(malformed):
+        ec2.create_tags(Resources=[prefix + "-1"], Tags=[tag("a", "b")])
+
+
+def test_there_are_kinds():
+    assert len(KINDS) >= 20 and ("i", "instance", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound") in KINDS
 
 
 def test_delete(ec2, groups):

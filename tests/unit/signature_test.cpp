@@ -200,6 +200,31 @@ TEST_F(Signature, NoneAtAll) {
   EXPECT_EQ(outcome("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n"), "401 AuthFailure");
 }
 
+TEST_F(Signature, WhatS3CallsIt) {
+  EXPECT_EQ(outcome("GET /b/k HTTP/1.1\r\nHost: a\r\nX-Amz-Date: 20111205T130000Z\r\nAuthorization: AWS4-HMAC-SHA256 "
+                    "Credential=AKIAIOSFODNN7EXAMPLE/20111205/us-east-1/s3/aws4_request\r\n\r\n"),
+            "400 AuthorizationHeaderMalformed");
+  clock.time += std::chrono::seconds(61);
+  EXPECT_EQ(outcome(vectors::s3_presigned), "403 AccessDenied");
+  clock.time += std::chrono::minutes(5);
+  EXPECT_EQ(outcome(vectors::s3_get), "403 RequestTimeTooSkewed");
+}
+
+// Codes that end in "Exception", all with 400. X-Amz-Target need not be signed.
+TEST_F(Signature, WhatTheJsonServicesCallIt) {
+  const auto as_json = [&](std::string_view raw) {
+    return outcome(replaced(raw, "host:", "X-Amz-Target: AmazonSSM.GetParameter\r\nhost:"));
+  };
+  EXPECT_EQ(as_json("POST / HTTP/1.1\r\nhost: a\r\nContent-Length: 0\r\n\r\n"), "400 MissingAuthenticationTokenException");
+  EXPECT_EQ(as_json("GET / HTTP/1.1\r\nhost: a\r\nAuthorization: Bearer x\r\n\r\n"), "400 IncompleteSignatureException");
+  EXPECT_EQ(as_json(replaced(vectors::s3_get, "AKIA", "AKIB")), "400 UnrecognizedClientException");
+  EXPECT_EQ(as_json(replaced(vectors::s3_get, "/d ", "/e ")), "400 InvalidSignatureException");
+  EXPECT_EQ(sentence, signature_mismatch().message);
+  clock.time += std::chrono::seconds(301);
+  EXPECT_EQ(as_json(vectors::s3_get), "400 InvalidSignatureException");
+  EXPECT_EQ(sentence.substr(0, 17), "Signature expired");
+}
+
 TEST_F(Signature, HalfOfOne) {
   const auto with_header = [&](const std::string& value) {
     return outcome("GET / HTTP/1.1\r\nHost: a\r\nX-Amz-Date: 20111205T130000Z\r\nAuthorization: " + value + "\r\n\r\n");
