@@ -18,7 +18,9 @@ using state::SecurityGroup;
 using state::SecurityRule;
 using Rules = std::vector<SecurityRule> SecurityGroup::*;
 
-constexpr std::ptrdiff_t rule_limit = 60;  // of a group, for each direction and each of IPv4 and IPv6; a group as peer counts for both
+// Of a group, for each direction and each of IPv4 and IPv6; a group as peer counts for both.
+constexpr std::ptrdiff_t rule_limit = 60;
+constexpr std::ptrdiff_t guides_rule_limit = 100;  // in the guide's API (NET-048)
 
 bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
@@ -71,11 +73,11 @@ std::vector<wire::ec2::IpPermission> permissions_asked(const Request& request) {
   return flat_permissions(request);
 }
 
-void check_limit(const std::vector<SecurityRule>& rules) {
+void check_limit(const Context& context, const std::vector<SecurityRule>& rules) {
   const auto count = [&](auto&& counts) { return std::count_if(rules.begin(), rules.end(), counts); };
   const auto ipv4 = count([](const SecurityRule& rule) { return rule.cidr6.empty(); });
   const auto ipv6 = count([](const SecurityRule& rule) { return rule.cidr.empty(); });
-  if (std::max(ipv4, ipv6) > rule_limit)
+  if (std::max(ipv4, ipv6) > (context.is_2011() ? guides_rule_limit : rule_limit))
     throw wire::ApiError(400, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.");
 }
 
@@ -95,7 +97,7 @@ std::vector<wire::ec2::SecurityGroupRule> authorize(state::Transaction& transact
     tag_on_create(transaction, group.account, rule.id, "security-group-rule", tags);
     present.push_back(std::move(rule));
   }
-  check_limit(present);
+  check_limit(context, present);
   std::vector<wire::ec2::SecurityGroupRule> made;
   for (size_t i = before; i < present.size(); ++i)
     made.push_back(show_rule(transaction.world(), context, group, present[i], rules == &SecurityGroup::egress));

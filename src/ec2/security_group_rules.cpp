@@ -67,15 +67,6 @@ void read_ports(const Context& context, const wire::ec2::IpPermission& permissio
     throw malformed(context, fmt::format("Invalid TCP/UDP port range ({}:{})", rule.from_port, rule.to_port));
 }
 
-std::string read_description(const std::optional<std::string>& description) {
-  if (!description) return {};
-  if (!is_group_text(*description))
-    throw wire::invalid_parameter_value(
-        fmt::format("Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: {}",
-                    group_text_characters));
-  return *description;
-}
-
 std::string read_cidr(const Context& context, const std::optional<std::string>& cidr) {
   if (!cidr) throw wire::missing_parameter("cidrIp");
   const auto block = cidr->find('/') == std::string::npos ? std::nullopt : parse_ipv4_block(*cidr);
@@ -130,7 +121,7 @@ void read_permission(const World& world, const Context& context, const state::Se
     read_icmp(context, permission, any);
   const auto add = [&](const std::optional<std::string>& description) -> SecurityRule& {
     auto& rule = out.emplace_back(any);
-    rule.description = read_description(description);
+    rule.description = read_rule_description(description);
     return rule;
   };
 
@@ -154,6 +145,15 @@ bool is_group_text(std::string_view text) {
   return text.size() < 256 && std::all_of(text.begin(), text.end(), [&](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || marks.find(c) != std::string_view::npos;
          });
+}
+
+std::string read_rule_description(const std::optional<std::string>& description) {
+  if (!description) return {};
+  if (!is_group_text(*description))
+    throw wire::invalid_parameter_value(
+        fmt::format("Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: {}",
+                    group_text_characters));
+  return *description;
 }
 
 std::vector<SecurityRule> read_rules(const World& world, const Context& context, const state::SecurityGroup& group,

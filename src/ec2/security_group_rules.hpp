@@ -1,6 +1,7 @@
 // Rules of security groups: from what requests spell to what records keep, and back to what answers show.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ wire::ec2::SecurityGroupRule show_rule(const state::World& world, const service:
 
 // "peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW", as EC2 says it in errors.
 std::string describe_rule(const state::SecurityRule& rule);
+
+// The text that a request gives a rule, empty when it gives none. Throws InvalidParameterValue.
+std::string read_rule_description(const std::optional<std::string>& description);
 
 // Do ports (or ICMP's type and code) mean anything to this protocol?
 bool has_ports(const state::SecurityRule& rule);

@@ -24,7 +24,8 @@ using state::SecurityRule;
 using state::World;
 using Rules = std::vector<SecurityRule> SecurityGroup::*;
 
-constexpr size_t group_limit = 2500;  // of one VPC
+constexpr size_t group_limit = 2500;        // of one VPC
+constexpr size_t guides_group_limit = 500;  // in the guide's API (NET-048)
 constexpr std::string_view default_name = "default";
 
 bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
@@ -172,7 +173,7 @@ wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction&
     if (group.name == name)
       throw wire::ApiError(400, "InvalidGroup.Duplicate", fmt::format("The security group '{}' already exists for VPC '{}'", name, vpc.id));
   });
-  if (count >= group_limit)
+  if (count >= (context.is_2011() ? guides_group_limit : group_limit))
     throw wire::ApiError(400, "SecurityGroupLimitExceeded",
                          fmt::format("The maximum number of security groups for VPC '{}' has been reached.", vpc.id));
 
@@ -339,7 +340,8 @@ std::vector<service::Action> security_group_actions() {
       service::write_action("DeleteSecurityGroup", delete_security_group),
       service::read_action("DescribeSecurityGroups", describe_security_groups),
   };
-  for (const auto& action : security_group_permission_actions()) actions.push_back(action);
+  for (const auto& more : {security_group_permission_actions(), security_group_rule_change_actions(), security_group_listing_actions()})
+    actions.insert(actions.end(), more.begin(), more.end());
   return actions;
 }
 

@@ -21,7 +21,9 @@ const state::SecurityGroup& find_group(const state::World& world, const std::str
 
 wire::ApiError group_not_found(const std::string& id_or_name);
 
-// Adding and removing rules; part of security_group_actions().
+// Adding, removing, changing and listing rules; parts of security_group_actions().
 std::vector<service::Action> security_group_permission_actions();
+std::vector<service::Action> security_group_rule_change_actions();
+std::vector<service::Action> security_group_listing_actions();
 
 }  // namespace brume::ec2

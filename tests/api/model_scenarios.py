@@ -230,6 +230,15 @@ class World(network_scenarios.Network):
         rule = self.get("securityGroupRuleSet/item/securityGroupRuleId", f"AuthorizeSecurityGroup{way}", GroupId=group, IpPermissions=written)
         return {"GroupId": group, "SecurityGroupRuleIds": [rule]}, {"GroupId": group, "IpPermissions": written}
 
+    def modified_rule(self):
+        made = self.new_rule()[0]
+        rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 90, "CidrIpv4": "10.0.0.0/8", "Description": "changed"}
+        return {"GroupId": made["GroupId"], "SecurityGroupRules": [{"SecurityGroupRuleId": made["SecurityGroupRuleIds"][0], "SecurityGroupRule": rule}]}
+
+    def described_rule(self, way="Ingress"):
+        made = self.new_rule(way)[0]
+        return {"GroupId": made["GroupId"], "SecurityGroupRuleDescriptions": [{"SecurityGroupRuleId": made["SecurityGroupRuleIds"][0], "Description": "changed"}]}
+
 
 def permissions(port, **more):
     return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "inside"}], **more}]
@@ -253,6 +262,11 @@ SCENARIOS = {
                                      lambda w: {"GroupId": w.new_group(), "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": w.group}]}]}],
     "RevokeSecurityGroupIngress": [lambda w: w.new_rule()[0], lambda w: w.new_rule()[1]],
     "RevokeSecurityGroupEgress": [lambda w: w.new_rule("Egress")[0], lambda w: w.new_rule("Egress")[1]],
+    "DescribeSecurityGroupRules": [lambda w: {"SecurityGroupRuleIds": w.new_rule()[0]["SecurityGroupRuleIds"]}, lambda w: filtered("group-id", w.group)],
+    "ModifySecurityGroupRules": lambda w: w.modified_rule(),
+    "UpdateSecurityGroupRuleDescriptionsIngress": [lambda w: w.described_rule(), lambda w: w.new_rule()[1]],
+    "UpdateSecurityGroupRuleDescriptionsEgress": [lambda w: w.described_rule("Egress"), lambda w: w.new_rule("Egress")[1]],
+    "GetSecurityGroupsForVpc": [lambda w: {"VpcId": w.vpc}, lambda w: {"VpcId": w.vpc, **filtered("group-name", w.group_name)}],
     # regions
     "DescribeRegions": [lambda w: {"AllRegions": True}, lambda w: {"RegionNames": [conftest.REGION]}],
     "DescribeAvailabilityZones": [lambda w: {"AllAvailabilityZones": True}, lambda w: {"ZoneNames": [conftest.REGION + "a"]}],

@@ -87,3 +87,19 @@ def test_errors_are_shown(aws):
     assert "(InvalidInstanceID.NotFound)" in said and "i-0123456789abcdef0" in said
     assert "(UnsupportedOperation)" in aws("ec2", "create-fpga-image", "--input-storage-location", "Bucket=b,Key=k", fails=True)
     assert "(DryRunOperation)" in aws("ec2", "describe-vpcs", "--dry-run", fails=True)
+
+
+def test_a_rule_is_changed_by_its_id(aws):
+    group = aws("ec2", "create-security-group", "--group-name", "web", "--description", "d")["GroupId"]
+    made = aws("ec2", "authorize-security-group-ingress", "--group-id", group, "--protocol", "tcp", "--port", "80", "--cidr", "0.0.0.0/0")
+    rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    change = {"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8081, "CidrIpv4": "192.0.2.0/24", "Description": "from the shell"}
+    aws("ec2", "modify-security-group-rules", "--group-id", group,
+        "--security-group-rules", json.dumps([{"SecurityGroupRuleId": rule, "SecurityGroupRule": change}]))
+    aws("ec2", "create-tags", "--resources", rule, "--tags", "Key=team,Value=a")
+    (shown,) = aws("ec2", "describe-security-group-rules", "--filters", "Name=tag:team,Values=a")["SecurityGroupRules"]
+    assert shown["SecurityGroupRuleId"] == rule and change.items() <= shown.items()
+    aws("ec2", "update-security-group-rule-descriptions-ingress", "--group-id", group, "--security-group-rule-descriptions",
+        f"SecurityGroupRuleId={rule},Description=other")
+    (permission,) = aws("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"][0]["IpPermissions"]
+    assert permission["IpRanges"] == [{"CidrIp": "192.0.2.0/24", "Description": "other"}]
