@@ -93,12 +93,12 @@ void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcS
   });
 }
 
-network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc) {
+network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc, const std::string& own_domain) {
   network::DhcpSpec spec;
   const auto* set = world.find<state::DhcpOptions>(vpc.account, vpc.dhcp_options_id);
   if (set == nullptr) return spec;
   for (const auto& option : set->options) {
-    if (option.name == "domain-name" && !option.values.empty()) spec.domain = option.values.front();
+    if (option.name == "domain-name" && !option.values.empty() && option.values.front() != own_domain) spec.domain = option.values.front();
     if (option.name == "domain-name-servers") spec.name_servers = option.values;
     if (option.name == "ntp-servers") spec.time_servers = option.values;
     if (option.name == "netbios-name-servers") spec.netbios_name_servers = option.values;
@@ -164,7 +164,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   world.each_of<state::NatGateway>(vpc.account, [&](const state::NatGateway& nat) {
     if (nat.vpc_id == vpc.id && nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
   });
-  spec.dhcp = specify_dhcp(world, vpc);
+  spec.dhcp = specify_dhcp(world, vpc, domain);
   return spec;
 }
 

@@ -318,7 +318,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   try {
     store->transact([&](state::Transaction& transaction) {
       transaction.put(state::Setting{"public-pool", pool});
-      ec2::complete_networks(transaction);
+      ec2::complete_networks(transaction, settings);
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());

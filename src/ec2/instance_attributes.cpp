@@ -7,6 +7,7 @@
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/launch.hpp"
+#include "ec2/network_interfaces.hpp"
 #include "ec2/product_codes.hpp"
 #include "ec2/resource_ids.hpp"
 #include "wire/ec2/instance_attributes.hpp"
@@ -159,6 +160,10 @@ void change_type(Subject& subject, const std::string& value) {
   if (!type->runs(instance.architecture))
     throw wire::invalid_parameter_combination(fmt::format("The architecture '{}' of the instance '{}' is not supported by the type '{}'.",
                                                           instance.architecture, instance.id, value));
+  check_interface_count(value, instance.interface_ids.size());
+  for (const auto& id : instance.interface_ids)
+    if (const auto* interface = subject.transaction.find<state::NetworkInterface>(instance.account, id))
+      check_address_count(value, 1 + interface->secondary.size());
   if (!type->burstable)
     instance.cpu_credits.clear();
   else if (instance.cpu_credits.empty())

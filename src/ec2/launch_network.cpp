@@ -4,8 +4,10 @@
 
 #include "ec2/launch.hpp"
 #include "ec2/network.hpp"
+#include "ec2/network_interfaces.hpp"
 #include "ec2/placement_groups.hpp"
 #include "ec2/resource_ids.hpp"
+#include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 
 namespace brume::ec2 {
@@ -33,6 +35,9 @@ const state::Subnet& default_subnet(const state::World& world, const Context& co
   world.each_of<state::Subnet>(context.account(), [&](const state::Subnet& subnet) {
     if (subnet.is_default && (zone.empty() || subnet.zone == zone)) subnets.emplace_back(addresses_handed_out(world, subnet), &subnet);
   });
+  if (default_vpc(world, context.account()) == nullptr)
+    throw wire::ApiError(400, "VPCIdNotSpecified",
+                         "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.");
   if (subnets.empty()) throw wire::ApiError(400, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
   // Without a zone: of those with room, where the fewest addresses were handed out. Nothing here counts instances: a launch costs the
   // same in a full account.
@@ -109,11 +114,7 @@ void check_addresses(const state::World& world, const Launch& launch, const Laun
   if (std::set<std::string>(chosen.begin(), chosen.end()).size() != chosen.size())
     throw wire::invalid_parameter_value("A private IP address is given twice");
   for (const auto& address : chosen) check_private_address(world, interface.subnet, address);
-  const auto count = 1 + static_cast<std::int64_t>(interface.secondary_ips.size()) + interface.secondary_count;
-  if (count > launch.type->addresses_per_interface)
-    throw wire::ApiError(400, "PrivateIpAddressLimitExceeded",
-                         fmt::format("{} private IP addresses are more than the {} that an interface of {} may have.", count,
-                                     launch.type->addresses_per_interface, launch.type->name));
+  check_address_count(launch.type->name, 1 + interface.secondary_ips.size() + static_cast<size_t>(interface.secondary_count));
 }
 
 LaunchInterface read_existing(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
@@ -132,6 +133,7 @@ LaunchInterface read_existing(const state::World& world, const Context& context,
   if (launch.most > 1) throw wire::invalid_parameter_combination("A network interface can be attached to one instance only");
   if (!found->instance_id.empty() || found->is_managed())
     throw wire::ApiError(400, "InvalidNetworkInterface.InUse", fmt::format("The network interface '{}' is in use.", id));
+  check_address_count(launch.type->name, 1 + found->secondary.size());
   LaunchInterface interface;
   interface.existing_id = id;
   interface.subnet = *world.find<state::Subnet>(context.account(), found->subnet_id);
@@ -164,11 +166,8 @@ void read_specified(const state::World& world, const Context& context, const Run
     throw wire::invalid_parameter_combination(
         "Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same "
         "request");
-  const auto count = static_cast<std::int64_t>(request.network_interfaces.size());
-  if (count > launch.type->interfaces)
-    throw wire::ApiError(
-        400, "AttachmentLimitExceeded",
-        fmt::format("{} network interfaces are more than the {} that {} may have.", count, launch.type->interfaces, launch.type->name));
+  const auto count = request.network_interfaces.size();
+  check_interface_count(launch.type->name, count);
   std::set<std::int64_t> indexes;
   for (const auto& asked : request.network_interfaces) {
     // A single interface that says nothing is the first.

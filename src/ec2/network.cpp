@@ -96,7 +96,20 @@ void open_to_internet(state::Transaction& transaction, const state::Vpc& vpc) {
 
 }  // namespace
 
-void make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
+state::Subnet make_default_subnet(state::Transaction& transaction, const state::Vpc& vpc, const std::string& zone, std::uint32_t base) {
+  state::Subnet subnet;
+  subnet.account = vpc.account;
+  subnet.id = make_id(transaction.random(), "subnet");
+  subnet.vpc_id = vpc.id;
+  subnet.cidr = format_ipv4_block({base, default_subnet_prefix});
+  subnet.zone = zone;
+  subnet.is_default = true;
+  subnet.gives_public_address = true;
+  transaction.put(subnet);
+  return subnet;
+}
+
+state::Vpc make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
   state::Vpc vpc;
   vpc.account = account;
   vpc.id = make_id(transaction.random(), "vpc");
@@ -104,20 +117,30 @@ void make_default_network(state::Transaction& transaction, const std::string& ac
   vpc.is_default = true;
   std::uint32_t base = *parse_ipv4("172.31.0.0");
   for (const auto& zone : state::zones_of(transaction.world(), account, settings.zones)) {
-    state::Subnet subnet;
-    subnet.account = account;
-    subnet.id = make_id(transaction.random(), "subnet");
-    subnet.vpc_id = vpc.id;
-    subnet.cidr = format_ipv4_block({base, 20});
-    subnet.zone = zone.name;
-    subnet.is_default = true;
-    subnet.gives_public_address = true;
-    base += 1U << 12;
-    transaction.put(std::move(subnet));
+    make_default_subnet(transaction, vpc, zone.name, base);
+    base += 1U << (32 - default_subnet_prefix);
   }
+  vpc.dhcp_options_id = default_dhcp_options(transaction, account, settings);
   make_vpc_parts(transaction, vpc);
   open_to_internet(transaction, vpc);
-  transaction.put(std::move(vpc));
+  transaction.put(vpc);
+  return vpc;
+}
+
+std::string default_dhcp_options(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
+  state::DhcpOptions set;
+  set.account = account;
+  set.options = {{"domain-name", {settings.private_domain}}, {"domain-name-servers", {"AmazonProvidedDNS"}}};
+  const auto same = [](const state::DhcpOption& a, const state::DhcpOption& b) { return a.name == b.name && a.values == b.values; };
+  transaction.world().each_of<state::DhcpOptions>(account, [&](const state::DhcpOptions& other) {
+    if (std::equal(set.options.begin(), set.options.end(), other.options.begin(), other.options.end(), same)) set.id = other.id;
+    return set.id.empty();
+  });
+  if (!set.id.empty()) return set.id;
+  set.id = make_id(transaction.random(), "dopt");
+  auto id = set.id;
+  transaction.put(std::move(set));
+  return id;
 }
 
 void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc) {
@@ -131,14 +154,16 @@ void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc) {
   make_default_acl(transaction, vpc);
 }
 
-void complete_networks(state::Transaction& transaction) {
+void complete_networks(state::Transaction& transaction, const service::Settings& settings) {
   std::vector<state::Vpc> vpcs;
   transaction.world().each<state::Vpc>("", [&](const state::Vpc& vpc) {
     if (main_route_table(transaction.world(), vpc.id) == nullptr) vpcs.push_back(vpc);
   });
-  for (const auto& vpc : vpcs) {
+  for (auto& vpc : vpcs) {
     make_vpc_parts(transaction, vpc);
     open_to_internet(transaction, vpc);
+    vpc.dhcp_options_id = default_dhcp_options(transaction, vpc.account, settings);
+    transaction.put(std::move(vpc));
   }
 }
 

@@ -11,13 +11,18 @@ namespace brume::ec2 {
 
 // What EC2 gives a new account: a VPC 172.31.0.0/16 with a /20 subnet in each zone, an internet gateway to which its main route table
 // leads, the group and the network ACL "default".
-void make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings);
+state::Vpc make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings);
+// A default subnet as such a VPC has one a zone: instances launched there get a public address. The ranges are the caller's care.
+state::Subnet make_default_subnet(state::Transaction& transaction, const state::Vpc& vpc, const std::string& zone, std::uint32_t base);
+inline constexpr int default_subnet_prefix = 20;
 
 // What every VPC has from the first: a main route table (for the VPC itself only), a network ACL that lets everything pass, the group
 // "default".
 void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc);
+// The DHCP option set that the account's VPCs begin with: EC2's own domain and name server. Made when there is none like it.
+std::string default_dhcp_options(state::Transaction& transaction, const std::string& account, const service::Settings& settings);
 // For states that an older version wrote: VPCs without these parts get them, and the way to the internet that they had.
-void complete_networks(state::Transaction& transaction);
+void complete_networks(state::Transaction& transaction, const service::Settings& settings);
 
 // A free private address of the subnet: the lowest after the last one given, so that a released one rests before it is used again.
 // EC2 keeps the first four and the last of each subnet. Throws InsufficientFreeAddressesInSubnet.

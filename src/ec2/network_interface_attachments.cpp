@@ -47,9 +47,8 @@ void check_fit(const NetworkInterface& interface, const state::Instance& instanc
         "You may not attach a network interface to an instance if they are not in the same availability zone");
   if (interface.vpc_id != instance.vpc_id)
     throw wire::invalid_parameter_combination("You may not attach a network interface to an instance of another VPC");
-  if (instance.interface_ids.size() >= interfaces_per_instance)
-    throw wire::ApiError(400, "AttachmentLimitExceeded",
-                         fmt::format("Interface count {} exceeds the limit for {}", instance.interface_ids.size() + 1, instance.type));
+  check_interface_count(instance.type, instance.interface_ids.size() + 1);
+  check_address_count(instance.type, 1 + interface.secondary.size());
 }
 
 wire::ec2::AttachNetworkInterfaceResponse attach_network_interface(state::Transaction& transaction, const Context& context,

@@ -9,6 +9,7 @@
 #include "ec2/client_tokens.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/instance_types.hpp"
 #include "ec2/network.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
@@ -153,9 +154,7 @@ void read_addresses(const World& world, const wire::ec2::CreateNetworkInterfaceR
   if (plan.secondary_count < 0) throw wire::invalid_parameter_value("SecondaryPrivateIpAddressCount must not be negative");
   if (plan.secondary_count > 0 && !plan.secondary_ips.empty())
     throw wire::invalid_parameter_combination("Specify secondary private IP addresses or their number, but not both.");
-  if (1 + plan.secondary_ips.size() + static_cast<size_t>(plan.secondary_count) > addresses_per_interface)
-    throw wire::ApiError(400, "PrivateIpAddressLimitExceeded",
-                         fmt::format("An interface has at most {} private IP addresses.", addresses_per_interface));
+  check_address_count("", 1 + plan.secondary_ips.size() + static_cast<size_t>(plan.secondary_count));
 }
 
 std::string make_mac(state::Transaction& transaction) {
@@ -249,6 +248,21 @@ std::string shown_public_ip(const World& world, const NetworkInterface& interfac
   if (public_ip.empty() || interface.instance_id.empty() || state::find_elastic_ip(world, public_ip) != nullptr) return public_ip;
   const auto* instance = world.find<state::Instance>(interface.account, interface.instance_id);
   return instance != nullptr && instance->current_state() == state::InstanceState::pending ? std::string() : public_ip;
+}
+
+void check_interface_count(const std::string& instance_type, size_t count) {
+  const auto* type = find_instance_type(instance_type);
+  if (type != nullptr && count > static_cast<size_t>(type->interfaces))
+    throw wire::ApiError(400, "AttachmentLimitExceeded", fmt::format("Interface count {} exceeds the limit for {}", count, instance_type));
+}
+
+void check_address_count(const std::string& instance_type, size_t count) {
+  const auto* type = find_instance_type(instance_type);
+  const auto most = type == nullptr ? addresses_per_interface : static_cast<size_t>(type->addresses_per_interface);
+  if (count <= most) return;
+  const auto where = instance_type.empty() ? "a network interface" : "a network interface of an instance of the type " + instance_type;
+  throw wire::ApiError(400, "PrivateIpAddressLimitExceeded",
+                       fmt::format("{} private IP addresses are more than the {} that {} may have.", count, most, where));
 }
 
 NetworkInterface make_network_interface(state::Transaction& transaction, const std::string& account, const InterfacePlan& plan) {

@@ -13,8 +13,8 @@
 namespace brume::ec2 {
 
 inline constexpr size_t groups_per_interface = 5;
-inline constexpr size_t addresses_per_interface = 30;
-inline constexpr size_t interfaces_per_instance = 8;
+// Most that any type of instances takes; what is attached to nothing may have so many.
+inline constexpr size_t addresses_per_interface = 50;
 
 // What a new interface is to be. Addresses and groups must have been checked (check_private_address, find_interface_groups).
 struct InterfacePlan {
@@ -28,6 +28,12 @@ struct InterfacePlan {
 
 // The record, with its addresses taken, attached to nothing, not yet put. Throws InsufficientFreeAddressesInSubnet.
 state::NetworkInterface make_network_interface(state::Transaction& transaction, const std::string& account, const InterfacePlan& plan);
+
+// What a type of instances takes; an operator may have taken the type out of the table, and then its instances keep what they have.
+// Throws AttachmentLimitExceeded.
+void check_interface_count(const std::string& instance_type, size_t count);
+// Of one interface; an empty type: the interface is attached to nothing. Throws PrivateIpAddressLimitExceeded.
+void check_address_count(const std::string& instance_type, size_t count);
 
 // Writes the attachment into the record; the caller puts both, and adds the interface's id to the instance's, by device index.
 void attach_to(state::Transaction& transaction, state::NetworkInterface& interface, const state::Instance& instance,

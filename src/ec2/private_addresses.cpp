@@ -50,9 +50,9 @@ wire::ec2::AssignPrivateIpAddressesResponse assign(state::Transaction& transacti
     throw wire::invalid_parameter_combination("Specify private IP addresses or their number, but not both.");
   }
   if (count < 0) throw wire::invalid_parameter_value("SecondaryPrivateIpAddressCount must not be negative");
-  if (1 + interface.secondary.size() + request.private_ip_addresses.size() + static_cast<size_t>(count) > addresses_per_interface)
-    throw wire::ApiError(400, "PrivateIpAddressLimitExceeded",
-                         fmt::format("Number of private addresses will exceed limit of {} per interface.", addresses_per_interface));
+  const auto* instance = transaction.find<state::Instance>(interface.account, interface.instance_id);
+  check_address_count(instance == nullptr ? "" : instance->type,
+                      1 + interface.secondary.size() + request.private_ip_addresses.size() + static_cast<size_t>(count));
   const auto subnet = *transaction.find<state::Subnet>(interface.account, interface.subnet_id);
   wire::ec2::AssignPrivateIpAddressesResponse response;
   response.network_interface_id = interface.id;

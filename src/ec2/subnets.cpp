@@ -7,6 +7,7 @@
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/network.hpp"
+#include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "state/zones.hpp"
@@ -147,6 +148,35 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   return response;
 }
 
+// The first /20 of the default VPC that no subnet has a part of.
+wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction& transaction, const Context& context,
+                                                             const wire::ec2::CreateDefaultSubnetRequest& request) {
+  refuse(request.ipv6_native.value_or(false), "IPv6");
+  if (!request.availability_zone && !request.availability_zone_id) throw wire::missing_parameter("AvailabilityZone");
+  const auto zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
+  const auto* found = default_vpc(transaction.world(), context.account());
+  if (found == nullptr) throw wire::ApiError(400, "DefaultVpcDoesNotExist", "There is no default VPC in this region.");
+  const auto vpc = *found;
+  transaction.world().each_of<Subnet>(vpc.account, [&](const Subnet& subnet) {
+    if (subnet.is_default && subnet.vpc_id == vpc.id && subnet.zone == zone)
+      throw wire::ApiError(400, "DefaultSubnetAlreadyExistsInAvailabilityZone",
+                           fmt::format("'{}' is already the default subnet in {}.", subnet.id, zone));
+  });
+  const auto taken = taken_ranges(transaction.world(), vpc);
+  const auto whole = *parse_ipv4_block(vpc.cidr);
+  for (std::uint64_t at = 0; at < whole.size(); at += Ipv4Block{whole.base, default_subnet_prefix}.size()) {
+    const auto base = whole.base + static_cast<std::uint32_t>(at);
+    if (!is_free(taken, {base, default_subnet_prefix})) continue;
+    const auto subnet = make_default_subnet(transaction, vpc, zone, base);
+    join_default_acl(transaction, subnet);
+    wire::ec2::CreateDefaultSubnetResponse response;
+    response.subnet = show(transaction.world(), context, subnet);
+    return response;
+  }
+  throw wire::ApiError(400, "InvalidSubnet.Conflict",
+                       fmt::format("The VPC '{}' has no range of the size /{} left", vpc.id, default_subnet_prefix));
+}
+
 // ----- change, delete
 
 wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transaction& transaction, const Context& context,
@@ -206,6 +236,7 @@ const Subnet& find_subnet(const World& world, const std::string& account, const 
 std::vector<service::Action> subnet_actions() {
   return {
       service::write_action("CreateSubnet", create_subnet),
+      service::write_action("CreateDefaultSubnet", create_default_subnet),
       service::write_action("DeleteSubnet", delete_subnet),
       service::read_action("DescribeSubnets", describe_subnets),
       service::write_action("ModifySubnetAttribute", modify_subnet_attribute),

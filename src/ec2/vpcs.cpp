@@ -123,11 +123,23 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   vpc.id = make_id(transaction.random(), "vpc");
   vpc.cidr = format_ipv4_block(range);
   vpc.dns_hostnames = false;
+  vpc.dhcp_options_id = default_dhcp_options(transaction, vpc.account, context.services.settings);
   transaction.put(vpc);
   make_vpc_parts(transaction, vpc);
   tag_on_create(transaction, vpc.account, vpc.id, "vpc", request.tag_specifications);
   wire::ec2::CreateVpcResponse response;
   response.vpc = show(transaction.world(), vpc);
+  response.vpc->state = "pending";  // as EC2 says it of one just made
+  return response;
+}
+
+wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::CreateDefaultVpcRequest&) {
+  if (default_vpc(transaction.world(), context.account()) != nullptr)
+    throw wire::ApiError(400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
+  check_limit(transaction.world(), context.account());
+  wire::ec2::CreateDefaultVpcResponse response;
+  response.vpc = show(transaction.world(), make_default_network(transaction, context.account(), context.services.settings));
   response.vpc->state = "pending";  // as EC2 says it of one just made
   return response;
 }
@@ -295,6 +307,7 @@ wire::ApiError has_dependencies(std::string_view noun, const std::string& id) {
 std::vector<service::Action> vpc_actions() {
   return {
       service::write_action("CreateVpc", create_vpc),
+      service::write_action("CreateDefaultVpc", create_default_vpc),
       service::write_action("DeleteVpc", delete_vpc),
       service::read_action("DescribeVpcs", describe_vpcs),
       service::read_action("DescribeVpcAttribute", describe_vpc_attribute),

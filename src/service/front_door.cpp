@@ -19,6 +19,13 @@ bool is_served_version(const wire::schema::Service& service, std::string_view ve
   return number >= 20090404 && number <= service.version;
 }
 
+wire::ApiError not_built(std::string_view action) {
+  // As every region without EC2-Classic says it. Clients ask whether a VPC is linked to it, and look for this sentence.
+  if (action.find("ClassicLink") != std::string_view::npos)
+    return wire::unsupported_operation("The functionality you requested is not available in this region.");
+  return wire::unsupported_operation(fmt::format("The action {} is known but not built in this version of Brume.", action));
+}
+
 }  // namespace
 
 struct FrontDoor::Pending {
@@ -191,8 +198,7 @@ void FrontDoor::look_up(Pending& pending) {
   }
   pending.has_result = operation->output != wire::schema::no_shape;
   const auto at = actions_.find(fmt::format("{}/{}", pending.service->name, pending.action_name));
-  if (at == actions_.end())
-    throw wire::unsupported_operation(fmt::format("The action {} is known but not built in this version of Brume.", pending.action_name));
+  if (at == actions_.end()) throw not_built(pending.action_name);
   pending.action = at->second;
   pending.parameters->set_version(pending.version_number);
   pending.invocation = pending.action->decode(*pending.action, pending.parameters->root());

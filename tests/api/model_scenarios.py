@@ -35,6 +35,7 @@ class World(network_scenarios.Network):
         self.daemon, self.keys = daemon, keys
         self.account = keys.account
         self.seen = set()  # every id in an answer
+        self.keys_of = {}  # operation → the keys of another account of ours, which it is sent to
 
     def send(self, action, parameters, version=conftest.NEW, more=None):
         """The answer to plain parameters as the model names them; `more` are written as they are."""
@@ -44,7 +45,7 @@ class World(network_scenarios.Network):
         written = service_model.write_parameters(model, shape, parameters) if shape else {}
         if service != "ec2":
             version = model.metadata["apiVersion"]
-        answer = self.daemon.query(action, version, {**written, **(more or {})}, AWSAccessKeyId=self.keys.key_id)
+        answer = self.daemon.query(action, version, {**written, **(more or {})}, AWSAccessKeyId=self.keys_of.get(action, self.keys).key_id)
         self.seen |= {found.group() for found in ID.finditer(answer.body.decode())}
         return answer
 

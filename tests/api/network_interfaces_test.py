@@ -22,7 +22,8 @@ def shown(ec2):
 
 @pytest.fixture
 def server(launch, subnet):
-    return lambda **more: launch(SubnetId=subnet["SubnetId"], **more)
+    """Of a type that takes eight interfaces with thirty addresses each."""
+    return lambda **more: launch(**{"SubnetId": subnet["SubnetId"], "InstanceType": "m2.4xlarge", **more})
 
 
 def by(name, *values):
@@ -62,7 +63,7 @@ def test_what_cannot_be_created(ec2, make, subnet, other, refused):
     for wrong, code in (({"SubnetId": "subnet-0123456789abcdef0"}, "InvalidSubnetID.NotFound"), ({"Groups": ["sg-0123456789abcdef0"]}, "InvalidGroup.NotFound"),
                         ({"Groups": [other.describe_security_groups()["SecurityGroups"][0]["GroupId"]]}, "InvalidGroup.NotFound"),
                         ({"PrivateIpAddress": "10.9.9.9"}, "InvalidParameterValue"), ({"PrivateIpAddress": f"{base}.1"}, "InvalidParameterValue"),
-                        ({"SecondaryPrivateIpAddressCount": 40}, "PrivateIpAddressLimitExceeded"), ({"InterfaceType": "efa"}, "UnsupportedOperation"),
+                        ({"SecondaryPrivateIpAddressCount": 50}, "PrivateIpAddressLimitExceeded"), ({"InterfaceType": "efa"}, "UnsupportedOperation"),
                         ({"Ipv6AddressCount": 1}, "UnsupportedOperation"), ({"SubnetId": other.describe_subnets()["Subnets"][0]["SubnetId"]}, "InvalidSubnetID.NotFound"),
                         ({"PrivateIpAddress": f"{base}.9", "PrivateIpAddresses": [{"PrivateIpAddress": f"{base}.8", "Primary": True}]}, "InvalidParameterCombination")):
         with refused(code):
@@ -211,7 +212,7 @@ def test_secondary_addresses(ec2, make, shown, subnet, refused):
     with refused("InvalidParameterCombination"):
         ec2.assign_private_ip_addresses(NetworkInterfaceId=one["NetworkInterfaceId"], PrivateIpAddresses=[f"{base}.91"], SecondaryPrivateIpAddressCount=1)
     with refused("PrivateIpAddressLimitExceeded"):
-        ec2.assign_private_ip_addresses(NetworkInterfaceId=one["NetworkInterfaceId"], SecondaryPrivateIpAddressCount=30)
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=one["NetworkInterfaceId"], SecondaryPrivateIpAddressCount=50)
 
 
 def test_interfaces_are_one_accounts_own(ec2, other, make, server, refused):

@@ -102,6 +102,28 @@ class Network:
         self.drop_nat_gateways()
         return self.get("natGateway/natGatewayId", "CreateNatGateway", SubnetId=self.subnet, AllocationId=self.new_address())
 
+    def fresh_account(self, *operations):
+        """These go to an account that has nothing but its default VPC."""
+        other = type(self)(self.daemon, self.daemon.create_account("fresh"))
+        self.keys_of.update(dict.fromkeys(operations, other.keys))
+        return other
+
+    def without_default_vpc(self):
+        other = self.fresh_account("CreateDefaultVpc")
+        gateway = other.get("internetGatewaySet/item/internetGatewayId", "DescribeInternetGateways")
+        other.call("DetachInternetGateway", InternetGatewayId=gateway, VpcId=other.vpc)
+        other.call("DeleteInternetGateway", InternetGatewayId=gateway)
+        for subnet in other.call("DescribeSubnets").texts("subnetSet/item/subnetId"):
+            other.call("DeleteSubnet", SubnetId=subnet)
+        other.call("DeleteVpc", VpcId=other.vpc)
+
+    def without_default_subnet(self):
+        """The zone that has none."""
+        other = self.fresh_account("CreateDefaultSubnet")
+        zone = other.get("subnetSet/item/availabilityZone", "DescribeSubnets", SubnetIds=[other.subnet])
+        other.call("DeleteSubnet", SubnetId=other.subnet)
+        return zone
+
     def range_association(self):
         return self.get("cidrBlockAssociation/associationId", "AssociateVpcCidrBlock", VpcId=self.new_vpc(), CidrBlock="10.30.0.0/16")
 
@@ -166,6 +188,7 @@ SCENARIOS = {
     "UnassignPrivateIpAddresses": lambda w: with_second_address(w),
     # vpcs
     "CreateVpc": lambda w: w.drop_vpcs() or {"CidrBlock": "10.20.0.0/16", "TagSpecifications": tagged("vpc")},
+    "CreateDefaultVpc": lambda w: w.without_default_vpc() or {},
     "DeleteVpc": lambda w: {"VpcId": w.new_vpc()},
     "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
     "DescribeVpcAttribute": [lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsSupport"}, lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsHostnames"}],
@@ -174,6 +197,7 @@ SCENARIOS = {
     "DisassociateVpcCidrBlock": lambda w: {"AssociationId": w.range_association()},
     # subnets
     "CreateSubnet": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.20.1.0/24", "TagSpecifications": tagged("subnet")},
+    "CreateDefaultSubnet": lambda w: {"AvailabilityZone": w.without_default_subnet()},
     "DeleteSubnet": lambda w: {"SubnetId": w.new_subnet()},
     "DescribeSubnets": [lambda w: {"SubnetIds": [w.subnet]}, lambda w: {}],
     "ModifySubnetAttribute": lambda w: {"SubnetId": w.new_subnet(), "MapPublicIpOnLaunch": {"Value": True}},

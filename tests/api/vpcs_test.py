@@ -1,5 +1,8 @@
 """VPCs, subnets, internet gateways and route tables, as boto3 sees them (OPS-035 ff.)."""
+import botocore.exceptions
 import pytest
+
+from conftest import NEW
 
 
 @pytest.fixture
@@ -275,3 +278,81 @@ def test_networks_are_one_accounts_own(ec2, other, vpc, subnet, gateway, table, 
         with refused(code):
             call()
     assert theirs not in [one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]]
+
+
+def test_no_vpc_is_linked_to_classic(ec2):
+    """What every region without EC2-Classic says; Ansible looks for the sentence."""
+    with pytest.raises(botocore.exceptions.ClientError, match="not available in this region") as told:
+        ec2.describe_vpc_classic_link()
+    assert told.value.response["Error"]["Code"] == "UnsupportedOperation"
+
+
+# --- the default VPC
+
+
+def drop_default(ec2, vpc):
+    """Deletes the default VPC in the order that its parts ask for."""
+    (gateway,) = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}])["InternetGateways"]
+    ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"])
+    for subnet in ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    ec2.delete_vpc(VpcId=vpc)
+
+
+def test_the_default_vpc_is_deleted_and_made_again(ec2, ami, launch, refused):
+    with refused("DefaultVpcAlreadyExists"):
+        ec2.create_default_vpc()
+    (first,) = ec2.describe_vpcs()["Vpcs"]
+    with refused("DependencyViolation"):
+        ec2.delete_vpc(VpcId=first["VpcId"])
+    drop_default(ec2, first["VpcId"])
+    assert ec2.describe_vpcs()["Vpcs"] == ec2.describe_subnets()["Subnets"] == ec2.describe_security_groups()["SecurityGroups"] == []
+    assert ec2.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"][0]["AttributeValues"] == [{"AttributeValue": "none"}]
+    with refused("VPCIdNotSpecified"):
+        ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1)
+    with refused("DefaultVpcDoesNotExist"):
+        ec2.create_default_subnet(AvailabilityZone="us-east-1a")
+    made = ec2.create_default_vpc()["Vpc"]
+    assert made["IsDefault"] is True and made["CidrBlock"] == "172.31.0.0/16" and made["State"] == "pending" and made["VpcId"] != first["VpcId"]
+    # The DHCP options of the account are those of before.
+    assert made["DhcpOptionsId"] == first["DhcpOptionsId"] != "default"
+    subnets = ec2.describe_subnets()["Subnets"]
+    assert sorted(one["AvailabilityZone"] for one in subnets) == ["us-east-1a", "us-east-1b", "us-east-1c"]
+    assert all(one["DefaultForAz"] and one["MapPublicIpOnLaunch"] and one["VpcId"] == made["VpcId"] for one in subnets)
+    assert launch()["PublicIpAddress"]
+
+
+def test_a_default_subnet_is_made_again(ec2, refused, launch, query):
+    (vpc,) = ec2.describe_vpcs()["Vpcs"]
+    before = {one["AvailabilityZone"]: one for one in ec2.describe_subnets()["Subnets"]}
+    with refused("DefaultSubnetAlreadyExistsInAvailabilityZone"):
+        ec2.create_default_subnet(AvailabilityZone="us-east-1b")
+    assert query("CreateDefaultSubnet", NEW).code == "MissingParameter"
+    with refused("InvalidParameterValue"):
+        ec2.create_default_subnet(AvailabilityZone="us-east-1z")
+    with refused("UnsupportedOperation"):
+        ec2.create_default_subnet(AvailabilityZone="us-east-1b", Ipv6Native=True)
+    ec2.delete_subnet(SubnetId=before["us-east-1b"]["SubnetId"])
+    # Somebody took a part of the range meanwhile: the next one that is whole is used.
+    ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock=before["us-east-1b"]["CidrBlock"].replace("/20", "/28"))
+    made = ec2.create_default_subnet(AvailabilityZone="us-east-1b")["Subnet"]
+    assert made["DefaultForAz"] is True and made["MapPublicIpOnLaunch"] is True and made["CidrBlock"] == "172.31.48.0/20"
+    (acl,) = ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [made["SubnetId"]]}])["NetworkAcls"]
+    assert acl["IsDefault"] is True
+    assert launch(Placement={"AvailabilityZone": "us-east-1b"})["SubnetId"] == made["SubnetId"]
+
+
+def test_the_dhcp_options_of_a_new_vpc(ec2, vpc, refused):
+    """Those that EC2 gives every account: its own names and name server."""
+    (default,) = ec2.describe_vpcs()["Vpcs"]
+    made = vpc()
+    assert ec2.describe_vpcs(VpcIds=[made])["Vpcs"][0]["DhcpOptionsId"] == default["DhcpOptionsId"]
+    (options,) = ec2.describe_dhcp_options()["DhcpOptions"]
+    assert options["DhcpOptionsId"] == default["DhcpOptionsId"]
+    assert {one["Key"]: [value["Value"] for value in one["Values"]] for one in options["DhcpConfigurations"]} == {
+        "domain-name": ["ec2.internal"], "domain-name-servers": ["AmazonProvidedDNS"]}
+    with refused("DependencyViolation"):
+        ec2.delete_dhcp_options(DhcpOptionsId=options["DhcpOptionsId"])
+    ec2.associate_dhcp_options(DhcpOptionsId="default", VpcId=made)
+    assert ec2.describe_vpcs(VpcIds=[made])["Vpcs"][0]["DhcpOptionsId"] == "default"

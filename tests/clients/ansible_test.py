@@ -82,7 +82,7 @@ def test_a_network_and_its_end(play, ec2, ami):
     """A VPC with a public and a private subnet, all that leads packets in it, and an interface with an Elastic IP."""
     vpc, front, back, gateway = "{{ task_0.vpc.id }}", "{{ task_1.subnet.id }}", "{{ task_2.subnet.id }}", "{{ task_3.gateway_id }}"
     make = [
-        task("ec2_vpc_net", name="lab", cidr_block=["10.40.0.0/16", "10.41.0.0/16"], dns_hostnames=True, tags={"stage": "test"}),
+        task("ec2_vpc_net", name="lab", cidr_block=["10.40.0.0/16", "10.41.0.0/16"], dns_support=True, dns_hostnames=True, tags={"stage": "test"}),
         task("ec2_vpc_subnet", vpc_id=vpc, cidr="10.40.1.0/24", az="us-east-1a", map_public=True, tags={"Name": "front"}),
         task("ec2_vpc_subnet", vpc_id=vpc, cidr="10.41.2.0/24", az="us-east-1a", tags={"Name": "back"}),
         task("ec2_vpc_igw", vpc_id=vpc, tags={"Name": "door"}),
