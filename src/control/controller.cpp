@@ -1,6 +1,6 @@
 #include "control/controller.hpp"
 
-#include <set>
+#include <unordered_set>
 
 #include "base/log.hpp"
 #include "control/direct_snapshots.hpp"
@@ -17,8 +17,8 @@ namespace brume::control {
 namespace {
 
 // The ids of all volumes and instance stores.
-std::set<std::string> known_disks(const state::World& world) {
-  std::set<std::string> known;
+std::unordered_set<std::string> known_disks(const state::World& world) {
+  std::unordered_set<std::string> known(world.size<state::Volume>());
   world.each<state::Volume>("", [&](const state::Volume& volume) { known.insert(volume.id); });
   world.each<state::Instance>("", [&](const state::Instance& instance) {
     for (const auto& store : instance.instance_stores) known.insert(instance_store_id(instance.id, store.virtual_name));

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.hpp"
@@ -61,8 +62,8 @@ class DiskMeter {
  public:
   struct Parts {
     std::function<Result<compute::DiskReading>(const std::string& instance_id)> read;
-    std::function<std::vector<std::string>()> running;  // instances with a machine
-    std::function<std::set<std::string>()> known;       // volumes and instance stores; what is gone is forgotten
+    std::function<std::vector<std::string>()> running;       // instances with a machine
+    std::function<std::unordered_set<std::string>()> known;  // volumes and instance stores; what is gone is forgotten
     const Clock& clock;
     std::string file;  // empty: nothing is kept
   };

@@ -75,7 +75,7 @@ class DiskMeterTest : public ::testing::Test {
   TurnedClock clock_;
   std::chrono::steady_clock::time_point taken_{seconds(1000)};
   std::map<std::string, DiskReading> machines_;
-  std::set<std::string> known_ = {"vol-1", "vol-2", "i-1-ephemeral0"};
+  std::unordered_set<std::string> known_ = {"vol-1", "vol-2", "i-1-ephemeral0"};
   std::unique_ptr<DiskMeter> meter_;
 };
 
