@@ -356,7 +356,8 @@ std::vector<service::Action> image_actions() {
       service::read_action<DescribeImagesRequest>("DescribeImages", describe_images),
       service::write_action<DeregisterImageRequest>("DeregisterImage", deregister_image),
   };
-  for (const auto& list : {image_registration_actions, image_copy_actions, image_attribute_actions, image_lifecycle_actions})
+  for (const auto& list :
+       {image_registration_actions, image_copy_actions, image_attribute_actions, image_reference_actions, image_lifecycle_actions})
     for (const auto& action : list()) actions.push_back(action);
   return actions;
 }

@@ -5,7 +5,8 @@
 //   image_copies.cpp        CopyImage
 //   image_creation.cpp      CreateImage
 //   image_attributes.cpp    DescribeImageAttribute, ModifyImageAttribute, ResetImageAttribute
-//   image_lifecycle.cpp     deprecation, disabling, deregistration protection, block public access
+//   image_references.cpp    DescribeImageReferences
+//   image_lifecycle.cpp     the recycle bin, deprecation, disabling, deregistration protection, block public access
 #pragma once
 
 #include <optional>
@@ -74,5 +75,6 @@ std::vector<service::Action> image_registration_actions();
 std::vector<service::Action> image_copy_actions();
 std::vector<service::Action> image_attribute_actions();
 std::vector<service::Action> image_lifecycle_actions();
+std::vector<service::Action> image_reference_actions();
 
 }  // namespace brume::ec2

@@ -3,6 +3,7 @@
 
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
+#include "ec2/instance_requirements.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/paging.hpp"
 #include "wire/ec2/instance_types.hpp"
@@ -257,10 +258,12 @@ wire::ec2::DescribeInstanceTypeOfferingsResponse describe_offerings(const state:
 
 std::vector<service::Action> instance_type_actions() {
   using namespace wire::ec2;
-  return {
+  std::vector<service::Action> actions = {
       service::read_action<DescribeInstanceTypesRequest>("DescribeInstanceTypes", describe_instance_types),
       service::read_action<DescribeInstanceTypeOfferingsRequest>("DescribeInstanceTypeOfferings", describe_offerings),
   };
+  for (const auto& action : instance_requirement_actions()) actions.push_back(action);
+  return actions;
 }
 
 }  // namespace brume::ec2

@@ -219,6 +219,10 @@ class World(network_scenarios.Network):
         return self.get("imageId", "RegisterImage", Name=self.name("image"), RootDeviceName="/dev/sda1", Architecture="x86_64",
                         VirtualizationType="hvm", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": self.snapshot}}])
 
+    def image_in_use(self):
+        assert self.instance
+        return self.image
+
     def shared_image(self):
         image = self.new_image()
         self.call("ModifyImageAttribute", ImageId=image, LaunchPermission={"Add": [{"UserId": "999988887777"}]})
@@ -275,6 +279,8 @@ SCENARIOS = {
     # instance_types
     "DescribeInstanceTypes": [lambda w: {}, lambda w: {"InstanceTypes": ["t2.micro"]}],
     "DescribeInstanceTypeOfferings": [lambda w: {}, lambda w: {"LocationType": "availability-zone"}],
+    "GetInstanceTypesFromInstanceRequirements": lambda w: {
+        "ArchitectureTypes": ["x86_64"], "VirtualizationTypes": ["hvm"], "InstanceRequirements": {"VCpuCount": {"Min": 1, "Max": 4}, "MemoryMiB": {"Min": 1024}}},
     # placement_groups
     "CreatePlacementGroup": [lambda w: {"GroupName": w.name("cluster"), "Strategy": "cluster"},
                              lambda w: {"GroupName": w.name("parts"), "Strategy": "partition", "PartitionCount": 2, "TagSpecifications": tagged("placement-group")}],
@@ -310,6 +316,9 @@ SCENARIOS = {
     "EnableImageBlockPublicAccess": lambda w: {"ImageBlockPublicAccessState": "block-new-sharing"},
     "DisableImageBlockPublicAccess": lambda w: {},
     "GetImageBlockPublicAccessState": lambda w: {},
+    "DescribeImageReferences": lambda w: {"ImageIds": [w.image_in_use()], "ResourceTypes": [
+        {"ResourceType": "ec2:Instance", "ResourceTypeOptions": [{"OptionName": "state-name", "OptionValues": ["running"]}]}]},
+    "ListImagesInRecycleBin": lambda w: {},
     # id_formats
     "DescribeIdFormat": [lambda w: {}, lambda w: {"Resource": "instance"}],
     "DescribeIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w.account}:root"},
@@ -416,7 +425,7 @@ SCENARIOS = {
 }
 
 # Lists of an answer that are empty although the case is a good one.
-MAY_BE_EMPTY = {"DescribeInstanceAttribute": {"ProductCodes"}, "DescribeVolumeAttribute": {"ProductCodes"},
+MAY_BE_EMPTY = {"ListImagesInRecycleBin": {"Images"}, "DescribeInstanceAttribute": {"ProductCodes"}, "DescribeVolumeAttribute": {"ProductCodes"},
                 "DescribeSnapshotAttribute": {"ProductCodes"}, "DescribeNetworkInterfaceAttribute": {"Groups"}}
 
 

@@ -277,6 +277,25 @@ TEST_F(MetadataServiceTest, WhatDoesNotApplyIsNeitherListedNorFound) {
   EXPECT_EQ(text("/latest/meta-data/network/interfaces/macs/02:00:00:00:00:06/ipv4-associations/", "172.31.16.6"), "[404]");
 }
 
+TEST_F(MetadataServiceTest, PlacementFollowsTheInstance) {
+  EXPECT_EQ(item("placement/group-name") + item("placement/partition-number"), "[404][404]");
+  change<state::Instance>("i-full", [](state::Instance& i) { i.placement_group = "parts", i.partition_number = 2; });
+  EXPECT_EQ(item("placement/group-name"), "parts");
+  EXPECT_EQ(item("placement/partition-number"), "2");
+  EXPECT_EQ(item("hibernation/configured"), "false");
+}
+
+// Clients take it as "none": there are no roles, no spot instances, no groups that scale, no dedicated hosts, no sealed keys of sessions.
+TEST_F(MetadataServiceTest, WhatNoInstanceHereHasIsNotFound) {
+  for (const auto* path :
+       {"iam/", "iam/info", "iam/security-credentials/", "identity-credentials/ec2/info", "spot/", "spot/instance-action",
+        "spot/termination-time", "events/recommendations/rebalance", "autoscaling/target-lifecycle-state", "managed-ssh-keys/signer-cert",
+        "placement/host-id", "ancestor-ami-ids", "ipv6", "metrics/vhostmd"})
+    EXPECT_EQ(item(path), "[404]") << path;
+  for (const auto& folder : listing("/latest/meta-data/"))
+    EXPECT_TRUE(folder != "iam/" && folder != "spot/" && folder != "autoscaling/") << folder;
+}
+
 // The way of cloud-init's Ec2 data source: whatever a listing names must be there.
 TEST_F(MetadataServiceTest, EverythingListedIsThere) {
   put(state::UserData{account, "i-full", "#!/bin/sh\n"});
