@@ -45,8 +45,15 @@ class FakeHypervisor final : public compute::Hypervisor {
     kills += running.erase(id) > 0;
     return {};
   }
-  Result<compute::MachineState> state(const std::string&) override { return compute::MachineState::running; }
-  Result<void> resume(const std::string&) override { return {}; }
+  Result<compute::MachineState> state(const std::string& id) override {
+    const std::lock_guard lock(mutex);
+    return paused.count(id) > 0 ? compute::MachineState::paused : compute::MachineState::running;
+  }
+  Result<void> resume(const std::string& id) override {
+    const std::lock_guard lock(mutex);
+    paused.erase(id);
+    return {};
+  }
   void change_cpu(const std::string& id, const compute::CpuPlan& plan) override {
     const std::lock_guard lock(mutex);
     plans[id] = plan;
@@ -73,7 +80,13 @@ class FakeHypervisor final : public compute::Hypervisor {
   Result<void> forget(const std::string&) override { return {}; }
   unsigned user_of(const std::string&) const override { return 1; }
 
-  void report(const std::string& id, compute::MachineEvent event, const std::string& detail) { receiver_({id, event, detail}); }
+  void report(const std::string& id, compute::MachineEvent event, const std::string& detail) {
+    {
+      const std::lock_guard lock(mutex);
+      if (event == compute::MachineEvent::io_error) paused.insert(id);
+    }
+    receiver_({id, event, detail});
+  }
   void end(const std::string& id, compute::MachineEvent event, const std::string& detail = {}) {
     {
       const std::lock_guard lock(mutex);
@@ -84,7 +97,7 @@ class FakeHypervisor final : public compute::Hypervisor {
 
   std::mutex mutex;
   std::condition_variable started;
-  std::set<std::string> running;
+  std::set<std::string> running, paused;
   std::map<std::string, compute::CpuPlan> plans;
   std::string start_failure;
   std::atomic<bool> deaf{false};
