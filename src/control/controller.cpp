@@ -8,6 +8,7 @@
 #include "control/images.hpp"
 #include "control/instances.hpp"
 #include "control/interfaces.hpp"
+#include "control/root_volumes.hpp"
 #include "control/snapshots.hpp"
 #include "control/volume_files.hpp"
 #include "control/volumes.hpp"
@@ -48,7 +49,9 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   direct_ = std::make_unique<DirectSnapshots>(store_, engines_, *files_);
   snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, *direct_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
-  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, wake_after);
+  roots_ = std::make_unique<RootVolumes>(store_, wake_after);
+  instances_ =
+      std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, *roots_, wake_after);
   interfaces_ = std::make_unique<InterfaceReconciler>(store_, engines_, *vpcs_, wake_after);
 }
 
@@ -67,6 +70,7 @@ Result<void> Controller::start() {
   folder_->recover();
   snapshots_->recover();
   images_->recover();
+  roots_->recover();
   return {};
 }
 
@@ -105,6 +109,7 @@ void Controller::follow(const state::Commit& commit) {
   instances_->follow(commit);
   interfaces_->follow(commit);
   images_->follow(commit);
+  roots_->follow(commit);
   volumes_->follow(commit);
   folder_->follow(commit);
   snapshots_->follow(commit);
@@ -132,6 +137,8 @@ void Controller::work(const std::string& key) {
     snapshots_->reconcile(name);
   } else if (kind == "volume") {
     volumes_->reconcile(name);
+  } else if (kind == "root") {
+    roots_->reconcile(name);
   } else if (kind == "folding") {
     folder_->reconcile();
   }

@@ -61,6 +61,7 @@ class VolumeFiles;
 class VolumeReconciler;
 class VolumeFolder;
 class DirectSnapshots;
+class RootVolumes;
 class SnapshotReconciler;
 
 // Threads: all functions may be called from any thread.
@@ -108,6 +109,7 @@ class Controller {
   std::unique_ptr<DirectSnapshots> direct_;
   std::unique_ptr<SnapshotReconciler> snapshots_;
   std::unique_ptr<ImageReconciler> images_;
+  std::unique_ptr<RootVolumes> roots_;
   std::unique_ptr<InstanceReconciler> instances_;
   std::unique_ptr<InterfaceReconciler> interfaces_;
   std::unique_ptr<WorkQueue> queue_;

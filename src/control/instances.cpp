@@ -52,7 +52,8 @@ void let_go(state::Transaction& transaction, const state::Instance& instance, bo
 }  // namespace
 
 InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
-                                       VpcReconciler& vpcs, VolumeFiles& files, DiskMeter& meter, ImageReconciler& images, Wake wake)
+                                       VpcReconciler& vpcs, VolumeFiles& files, DiskMeter& meter, ImageReconciler& images,
+                                       RootVolumes& roots, Wake wake)
     : store_(store),
       engines_(engines),
       clock_(clock),
@@ -61,6 +62,7 @@ InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, con
       files_(files),
       meter_(meter),
       images_(images),
+      roots_(roots),
       wake_(std::move(wake)) {}
 
 Result<void> InstanceReconciler::recover() {
@@ -278,8 +280,12 @@ void InstanceReconciler::give_up(const state::Instance& seen, std::string_view c
 
 void InstanceReconciler::watch_running(const state::Instance& instance) {
   const auto now = progress(instance.id);
-  if (now.rebooting || (!now.ended && now.machine_runs && instance.reboots_asked > instance.reboots_done)) return reboot(instance, now);
+  // One that went down for it while no daemon was there to start it again is rebooted, too.
+  const bool owed = instance.reboots_asked > instance.reboots_done;
+  const bool runs_or_obeyed = now.machine_runs ? !now.ended : now.ended && now.end_reason.empty();
+  if (now.rebooting || (owed && runs_or_obeyed)) return reboot(instance, now);
   if (now.machine_runs) {
+    roots_.settle(instance);
     // Since its start its credits may be of another specification, or the operator has said something else of the host's processors.
     if (settings_.cpu_plan) engines_.hypervisor.change_cpu(instance.id, settings_.cpu_plan(instance));
     auto state = engines_.hypervisor.state(instance.id);
@@ -344,7 +350,7 @@ void InstanceReconciler::handle_end(const state::Instance& seen, const Progress&
 
 // The power button, so that the guest writes out what it has; then the same machine anew, or its reset button when it does not react.
 void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now) {
-  if (!now.rebooting) {
+  if (!now.rebooting && now.machine_runs) {
     note(seen.id, [](Progress& p) {
       p.rebooting = true;
       p.button_pressed = std::chrono::steady_clock::now();
@@ -357,15 +363,20 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
   const bool late = now.button_pressed && std::chrono::steady_clock::now() - *now.button_pressed >= settings_.patience.reboot;
   if (now.machine_runs && !late) return;
   const bool imaged = images_.waits_for(seen);
-  if (now.machine_runs && imaged) {
-    // It does not listen; for its snapshots it has to be down all the same.
+  const bool replaced = roots_.waits_for(seen);
+  if (now.machine_runs && (imaged || replaced)) {
+    // It does not listen; for its snapshots, or another root, it has to be down all the same.
+    meter_.collect(seen.id);
     if (auto killed = engines_.hypervisor.kill(seen.id); !killed) return wake_(queue_key(seen), seconds(1));
     note(seen.id, [](Progress& p) { p.machine_runs = false; });
   }
   if (imaged) images_.take_snapshots_of(seen);
-  if (now.machine_runs && !imaged) {
+  if (replaced) roots_.swap(seen);
+  const auto world = store_.world();
+  const auto* newest = world->find<state::Instance>(seen.key());
+  if (now.machine_runs && !imaged && !replaced) {
     if (auto done = engines_.hypervisor.reset(seen.id); !done) log::error("compute", "cannot reset {}: {}", seen.id, done.error().message);
-  } else if (!start_again(seen)) {
+  } else if (!start_again(newest == nullptr ? seen : *newest)) {
     return;
   }
   note(seen.id, [](Progress& p) {
@@ -379,6 +390,7 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
     instance.reboots_done = instance.reboots_asked;
     transaction.put(std::move(instance));
   });
+  roots_.settle(seen);
 }
 
 bool InstanceReconciler::machine_is_down(const state::Instance& instance, milliseconds patience) {

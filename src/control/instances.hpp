@@ -13,6 +13,7 @@
 
 #include "control/controller.hpp"
 #include "control/images.hpp"
+#include "control/root_volumes.hpp"
 #include "control/volume_files.hpp"
 #include "control/vpcs.hpp"
 
@@ -23,7 +24,7 @@ class InstanceReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
   InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs,
-                     VolumeFiles& files, DiskMeter& meter, ImageReconciler& images, Wake wake);
+                     VolumeFiles& files, DiskMeter& meter, ImageReconciler& images, RootVolumes& roots, Wake wake);
 
   // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
   Result<void> recover();
@@ -98,6 +99,7 @@ class InstanceReconciler {
   VolumeFiles& files_;
   DiskMeter& meter_;
   ImageReconciler& images_;
+  RootVolumes& roots_;
   Wake wake_;
   std::condition_variable heard_;
   mutable std::mutex mutex_;                  // never held across a call of anything else

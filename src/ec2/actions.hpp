@@ -25,6 +25,7 @@ std::vector<service::Action> address_actions();
 std::vector<service::Action> network_interface_actions();
 std::vector<service::Action> volume_actions();
 std::vector<service::Action> snapshot_actions();
+std::vector<service::Action> root_volume_actions();
 std::vector<service::Action> image_creation_actions();
 std::vector<service::Action> ebs_encryption_actions();
 std::vector<service::Action> tag_actions();

@@ -31,6 +31,7 @@ constexpr ResourceKind kinds[] = {
   {"pl", "prefix-list", "InvalidPrefixListID.Malformed", "InvalidPrefixListID.NotFound", "The prefix list ID '{}' does not exist", "The prefix list IDs '{}' do not exist"},
   {"pcx", "vpc-peering-connection", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '{}' does not exist", "The vpcPeeringConnection IDs '{}' do not exist"},
   {"lt", "launch-template", "InvalidLaunchTemplateId.Malformed", "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID {}, does not exist.", "The specified launch templates, with template IDs {}, do not exist."},
+  {"replacevol", "replace-root-volume-task", "InvalidReplaceRootVolumeTaskId.Malformed", "InvalidReplaceRootVolumeTaskId.NotFound", "The replace root volume task ID '{}' does not exist", "The replace root volume task IDs '{}' do not exist"},
   {"pg", "placement-group", "InvalidPlacementGroupId.Malformed", "InvalidPlacementGroup.Unknown", "The Placement Group '{}' is unknown.", "The Placement Groups '{}' are unknown."},
 };
 // clang-format on

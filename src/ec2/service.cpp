@@ -24,6 +24,7 @@ service::ServiceTable make_service() {
                            network_interface_actions,
                            volume_actions,
                            snapshot_actions,
+                           root_volume_actions,
                            image_creation_actions,
                            ebs_encryption_actions,
                            tag_actions,

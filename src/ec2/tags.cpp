@@ -82,6 +82,7 @@ constexpr Taggable taggables[] = {
     {"eni", owns<state::NetworkInterface>},
     {"lt", owns<state::LaunchTemplate>},
     {"pg", owns_placement_group},
+    {"replacevol", owns<state::RootReplacement>},
     {"eipalloc", owns<state::ElasticIp>},
     {"igw", owns<state::InternetGateway>},
     {"rtb", owns<state::RouteTable>},

@@ -208,6 +208,11 @@ class World(network_scenarios.Network):
         self.until("completed", "volumeModificationSet/item/modificationState", "DescribeVolumesModifications", VolumeIds=[made])
         return made
 
+    def replaced_root(self):
+        made = self.get("replaceRootVolumeTask/replaceRootVolumeTaskId", "CreateReplaceRootVolumeTask", InstanceId=self.new_instance())
+        self.until("succeeded", ".//taskState", "DescribeReplaceRootVolumeTasks", ReplaceRootVolumeTaskIds=[made])
+        return made
+
     def new_key(self):
         name = self.name("key")
         return name, self.get("keyPairId", "CreateKeyPair", KeyName=name, KeyType="ed25519")
@@ -389,6 +394,10 @@ SCENARIOS = {
     "DescribeVolumeAttribute": lambda w: {"VolumeId": w.volume, "Attribute": "autoEnableIO"},
     "ModifyVolumeAttribute": lambda w: {"VolumeId": w.volume, "AutoEnableIO": {"Value": True}},
     "EnableVolumeIO": lambda w: {"VolumeId": w.volume},
+    # root volumes
+    "CreateReplaceRootVolumeTask": lambda w: {"InstanceId": w.new_instance(), "DeleteReplacedRootVolume": True,
+                                              "TagSpecifications": tagged("replace-root-volume-task")},
+    "DescribeReplaceRootVolumeTasks": lambda w: {"ReplaceRootVolumeTaskIds": [w.replaced_root()]},
     # snapshots
     "CreateSnapshot": lambda w: {"VolumeId": w.volume, "Description": "d", "TagSpecifications": tagged("snapshot")},
     "CreateSnapshots": lambda w: {"InstanceSpecification": {"InstanceId": w.instance}, "CopyTagsFromSource": "volume", "TagSpecifications": tagged("snapshot")},

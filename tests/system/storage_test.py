@@ -333,3 +333,30 @@ def test_instance_stores_live_as_long_as_their_machine(cloud, account, tiny):
     account.ec2.terminate_instances(InstanceIds=[one.id])
     one.wait_state("terminated", 60)
     wait_until(lambda: not list((cloud.home / "blocks").glob(f"*/{one.id}*")), 10, "the room to come back")
+
+
+def test_another_root_while_it_runs(account, tiny):
+    one = account.launch(tiny, Placement=zone).wait_ssh()
+    address, boot = one.address, one.ssh("cat /proc/sys/kernel/random/boot_id")
+    one.ssh("sudo sh -c 'echo first >/root/proof; sync'")
+    kept = snapshot(account, one.describe()["BlockDeviceMappings"][0]["Ebs"]["VolumeId"])
+
+    def replaced(**how):
+        task = account.ec2.create_replace_root_volume_task(InstanceId=one.id, **how)["ReplaceRootVolumeTask"]["ReplaceRootVolumeTaskId"]
+
+        def state():
+            return account.ec2.describe_replace_root_volume_tasks(ReplaceRootVolumeTaskIds=[task])["ReplaceRootVolumeTasks"][0]["TaskState"]
+
+        wait_until(lambda: state() == "succeeded", 120, "another root")
+        assert one.state == "running" and one.address == address
+        return wait_until(lambda: one.ssh("cat /root/proof 2>/dev/null || sudo cat /root/proof 2>/dev/null || echo none", check=False), 120, "the guest")
+
+    old = one.describe()["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    assert replaced() == "none", "as it was launched"
+    assert one.ssh("cat /proc/sys/kernel/random/boot_id") != boot
+    assert account.ec2.describe_volumes(VolumeIds=[old])["Volumes"][0]["State"] == "available"
+    assert replaced(SnapshotId=kept, DeleteReplacedRootVolume=True) == "first"
+    account.ec2.delete_volume(VolumeId=old)
+    account.ec2.terminate_instances(InstanceIds=[one.id])
+    one.wait_state("terminated", 60)
+    account.ec2.delete_snapshot(SnapshotId=kept)

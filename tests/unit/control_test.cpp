@@ -210,6 +210,75 @@ TEST_F(ControlTest, AnInstanceStoreThatACrashLeftIsMadeAnew) {
   EXPECT_EQ(block_->usage(id)->virtual_bytes, 150ULL << 30);
 }
 
+// A task to give i-1 the root vol-2, of the same snapshot.
+void ask_for_another_root(state::Store& store, bool delete_replaced) {
+  store.transact([&](state::Transaction& transaction) {
+    state::Volume volume;
+    volume.account = "a", volume.id = "vol-2", volume.size_gib = 1, volume.snapshot_id = "snap-1";
+    transaction.put(volume);
+    state::RootReplacement task;
+    task.account = "a", task.id = "replacevol-1", task.instance_id = "i-1", task.volume_id = "vol-2", task.replaced_volume_id = "vol-1";
+    task.delete_replaced = delete_replaced;
+    transaction.put(task);
+  });
+}
+
+bool task_is(const state::World& world, const std::string& state) {
+  return world.find<state::RootReplacement>("a/replacevol-1")->state == state;
+}
+
+TEST_F(ControlTest, AnotherRootComesWithARestartOfTheGuest) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  ask_for_another_root(*store_, false);
+  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, "succeeded"); }));
+  const auto world = store_->world();
+  EXPECT_EQ(hypervisor_.starts, 2);
+  EXPECT_EQ(hypervisor_.kills, 0) << "the guest obeyed";
+  EXPECT_EQ(instance().volume_ids, std::vector<std::string>{"vol-2"});
+  EXPECT_EQ(world->find<state::Volume>("a/vol-2")->instance_id, "i-1");
+  EXPECT_EQ(world->find<state::Volume>("a/vol-2")->state, "in-use");
+  EXPECT_TRUE(world->find<state::Volume>("a/vol-2")->delete_on_termination);
+  EXPECT_EQ(world->find<state::Volume>("a/vol-1")->state, "available");
+  EXPECT_EQ(world->find<state::Volume>("a/vol-1")->instance_id, "");
+  EXPECT_TRUE(block_->usage("vol-1"));
+}
+
+TEST_F(ControlTest, AGuestThatDoesNotListenGetsAnotherRootAllTheSameAndTheOldOneGoes) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  hypervisor_.deaf = true;
+  ask_for_another_root(*store_, true);
+  ASSERT_TRUE(
+      reaches([](const state::World& world) { return task_is(world, "succeeded") && world.find<state::Volume>("a/vol-1") == nullptr; }));
+  EXPECT_EQ(hypervisor_.kills, 1);
+  EXPECT_FALSE(block_->usage("vol-1"));
+}
+
+TEST_F(ControlTest, AnInstanceThatStopsKeepsItsRootAndTheOtherGoes) {
+  hypervisor_.deaf = true;
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  ask_for_another_root(*store_, true);
+  ask(InstanceState::stopping);
+  ASSERT_TRUE(
+      reaches([](const state::World& world) { return task_is(world, "failed") && world.find<state::Volume>("a/vol-2") == nullptr; }));
+  EXPECT_EQ(instance().volume_ids, std::vector<std::string>{"vol-1"});
+  EXPECT_FALSE(block_->usage("vol-2"));
+}
+
+TEST_F(ControlTest, ADaemonThatDiesInTheMidstOfItGoesOnWithTheOtherRoot) {
+  hypervisor_.deaf = true;
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  ask_for_another_root(*store_, false);
+  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, "in-progress"); }));
+  controller_.reset();
+  build();
+  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, "succeeded"); }));
+  EXPECT_EQ(instance().volume_ids, std::vector<std::string>{"vol-2"});
+}
+
 TEST_F(ControlTest, AMachineOfNoInstanceIsEnded) {
   controller_.reset();
   hypervisor_.running.insert("i-nobody");

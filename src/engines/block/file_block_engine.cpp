@@ -21,6 +21,7 @@
 #include "engines/block/image_import.hpp"
 #include "engines/block/layers.hpp"
 #include "engines/block/qcow2_header.hpp"
+#include "engines/block/qcow2_overlay.hpp"
 
 namespace brume::block {
 namespace {
@@ -164,7 +165,16 @@ Result<void> FileBlockEngine::make_layer(const std::string& layer, const std::st
   if (!below.empty()) command.arguments.insert(command.arguments.end(), {"-F", "qcow2", "-b", LayerStore::relative(below)});
   command.arguments.insert(command.arguments.end(), {made.path(), std::to_string(bytes)});
   layers_.step("layer.make");
-  if (auto created = run_create(command); !created) return fail(explain(created.error()));
+  const bool quick = !key.empty() && !below.empty() && layers_.encrypted(below);
+  auto written = quick ? write_encrypted_overlay({made.path(), layers_.path_of(below), LayerStore::relative(below), bytes})
+                       : Result<void>(fail(ErrorKind::broken, ""));
+  // Not a file of the form that we write: QEMU's way takes any.
+  if (!written && written.error().kind == ErrorKind::broken) {
+    ::unlink(made.path().c_str());
+    if (auto created = run_create(command); !created) return fail(explain(created.error()));
+  } else if (!written) {
+    return fail(explain(written.error()));
+  }
   layers_.step("layer.publish");
   if (auto published = publish(made.path(), layers_.path_of(layer), 0600); !published) return fail(explain(published.error()));
   return layers_.add(layer);
