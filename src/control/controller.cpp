@@ -59,6 +59,7 @@ Controller::~Controller() { stop(); }
 
 Result<void> Controller::start() {
   engines_.hypervisor.on_report([this](const compute::MachineReport& report) { hear(report); });
+  engines_.network.on_disturbance([this](const std::string& vpc_id) { queue_->wake("vpc/" + vpc_id); });
   if (auto swept = sweep_volumes(); !swept) return swept;
   watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
   // The machines first: an instance that its network's recovery wakes has to be known to run.
@@ -87,6 +88,7 @@ Result<void> Controller::sweep_volumes() {
 void Controller::stop() {
   if (watcher_ != 0) store_.unwatch(watcher_);
   watcher_ = 0;
+  engines_.network.on_disturbance({});
   queue_->stop();
   meter_->stop();
 }

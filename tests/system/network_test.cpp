@@ -427,6 +427,53 @@ TEST_F(Network, DeletedNamespaceIsMadeAnew) {
   EXPECT_EQ(try_from("", b1->interface().public_ip, 81, 300), Outcome::silent);
 }
 
+TEST_F(Network, FlushedRulesAreToldOfAndPutBack) {
+  const EchoServer closed(a1->space(), 82);
+  Disturbances told(*engine);
+  good(engine->ensure_group(group("sg-web", {any_to("tcp", 80, 82)})));
+  good(engine->ensure_group(group("sg-web", {any_to("tcp", 80, 81), any_to("icmp", 8, -1)})));
+  EXPECT_FALSE(told.of(vpc_a, 300));  // our own changes
+  ASSERT_TRUE(run_in(namespace_of(vpc_a), {"nft", "add", "table", "inet", "foreign"}));
+  EXPECT_FALSE(told.of(vpc_a, 300));  // not ours
+  ASSERT_TRUE(run_in(namespace_of(vpc_a), {"nft", "flush", "table", "inet", "brume"}));
+  EXPECT_TRUE(told.of(vpc_a));
+  EXPECT_FALSE(told.of(vpc_b, 0));
+  good(engine->ensure_vpc(vpc(vpc_a)));
+  EXPECT_EQ(try_from(a2->space(), "172.31.0.5", 82, 300), Outcome::silent);
+  EXPECT_FALSE(told.of(vpc_a, 300));  // the repair is ours
+  EXPECT_TRUE(run_in(namespace_of(vpc_a), {"nft", "list", "table", "inet", "foreign"}));
+  ASSERT_TRUE(run_in(namespace_of(vpc_a), {"nft", "delete", "table", "inet", "foreign"}));
+}
+
+TEST_F(Network, AHostsTableIsToldOfAndPutBack) {
+  const auto table = "brume_" + read_file(folder + "/mark")->substr(0, 6);
+  const auto rules = run_in("", {"nft", "list", "table", "inet", table});
+  ASSERT_TRUE(rules);
+  Disturbances told(*engine);
+  ASSERT_TRUE(run_in("", {"nft", "add", "chain", "inet", "foreign", "theirs"}));
+  EXPECT_FALSE(told.of(vpc_a, 300));
+  ASSERT_TRUE(run_in("", {"nft", "delete", "table", "inet", table}));
+  EXPECT_TRUE(told.of(vpc_a));
+  good(engine->ensure_vpc(vpc(vpc_a)));
+  EXPECT_EQ(run_in("", {"nft", "list", "table", "inet", table}), rules);
+  EXPECT_TRUE(run_in("", {"nft", "delete", "chain", "inet", "foreign", "theirs"}));
+}
+
+TEST_F(Network, ANamespaceWhoseNameIsRemovedGoesOn) {
+  const EchoServer server(a1->space(), 80);
+  auto connection = connect_from(a2->space(), "172.31.0.5", 80);
+  ASSERT_TRUE(talks(connection.socket));
+  Disturbances told(*engine);
+  ASSERT_TRUE(run_in("", {"ip", "netns", "delete", namespace_of(vpc_a)}));
+  EXPECT_TRUE(told.of(vpc_a));
+  good(engine->ensure_vpc(vpc(vpc_a)));
+  EXPECT_TRUE(run_in(namespace_of(vpc_a), {"nft", "list", "table", "inet", "brume"}));
+  EXPECT_TRUE(talks(connection.socket));
+  EXPECT_EQ(try_from(a3->space(), "172.31.0.5", 80), Outcome::connected);
+  EXPECT_EQ(try_from("", a1->interface().public_ip, 80), Outcome::connected);
+  EXPECT_FALSE(told.of(vpc_a, 300));
+}
+
 TEST_F(Network, RemovedInterfaceIsSilentAtOnce) {
   auto spec = interface(0x20, "172.31.0.32", {"sg-web"}, 32);
   std::unique_ptr<Guest> guest;

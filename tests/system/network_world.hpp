@@ -3,10 +3,13 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,5 +92,29 @@ class Guest {
 
 std::vector<std::uint8_t> udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source,
                                     const std::string& target, int source_port, int target_port, const std::string& text);
+
+// Hears of what others change, as control does.
+class Disturbances {
+ public:
+  explicit Disturbances(NetworkEngine& engine) : engine_(engine) {
+    engine.on_disturbance([this](const std::string& id) {
+      const std::lock_guard lock(mutex_);
+      told_.insert(id);
+      changed_.notify_all();
+    });
+  }
+  ~Disturbances() { engine_.on_disturbance({}); }
+  // Was the VPC told of, now or before the limit? It is forgotten then.
+  bool of(const std::string& id, int limit_ms = 10000) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(limit_ms), [&] { return told_.erase(id) > 0; });
+  }
+
+ private:
+  NetworkEngine& engine_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::string> told_;
+};
 
 }  // namespace brume::network::test

@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -57,6 +58,35 @@ def test_machines_connections_and_metadata_outlive_the_daemon(own_cloud, owner):
     wait_until(lambda: instance.ssh("wget -q -O - http://169.254.169.254/latest/meta-data/instance-id", check=False) == instance.id, 10,
                "metadata after the restart")
     assert instance.address == address
+
+
+def test_a_flushed_packet_filter_and_a_lost_namespace_are_put_back(cloud, account, tiny):
+    """Within 10 s, said in the log, and without an end for a connection that is allowed."""
+    instance = account.launch(tiny).wait_ssh()
+    vpc = instance.describe()["VpcId"]
+    (space,) = [name for name in os.listdir("/run/netns") if name.endswith(vpc)]
+    run = lambda *line: subprocess.run(line, capture_output=True, text=True).stdout  # noqa: E731
+    inside = lambda *line: run("ip", "netns", "exec", space, *line)  # noqa: E731
+    rules = lambda: sorted(re.split(r"[\s,{}]+", inside("nft", "list", "ruleset")))  # noqa: E731  the order of a set's elements is by chance
+    before = rules()
+    on_host = run("nft", "list", "tables")
+    assert "chain" in before and "brume" in on_host
+    with socket.create_connection((instance.address, 22), timeout=5) as held:
+        assert held.recv(4) == b"SSH-"
+        inside("nft", "flush", "ruleset")
+        wait_until(lambda: rules() == before, 10, "the VPC's rules")
+        run("nft", "flush", "ruleset")
+        wait_until(lambda: run("nft", "list", "tables") == on_host, 10, "the host's rules")
+        run("ip", "netns", "delete", space)
+        wait_until(lambda: "inet brume" in inside("nft", "list", "tables"), 10, "the namespace")
+        held.sendall(b"not ssh\r\n" * 40)
+        held.settimeout(10)
+        with contextlib.suppress(ConnectionResetError):
+            while held.recv(4096):
+                pass
+    assert instance.ssh("wget -q -O - http://169.254.169.254/latest/meta-data/instance-id", check=False) == instance.id
+    said = (cloud.home / "brumed.log").read_text()
+    assert f"it is put back where={vpc}" in said and "it is put back where=host" in said and "it is given back" in said
 
 
 def test_a_machine_that_dies_is_noticed(account, tiny):

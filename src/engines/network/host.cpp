@@ -126,6 +126,13 @@ Result<void> Host::reserve_pool(const std::vector<Route>& routes) {
 
 // --- table and forwarding ---
 
+std::string Host::table() const { return host_table(mark_); }
+
+bool Host::is_ours(const std::set<std::uint32_t>& generations) {
+  const std::lock_guard lock(mutex_);
+  return nft_.is_ours(generations);
+}
+
 std::vector<Table> Host::tables() const {
   return host_tables({mark_, pool_, format_ipv4_block(links), is_private(*parse_ipv4_block(pool_))});
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ class Host {
 
   // Table and forwarding.
   Result<void> ensure();
+  std::string table() const;
+  // Nft::is_ours of the host's tables.
+  bool is_ours(const std::set<std::uint32_t>& generations);
   // The link between the host and the namespace of the VPC, which must be there.
   Result<LinkEnds> ensure_link(const std::string& vpc_id);
   Result<void> remove_link(const std::string& vpc_id);

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "engines/network/host.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
@@ -41,6 +42,18 @@ std::vector<std::string> host_resolvers() {
 class HostNetworkEngine final : public NetworkEngine {
  public:
   explicit HostNetworkEngine(std::unique_ptr<Host> host) : host_(std::move(host)) {}
+
+  Result<void> begin() {
+    auto watch = TableWatch::start([this](const std::string& id, const std::set<std::uint32_t>& generations) { hear(id, generations); });
+    if (!watch) return fail(watch.error());
+    watch_ = std::move(*watch);
+    return watch_->watch(host_id, "", host_->table());
+  }
+
+  void on_disturbance(std::function<void(const std::string& vpc_id)> tell) override {
+    const std::lock_guard lock(tell_mutex_);
+    tell_ = std::move(tell);
+  }
 
   std::string public_pool() const override { return host_->pool(); }
 
@@ -134,14 +147,37 @@ class HostNetworkEngine final : public NetworkEngine {
     auto& vpc = vpcs_[vpc_id];
     if (!vpc) {
       const auto [user, group] = dnsmasq_user();
-      vpc = std::make_unique<VpcNetwork>(*host_, vpc_id, DnsmasqPlace{host_->runtime_folder_of(vpc_id), user, group, host_resolvers()});
+      vpc = std::make_shared<VpcNetwork>(*host_, *watch_, vpc_id,
+                                         DnsmasqPlace{host_->runtime_folder_of(vpc_id), user, group, host_resolvers()});
     }
     return *vpc;
   }
 
+  // Something changed the tables of a VPC or of the host; most often it was us.
+  void hear(const std::string& id, const std::set<std::uint32_t>& generations) {
+    std::map<std::string, std::shared_ptr<VpcNetwork>> disturbed;
+    {
+      const std::lock_guard lock(mutex_);
+      if (id == host_id)
+        disturbed = vpcs_;  // the host's tables are looked after with each VPC's
+      else if (const auto found = vpcs_.find(id); found != vpcs_.end())
+        disturbed.insert(*found);
+    }
+    if (id == host_id ? host_->is_ours(generations) : disturbed.empty() || disturbed.begin()->second->is_as_left(generations)) return;
+    log::warning("network", "somebody else changed what is ours, it is put back where={}", id);
+    const std::lock_guard lock(tell_mutex_);
+    if (!tell_) return;
+    for (const auto& [vpc_id, vpc] : disturbed) tell_(vpc_id);
+  }
+
+  static constexpr const char* host_id = "host";  // for the watch; no VPC is called so
+
   std::unique_ptr<Host> host_;
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<VpcNetwork>> vpcs_;
+  std::map<std::string, std::shared_ptr<VpcNetwork>> vpcs_;
+  std::mutex tell_mutex_;  // held while somebody is told
+  std::function<void(const std::string& vpc_id)> tell_;
+  std::unique_ptr<TableWatch> watch_;  // the last: its thread uses all of the above
 };
 
 }  // namespace
@@ -149,7 +185,9 @@ class HostNetworkEngine final : public NetworkEngine {
 Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration) {
   auto host = Host::open(configuration);
   if (!host) return fail(host.error());
-  return std::unique_ptr<NetworkEngine>(std::make_unique<HostNetworkEngine>(std::move(*host)));
+  auto engine = std::make_unique<HostNetworkEngine>(std::move(*host));
+  if (auto begun = engine->begin(); !begun) return fail(begun.error());
+  return std::unique_ptr<NetworkEngine>(std::move(engine));
 }
 
 }  // namespace brume::network

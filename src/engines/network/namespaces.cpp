@@ -68,20 +68,46 @@ std::vector<std::string> list_namespaces(std::string_view prefix) {
   return names;
 }
 
-Result<void> make_namespace(const std::string& name) {
-  if (namespace_exists(name)) return {};
+namespace {
+
+// Names the namespace that `enter` leads the calling thread into.
+Result<void> name_after(const std::string& name, const std::function<Result<void>()>& enter) {
   if (auto ready = prepare_folder(); !ready) return ready;
   const auto path = namespace_path(name);
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
   if (!file) return fail_system("cannot make " + path, errno);
   auto made = on_own_thread([&]() -> Result<void> {
-    if (::unshare(CLONE_NEWNET) != 0) return fail_system("cannot make namespace " + name, errno);
+    if (auto entered = enter(); !entered) return entered;
     if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) != 0)
       return fail_system("cannot name namespace " + name, errno);
     return {};
   });
   if (!made) ::unlink(path.c_str());
   return made;
+}
+
+}  // namespace
+
+Result<void> make_namespace(const std::string& name) {
+  if (namespace_exists(name)) return {};
+  return name_after(name, [&]() -> Result<void> {
+    if (::unshare(CLONE_NEWNET) != 0) return fail_system("cannot make namespace " + name, errno);
+    return {};
+  });
+}
+
+Result<Descriptor> hold_namespace(const std::string& name) {
+  const auto path = namespace_path(name);
+  Descriptor held(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!held) return fail_system("cannot open namespace " + path, errno);
+  return held;
+}
+
+Result<void> name_namespace(const Descriptor& held, const std::string& name) {
+  return name_after(name, [&]() -> Result<void> {
+    if (::setns(held.get(), CLONE_NEWNET) != 0) return fail_system("cannot enter namespace " + name, errno);
+    return {};
+  });
 }
 
 Result<void> remove_namespace(const std::string& name) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.hpp"
 #include "base/result.hpp"
 
 namespace brume::network {
@@ -14,6 +15,10 @@ std::vector<std::string> list_namespaces(std::string_view prefix);
 bool namespace_exists(const std::string& name);
 // Success also when it is there already.
 Result<void> make_namespace(const std::string& name);
+// Keeps the namespace alive, with all that is in it, though its name be removed.
+Result<Descriptor> hold_namespace(const std::string& name);
+// Gives it its name back.
+Result<void> name_namespace(const Descriptor& held, const std::string& name);
 // The name goes at once; the namespace itself when its last process, socket and tap are gone.
 Result<void> remove_namespace(const std::string& name);
 

@@ -150,6 +150,10 @@ class NetworkEngine {
   // A listening socket on 169.254.169.254:80 inside the VPC's namespace, for the metadata service.
   virtual Result<Descriptor> listen_metadata(const std::string& vpc_id) = 0;
 
+  // From now on told, by a thread of the engine's own, when somebody else has changed what was made for the VPC (flushed its packet
+  // filter, removed its namespace's name): ensure_vpc puts it back. Empty: nobody is told; when this returns, nobody is being told.
+  virtual void on_disturbance(std::function<void(const std::string& vpc_id)> tell) = 0;
+
   // Whole restart or repair: the VPC has these groups and interfaces and no others, in as few steps as possible (1,000 in seconds).
   virtual Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups,
                                   const std::vector<InterfaceSpec>& interfaces) = 0;

@@ -6,6 +6,8 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "base/log.hpp"
@@ -72,29 +74,43 @@ Result<void> Nft::run(const std::string& transaction) const {
   return {};
 }
 
-Result<bool> Nft::apply(const std::vector<Table>& wanted) {
+void Nft::note(std::uint32_t generation) {
+  constexpr size_t remembered = 256;  // more than can wait to be heard of
+  generation_ = generation;
+  ours_.insert(generation);
+  if (ours_.size() > remembered) ours_.erase(ours_.begin());
+}
+
+bool Nft::is_ours(const std::set<std::uint32_t>& generations) const {
+  if (generations.empty()) return generation_ && generation() == generation_;
+  return std::includes(ours_.begin(), ours_.end(), generations.begin(), generations.end());
+}
+
+Result<Nft::Applied> Nft::apply(const std::vector<Table>& wanted) {
   const auto before = generation();
   const bool untouched = before && generation_ == before && in_force_.size() == wanted.size();
   if (untouched) {
     const auto change = change_transaction(in_force_, wanted);
-    if (change.empty()) return false;
+    if (change.empty()) return Applied::nothing;
     if (const auto done = run(change)) {
       in_force_ = wanted;
-      generation_ = *before + 1;
-      return true;
+      note(*before + 1);
+      return Applied::changed;
     } else {
       log::warning("network", "a change of the packet filter failed, all of it is set anew: {}", done.error().message);
     }
   }
+  const bool repaired = before && generation_ && generation_ != before;
   generation_.reset();
   const auto start = generation();
   if (auto done = run(replace_transaction(wanted)); !done) return fail(done.error());
   in_force_ = wanted;
-  if (start) generation_ = *start + 1;
-  return true;
+  if (start) note(*start + 1);
+  return repaired ? Applied::repaired : Applied::changed;
 }
 
 Result<void> Nft::remove(const std::vector<Table>& tables) {
+  if (const auto before = generation()) note(*before + 1);
   generation_.reset();
   in_force_.clear();
   return run(remove_transaction(tables));

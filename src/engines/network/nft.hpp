@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,18 +22,22 @@ class Nft {
  public:
   explicit Nft(std::string network_namespace) : namespace_(std::move(network_namespace)) {}  // empty: the host
 
-  // Brings the kernel to `wanted`: by the difference where only we have changed anything since the last time, else as a whole. True:
-  // something was done.
-  Result<bool> apply(const std::vector<Table>& wanted);
+  enum class Applied { nothing, changed, repaired };  // repaired: somebody else had changed something since the last time
+  // Brings the kernel to `wanted`: by the difference where only we have changed anything since the last time, else as a whole.
+  Result<Applied> apply(const std::vector<Table>& wanted);
   Result<void> remove(const std::vector<Table>& tables);
+  // Were all these transactions of the kernel ours? With none: has nobody else changed anything since ours?
+  bool is_ours(const std::set<std::uint32_t>& generations) const;
 
  private:
   Result<void> run(const std::string& transaction) const;
   std::optional<std::uint32_t> generation() const;
+  void note(std::uint32_t generation);
 
   std::string namespace_;  // name, not path
   std::vector<Table> in_force_;
   std::optional<std::uint32_t> generation_;  // of the kernel's tables behind our last transaction
+  std::set<std::uint32_t> ours_;             // generations that our last transactions made
 };
 
 }  // namespace brume::network

@@ -373,7 +373,7 @@ Chain entering() {
 }
 
 Table arp_table(const Model& model) {
-  Table table{"arp", "brume", {}, {}};
+  Table table{"arp", std::string(vpc_table), {}, {}};
   table.sets["claims"].type = R"(["ifname","ether_addr","ipv4_addr"])";
   for (const auto& [id, interface] : model.interfaces)
     for (const auto& address : addresses_of(interface))
@@ -393,7 +393,7 @@ Table arp_table(const Model& model) {
 }  // namespace
 
 std::vector<Table> vpc_tables(const Model& model) {
-  Table table{"inet", "brume", {}, {}};
+  Table table{"inet", std::string(vpc_table), {}, {}};
   add_sets(table);
   add_groups(table, model);
   const auto outside = some_public_address(model);

@@ -23,6 +23,7 @@
 
 namespace brume::network {
 
+inline constexpr std::string_view vpc_table = "brume";  // in each family, inside the VPC's namespace
 std::vector<Table> vpc_tables(const Model& model);
 
 struct HostTableSpec {

@@ -20,6 +20,9 @@ class SimulatedNetworkEngine final : public NetworkEngine {
 
   std::string public_pool() const override { return pool_; }
 
+  // Nobody can disturb what only seems to be.
+  void on_disturbance(std::function<void(const std::string&)>) override {}
+
   Result<void> ensure_vpc(const VpcSpec& vpc) override {
     if (auto good = check(vpc); !good) return good;
     const std::lock_guard lock(mutex_);

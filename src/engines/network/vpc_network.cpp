@@ -29,7 +29,6 @@ namespace {
 
 constexpr std::uint32_t metadata_address = 0xA9FEA9FE;
 constexpr std::uint16_t metadata_port = 80;
-constexpr std::uint32_t mark_preference = 1000;  // of the rules that choose a route table, before the main one's
 
 bool operator==(const Permission& a, const Permission& b) {
   return a.protocol == b.protocol && a.from_port == b.from_port && a.to_port == b.to_port && a.cidr == b.cidr && a.group_id == b.group_id;
@@ -92,8 +91,9 @@ Result<void> set_options() {
 
 }  // namespace
 
-VpcNetwork::VpcNetwork(Host& host, std::string vpc_id, DnsmasqPlace place)
+VpcNetwork::VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, DnsmasqPlace place)
     : host_(host),
+      watch_(watch),
       id_(std::move(vpc_id)),
       namespace_(host.namespace_of(id_)),
       files_(host.folder_of(id_)),
@@ -110,9 +110,23 @@ Result<void> VpcNetwork::require() {
   return ensure_base();
 }
 
-Result<void> VpcNetwork::ensure_base() {
-  const bool fresh = !namespace_exists(namespace_);
+Result<void> VpcNetwork::ensure_namespace() {
+  if (held_ && !namespace_exists(namespace_)) {
+    log::warning("network", "somebody removed the name of a namespace, it is given back vpc={}", id_);
+    if (auto named = name_namespace(held_, namespace_); !named) return named;
+  }
   if (auto made = make_namespace(namespace_); !made) return made;
+  if (!held_) {
+    auto held = hold_namespace(namespace_);
+    if (!held) return fail(held.error());
+    held_ = std::move(*held);
+  }
+  return watch_.watch(id_, namespace_, std::string(vpc_table));
+}
+
+Result<void> VpcNetwork::ensure_base() {
+  const bool fresh = !held_ && !namespace_exists(namespace_);
+  if (auto there = ensure_namespace(); !there) return there;
   if (auto ready = host_.ensure(); !ready) return ready;
   auto ends = host_.ensure_link(id_);
   if (!ends) return fail(ends.error());
@@ -156,93 +170,12 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
   return apply_routes(ends);
 }
 
-// --- routes ---
-
-bool VpcNetwork::is_route_target(const std::string& interface_id) const {
-  for (const auto& table : model_->vpc.route_tables)
-    for (const auto& route : table.routes)
-      if (route.target == RouteSpec::Target::interface && route.id == interface_id) return true;
-  return false;
-}
-
-Route VpcNetwork::kernel_route(const RouteSpec& spec, const LinkEnds& ends, int uplink) const {
-  using Target = RouteSpec::Target;
-  Route route;
-  route.destination = *parse_ipv4_block(spec.cidr);
-  const auto& nats = model_->vpc.nats;
-  const bool by_nat =
-      spec.target == Target::nat && std::any_of(nats.begin(), nats.end(), [&](const auto& nat) { return nat.id == spec.id; });
-  if (model_->vpc.internet_gateway && (spec.target == Target::internet || by_nat)) {
-    route.link = uplink;
-    route.gateway = ends.host;
-    return route;
-  }
-  const auto target = spec.target == Target::interface ? model_->interfaces.find(spec.id) : model_->interfaces.end();
-  if (target != model_->interfaces.end()) route.link = static_cast<int>(::if_nametoindex(tap_name(spec.id).c_str()));
-  if (route.link == 0) {
-    route.type = RTN_BLACKHOLE;
-  } else {
-    route.gateway = *parse_ipv4(target->second.private_ip);
-    route.on_link = true;
-  }
-  return route;
-}
-
-Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
-  auto netlink = RouteSocket::open();
-  if (!netlink) return fail(netlink.error());
-  const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
-  std::map<std::pair<std::uint32_t, std::string>, Route> wanted;
-  std::set<std::uint32_t> tables;
-  const auto put = [&](std::uint32_t table, Route route) {
-    route.table = table;
-    wanted[{table, format_ipv4_block(route.destination)}] = route;
-  };
-  const auto begin_table = [&](const std::string& id) {
-    const auto table = table_number(id);
-    tables.insert(table);
-    Route rest;  // what no route is for
-    rest.type = RTN_BLACKHOLE;
-    rest.destination = {0, 0};
-    put(table, rest);
-    // The VPC itself: where its addresses are, the main table knows.
-    for (const auto& range : ranges_of(model_->vpc)) {
-      Route inside;
-      inside.destination = range;
-      inside.type = RTN_THROW;
-      put(table, inside);
-    }
-    return table;
-  };
-  begin_table("");
-  for (const auto& spec : model_->vpc.route_tables) {
-    const auto table = begin_table(spec.id);
-    for (const auto& route : spec.routes) put(table, kernel_route(route, ends, uplink));
-  }
-  auto present = netlink->routes();
-  if (!present) return fail(present.error());
-  std::vector<Route> gone;
-  for (const auto& route : *present) {
-    if (route.table == 0 || route.protocol != route_protocol) continue;
-    const auto at = wanted.find({route.table, format_ipv4_block(route.destination)});
-    if (at == wanted.end())
-      gone.push_back(route);
-    else if (at->second.type == route.type && at->second.link == route.link && at->second.gateway == route.gateway)
-      wanted.erase(at);
-  }
-  for (const auto& [place, route] : wanted) netlink->put_route(route);
-  auto rules = netlink->mark_rules(mark_preference);
-  if (!rules) return fail(rules.error());
-  for (const auto& rule : *rules)
-    if (tables.erase(rule.table) == 0) netlink->remove_mark_rule(mark_preference, rule);
-  for (const auto table : tables) netlink->add_mark_rule(mark_preference, {table, table});
-  for (const auto& route : gone) netlink->remove_route(route);
-  return netlink->commit();
-}
+// --- rules ---
 
 Result<void> VpcNetwork::apply_rules() {
   const auto applied = nft_.apply(vpc_tables(*model_));
   if (!applied) return fail(applied.error());
+  if (*applied == Nft::Applied::repaired) repaired_ = true;
   return {};
 }
 
@@ -282,14 +215,16 @@ Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   if (!model_) model_.emplace();
   const auto before = std::exchange(model_->vpc, vpc);
   if (auto kept = files_.keep(vpc); !kept) return kept;
-  const bool rebuilt = !namespace_exists(namespace_) && !model_->interfaces.empty();
+  const bool rebuilt = !held_ && !namespace_exists(namespace_) && !model_->interfaces.empty();
   if (auto based = ensure_base(); !based) return based;
   if (rebuilt)
     if (auto restored = restore_interfaces(); !restored) return restored;
-  if (!same_translation(before, vpc)) {
+  const bool moved = !same_translation(before, vpc);
+  if (moved)
     if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
+  if (moved || repaired_)
     if (auto ended = end_connections(); !ended) return ended;
-  }
+  repaired_ = false;
   return dnsmasq_.ensure(*model_);
 }
 
@@ -510,6 +445,12 @@ Result<std::vector<std::string>> VpcNetwork::interface_ids() {
   return ids;
 }
 
+bool VpcNetwork::is_as_left(const std::set<std::uint32_t>& generations) {
+  const std::lock_guard lock(mutex_);
+  if (!model_) return true;  // removed, or nothing of ours yet
+  return namespace_exists(namespace_) && nft_.is_ours(generations);
+}
+
 // --- groups ---
 
 Result<void> VpcNetwork::ensure_group(const GroupSpec& group) {
@@ -564,6 +505,9 @@ Result<Descriptor> VpcNetwork::listen_metadata() {
 Result<void> VpcNetwork::remove() {
   const std::lock_guard lock(mutex_);
   dnsmasq_.stop();
+  watch_.forget(id_);
+  if (held_ && !namespace_exists(namespace_))
+    if (auto named = name_namespace(held_, namespace_); !named) return named;
   if (namespace_exists(namespace_)) {
     // Taps first: a machine that still holds one keeps the namespace alive, but shall not speak any more.
     if (auto cleared = in_namespace(namespace_, [&] { return ensure_taps({}, true); }); !cleared) return cleared;
@@ -571,6 +515,7 @@ Result<void> VpcNetwork::remove() {
   if (auto removed = host_.remove_link(id_); !removed) return removed;
   if (auto removed = remove_namespace(namespace_); !removed) return removed;
   files_.forget_all();
+  held_ = Descriptor();
   model_.reset();
   ends_.reset();
   nft_ = Nft(namespace_);

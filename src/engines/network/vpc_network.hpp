@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,13 +12,14 @@
 #include "engines/network/host.hpp"
 #include "engines/network/model.hpp"
 #include "engines/network/nft.hpp"
+#include "engines/network/table_watch.hpp"
 
 namespace brume::network {
 
 // Threads: all functions may be called from any thread; they wait for each other.
 class VpcNetwork {
  public:
-  VpcNetwork(Host& host, std::string vpc_id, DnsmasqPlace place);
+  VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, DnsmasqPlace place);
 
   Result<void> ensure(const VpcSpec& vpc);
   Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces);
@@ -30,10 +32,14 @@ class VpcNetwork {
   Result<Descriptor> open_tap(const std::string& interface_id);
   Result<Descriptor> listen_metadata();
   Result<std::vector<std::string>> interface_ids();
+  // Nobody else has changed what is there: its name, and the tables in these transactions (none: in any).
+  bool is_as_left(const std::set<std::uint32_t>& generations);
 
  private:
   Result<void> require();
   Result<void> ensure_base();
+  // Also where somebody removed its name: what was in it is in it still.
+  Result<void> ensure_namespace();
   Result<void> restore_interfaces();
   Result<void> prepare_inside(const LinkEnds& ends) const;
   // The kernel's tables, one for each route table, and the rules by which marks choose them. In the namespace.
@@ -52,6 +58,7 @@ class VpcNetwork {
   void keep_exactly(const Model& wanted);
 
   Host& host_;
+  TableWatch& watch_;
   std::string id_;
   std::string namespace_;
   ModelFiles files_;
@@ -59,6 +66,8 @@ class VpcNetwork {
   std::optional<Model> model_;
   std::optional<LinkEnds> ends_;  // set: the base was brought in order by us
   Nft nft_;
+  Descriptor held_;        // the namespace, which so outlives the removal of its name
+  bool repaired_ = false;  // tables were put back: what they would not have let through may have passed meanwhile
   Dnsmasq dnsmasq_;
 };
 

@@ -1,0 +1,103 @@
+// The kernel's route tables of one VPC: one for each of its own, chosen by marks.
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "engines/network/names.hpp"
+#include "engines/network/nft_rules.hpp"
+#include "engines/network/vpc_network.hpp"
+
+namespace brume::network {
+namespace {
+
+constexpr std::uint32_t mark_preference = 1000;  // of the rules that choose a route table, before the main one's
+
+}  // namespace
+
+bool VpcNetwork::is_route_target(const std::string& interface_id) const {
+  for (const auto& table : model_->vpc.route_tables)
+    for (const auto& route : table.routes)
+      if (route.target == RouteSpec::Target::interface && route.id == interface_id) return true;
+  return false;
+}
+
+Route VpcNetwork::kernel_route(const RouteSpec& spec, const LinkEnds& ends, int uplink) const {
+  using Target = RouteSpec::Target;
+  Route route;
+  route.destination = *parse_ipv4_block(spec.cidr);
+  const auto& nats = model_->vpc.nats;
+  const bool by_nat =
+      spec.target == Target::nat && std::any_of(nats.begin(), nats.end(), [&](const auto& nat) { return nat.id == spec.id; });
+  if (model_->vpc.internet_gateway && (spec.target == Target::internet || by_nat)) {
+    route.link = uplink;
+    route.gateway = ends.host;
+    return route;
+  }
+  const auto target = spec.target == Target::interface ? model_->interfaces.find(spec.id) : model_->interfaces.end();
+  if (target != model_->interfaces.end()) route.link = static_cast<int>(::if_nametoindex(tap_name(spec.id).c_str()));
+  if (route.link == 0) {
+    route.type = RTN_BLACKHOLE;
+  } else {
+    route.gateway = *parse_ipv4(target->second.private_ip);
+    route.on_link = true;
+  }
+  return route;
+}
+
+Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
+  auto netlink = RouteSocket::open();
+  if (!netlink) return fail(netlink.error());
+  const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
+  std::map<std::pair<std::uint32_t, std::string>, Route> wanted;
+  std::set<std::uint32_t> tables;
+  const auto put = [&](std::uint32_t table, Route route) {
+    route.table = table;
+    wanted[{table, format_ipv4_block(route.destination)}] = route;
+  };
+  const auto begin_table = [&](const std::string& id) {
+    const auto table = table_number(id);
+    tables.insert(table);
+    Route rest;  // what no route is for
+    rest.type = RTN_BLACKHOLE;
+    rest.destination = {0, 0};
+    put(table, rest);
+    // The VPC itself: where its addresses are, the main table knows.
+    for (const auto& range : ranges_of(model_->vpc)) {
+      Route inside;
+      inside.destination = range;
+      inside.type = RTN_THROW;
+      put(table, inside);
+    }
+    return table;
+  };
+  begin_table("");
+  for (const auto& spec : model_->vpc.route_tables) {
+    const auto table = begin_table(spec.id);
+    for (const auto& route : spec.routes) put(table, kernel_route(route, ends, uplink));
+  }
+  auto present = netlink->routes();
+  if (!present) return fail(present.error());
+  std::vector<Route> gone;
+  for (const auto& route : *present) {
+    if (route.table == 0 || route.protocol != route_protocol) continue;
+    const auto at = wanted.find({route.table, format_ipv4_block(route.destination)});
+    if (at == wanted.end())
+      gone.push_back(route);
+    else if (at->second.type == route.type && at->second.link == route.link && at->second.gateway == route.gateway)
+      wanted.erase(at);
+  }
+  for (const auto& [place, route] : wanted) netlink->put_route(route);
+  auto rules = netlink->mark_rules(mark_preference);
+  if (!rules) return fail(rules.error());
+  for (const auto& rule : *rules)
+    if (tables.erase(rule.table) == 0) netlink->remove_mark_rule(mark_preference, rule);
+  for (const auto table : tables) netlink->add_mark_rule(mark_preference, {table, table});
+  for (const auto& route : gone) netlink->remove_route(route);
+  return netlink->commit();
+}
+
+}  // namespace brume::network
