@@ -118,3 +118,36 @@ def test_a_network_and_its_end(play, ec2, ami):
     )
     assert [one["changed"] for one in end] == [True] * len(end)
     assert len(ec2.describe_vpcs()["Vpcs"]) == 1 and ec2.describe_addresses()["Addresses"] == []
+
+
+def test_a_group_with_all_kinds_of_rules_twice(play, ec2):
+    """Ingress and egress, by range, by IPv6 range, by group and by itself, ICMP and all protocols; then fewer of them."""
+    rules = [
+        {"proto": "tcp", "ports": [22, "8000-8100"], "cidr_ip": ["10.0.0.0/8", "192.0.2.0/24"], "rule_desc": "inside"},
+        {"proto": "tcp", "from_port": 443, "to_port": 443, "cidr_ipv6": "2001:db8::/32"},
+        {"proto": "icmp", "from_port": 8, "to_port": -1, "cidr_ip": "0.0.0.0/0"},
+        {"proto": "udp", "ports": 53, "group_name": "front"},
+        {"proto": "all", "group_name": "back"},
+    ]
+    egress = [{"proto": "tcp", "ports": [80, 443], "cidr_ip": "0.0.0.0/0"}, {"proto": "udp", "ports": 53, "group_name": "front"}]
+    make = [
+        task("ec2_security_group", name="front", description="d", rules=[], tags={"stage": "test"}),
+        task("ec2_security_group", name="back", description="d", rules=rules, rules_egress=egress),
+        task("ec2_security_group_info", filters={"group-name": "back"}),
+    ]
+    made = play(*make)
+    assert [one["changed"] for one in made] == [True, True, False]
+    again = play(*make)
+    assert [one["changed"] for one in again] == [False] * 3
+    (group,) = ec2.describe_security_groups(GroupNames=["back"])["SecurityGroups"]
+    kept = {rule["SecurityGroupRuleId"] for rule in ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group["GroupId"]]}])["SecurityGroupRules"]}
+    assert len(kept) == 4 + 1 + 1 + 1 + 1 + 3
+    # A rule less: the others are the same rules as before, and again nothing is left to do.
+    less = [task("ec2_security_group", name="back", description="d", rules=rules[1:], rules_egress=egress)]
+    assert [one["changed"] for one in play(*less)] == [True]
+    left = {rule["SecurityGroupRuleId"] for rule in ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group["GroupId"]]}])["SecurityGroupRules"]}
+    assert left < kept and len(left) == len(kept) - 4
+    assert [one["changed"] for one in play(*less)] == [False]
+    end = [task("ec2_security_group", name=name, state="absent") for name in ("back", "front")]
+    assert [one["changed"] for one in play(*end)] == [True, True]
+    assert [one["changed"] for one in play(*end)] == [False, False]

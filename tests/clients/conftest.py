@@ -18,6 +18,7 @@ API = pathlib.Path(__file__).resolve().parents[1] / "api"
 specification = importlib.util.spec_from_file_location("api_conftest", API / "conftest.py")
 api = importlib.util.module_from_spec(specification)
 sys.modules["api_conftest"] = api
+sys.path.append(str(API))  # for what it imports beside it
 specification.loader.exec_module(api)
 
 from api_conftest import REGION, ami, daemon, ec2, in_state, instances_of, launch, old, wait_until  # noqa: E402,F401
