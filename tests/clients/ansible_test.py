@@ -151,3 +151,30 @@ def test_a_group_with_all_kinds_of_rules_twice(play, ec2):
     end = [task("ec2_security_group", name=name, state="absent") for name in ("back", "front")]
     assert [one["changed"] for one in play(*end)] == [True, True]
     assert [one["changed"] for one in play(*end)] == [False, False]
+
+
+def test_a_volume_and_its_snapshot(play, ec2, launch):
+    which = launch()["InstanceId"]
+    make = [
+        task("ec2_vol", name="data", volume_size=8, volume_type="gp3", iops=3500, throughput=150, instance=which, device_name="/dev/sdf", encrypted=True),
+        task("ec2_vol", id="{{ task_0.volume_id }}", zone="{{ task_0.volume.zone }}", volume_size=9, modify_volume=True),
+        task("ec2_snapshot", volume_id="{{ task_0.volume_id }}", description="by hand", snapshot_tags={"stage": "test"}, wait=True, wait_timeout=60),
+        task("ec2_snapshot_info", filters={"volume-id": "{{ task_0.volume_id }}"}),
+    ]
+    made = play(*make)
+    assert [one["changed"] for one in made] == [True, True, True, False]
+    volume = made[0]["volume"]
+    assert (volume["size"], volume["type"], volume["iops"], volume["throughput"], volume["encrypted"]) == (8, "gp3", 3500, 150, True)
+    assert volume["attachment_set"][0]["instance_id"] == which and volume["attachment_set"][0]["device"] == "/dev/sdf"
+    assert ec2.describe_volumes(VolumeIds=[volume["id"]])["Volumes"][0]["Size"] == 9
+    (snapshot,) = made[3]["snapshots"]
+    assert snapshot["snapshot_id"] == made[2]["snapshot_id"] and snapshot["encrypted"] is True and snapshot["tags"] == {"Name": "data", "stage": "test"}
+    done = play(
+        task("ec2_vol", id=volume["id"], instance="None"),
+        task("ec2_vol", snapshot=snapshot["snapshot_id"], zone=volume["zone"], name="copy"),
+        task("ec2_vol", id=volume["id"], state="absent"),
+        task("ec2_vol", id="{{ task_1.volume_id }}", state="absent"),
+        task("ec2_snapshot", snapshot_id=snapshot["snapshot_id"], state="absent"),
+    )
+    assert [one["changed"] for one in done] == [True] * 5
+    assert len(ec2.describe_volumes()["Volumes"]) == 1 and ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []

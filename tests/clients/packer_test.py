@@ -44,3 +44,17 @@ def test_an_image_is_built(packer, ec2, ami):
     states = {one["State"]["Name"] for each in ec2.describe_instances()["Reservations"] for one in each["Instances"]}
     assert states <= {"shutting-down", "terminated"} and ec2.describe_key_pairs()["KeyPairs"] == []
     assert [group["GroupName"] for group in ec2.describe_security_groups()["SecurityGroups"]] == ["default"]
+
+
+def test_a_surrogate_becomes_an_image(packer, ec2, ami):
+    """amazon-ebssurrogate: a volume is written beside the root, and an image is registered of a snapshot of it."""
+    said = packer("build", type="amazon-ebssurrogate", ami_virtualization_type="hvm",
+                  launch_block_device_mappings=[{"device_name": "/dev/xvdf", "volume_size": 2, "volume_type": "gp2", "delete_on_termination": True}],
+                  ami_root_device={"source_device_name": "/dev/xvdf", "device_name": "/dev/xvda", "volume_size": 2, "volume_type": "gp2", "delete_on_termination": True})
+    (made,) = re.findall(r"artifact,0,id,us-east-1:(ami-[0-9a-f]+)", said)
+    (image,) = ec2.describe_images(Owners=["self"])["Images"]
+    assert image["ImageId"] == made and image["RootDeviceName"] == "/dev/xvda" and image["State"] == "available"
+    (mapping,) = image["BlockDeviceMappings"]
+    assert mapping["DeviceName"] == "/dev/xvda" and mapping["Ebs"]["VolumeSize"] == 2
+    (snapshot,) = ec2.describe_snapshots(SnapshotIds=[mapping["Ebs"]["SnapshotId"]])["Snapshots"]
+    assert snapshot["VolumeSize"] == 2

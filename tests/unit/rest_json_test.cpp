@@ -54,7 +54,7 @@ TEST(RestError, HasTheServicesCodesAndAReason) {
   EXPECT_EQ(error.code, "ValidationException");
   EXPECT_EQ(rest_error_document(error),
             R"({"__type":"ValidationException","Message":"It is missing.","Reason":"INVALID_PARAMETER_VALUE"})");
-  EXPECT_EQ(in_words_of_rest({500, "InternalError", "x"}).code, "InternalServerException");
+  EXPECT_EQ(in_words_of_rest(internal_error()).code, "InternalServerException");
   EXPECT_EQ(rest_error_document(in_words_of_rest({409, "ConflictException", "x"})), R"({"__type":"ConflictException","Message":"x"})");
 }
 
