@@ -29,6 +29,7 @@ KINDS = {
     "key-": ("InvalidKeyPair.NotFound", "InvalidKeyPairId.Malformed"),
     "lt-": ("InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.Malformed"),
     "pg-": ("InvalidPlacementGroup.Unknown", "InvalidPlacementGroupId.Malformed"),
+    "replacevol-": ("InvalidReplaceRootVolumeTaskId.NotFound", "InvalidReplaceRootVolumeTaskId.Malformed"),
     "nat-": ("NatGatewayNotFound", "InvalidNatGatewayID.Malformed"),
     "rtb-": ("InvalidRouteTableID.NotFound", "InvalidRouteTableID.Malformed"),
     "rtbassoc-": ("InvalidAssociationID.NotFound", "InvalidAssociationID.Malformed"),
