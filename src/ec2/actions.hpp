@@ -21,6 +21,7 @@ std::vector<service::Action> route_table_actions();
 std::vector<service::Action> network_acl_actions();
 std::vector<service::Action> dhcp_options_actions();
 std::vector<service::Action> nat_gateway_actions();
+std::vector<service::Action> prefix_list_actions();
 std::vector<service::Action> address_actions();
 std::vector<service::Action> network_interface_actions();
 std::vector<service::Action> volume_actions();

@@ -5,6 +5,7 @@
 
 #include "ec2/find_owned.hpp"
 #include "ec2/instances.hpp"
+#include "ec2/prefix_lists.hpp"
 #include "ec2/route_tables.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/route_tables.hpp"
@@ -17,7 +18,7 @@ using state::RouteEntry;
 using state::RouteTable;
 using state::World;
 
-constexpr size_t route_limit = 50;  // of a table
+constexpr std::int64_t route_limit = 50;  // of a table
 
 bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
@@ -115,6 +116,13 @@ void check_against_local(const World& world, const RouteTable& table, const Rout
   }
 }
 
+// How many routes the table has with this one: a prefix list counts for as many as it may have entries.
+std::int64_t weight_with(const World& world, const RouteTable& table, const RouteEntry& added) {
+  auto weight = weight_of(world, table.account, added.prefix_list_id);
+  for (const auto& route : table.routes) weight += weight_of(world, table.account, route.prefix_list_id);
+  return weight;
+}
+
 // ----- actions
 
 wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, const Context& context,
@@ -125,7 +133,7 @@ wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, con
   check_against_local(transaction.world(), table, route);
   if (find_route(table, route) != table.routes.end())
     throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", destination_of(route)));
-  if (table.routes.size() >= route_limit)
+  if (weight_with(transaction.world(), table, route) > route_limit)
     throw wire::ApiError(400, "RouteLimitExceeded", fmt::format("The maximum number of routes of '{}' has been reached.", table.id));
   table.routes.push_back(std::move(route));
   transaction.put(std::move(table));

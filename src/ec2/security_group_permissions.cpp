@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ec2/prefix_lists.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
 #include "ec2/security_groups.hpp"
@@ -19,8 +20,8 @@ using state::SecurityRule;
 using Rules = std::vector<SecurityRule> SecurityGroup::*;
 
 // Of a group, for each direction and each of IPv4 and IPv6; a group as peer counts for both.
-constexpr std::ptrdiff_t rule_limit = 60;
-constexpr std::ptrdiff_t guides_rule_limit = 100;  // in the guide's API (NET-048)
+constexpr std::int64_t rule_limit = 60;
+constexpr std::int64_t guides_rule_limit = 100;  // in the guide's API (NET-048)
 
 bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
@@ -73,10 +74,16 @@ std::vector<wire::ec2::IpPermission> permissions_asked(const Request& request) {
   return flat_permissions(request);
 }
 
-void check_limit(const Context& context, const std::vector<SecurityRule>& rules) {
-  const auto count = [&](auto&& counts) { return std::count_if(rules.begin(), rules.end(), counts); };
+void check_limit(const state::World& world, const Context& context, const std::vector<SecurityRule>& rules) {
+  const auto count = [&](auto&& counts) {
+    std::int64_t sum = 0;
+    for (const auto& rule : rules)
+      if (counts(rule)) sum += weight_of(world, context.account(), rule.prefix_list_id);
+    return sum;
+  };
   const auto ipv4 = count([](const SecurityRule& rule) { return rule.cidr6.empty(); });
-  const auto ipv6 = count([](const SecurityRule& rule) { return rule.cidr.empty(); });
+  // The lists are of IPv4.
+  const auto ipv6 = count([](const SecurityRule& rule) { return rule.cidr.empty() && rule.prefix_list_id.empty(); });
   if (std::max(ipv4, ipv6) > (context.is_2011() ? guides_rule_limit : rule_limit))
     throw wire::ApiError(400, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.");
 }
@@ -97,7 +104,7 @@ std::vector<wire::ec2::SecurityGroupRule> authorize(state::Transaction& transact
     tag_on_create(transaction, group.account, rule.id, "security-group-rule", tags);
     present.push_back(std::move(rule));
   }
-  check_limit(context, present);
+  check_limit(transaction.world(), context, present);
   std::vector<wire::ec2::SecurityGroupRule> made;
   for (size_t i = before; i < present.size(); ++i)
     made.push_back(show_rule(transaction.world(), context, group, present[i], rules == &SecurityGroup::egress));
@@ -116,6 +123,7 @@ wire::ec2::RevokedSecurityGroupRule show_revoked(const SecurityGroup& group, con
   out.to_port = rule.to_port;
   out.cidr_ipv4 = some(rule.cidr);
   out.cidr_ipv6 = some(rule.cidr6);
+  out.prefix_list_id = some(rule.prefix_list_id);
   out.referenced_group_id = some(rule.group_id);
   out.description = some(rule.description);
   return out;

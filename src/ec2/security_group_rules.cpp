@@ -8,6 +8,7 @@
 
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
+#include "ec2/find_owned.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
@@ -125,12 +126,14 @@ void read_permission(const World& world, const Context& context, const state::Se
     return rule;
   };
 
-  if (!permission.prefix_list_ids.empty())
-    throw wire::id_not_found("PrefixListID", "prefix list", permission.prefix_list_ids.front().prefix_list_id.value_or(""));
-  if (permission.ip_ranges.empty() && permission.ipv6_ranges.empty() && permission.user_id_group_pairs.empty())
-    throw wire::missing_parameter("ipRanges, ipv6Ranges or groups");
+  if (permission.ip_ranges.empty() && permission.ipv6_ranges.empty() && permission.user_id_group_pairs.empty() &&
+      permission.prefix_list_ids.empty())
+    throw wire::missing_parameter("ipRanges, ipv6Ranges, prefixListIds or groups");
   for (const auto& range : permission.ip_ranges) add(range.description).cidr = read_cidr(context, range.cidr_ip);
   for (const auto& range : permission.ipv6_ranges) add(range.description).cidr6 = read_cidr6(context, range.cidr_ipv6);
+  for (const auto& list : permission.prefix_list_ids)
+    add(list.description).prefix_list_id =
+        find_owned<state::PrefixList>(world, context.account(), "pl", "prefixListId", list.prefix_list_id).id;
   for (const auto& pair : permission.user_id_group_pairs) read_group(world, context, group, pair, add(pair.description));
 }
 
@@ -188,6 +191,8 @@ std::vector<wire::ec2::IpPermission> show_permissions(const World& world, const 
       permission.ip_ranges.push_back({some(rule.description), rule.cidr});
     else if (!rule.cidr6.empty())
       permission.ipv6_ranges.push_back({some(rule.description), rule.cidr6});
+    else if (!rule.prefix_list_id.empty())
+      permission.prefix_list_ids.push_back({some(rule.description), rule.prefix_list_id});
     else {
       auto& pair = permission.user_id_group_pairs.emplace_back();
       pair.description = some(rule.description);
@@ -213,6 +218,7 @@ wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& contex
   out.to_port = rule.to_port;
   out.cidr_ipv4 = some(rule.cidr);
   out.cidr_ipv6 = some(rule.cidr6);
+  out.prefix_list_id = some(rule.prefix_list_id);
   if (!rule.group_id.empty()) {
     auto& peer = out.referenced_group_info.emplace();
     peer.group_id = rule.group_id;
@@ -227,7 +233,7 @@ wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& contex
 }
 
 std::string describe_rule(const SecurityRule& rule) {
-  const auto& peer = !rule.cidr.empty() ? rule.cidr : !rule.cidr6.empty() ? rule.cidr6 : rule.group_id;
+  const auto peer = rule.cidr + rule.cidr6 + rule.prefix_list_id + rule.group_id;  // one of them
   if (rule.protocol == "-1") return fmt::format("peer: {}, ALL, ALLOW", peer);
   std::string protocol = rule.protocol;
   for (auto& c : protocol)

@@ -83,8 +83,12 @@ void add_user_ids(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
     if (!rule.group_account.empty()) out.add(rule.group_account);
   });
 }
-// There are no prefix lists.
-void add_nothing(const FilterSubject<SecurityGroup>&, FilterValues&) {}
+template <Rules rules>
+void add_prefix_lists(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
+  each_rule<rules>(at, [&](const SecurityRule& rule) {
+    if (!rule.prefix_list_id.empty()) out.add(rule.prefix_list_id);
+  });
+}
 
 const FilterField<SecurityGroup> group_filters[] = {
     {"group-id", [](const auto& at, auto& out) { out.add(at.record.id); }},
@@ -100,7 +104,7 @@ const FilterField<SecurityGroup> group_filters[] = {
     {"ip-permission.group-id", add_group_ids<&SecurityGroup::ingress>},
     {"ip-permission.group-name", add_group_names<&SecurityGroup::ingress>},
     {"ip-permission.user-id", add_user_ids<&SecurityGroup::ingress>},
-    {"ip-permission.prefix-list-id", add_nothing},
+    {"ip-permission.prefix-list-id", add_prefix_lists<&SecurityGroup::ingress>},
     {"egress.ip-permission.cidr", add_cidrs<&SecurityGroup::egress>},
     {"egress.ip-permission.ipv6-cidr", add_cidrs6<&SecurityGroup::egress>},
     {"egress.ip-permission.from-port", add_from_ports<&SecurityGroup::egress>},
@@ -109,7 +113,7 @@ const FilterField<SecurityGroup> group_filters[] = {
     {"egress.ip-permission.group-id", add_group_ids<&SecurityGroup::egress>},
     {"egress.ip-permission.group-name", add_group_names<&SecurityGroup::egress>},
     {"egress.ip-permission.user-id", add_user_ids<&SecurityGroup::egress>},
-    {"egress.ip-permission.prefix-list-id", add_nothing},
+    {"egress.ip-permission.prefix-list-id", add_prefix_lists<&SecurityGroup::egress>},
 };
 
 const state::Vpc& need_default_vpc(const World& world, const std::string& account) {

@@ -20,6 +20,7 @@ service::ServiceTable make_service() {
                            network_acl_actions,
                            dhcp_options_actions,
                            nat_gateway_actions,
+                           prefix_list_actions,
                            address_actions,
                            network_interface_actions,
                            volume_actions,

@@ -31,6 +31,7 @@ KINDS = {
     "pg-": ("InvalidPlacementGroup.Unknown", "InvalidPlacementGroupId.Malformed"),
     "replacevol-": ("InvalidReplaceRootVolumeTaskId.NotFound", "InvalidReplaceRootVolumeTaskId.Malformed"),
     "nat-": ("NatGatewayNotFound", "InvalidNatGatewayID.Malformed"),
+    "pl-": ("InvalidPrefixListID.NotFound", "InvalidPrefixListID.Malformed"),
     "rtb-": ("InvalidRouteTableID.NotFound", "InvalidRouteTableID.Malformed"),
     "rtbassoc-": ("InvalidAssociationID.NotFound", "InvalidAssociationID.Malformed"),
     "sg-": ("InvalidGroup.NotFound", "InvalidGroupId.Malformed"),

@@ -94,6 +94,25 @@ class Network:
     def new_dhcp_options(self):
         return self.get("dhcpOptions/dhcpOptionsId", "CreateDhcpOptions", DhcpConfigurations=DHCP)
 
+    def drop_prefix_lists(self):
+        for which in self.call("DescribeManagedPrefixLists").texts("prefixListSet/item/prefixListId"):
+            self.call("DeleteManagedPrefixList", PrefixListId=which)  # what a rule names stays
+
+    def new_prefix_list(self):
+        self.drop_prefix_lists()
+        return self.get("prefixList/prefixListId", "CreateManagedPrefixList", PrefixListName="l", AddressFamily="IPv4", MaxEntries=2,
+                        Entries=[{"Cidr": "10.0.0.0/8", "Description": "d"}])
+
+    def changed_prefix_list(self):
+        which = self.new_prefix_list()
+        self.call("ModifyManagedPrefixList", PrefixListId=which, AddEntries=[{"Cidr": "11.0.0.0/8"}])
+        return which
+
+    def named_prefix_list(self):
+        which = self.new_prefix_list()
+        self.call("AuthorizeSecurityGroupIngress", GroupId=self.new_group(), IpPermissions=[{"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": which}]}])
+        return which
+
     def drop_nat_gateways(self):
         for gateway in self.call("DescribeNatGateways", Filter=[{"Name": "state", "Values": ["available"]}]).texts("natGatewaySet/item/natGatewayId"):
             self.call("DeleteNatGateway", NatGatewayId=gateway)
@@ -214,6 +233,16 @@ SCENARIOS = {
     "DeleteDhcpOptions": lambda w: {"DhcpOptionsId": w.new_dhcp_options()},
     "DescribeDhcpOptions": [lambda w: {"DhcpOptionsIds": [w.new_dhcp_options()]}, lambda w: filtered("dhcp-options-id", w.new_dhcp_options())],
     "AssociateDhcpOptions": lambda w: {"DhcpOptionsId": w.new_dhcp_options(), "VpcId": w.new_vpc()},
+    # prefix_lists
+    "CreateManagedPrefixList": lambda w: w.drop_prefix_lists() or {"PrefixListName": "l", "AddressFamily": "IPv4", "MaxEntries": 2,
+                                                                  "Entries": [{"Cidr": "10.0.0.0/8", "Description": "d"}], "TagSpecifications": tagged("prefix-list")},
+    "ModifyManagedPrefixList": [lambda w: {"PrefixListId": w.new_prefix_list(), "CurrentVersion": 1, "AddEntries": [{"Cidr": "11.0.0.0/8"}]},
+                                lambda w: {"PrefixListId": w.new_prefix_list(), "MaxEntries": 3, "PrefixListName": "m"}],
+    "RestoreManagedPrefixListVersion": lambda w: {"PrefixListId": w.changed_prefix_list(), "PreviousVersion": 1, "CurrentVersion": 2},
+    "DeleteManagedPrefixList": lambda w: {"PrefixListId": w.new_prefix_list()},
+    "DescribeManagedPrefixLists": [lambda w: {"PrefixListIds": [w.new_prefix_list()]}, lambda w: filtered("prefix-list-id", w.new_prefix_list())],
+    "GetManagedPrefixListEntries": lambda w: {"PrefixListId": w.changed_prefix_list(), "TargetVersion": 1},
+    "GetManagedPrefixListAssociations": lambda w: {"PrefixListId": w.named_prefix_list()},
     # nat_gateways
     "CreateNatGateway": lambda w: w.drop_nat_gateways() or {"SubnetId": w.subnet, "AllocationId": w.new_address(), "TagSpecifications": tagged("natgateway")},
     "DeleteNatGateway": lambda w: {"NatGatewayId": w.new_nat_gateway()},

@@ -217,6 +217,7 @@ TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
       "nat-gateway \"state\":\"available\"",
       "prefix-list \"version\":1",
       "prefix-list \"maxEntries\":1",
+      "prefix-list \"state\":\"create-complete\"",
       "root-replacement \"state\":\"pending\"",
       "rule \"from\":-1",
       "rule \"to\":-1",

@@ -181,6 +181,16 @@ struct PrefixListEntry {
   }
 };
 
+struct PrefixListVersion {
+  std::int64_t number = 1;
+  std::vector<PrefixListEntry> entries;
+  template <class V>
+  void fields(V& v) {
+    v("number", number);
+    v("entries", entries);
+  }
+};
+
 struct PrefixList {
   static constexpr Kind kind = Kind::prefix_list;
   std::string account;
@@ -188,7 +198,10 @@ struct PrefixList {
   std::string name;
   std::int64_t version = 1;
   std::int64_t max_entries = 1;
-  std::vector<PrefixListEntry> entries;
+  std::vector<PrefixListEntry> entries;    // by CIDR
+  std::vector<PrefixListVersion> earlier;  // the oldest first
+  std::string state = "create-complete";
+  std::string state_message;
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -198,6 +211,9 @@ struct PrefixList {
     v("version", version);
     v("maxEntries", max_entries);
     v("entries", entries);
+    v("earlier", earlier);
+    v("state", state);
+    v("stateMessage", state_message);
   }
 };
 

@@ -1,0 +1,131 @@
+// From records to what the network engine is told: prefix lists, DHCP options, and which VPCs and groups a change is about.
+#include "control/vpc_specs.hpp"
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+
+namespace brume::control {
+namespace {
+
+using testing::ElementsAre;
+using testing::UnorderedElementsAre;
+
+class StillClock final : public Clock {
+ public:
+  Time now() const override { return Time(milliseconds(1'700'000'000'000)); }
+};
+
+class VpcSpecs : public testing::Test {
+ protected:
+  VpcSpecs() {
+    store_->watch([this](const state::Commit& commit) { changes_ = commit.changes; });
+    vpc_.account = list_.account = table_.account = group_.account = gateway_.account = "123456789012";
+    vpc_.id = table_.vpc_id = group_.vpc_id = gateway_.vpc_id = "vpc-1";
+    vpc_.cidr = "10.0.0.0/16";
+    list_.id = "pl-1";
+    list_.entries = {{"192.0.2.0/24", ""}, {"198.51.100.0/24", ""}};
+    gateway_.id = "igw-1";
+    table_.id = "rtb-1";
+    table_.associations = {{"rtbassoc-1", ""}};
+    state::RouteEntry route;
+    route.prefix_list_id = "pl-1";
+    route.gateway_id = "igw-1";
+    table_.routes = {route};
+    group_.id = "sg-1";
+    state::SecurityRule rule;
+    rule.protocol = "tcp";
+    rule.from_port = rule.to_port = 22;
+    rule.prefix_list_id = "pl-1";
+    group_.ingress = {rule};
+    put(vpc_), put(list_), put(table_), put(group_), put(gateway_);
+  }
+
+  template <class Record>
+  void put(const Record& record) {
+    store_->transact([&](state::Transaction& transaction) { transaction.put(record); });
+  }
+  std::vector<std::string> routes() const {
+    std::vector<std::string> out;
+    for (const auto& table : specify(*store_->world(), vpc_, "ec2.internal").route_tables)
+      for (const auto& route : table.routes) out.push_back(route.cidr);
+    return out;
+  }
+  std::vector<std::string> permitted() const {
+    std::vector<std::string> out;
+    for (const auto& permission : specify(*store_->world(), group_).ingress) {
+      EXPECT_EQ(permission.protocol, "tcp");
+      EXPECT_EQ(permission.from_port, 22);
+      EXPECT_EQ(permission.group_id, "");
+      out.push_back(permission.cidr);
+    }
+    return out;
+  }
+
+  StillClock clock_;
+  SeededRandom random_{1};
+  std::unique_ptr<state::Store> store_ = state::Store::open(state::make_memory_log(), clock_, random_).value();
+  std::vector<state::Change> changes_;
+  state::Vpc vpc_;
+  state::PrefixList list_;
+  state::RouteTable table_;
+  state::SecurityGroup group_;
+  state::InternetGateway gateway_;
+};
+
+TEST_F(VpcSpecs, APrefixListIsItsRanges) {
+  EXPECT_THAT(routes(), ElementsAre("192.0.2.0/24", "198.51.100.0/24"));
+  EXPECT_THAT(permitted(), ElementsAre("192.0.2.0/24", "198.51.100.0/24"));
+}
+
+TEST_F(VpcSpecs, AChangedPrefixListTouchesWhatNamesIt) {
+  auto other = group_;
+  other.id = "sg-2";
+  other.ingress.clear();
+  put(other);
+  list_.entries = {{"203.0.113.0/24", ""}};
+  put(list_);
+  ASSERT_EQ(changes_.size(), 1u);
+  EXPECT_THAT(groups_touched_by(*store_->world(), changes_.front()), ElementsAre("123456789012/sg-1"));
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), ElementsAre("vpc-1"));
+  EXPECT_THAT(routes(), ElementsAre("203.0.113.0/24"));
+  EXPECT_THAT(permitted(), ElementsAre("203.0.113.0/24"));
+}
+
+TEST_F(VpcSpecs, AnEmptyPrefixListPermitsNothing) {
+  list_.entries.clear();
+  put(list_);
+  EXPECT_THAT(routes(), ElementsAre());
+  EXPECT_THAT(permitted(), ElementsAre());
+}
+
+// The set that every account begins with is what guests are told without one: nothing is written for it.
+TEST_F(VpcSpecs, TheDhcpOptionsOfEveryAccountAreThoseWithoutAny) {
+  state::DhcpOptions options;
+  options.account = vpc_.account;
+  options.id = vpc_.dhcp_options_id = "dopt-1";
+  options.options = {{"domain-name", {"ec2.internal"}}, {"domain-name-servers", {"AmazonProvidedDNS"}}};
+  put(options), put(vpc_);
+  const auto own = specify(*store_->world(), vpc_, "ec2.internal").dhcp;
+  EXPECT_EQ(own.domain, "");
+  EXPECT_THAT(own.name_servers, ElementsAre("10.0.0.2"));
+  options.options = {
+      {"domain-name", {"corp.example"}}, {"domain-name-servers", {"192.0.2.1", "AmazonProvidedDNS"}}, {"ntp-servers", {"192.0.2.3"}}};
+  put(options);
+  const auto theirs = specify(*store_->world(), vpc_, "ec2.internal").dhcp;
+  EXPECT_EQ(theirs.domain, "corp.example");
+  EXPECT_THAT(theirs.name_servers, ElementsAre("192.0.2.1", "10.0.0.2"));
+  EXPECT_THAT(theirs.time_servers, ElementsAre("192.0.2.3"));
+}
+
+TEST_F(VpcSpecs, AGatewayThatIsDetachedLeadsNowhere) {
+  EXPECT_TRUE(specify(*store_->world(), vpc_, "").internet_gateway);
+  gateway_.vpc_id.clear();
+  put(gateway_);
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("", "vpc-1"));
+  const auto spec = specify(*store_->world(), vpc_, "");
+  EXPECT_FALSE(spec.internet_gateway);
+  EXPECT_EQ(spec.route_tables.front().routes.front().target, network::RouteSpec::Target::nowhere);
+}
+
+}  // namespace
+}  // namespace brume::control
