@@ -13,7 +13,7 @@ LATER = [name for name in EC2 if not service_model.was_there(name)]
 VALUES = {"boolean": True, "integer": 1, "long": 1, "float": 1, "double": 1, "timestamp": "2030-01-01T00:00:00Z", "blob": b"x"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world(daemon):
     return model_scenarios.World(daemon, daemon.create_account("versions"))
 
@@ -54,7 +54,8 @@ def test_later_parameters(world, operation):
         answer = world.send(operation, with_value(base, path, VALUES.get(kind, "x")), OLD)
         missing = answer.code == "MissingParameter"  # what it is about may have come later too
         assert answer.status == 400 and (answer.code == "UnknownParameter" or missing), f"{names}: {answer.body.decode()[:300]}"
-        assert world.send(operation, with_value(nearest(cases, path), path, VALUES.get(kind, "x"))).code != "UnknownParameter", names
+        now = {**with_value(nearest(cases, path), path, VALUES.get(kind, "x")), "DryRun": True}  # nothing of it is left in the way of the next
+        assert world.send(operation, now).code != "UnknownParameter", names
 
 
 def test_versions_in_between(daemon, ec2):
