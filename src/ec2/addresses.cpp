@@ -10,6 +10,7 @@
 #include "base/ipv4.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
+#include "ec2/find_owned.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
@@ -25,8 +26,6 @@ using service::Context;
 using state::ElasticIp;
 using state::NetworkInterface;
 using state::World;
-
-bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
 wire::ApiError no_permission() { return {400, "AuthFailure", "You do not have permission to access the specified resource."}; }
 

@@ -66,8 +66,8 @@ void show_devices(const state::World& world, const state::Instance& instance, At
   if (out.answer.block_device_mappings.empty()) out.empty_list = "blockDeviceMapping";
 }
 
-void show_groups(const state::World& world, const state::Instance& instance, AttributeAnswer& out) {
-  if (const auto* interface = primary_interface(world, instance)) out.answer.groups = describe_groups(world, *interface);
+void answer_groups(const state::World& world, const state::Instance& instance, AttributeAnswer& out) {
+  if (const auto* interface = primary_interface(world, instance)) out.answer.groups = show_groups(world, *interface);
   if (out.answer.groups.empty()) out.empty_list = "groupSet";
 }
 
@@ -95,7 +95,7 @@ constexpr Attribute attributes[] = {
        if (instance.product_codes.empty()) out.empty_list = "productCodes";
      }},
     {"sourceDestCheck", show_source_dest_check},
-    {"groupSet", show_groups},
+    {"groupSet", answer_groups},
     {"ebsOptimized", [](const auto&, const auto& instance, auto& out) { out.answer.ebs_optimized = flag(instance.ebs_optimized); }},
     {"sriovNetSupport",
      [](const auto&, const auto& instance, auto& out) { out.answer.sriov_net_support = text(instance.sriov_net_support); }},

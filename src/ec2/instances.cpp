@@ -43,7 +43,7 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
   item.private_ip_address = interface.private_ip;
   item.private_dns_name = private_dns_name(context.services.settings, interface.private_ip);
   item.source_dest_check = interface.source_dest_check;
-  item.groups = describe_groups(world, interface);
+  item.groups = show_groups(world, interface);
   auto& attachment = item.attachment.emplace();
   attachment.attachment_id = interface.attachment_id;
   attachment.device_index = interface.device_index;
@@ -91,7 +91,7 @@ void describe_network(const state::World& world, const Context& context, const s
     item.private_dns_name = "";
   }
   item.source_dest_check = primary->source_dest_check;
-  item.security_groups = describe_groups(world, *primary);
+  item.security_groups = show_groups(world, *primary);
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = world.find<state::NetworkInterface>(instance.account, id))
       item.network_interfaces.push_back(describe_interface(world, context, instance, *interface));
@@ -171,17 +171,6 @@ std::string public_ip_of(const state::Instance& instance, const state::NetworkIn
 std::string platform_details(const state::Instance& instance) { return instance.platform == "windows" ? "Windows" : "Linux/UNIX"; }
 std::string usage_operation(const state::Instance& instance) {
   return instance.platform == "windows" ? "RunInstances:0002" : "RunInstances";
-}
-
-std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& world, const state::NetworkInterface& interface) {
-  std::vector<wire::ec2::GroupIdentifier> groups;
-  for (const auto& id : interface.group_ids) {
-    const auto* group = world.find<state::SecurityGroup>(interface.account, id);
-    auto& item = groups.emplace_back();
-    item.group_id = id;
-    item.group_name = group == nullptr ? std::string() : group->name;
-  }
-  return groups;
 }
 
 std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::World& world, const state::Instance& instance) {
@@ -272,7 +261,7 @@ wire::ec2::Reservation describe_reservation(const state::World& world, const Con
   reservation.owner_id = instance.account;
   // Today's EC2 leaves a VPC reservation's own list of groups empty; the guide's API shows it.
   if (context.is_2011())
-    if (const auto* primary = primary_interface(world, instance)) reservation.groups = describe_groups(world, *primary);
+    if (const auto* primary = primary_interface(world, instance)) reservation.groups = show_groups(world, *primary);
   return reservation;
 }
 

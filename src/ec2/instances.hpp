@@ -31,7 +31,6 @@ void need_alive(const state::Instance& instance);
 const state::NetworkInterface* primary_interface(const state::World& world, const state::Instance& instance);
 // The public address, which is in force once the instance runs: while it is pending nothing answers there (INS-035).
 std::string public_ip_of(const state::Instance& instance, const state::NetworkInterface& interface);
-std::vector<wire::ec2::GroupIdentifier> describe_groups(const state::World& world, const state::NetworkInterface& interface);
 std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::World& world, const state::Instance& instance);
 wire::ec2::InstanceMetadataOptionsResponse describe_metadata_options(const state::Instance& instance);
 std::string platform_details(const state::Instance& instance);

@@ -20,8 +20,6 @@ using state::World;
 
 constexpr std::int64_t route_limit = 50;  // of a table
 
-bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
-
 // ----- destination
 
 template <class Request>

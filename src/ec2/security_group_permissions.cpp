@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ec2/find_owned.hpp"
 #include "ec2/prefix_lists.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
@@ -22,8 +23,6 @@ using Rules = std::vector<SecurityRule> SecurityGroup::*;
 // Of a group, for each direction and each of IPv4 and IPv6; a group as peer counts for both.
 constexpr std::int64_t rule_limit = 60;
 constexpr std::int64_t guides_rule_limit = 100;  // in the guide's API (NET-048)
-
-bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
 // The flat form of the request, as the first API versions had it: one protocol and range, and a CIDR or a group. A group without a
 // protocol means everything that a group could name then (NET-059).

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/ipv4.hpp"
+#include "ec2/find_owned.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
 #include "ec2/security_groups.hpp"
@@ -18,8 +19,6 @@ using service::Context;
 using state::SecurityGroup;
 using state::SecurityRule;
 using Rules = std::vector<SecurityRule> SecurityGroup::*;
-
-bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
 // Throws what EC2 says of a rule id that is malformed, or of none of the group's rules.
 SecurityRule& find_rule(std::vector<SecurityRule>& rules, const std::string& id) {

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
+#include "ec2/find_owned.hpp"
 #include "ec2/paging.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
@@ -27,8 +28,6 @@ using Rules = std::vector<SecurityRule> SecurityGroup::*;
 constexpr size_t group_limit = 2500;        // of one VPC
 constexpr size_t guides_group_limit = 500;  // in the guide's API (NET-048)
 constexpr std::string_view default_name = "default";
-
-bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
 // ----- filters: each about any one of a group's rules
 
