@@ -37,6 +37,21 @@ void close_answer(XmlWriter& xml, const Envelope& envelope) {
   xml.close(joined(envelope.action, "Response"));
 }
 
+std::string rest_error_document(const ApiError& error) {
+  JsonWriter json;
+  json.open_object();
+  json.key("__type");
+  json.value(error.code);
+  json.key("Message");
+  json.value(error.message);
+  if (!error.reason.empty()) {
+    json.key("Reason");
+    json.value(error.reason);
+  }
+  json.close_object();
+  return json.take();
+}
+
 std::string error_document(const Envelope& envelope, const ApiError& error, std::string_view details) {
   if (envelope.protocol == schema::Protocol::rest_json) return rest_error_document(error);
   if (envelope.protocol == schema::Protocol::json) {

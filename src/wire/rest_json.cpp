@@ -5,7 +5,6 @@
 
 #include "base/text.hpp"
 #include "wire/json_body.hpp"
-#include "wire/json_writer.hpp"
 
 namespace brume::wire {
 namespace {
@@ -74,21 +73,6 @@ ApiError in_words_of_rest(const ApiError& error) {
     return {400, "ValidationException", error.message, "INVALID_PARAMETER_VALUE"};
   if (error.code == "InternalError") return {500, "InternalServerException", error.message};
   return error;
-}
-
-std::string rest_error_document(const ApiError& error) {
-  JsonWriter json;
-  json.open_object();
-  json.key("__type");
-  json.value(error.code);
-  json.key("Message");
-  json.value(error.message);
-  if (!error.reason.empty()) {
-    json.key("Reason");
-    json.value(error.reason);
-  }
-  json.close_object();
-  return json.take();
 }
 
 }  // namespace brume::wire

@@ -37,5 +37,9 @@ def test_two_accounts_are_apart(cloud, account, other, tiny):
         assert theirs.ssh(f"nc -w 2 {address} {port} </dev/null >/dev/null 2>&1 && echo reached || echo no") == "no"
     account.ec2.terminate_instances(InstanceIds=[mine.id])
     other.ec2.terminate_instances(InstanceIds=[theirs.id])
-    wait_until(lambda: not cloud.leftovers(), 60, "a clean host")
+    try:
+        wait_until(lambda: not cloud.leftovers(), 60, "a clean host")
+    except AssertionError:
+        print("left:", cloud.leftovers(), (cloud.home / "brumed.log").read_text()[-6000:], sep="\n")
+        raise
     assert json.loads(cloud.brume("status", "--json").stdout)["accounts"] == 2
