@@ -11,12 +11,14 @@ namespace {
 // One interface costs little; from some on, and after a start, all in one step is cheaper and repairs what is not as it should be.
 constexpr size_t few = 4;
 
+// What could not be removed (a machine on its way out still holds its tap) is tried again, whether or not anything else changes.
+constexpr milliseconds retry_pause = seconds(1);
+
 std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1); }
 
 }  // namespace
 
-VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door,
-                             std::function<void(const std::string& key)> wake)
+VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door, Wake wake)
     : store_(store), engines_(engines), settings_(settings), door_(std::move(door)), wake_(std::move(wake)) {}
 
 void VpcReconciler::want(const state::World& world, const state::Dependents* before, const state::Dependents* after) {
@@ -40,7 +42,7 @@ void VpcReconciler::want(const state::World& world, const state::Dependents* bef
     if (!changed) continue;
     network.dirty.insert(key);
     if (!wanted) ready_.erase(id_of(key));
-    wake_("vpc/" + vpc_id);
+    wake_("vpc/" + vpc_id, milliseconds(0));
   }
 }
 
@@ -55,14 +57,14 @@ void VpcReconciler::follow(const state::Commit& commit) {
       const auto at = networks_.find(interface->vpc_id);
       if (at == networks_.end() || !at->second.wanted.contains(change.key)) continue;
       at->second.dirty.insert(change.key);
-      wake_("vpc/" + interface->vpc_id);
+      wake_("vpc/" + interface->vpc_id, milliseconds(0));
     } else if (change.kind == state::Kind::security_group) {
       const auto* group = change.after ? change.now<state::SecurityGroup>() : change.old<state::SecurityGroup>();
       const std::lock_guard lock(mutex_);
       const auto at = networks_.find(group->vpc_id);
       if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
       at->second.dirty_groups.insert(change.key);
-      wake_("vpc/" + group->vpc_id);
+      wake_("vpc/" + group->vpc_id, milliseconds(0));
     } else {
       follow_routing(*commit.world, change);
     }
@@ -79,10 +81,10 @@ void VpcReconciler::follow_routing(const state::World& world, const state::Chang
     const auto at = group == nullptr ? networks_.end() : networks_.find(group->vpc_id);
     if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
     at->second.dirty_groups.insert(key);
-    wake_("vpc/" + group->vpc_id);
+    wake_("vpc/" + group->vpc_id, milliseconds(0));
   }
   for (const auto& id : vpcs)
-    if (networks_.contains(id)) wake_("vpc/" + id);
+    if (networks_.contains(id)) wake_("vpc/" + id, milliseconds(0));
 }
 
 Result<void> VpcReconciler::recover() {
@@ -101,7 +103,7 @@ Result<void> VpcReconciler::recover() {
         network.present[id] = "/" + id;
       }
     }
-    wake_("vpc/" + there.vpc_id);
+    wake_("vpc/" + there.vpc_id, milliseconds(0));
   }
   return {};
 }
@@ -141,7 +143,7 @@ std::vector<network::GroupSpec> VpcReconciler::groups_for(const Look& look, cons
 
 void VpcReconciler::wake_instance_of(const state::World& world, const std::string& interface_key) {
   if (const auto* interface = world.find<state::NetworkInterface>(interface_key); interface != nullptr && !interface->instance_id.empty())
-    wake_("instance/" + state::owned_key(interface->account, interface->instance_id));
+    wake_("instance/" + state::owned_key(interface->account, interface->instance_id), milliseconds(0));
 }
 
 void VpcReconciler::settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure) {
@@ -200,9 +202,10 @@ std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_i
 void VpcReconciler::remove_unwanted(const Look& look) {
   for (const auto& id : look.unwanted) {
     if (auto removed = engines_.network.remove_interface(look.vpc_id, id); !removed) {
-      log::warning("network", "cannot remove {} from {}, tried again with the next change: {}", id, look.vpc_id, removed.error().message);
+      log::warning("network", "cannot remove {} from {}, tried again: {}", id, look.vpc_id, removed.error().message);
       const std::lock_guard lock(mutex_);
       networks_[look.vpc_id].dirty.insert("/" + id);
+      wake_("vpc/" + look.vpc_id, retry_pause);
       continue;
     }
     std::string key;
@@ -219,7 +222,7 @@ void VpcReconciler::remove_unwanted(const Look& look) {
       for (const auto& again : network.wanted)
         if (id_of(again) == id) {
           network.dirty.insert(again);
-          wake_("vpc/" + look.vpc_id);
+          wake_("vpc/" + look.vpc_id, milliseconds(0));
         }
     }
     wake_instance_of(*look.world, key);
@@ -306,8 +309,8 @@ void VpcReconciler::remove_if_empty(const std::string& vpc_id) {
   }
   door_.close(vpc_id);
   if (auto removed = engines_.network.remove_vpc(vpc_id); !removed) {
-    log::warning("network", "cannot remove {}: {}", vpc_id, removed.error().message);
-    return;
+    log::warning("network", "cannot remove {}, tried again: {}", vpc_id, removed.error().message);
+    return wake_("vpc/" + vpc_id, retry_pause);
   }
   const std::lock_guard lock(mutex_);
   // Somebody may have asked for an interface since: the record of it stays, and its wake is already queued.

@@ -16,8 +16,8 @@ namespace brume::control {
 // Threads: wants, changed and ready may be called from any thread; reconcile for one VPC by one thread at a time (the queue's promise).
 class VpcReconciler {
  public:
-  VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door,
-                std::function<void(const std::string& key)> wake);
+  using Wake = std::function<void(const std::string& key, milliseconds delay)>;
+  VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door, Wake wake);
 
   // Takes what is in the host and in the state at start.
   Result<void> recover();
@@ -77,7 +77,7 @@ class VpcReconciler {
   Engines engines_;
   const ControllerSettings& settings_;
   MetadataDoor door_;
-  std::function<void(const std::string& key)> wake_;
+  Wake wake_;
   mutable std::mutex mutex_;                     // never held across an engine's call
   std::map<std::string, Network> networks_;      // by VPC id
   std::set<std::string> ready_;                  // interface ids
