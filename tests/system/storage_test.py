@@ -43,7 +43,10 @@ def files_are_whole(cloud):
 
 @pytest.fixture(scope="module")
 def machine(account, tiny):
-    return account.launch(tiny, Placement=zone).wait_ssh()
+    made = account.launch(tiny, Placement=zone).wait_ssh()
+    yield made
+    account.ec2.terminate_instances(InstanceIds=[made.id])
+    made.wait_state("terminated")
 
 
 @pytest.fixture(autouse=True)
