@@ -19,6 +19,22 @@ int show_keys(const json::value& account) {
   return 0;
 }
 
+// The disks of the host, and the guests that wait for one.
+void show_room(const json::value& status) {
+  constexpr double gib = 1 << 30;
+  for (const auto& disk : status.at("disks").as_array()) {
+    const auto room = text(disk, "room");
+    const char* means = room == "full"  ? "; FULL: nothing new is made, guests that write to it may stand still"
+                        : room == "low" ? "; nearly full"
+                                        : "";
+    std::printf("disk         %.1f of %.1f GiB free for %s, %s%s\n", disk.at("freeBytes").to_number<double>() / gib,
+                disk.at("totalBytes").to_number<double>() / gib, text(disk, "holds").c_str(), text(disk, "path").c_str(), means);
+  }
+  for (const auto& guest : status.at("paused").as_array())
+    std::printf("paused       %s since %s: %s; it goes on by itself\n", text(guest, "id").c_str(), text(guest, "since").c_str(),
+                text(guest, "reason").c_str());
+}
+
 }  // namespace
 
 int account_create(const Options& options, const std::string& name, const std::string& id) {
@@ -97,6 +113,7 @@ int status(const Options& options, bool as_json) {
   for (const auto& [name, count] : s.at("instances").as_object())
     std::printf(" %s %s", json::serialize(count).c_str(), std::string(name).c_str());
   std::printf("\n");
+  show_room(s);
   return 0;
 }
 

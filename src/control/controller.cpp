@@ -43,7 +43,7 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
       [this](const std::string& id) { return engines_.hypervisor.disk_counters(id); }, [this] { return instances_->running_machines(); },
       [this] { return known_disks(*store_.world()); }, clock, settings_.disk_counters_file});
   vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake_after);
-  files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key);
+  files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key, settings_.disk_limits);
   volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, *meter_, wake_after);
   folder_ = std::make_unique<VolumeFolder>(store_, engines_, *files_, wake_after);
   direct_ = std::make_unique<DirectSnapshots>(store_, engines_, *files_);

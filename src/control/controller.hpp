@@ -42,6 +42,8 @@ struct ControllerSettings {
   Patience patience;
   // What an instance's type promises it of the processors; empty: as many as it has, without a limit.
   std::function<compute::CpuPlan(const state::Instance&)> cpu_plan;
+  // What a volume's type promises of IOPS and throughput; empty: no volume is held to anything.
+  std::function<compute::DiskLimits(const state::Volume&)> disk_limits;
   std::string volume_key;                         // 32 bytes; seals the keys of encrypted volumes
   std::string disk_counters_file;                 // empty: counters do not outlive the daemon
   milliseconds disk_counters_pause = seconds(5);  // between two readings

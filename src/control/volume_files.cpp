@@ -99,6 +99,7 @@ Result<compute::Disk> VolumeFiles::disk(const state::Volume& volume, const block
   disk.device = volume.device;
   disk.generation = opened.generation;
   disk.encrypted = opened.encrypted;
+  if (limits_) disk.limits = limits_(volume);
   disk.key = std::move(*secret);
   for (const auto& base : opened.bases) disk.bases.push_back({base.file, base.encrypted});
   return disk;
@@ -126,6 +127,13 @@ Result<void> VolumeFiles::catch_up(const state::Volume& volume) {
   if (wanted->generation == *generation) return {};
   if (auto switched = engines_.hypervisor.switch_disks(volume.instance_id, {std::move(*wanted)}); !switched) return fail(switched.error());
   return {};
+}
+
+Result<void> VolumeFiles::limit(const state::Volume& volume) const {
+  if (!limits_ || volume.instance_id.empty()) return {};
+  auto limited = engines_.hypervisor.limit_disk(volume.instance_id, volume.id, limits_(volume));
+  if (!limited && limited.error().kind == ErrorKind::not_found) return {};  // at its start it is told
+  return limited;
 }
 
 Result<void> VolumeFiles::grow(const state::Volume& volume, std::uint64_t bytes) {

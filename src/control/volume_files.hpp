@@ -5,6 +5,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -31,9 +32,10 @@ class VolumeFiles {
     std::set<std::string> ids_;
   };
 
+  using Limits = std::function<compute::DiskLimits(const state::Volume&)>;
   // `host_key` seals the keys of volumes; 32 bytes.
-  VolumeFiles(state::Store& store, Engines engines, std::string host_key)
-      : store_(store), engines_(engines), host_key_(std::move(host_key)) {}
+  VolumeFiles(state::Store& store, Engines engines, std::string host_key, Limits limits)
+      : store_(store), engines_(engines), host_key_(std::move(host_key)), limits_(std::move(limits)) {}
 
   // Waits until nobody else is at any of them.
   Pass enter(const std::vector<std::string>& volume_ids);
@@ -54,6 +56,8 @@ class VolumeFiles {
   // A snapshot that was broken off may have left the machine in the file of before: it follows now.
   Result<void> catch_up(const state::Volume& volume);
   Result<void> grow(const state::Volume& volume, std::uint64_t bytes);
+  // The instance's machine, if it has the volume, is held to what the volume's type promises.
+  Result<void> limit(const state::Volume& volume) const;
 
  private:
   Result<std::string> provide_key(const state::Volume& volume);
@@ -62,6 +66,7 @@ class VolumeFiles {
   state::Store& store_;
   const Engines engines_;
   const std::string host_key_;
+  const Limits limits_;
   std::mutex mutex_;  // never held across a call of anything else
   std::condition_variable left_;
   std::set<std::string> inside_;

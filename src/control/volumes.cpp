@@ -37,7 +37,8 @@ bool is_to_be_copied_first(const state::World& world, const state::Volume& volum
 void VolumeReconciler::recover() {
   const auto world = store_.world();
   world->each<state::Volume>("", [&](const state::Volume& volume) {
-    if (is_between(volume)) wake(volume.key());
+    // Also those that are attached: what they are held to may be another since the last daemon.
+    if (is_between(volume) || volume.attachment_state == "attached") wake(volume.key());
   });
   world->each<state::VolumeModification>("", [&](const state::VolumeModification& modification) {
     if (modification.state == "modifying" || modification.state == "optimizing") wake(modification.key());
@@ -95,6 +96,18 @@ void VolumeReconciler::reconcile(const std::string& key) {
   if (volume->attachment_state == "attaching" && volume->state != "creating") return attach(*volume);
   if (is_leaving(*volume)) return detach(*volume);
   if (const auto* modification = world->find<state::VolumeModification>(key)) modify(*volume, *modification);
+  if (volume->attachment_state == "attached") hold(*volume);
+}
+
+void VolumeReconciler::hold(const state::Volume& seen) {
+  // As it is now: a modification may have been done just before.
+  const auto world = store_.world();
+  const auto* volume = world->find<state::Volume>(seen.key());
+  if (volume == nullptr) return;
+  if (auto limited = files_.limit(*volume); !limited) {
+    log::warning("block", "{}", limited.error().message);
+    if (limited.error().kind == ErrorKind::timed_out) wake(seen.key(), retry_pause);
+  }
 }
 
 template <class Change>

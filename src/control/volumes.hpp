@@ -32,6 +32,8 @@ class VolumeReconciler {
   void attach(const state::Volume& volume);
   void detach(const state::Volume& volume);
   void modify(const state::Volume& volume, const state::VolumeModification& modification);
+  // Its machine keeps it to what its type promises.
+  void hold(const state::Volume& volume);
   void settle_attached(const state::Volume& volume);
   // Free of its instance, also in the instance's record.
   void settle_detached(const state::Volume& volume);

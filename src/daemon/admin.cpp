@@ -9,6 +9,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "daemon/accounts.hpp"
+#include "daemon/disk_room.hpp"
 #include "ec2/images.hpp"
 #include "wire/api_error.hpp"
 
@@ -78,6 +79,30 @@ const state::Account& find_account(const state::World& world, const std::string&
   return *account;
 }
 
+json::array show_disks(const std::string& home) {
+  json::array list;
+  for (const auto& disk : look_at_disks(home))
+    list.push_back(json::object{{"holds", disk.holds},
+                                {"path", disk.path},
+                                {"freeBytes", disk.free_bytes},
+                                {"totalBytes", disk.total_bytes},
+                                {"room", judge_room(disk.free_bytes, disk.total_bytes)}});
+  return list;
+}
+
+// Instances whose guests stand still because a disk of the host failed or is full.
+json::array show_paused(const state::World& world) {
+  json::array list;
+  world.each<state::Instance>("", [&](const state::Instance& instance) {
+    if (instance.impairment.empty() || instance.current_state() != state::InstanceState::running) return;
+    list.push_back(json::object{{"id", instance.id},
+                                {"account", instance.account},
+                                {"since", format_iso8601(instance.impaired_since)},
+                                {"reason", instance.impairment}});
+  });
+  return list;
+}
+
 json::object show_status(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   const auto& settings = parts.services.settings;
@@ -105,6 +130,8 @@ json::object show_status(const AdminParts& parts) {
                       {"requests", parts.front_door.counters().requests.load()},
                       {"errors", parts.front_door.counters().errors.load()}};
   if (const auto free = free_bytes(parts.home)) status["freeBytes"] = *free;
+  status["disks"] = show_disks(parts.home);
+  status["paused"] = show_paused(*world);
   return status;
 }
 

@@ -63,6 +63,14 @@ CommandLine read_command_line(int argc, char** argv) {
                  "EC2 compute units that one processor of this machine is worth; 0: 4 with KVM, 1 emulated")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
+  app.add_option("--volume-limits", c.volume_limits,
+                 "Volumes that are held to the IOPS and throughput of their type: off, provisioned (io1, io2, gp3) or all")
+      ->check(CLI::IsMember({"off", "provisioned", "all"}))
+      ->capture_default_str();
+  app.add_option("--disk-trouble", c.disk_trouble,
+                 "What a guest meets when a disk of the host is full or fails: pause until it works again, or an I/O error")
+      ->check(CLI::IsMember({"pause", "error"}))
+      ->capture_default_str();
   app.add_option("--status-checks-after", c.status_checks_after_seconds,
                  "Seconds that a guest has to run until it passes its status checks; default: 30, with --simulate 1")
       ->check(CLI::Range(0, 3600));

@@ -37,6 +37,8 @@ struct Configuration {
   std::int64_t guest_processors = 0;  // 0: sixteen for each of the host's
   std::int64_t keep_terminated_seconds = 3600;
   double compute_units = 0;                                 // ECU that a processor of this machine is worth; 0: by the accelerator
+  std::string volume_limits = "provisioned";                // "off", "all": see volume_limits.hpp
+  std::string disk_trouble = "pause";                       // "error"
   std::optional<std::int64_t> status_checks_after_seconds;  // not said: 30, in simulation 1
 
   std::string path(const std::string& name) const { return home + "/" + name; }

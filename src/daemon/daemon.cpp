@@ -21,6 +21,7 @@
 #include "daemon/admin.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
+#include "daemon/volume_limits.hpp"
 #include "ebs/snapshot_blocks.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/instance_types.hpp"
@@ -199,7 +200,10 @@ Result<void> Daemon::Parts::open_engines() {
     return {};
   }
   if (::geteuid() != 0) return fail(ErrorKind::refused, "brumed needs root for networks and machines; brumed --simulate does not");
-  auto made_hypervisor = compute::make_qemu_hypervisor({configuration.path("machines"), configuration.accelerator}, clock);
+  auto made_hypervisor = compute::make_qemu_hypervisor({.folder = configuration.path("machines"),
+                                                        .accelerator = configuration.accelerator,
+                                                        .pause_on_disk_trouble = configuration.disk_trouble == "pause"},
+                                                       clock);
   if (!made_hypervisor) return fail(made_hypervisor.error());
   hypervisor = std::move(*made_hypervisor);
   auto made_block = block::make_file_block_engine(configuration.path("blocks"));
@@ -267,6 +271,8 @@ Result<void> Daemon::Parts::build_controller() {
   const double units =
       configuration.compute_units > 0 ? configuration.compute_units : default_compute_units(hypervisor->describe().accelerator);
   controller_settings.cpu_plan = [units](const state::Instance& instance) { return plan_processors(instance, units); };
+  const auto which = volume_limits_named(configuration.volume_limits).value_or(VolumeLimits::provisioned);
+  controller_settings.disk_limits = [which](const state::Volume& volume) { return limit_volume(volume, which); };
   controller_settings.volume_key = std::move(*volume_key);
   if (!configuration.simulate) controller_settings.disk_counters_file = configuration.path("disk-counters");
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);

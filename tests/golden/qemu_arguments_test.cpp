@@ -93,6 +93,31 @@ TEST(QemuArguments, CommasInPathsDoNotBecomeOptions) {
   EXPECT_NE(text.find("logfile=/home,,with,,commas/i-1/console"), std::string::npos) << text;
 }
 
+TEST(QemuArguments, AGuestThatIsToldOfDiskTrouble) {
+  auto host = make_host("tcg");
+  const auto patient = text_of(qemu_command(make_spec(), host));
+  host.pause_on_disk_trouble = false;
+  const auto told = text_of(qemu_command(make_spec(), host));
+  EXPECT_NE(patient.find(R"("werror":"stop","rerror":"stop")"), std::string::npos);
+  EXPECT_NE(told.find(R"("werror":"report","rerror":"report")"), std::string::npos);
+}
+
+TEST(QemuArguments, Throttles) {
+  const auto* disk = "/machine/peripheral/vol1/virtio-backend";
+  EXPECT_EQ(disk_throttle(disk, {.requests = 100, .request_bytes = 262144, .bytes = 1 << 20}),
+            R"({"id":"/machine/peripheral/vol1/virtio-backend","bps":1048576,"bps_rd":0,"bps_wr":0,"iops":100,"iops_rd":0,"iops_wr":0,)"
+            R"("iops_size":262144})");
+  EXPECT_EQ(
+      disk_throttle(
+          disk,
+          {.requests = 300, .burst_requests = 3000, .burst_seconds = 1800, .bytes = 40, .burst_bytes = 250, .burst_bytes_seconds = 9}),
+      R"({"id":"/machine/peripheral/vol1/virtio-backend","bps":40,"bps_rd":0,"bps_wr":0,"iops":300,"iops_rd":0,"iops_wr":0,)"
+      R"("bps_max":250,"bps_max_length":9,"iops_max":3000,"iops_max_length":1800})");
+  // No limits: all that was set is taken back, and nothing is left that QEMU would refuse without one.
+  EXPECT_EQ(disk_throttle(disk, {.burst_requests = 3000, .request_bytes = 262144}),
+            R"({"id":"/machine/peripheral/vol1/virtio-backend","bps":0,"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0})");
+}
+
 TEST(QemuArguments, RefusesWhatMakesNoMachine) {
   const auto refused = [](auto change) {
     auto spec = make_spec();

@@ -206,6 +206,32 @@ def test_snapshots_of_a_volume_under_load_are_of_one_instant(cloud, account, mac
     wait_until(lambda: not list((cloud.home / "blocks").glob(f"*/{volume.id}*")), 10, "the room to come back")
 
 
+def test_provisioned_iops_are_a_ceiling_that_follows_a_modification(account, machine):
+    volume = Volume(account, Size=10, VolumeType="io1", Iops=100).attach(machine, "/dev/sdf")
+    there(machine, "/dev/sdf")
+
+    def rate(requests):
+        """Of single writes of 4 KiB, a second; the first tenth of a second's worth is free."""
+        took = machine.ssh(f"a=$(cut -d' ' -f1 /proc/uptime); sudo dd if=/dev/zero of=/dev/sdf bs=4k count={requests} oflag=direct 2>/dev/null; "
+                           "b=$(cut -d' ' -f1 /proc/uptime); echo $a $b").split()
+        return requests / (float(took[1]) - float(took[0]))
+
+    slow = rate(300)
+    assert 50 < slow < 115, f"{slow} a second"
+    # A snapshot puts another file under the disk; the limit stays.
+    taken = snapshot(account, volume.id)
+    slow = rate(200)
+    assert slow < 120, f"{slow} a second after a snapshot"
+    account.ec2.modify_volume(VolumeId=volume.id, VolumeType="gp3")
+    wait_until(lambda: account.ec2.describe_volumes_modifications(VolumeIds=[volume.id])["VolumesModifications"][0]["ModificationState"] == "completed", 10,
+               "the modification's end")
+    fast = rate(1000)
+    print(f"{slow:.0f} a second, then {fast:.0f}")
+    assert fast > 2 * slow, f"{fast} a second"
+    volume.detach().delete()
+    account.ec2.delete_snapshot(SnapshotId=taken)
+
+
 def test_grows_while_the_guest_uses_it(account, machine):
     volume = Volume(account, Size=1).attach(machine, "/dev/sdf")
     disk = there(machine, "/dev/sdf").rsplit("/", 1)[1]

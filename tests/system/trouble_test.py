@@ -1,6 +1,7 @@
 """Daemons and machines that are killed, images that do not boot, disks that are full, ports in use: what is promised holds."""
 import concurrent.futures
 import contextlib
+import json
 import os
 import random
 import re
@@ -157,11 +158,21 @@ def test_a_full_disk_pauses_the_guest_and_room_lets_it_go_on(own_cloud, owner):
 
         wait_until(lambda: health()["Status"] == "impaired", 5, "the impaired status")
         assert health()["Details"][0]["Status"] == "failed" and health()["Details"][0]["ImpairedSince"]
+        # The operator is told: which disk, and who waits for it.
+        told = json.loads(own_cloud.brume("status", "--json").stdout)
+        disk = next(each for each in told["disks"] if "volumes" in each["holds"])
+        assert disk["room"] == "full" and disk["path"] == str(volumes)
+        assert [each["id"] for each in told["paused"]] == [instance.id] and told["paused"][0]["since"] and "room" in told["paused"][0]["reason"]
+        said = own_cloud.brume("status").stdout
+        assert "FULL" in said and f"paused       {instance.id}" in said, said
         with pytest.raises(subprocess.TimeoutExpired):
             writer.wait(timeout=1)
         subprocess.run(["mount", "-o", "remount,size=1g", volumes], check=True)
         assert writer.wait(timeout=120) == 0
         wait_until(lambda: health()["Status"] == "ok", 15, "the status after there was room")
+        told = json.loads(own_cloud.brume("status", "--json").stdout)
+        assert told["paused"] == [] and "paused" not in own_cloud.brume("status").stdout
+        assert next(each for each in told["disks"] if "volumes" in each["holds"])["room"] == "low"
         written = writer.stdout.read().split()[0]
         assert instance.ssh("sudo sh -c 'echo 3 > /proc/sys/vm/drop_caches; md5sum /big'", limit=120).split()[0] == written, "nothing was lost"
         owner.ec2.terminate_instances(InstanceIds=[instance.id])

@@ -317,6 +317,39 @@ TEST(WorkQueueTest, OneKeyNeverRunsTwiceAtOnceAndAWakeWhileItRunsRunsItAgain) {
   EXPECT_EQ(most, 1);
 }
 
+TEST_F(ControlTest, AVolumeIsHeldToWhatItsTypePromises) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  const auto held_to = [&](std::int64_t requests) {
+    std::unique_lock lock(hypervisor_.mutex);
+    return hypervisor_.started.wait_for(lock, seconds(10), [&] {
+      const auto& seen = hypervisor_.limits["vol-1"];
+      return !seen.empty() && seen.back().requests == requests;
+    });
+  };
+  EXPECT_TRUE(held_to(0));
+  // ModifyVolume.
+  store_->transact([&](state::Transaction& transaction) {
+    state::VolumeModification modification;
+    modification.account = "a", modification.volume_id = "vol-1", modification.target_type = "io1", modification.target_iops = 500;
+    modification.target_size_gib = 10;
+    transaction.put(modification);
+  });
+  EXPECT_TRUE(held_to(500));
+  EXPECT_TRUE(reaches([](const state::World& world) {
+    const auto* modification = world.find<state::VolumeModification>("a/vol-1");
+    return modification->state == "completed" && world.find<state::Volume>("a/vol-1")->type == "io1";
+  }));
+  // Another daemon, which may have been told something else of what volumes are held to.
+  controller_.reset();
+  {
+    const std::lock_guard lock(hypervisor_.mutex);
+    hypervisor_.limits.clear();
+  }
+  build();
+  EXPECT_TRUE(held_to(500));
+}
+
 TEST(WorkQueueTest, WorkThatThrowsIsTriedAgain) {
   std::mutex mutex;
   std::condition_variable changed;

@@ -30,6 +30,7 @@ class FakeHypervisor final : public compute::Hypervisor {
     started.notify_all();
     last_spec_disks = spec.disks.size();
     plans[spec.id] = spec.cpu;
+    for (const auto& disk : spec.disks) limits[disk.volume_id].push_back(disk.limits);
     return {};
   }
   Result<void> press_power_button(const std::string& id) override {
@@ -68,6 +69,12 @@ class FakeHypervisor final : public compute::Hypervisor {
   Result<void> fold_disk(const std::string&, const std::string&, const std::string&, const std::string&, std::uint64_t) override {
     return {};
   }
+  Result<void> limit_disk(const std::string&, const std::string& volume_id, const compute::DiskLimits& to) override {
+    const std::lock_guard lock(mutex);
+    limits[volume_id].push_back(to);
+    started.notify_all();
+    return {};
+  }
   Result<void> resize_disk(const std::string&, const std::string&, std::uint64_t) override { return {}; }
   Result<void> attach_nic(const std::string&, compute::Nic) override { return {}; }
   Result<void> detach_nic(const std::string&, const std::string&, bool, milliseconds) override { return {}; }
@@ -99,6 +106,7 @@ class FakeHypervisor final : public compute::Hypervisor {
   std::condition_variable started;
   std::set<std::string> running, paused;
   std::map<std::string, compute::CpuPlan> plans;
+  std::map<std::string, std::vector<compute::DiskLimits>> limits;  // that a volume was held to, one after another
   std::string start_failure;
   std::atomic<bool> deaf{false};
   std::atomic<int> starts{0}, kills{0}, resets{0}, keys{0};
@@ -132,6 +140,7 @@ class ControlTest : public ::testing::Test {
       plan.most = limit;
       return plan;
     };
+    settings.disk_limits = [](const state::Volume& volume) { return compute::DiskLimits{.requests = volume.iops}; };
     controller_ = std::make_unique<Controller>(*store_, Engines{hypervisor_, *block_, *network_}, clock_, settings,
                                                MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}});
     ASSERT_TRUE(controller_->start());

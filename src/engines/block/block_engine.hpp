@@ -17,6 +17,9 @@
 
 namespace brume::block {
 
+// Nothing new is made where less room than this is left: what runs needs some to go on.
+inline constexpr std::uint64_t least_free = 256ULL << 20;
+
 // What QEMU needs to open a volume.
 struct OpenVolume {
   struct Base {

@@ -29,8 +29,6 @@ namespace {
 constexpr std::string_view format_options = "cluster_size=64k,lazy_refcounts=off,compat=1.1";
 // The key is random and long: there is nothing to slow a guesser down for.
 constexpr std::string_view encryption_options = ",encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10";
-// New volumes are refused before the last room goes: what runs needs some to go on.
-constexpr std::uint64_t least_free = 256ULL << 20;
 // A volume stands on no more files than this for long: each costs its machine memory, and a read of what was never written a look.
 constexpr size_t longest_chain = 16;
 

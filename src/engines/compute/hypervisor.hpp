@@ -17,6 +17,7 @@
 #include "base/time.hpp"
 #include "engines/compute/cpu_plan.hpp"
 #include "engines/compute/disk_counters.hpp"
+#include "engines/compute/disk_limits.hpp"
 
 namespace brume::compute {
 
@@ -34,6 +35,7 @@ struct Disk {
   std::int64_t generation = 0;       // tells the files apart that a volume has one after another, one for each snapshot
   std::vector<BaseFile> bases = {};  // what the file stands on, the nearest first; all of it
   bool encrypted = false;            // the file
+  DiskLimits limits = {};            // what its type promises
   std::string key = {};              // opens those of the files that are encrypted. Never shown, logged or put on a command line
 };
 
@@ -129,6 +131,8 @@ class Hypervisor {
   // detachment of the disk break it off, which harms nothing. `exists`: under way.
   virtual Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
                                  std::uint64_t bytes_per_second) = 0;
+  // From now on the disk is held to these. not_found: the machine does not run or has no such disk.
+  virtual Result<void> limit_disk(const std::string& /*id*/, const std::string& /*volume_id*/, const DiskLimits& /*limits*/) { return {}; }
   // The guest sees the new size; the disk may only grow.
   virtual Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) = 0;
   // What the disks of a running machine did since it started. not_found: it does not run, or (simulation) nothing counts.
@@ -158,6 +162,7 @@ struct QemuConfiguration {
                             // must be able to pass through every folder above it (mode 0711)
   std::string accelerator;  // "auto": probe; "kvm", "tcg": as told
   unsigned user_base = 0x60000000;
+  bool pause_on_disk_trouble = true;  // false: the guest gets an I/O error when a disk of the host fails or is full
 };
 Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock& clock);
 

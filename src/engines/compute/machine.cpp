@@ -31,6 +31,9 @@ constexpr int most_pieces = 8;
 // rebooting itself in this time.
 constexpr auto reset_echo = seconds(2);
 
+// Between two lines in the log about I/O errors that one guest gets.
+constexpr auto trouble_pause = std::chrono::minutes(1);
+
 class ProcessWatcher final : public Watcher {
  public:
   explicit ProcessWatcher(std::weak_ptr<Machine> machine) : machine_(std::move(machine)) {}
@@ -294,6 +297,13 @@ void Machine::on_event(const QmpMessage& event) {
     halted_ = true;  // STOP follows
     lock.unlock();
     if (!told) report(MachineEvent::io_error, disk_trouble_text(event));
+  } else if (event.name == "BLOCK_IO_ERROR" && event.field("action") == "report") {
+    // The guest was told. It may try again as often as it likes: the log hears of it now and then.
+    const auto now = std::chrono::steady_clock::now();
+    if (now - trouble_logged_ < trouble_pause) return;
+    trouble_logged_ = now;
+    lock.unlock();
+    log::error("compute", "{} got an I/O error: {}", id_, disk_trouble_text(event));
   } else if (event.name == "BLOCK_JOB_COMPLETED" || event.name == "BLOCK_JOB_CANCELLED") {
     const auto job = event.field("device");
     ended_jobs_.insert(job);

@@ -101,6 +101,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   std::optional<std::string> fault_;     // QEMU halted the guest for good
   std::chrono::steady_clock::time_point ending_since_{};
   std::chrono::steady_clock::time_point last_reset_{};
+  std::chrono::steady_clock::time_point trouble_logged_{};
   std::set<std::string> unplugged_;
 
   // The loop's thread only.

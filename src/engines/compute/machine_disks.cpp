@@ -148,28 +148,28 @@ Error explain(Error error) {
   return error;
 }
 
-Result<void> attach_disk(Machine& machine, const Disk& disk) {
+Result<void> attach_disk(Machine& machine, const Disk& disk, bool pauses) {
   if (auto valid = validate(disk); !valid) return valid;
   const auto what = "cannot attach " + disk.volume_id + " to " + machine.id();
   if (const auto node = current_node(machine, disk.volume_id)) {
     if (*node != disk_name(disk.volume_id) + gone_suffix)
       return fail(ErrorKind::exists, disk.volume_id + " is attached to " + machine.id() + " already");
-    return give_back(machine, disk);
+    return give_back(machine, disk).and_then([&] { return limit_disk(machine, disk.volume_id, disk.limits); });
   }
   // What an attachment that was broken off left.
   if (auto cleared = remove_nodes(machine, disk.volume_id); !cleared) return fail(cleared.error().within(what));
   if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
   auto plugged = machine.execute("blockdev-add", disk_node(disk), command_limit);
   if (plugged) {
-    plugged = machine.execute("device_add", disk_device(disk, false), command_limit);
+    plugged = machine.execute("device_add", disk_device(disk, false, pauses), command_limit);
     // Two names that mean the same to the guest: the second goes without.
     if (!plugged && says(plugged.error(), "acpi-index")) {
       auto nameless = disk;
       nameless.device.clear();
-      plugged = machine.execute("device_add", disk_device(nameless, false), command_limit);
+      plugged = machine.execute("device_add", disk_device(nameless, false, pauses), command_limit);
     }
   }
-  if (plugged) return {};
+  if (plugged) return disk.limits.any() ? limit_disk(machine, disk.volume_id, disk.limits) : Result<void>();
   [[maybe_unused]] const auto undone = remove_nodes(machine, disk.volume_id);
   return fail(explain(plugged.error()).within(what));
 }
@@ -231,6 +231,15 @@ Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std
   auto error = explain(begun.error());
   if (says(error, "already in use") || says(error, "already exists")) error.kind = ErrorKind::exists;
   return fail(error.within("cannot shorten the chain of " + volume_id));
+}
+
+// The limit is of the guest's disk and not of a node: it stays when a snapshot puts another file under it.
+Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits) {
+  auto limited = machine.execute("block_set_io_throttle", disk_throttle(backend_of(volume_id), limits), command_limit);
+  if (limited) return {};
+  auto error = explain(limited.error());
+  if (says(error, "not found") || says(error, "has no medium")) error.kind = ErrorKind::not_found;
+  return fail(error.within("cannot hold " + volume_id + " to its IOPS and throughput"));
 }
 
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes) {

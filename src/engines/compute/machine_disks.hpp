@@ -17,12 +17,13 @@ namespace brume::compute {
 Error explain(Error error);
 
 // The contracts are those of Hypervisor's functions of these names.
-Result<void> attach_disk(Machine& machine, const Disk& disk);
+Result<void> attach_disk(Machine& machine, const Disk& disk, bool pauses);
 Result<void> detach_disk(Machine& machine, const std::string& volume_id, bool force, milliseconds limit);
 Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& overlays);
 Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume_id);
 Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std::string& base, const std::string& base_name,
                        std::uint64_t bytes_per_second);
+Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits);
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes);
 
 }  // namespace brume::compute

@@ -118,7 +118,7 @@ void add_devices(Command& command, const MachineSpec& spec, const QemuHost& host
       add(arguments, "-object", disk_key(disk, next_descriptor++));
     }
     add(arguments, "-blockdev", disk_node(disk));
-    add(arguments, "-device", disk_device(disk, i == 0 && spec.kernel.empty()));
+    add(arguments, "-device", disk_device(disk, i == 0 && spec.kernel.empty(), host.pause_on_disk_trouble));
   }
   for (const auto& nic : spec.nics) {
     command.descriptors.emplace_back(nic.tap.get(), next_descriptor);
@@ -258,14 +258,30 @@ std::string disk_node(const Disk& disk) {
   return json::serialize(node);
 }
 
-std::string disk_device(const Disk& disk, bool boots) {
+std::string disk_device(const Disk& disk, bool boots, bool pauses) {
   const auto name = disk_name(disk.volume_id);
-  // A full or failing host disk halts the guest instead of handing it errors that would ruin its file system.
-  json::object device = {{"driver", "virtio-blk-pci"}, {"id", name},      {"drive", disk_node_name(disk)}, {"serial", name},
-                         {"werror", "stop"},           {"rerror", "stop"}};
+  // By default a full or failing host disk halts the guest instead of handing it errors that would ruin its file system.
+  const char* trouble = pauses ? "stop" : "report";
+  json::object device = {{"driver", "virtio-blk-pci"}, {"id", name},       {"drive", disk_node_name(disk)}, {"serial", name},
+                         {"werror", trouble},          {"rerror", trouble}};
   if (const int number = disk_number(disk.device); number != 0) device["acpi-index"] = number;
   if (boots) device["bootindex"] = 0;
   return json::serialize(device);
+}
+
+std::string disk_throttle(const std::string& device, const DiskLimits& limits) {
+  json::object arguments = {{"id", device}, {"bps", limits.bytes}, {"bps_rd", 0}, {"bps_wr", 0}, {"iops", limits.requests},
+                            {"iops_rd", 0}, {"iops_wr", 0}};
+  // QEMU's bucket holds burst × seconds and leaks at the lasting rate, which is what EC2 calls I/O credits.
+  const auto add_burst = [&](const char* most, const char* length, std::int64_t lasting, std::int64_t burst, std::int64_t for_seconds) {
+    if (lasting <= 0 || burst <= lasting) return;
+    arguments[most] = burst;
+    arguments[length] = std::max<std::int64_t>(for_seconds, 1);
+  };
+  add_burst("bps_max", "bps_max_length", limits.bytes, limits.burst_bytes, limits.burst_bytes_seconds);
+  add_burst("iops_max", "iops_max_length", limits.requests, limits.burst_requests, limits.burst_seconds);
+  if (limits.requests > 0 && limits.request_bytes > 0) arguments["iops_size"] = limits.request_bytes;
+  return json::serialize(arguments);
 }
 
 std::string nic_device(const Nic& nic) {

@@ -22,8 +22,9 @@ struct QemuHost {
   int qmp_socket = -1;      // listening sockets of ours, handed over
   int console_socket = -1;
   std::map<std::string, int> disk_keys;  // by volume id: a file in memory with the disk's key, handed over
-  std::optional<unsigned> user;          // run as this user; none: as ours
-  std::optional<unsigned> kvm_group;     // group that may open /dev/kvm, when others may not
+  bool pause_on_disk_trouble = true;
+  std::optional<unsigned> user;       // run as this user; none: as ours
+  std::optional<unsigned> kvm_group;  // group that may open /dev/kvm, when others may not
 };
 
 // Names in a machine's folder.
@@ -47,7 +48,10 @@ std::string disk_node_name(const Disk& disk);
 // The block nodes of a disk, the device on them, and the network card: as `-blockdev`, `-device` and as the arguments of
 // blockdev-add and device_add.
 std::string disk_node(const Disk& disk);
-std::string disk_device(const Disk& disk, bool boots);
+// `pauses`: a full or failing disk of the host halts the guest, else the guest gets an I/O error.
+std::string disk_device(const Disk& disk, bool boots, bool pauses);
+// The arguments of block_set_io_throttle for the disk at this place in QEMU's tree of objects.
+std::string disk_throttle(const std::string& device, const DiskLimits& limits);
 // An object that QEMU gets a disk's key by from a descriptor that it was handed; as `-object`.
 std::string disk_key(const Disk& disk, int descriptor);
 std::string nic_device(const Nic& nic);

@@ -46,6 +46,7 @@ class QemuHypervisor final : public Hypervisor {
       : folder_(configuration.folder),
         clock_(clock),
         user_base_(configuration.user_base),
+        pause_on_disk_trouble_(configuration.pause_on_disk_trouble),
         description_(std::move(description)),
         kvm_group_(kvm_group),
         groups_("brume-" + std::to_string(hash_of(configuration.folder) % 100'000'000)),
@@ -87,6 +88,9 @@ class QemuHypervisor final : public Hypervisor {
   Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) override;
   Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
                          std::uint64_t bytes_per_second) override;
+  Result<void> limit_disk(const std::string& id, const std::string& volume_id, const DiskLimits& limits) override {
+    return running(id).and_then([&](const auto& machine) { return compute::limit_disk(*machine, volume_id, limits); });
+  }
   Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) override;
   Result<DiskReading> disk_counters(const std::string& id) override {
     return running(id).and_then([](const auto& machine) { return compute::disk_counters(*machine); });
@@ -129,6 +133,7 @@ class QemuHypervisor final : public Hypervisor {
   const std::string folder_;
   const Clock& clock_;
   const unsigned user_base_;
+  const bool pause_on_disk_trouble_;
   Description description_;
   const std::optional<unsigned> kvm_group_;
   ControlGroups groups_;
@@ -222,6 +227,7 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   host.folder = folder.path();
   host.qmp_socket = qmp->get();
   host.console_socket = serial->get();
+  host.pause_on_disk_trouble = pause_on_disk_trouble_;
   host.user = user(spec.id);
   host.kvm_group = kvm_group_;
   std::vector<Descriptor> keys;
@@ -249,6 +255,9 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   governor_.begin(spec.id, name.number, spec.cpu, folder.cpu_file(), std::chrono::steady_clock::now(), clock_.now());
   if (auto monitor = machine.monitor(greeting_limit); !monitor) return fail(monitor.error());
   machine.started();
+  for (const auto& disk : spec.disks)
+    if (disk.limits.any())
+      if (auto limited = compute::limit_disk(machine, disk.volume_id, disk.limits); !limited) return limited;
   if (auto going = machine.execute("cont", {}, command_limit); !going) return fail(going.error());
   const auto status = machine.execute("query-status", {}, command_limit);
   if (!status) return fail(status.error());
@@ -307,7 +316,7 @@ Result<void> QemuHypervisor::command(const std::string& id, std::string_view nam
 }
 
 Result<void> QemuHypervisor::attach_disk(const std::string& id, const Disk& disk) {
-  return running(id).and_then([&](const auto& machine) { return compute::attach_disk(*machine, disk); });
+  return running(id).and_then([&](const auto& machine) { return compute::attach_disk(*machine, disk, pause_on_disk_trouble_); });
 }
 
 Result<void> QemuHypervisor::detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) {
