@@ -37,8 +37,8 @@ void show_room(const json::value& status) {
 
 }  // namespace
 
-int account_create(const Options& options, const std::string& name, const std::string& id) {
-  auto made = AdminClient(options.home).post("/accounts", json::object{{"name", name}, {"id", id}});
+int account_create(const Options& options, const std::string& name, const std::string& id, const std::string& platform) {
+  auto made = AdminClient(options.home).post("/accounts", json::object{{"name", name}, {"id", id}, {"platform", platform}});
   return made ? show_keys(*made) : complain(made.error());
 }
 

@@ -33,7 +33,7 @@ int down(const Options& options);
 int status(const Options& options, bool as_json);
 int environment(const Options& options, const std::string& account);
 
-int account_create(const Options& options, const std::string& name, const std::string& id);
+int account_create(const Options& options, const std::string& name, const std::string& id, const std::string& platform);
 int account_list(const Options& options, bool as_json);
 int account_add_key(const Options& options, const std::string& account);
 int account_limit(const Options& options, const std::string& account, const std::string& limit);

@@ -34,7 +34,7 @@ void become(state::Transaction& transaction, state::Instance& instance, Instance
 
 // The machine is down: its taps are not wanted any more, which the VPC's reconciler hears of.
 void let_go(state::Transaction& transaction, const state::Instance& instance, bool terminated) {
-  drop_public_addresses(transaction, instance);
+  drop_addresses(transaction, instance);
   const auto* dependents = transaction.find<state::Dependents>(instance.key());
   if (dependents == nullptr) return;
   auto left = *dependents;

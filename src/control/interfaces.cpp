@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "state/classic.hpp"
 #include "state/elastic_ips.hpp"
 
 namespace brume::control {
@@ -25,16 +26,18 @@ bool is_changing(const NetworkInterface& interface) {
 
 }  // namespace
 
-void drop_public_addresses(state::Transaction& transaction, const state::Instance& instance) {
+void drop_addresses(state::Transaction& transaction, const state::Instance& instance) {
   for (const auto& id : instance.interface_ids) {
     const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
-    if (found == nullptr || found->public_ip.empty()) continue;
+    if (found == nullptr || (found->public_ip.empty() && !state::is_classic(*found))) continue;
     if (const auto* elastic = state::find_elastic_ip(transaction.world(), found->public_ip)) {
-      if (elastic->domain == "standard") state::disassociate(transaction, *elastic);
-      continue;
+      if (elastic->domain != "standard") continue;
+      state::disassociate(transaction, *elastic);
     }
-    auto interface = *found;
+    auto interface = *transaction.find<state::NetworkInterface>(instance.account, id);
     interface.public_ip.clear();
+    // Of EC2-Classic the private one too (NET-030): the next start brings another.
+    if (state::is_classic(interface)) interface.private_ip.clear();
     transaction.put(std::move(interface));
   }
 }

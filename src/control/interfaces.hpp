@@ -11,8 +11,8 @@
 namespace brume::control {
 
 // The instance's machine is down: the addresses given at its start go back to the pool. Elastic IPs stay, but for those of the guide's kind
-// (NET-037).
-void drop_public_addresses(state::Transaction& transaction, const state::Instance& instance);
+// (NET-037). In EC2-Classic the private ones go too.
+void drop_addresses(state::Transaction& transaction, const state::Instance& instance);
 // The instance is terminated: its interface goes with it, or stays the account's (OPS-062). Elastic IPs stay the account's.
 void release_interface(state::Transaction& transaction, const std::string& key);
 

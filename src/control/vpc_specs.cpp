@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ipv4.hpp"
+#include "state/classic.hpp"
 
 namespace brume::control {
 namespace {
@@ -131,7 +132,9 @@ network::InterfaceSpec specify(const state::World& world, const state::NetworkIn
   network::InterfaceSpec spec;
   spec.id = interface.id;
   spec.vpc_id = interface.vpc_id;
-  if (const auto* subnet = world.find<state::Subnet>(interface.account, interface.subnet_id)) spec.subnet_cidr = subnet->cidr;
+  // The VPC's owner has the subnet, not always the interface's.
+  if (const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, interface.vpc_id))
+    if (const auto* subnet = world.find<state::Subnet>(vpc->account, interface.subnet_id)) spec.subnet_cidr = subnet->cidr;
   spec.mac = interface.mac;
   spec.private_ip = interface.private_ip;
   spec.public_ip = interface.public_ip;
@@ -149,6 +152,8 @@ network::GroupSpec specify(const state::World& world, const state::SecurityGroup
   spec.vpc_id = group.vpc_id;
   for (const auto& rule : group.ingress) add_permissions(world, group.account, rule, spec.ingress);
   for (const auto& rule : group.egress) add_permissions(world, group.account, rule, spec.egress);
+  // Groups of EC2-Classic say what may come in; out goes everything (NET-048).
+  if (state::is_classic(group)) spec.egress.push_back({"-1", -1, -1, "0.0.0.0/0", ""});
   return spec;
 }
 
@@ -172,7 +177,8 @@ bool specifies_the_same(const state::NetworkInterface& before, const state::Netw
   const auto same = [](const state::SecondaryAddress& a, const state::SecondaryAddress& b) {
     return a.private_ip == b.private_ip && a.public_ip == b.public_ip;
   };
-  return before.group_ids == now.group_ids && before.public_ip == now.public_ip && before.source_dest_check == now.source_dest_check &&
+  return before.group_ids == now.group_ids && before.private_ip == now.private_ip && before.public_ip == now.public_ip &&
+         before.source_dest_check == now.source_dest_check &&
          std::equal(before.secondary.begin(), before.secondary.end(), now.secondary.begin(), now.secondary.end(), same);
 }
 

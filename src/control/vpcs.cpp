@@ -135,7 +135,7 @@ std::vector<network::GroupSpec> VpcReconciler::groups_for(const Look& look, cons
   for (const auto& key : look.network.dirty_groups) add(look.world->find<state::SecurityGroup>(key));
   for (const auto& interface : interfaces)
     for (const auto& id : interface.group_ids)
-      if (!in_force.contains(id)) add(look.world->find<state::SecurityGroup>(look.vpc->account, id));
+      if (!in_force.contains(id)) add(look.world->find_indexed<state::SecurityGroup>(state::Index::security_group_by_id, id));
   std::vector<network::GroupSpec> groups;
   for (auto& [id, spec] : specs) groups.push_back(std::move(spec));
   return groups;

@@ -20,7 +20,9 @@ void erase_all(state::Transaction& transaction, const std::string& account) {
 
 }  // namespace
 
-state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id) {
+state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id,
+                              const std::string& platform) {
+  if (platform != "vpc" && platform != "classic") throw wire::ApiError(400, "ValidationError", "A platform is 'vpc' or 'classic'.");
   if (id.empty()) do
       id = transaction.random().text(12, "0123456789");
     while (id.front() == '0' || transaction.find<state::Account>(id) != nullptr);
@@ -31,13 +33,14 @@ state::Account create_account(state::Transaction& transaction, const service::Se
   state::Account account;
   account.id = id;
   account.name = name;
+  account.platform = platform;
   account.created = transaction.now();
   // The first account's zones are in the order of their ids; the others' letters are shuffled.
   if (transaction.find<state::Setting>("first-account") != nullptr)
     account.zone_letters = state::make_zone_letters(transaction.random(), settings.zones.size());
   transaction.put(account);
   create_access_key(transaction, id);
-  ec2::make_default_network(transaction, id, settings);
+  ec2::make_first_network(transaction, id, settings);
   return account;
 }
 
@@ -96,7 +99,7 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<LaunchTemplate>(transaction, account);
   erase_all<LaunchTemplateVersion>(transaction, account);
   ec2::erase_metadata_defaults(transaction, account);
-  ec2::make_default_network(transaction, account, settings);
+  ec2::make_first_network(transaction, account, settings);
 }
 
 }  // namespace brume::daemon

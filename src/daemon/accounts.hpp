@@ -8,10 +8,10 @@
 
 namespace brume::daemon {
 
-// A new account with an access key and the default network. `id` empty: a random one of 12 digits. Throws ApiError when the id is
-// taken or not 12 digits.
+// A new account with an access key and the network that its platform begins with: "vpc" the default VPC, "classic" EC2-Classic. `id`
+// empty: a random one of 12 digits. Throws ApiError when the id is taken or not 12 digits, or the platform is none.
 state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name,
-                              std::string id = {});
+                              std::string id = {}, const std::string& platform = "vpc");
 
 // Throws ApiError LimitExceeded: two keys are in use already (NET-005), or NoSuchEntity.
 state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account);
@@ -20,7 +20,7 @@ state::AccessKey create_access_key(state::Transaction& transaction, const std::s
 // ValidationError.
 void set_instance_limit(state::Transaction& transaction, const std::string& account, std::int64_t limit);
 
-// Everything that the account owns is gone, and it has a new default network. For simulation mode.
+// Everything that the account owns is gone, and it has a new first network. For simulation mode.
 void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account);
 
 }  // namespace brume::daemon

@@ -70,6 +70,7 @@ json::object show_account(const state::World& world, const state::Account& accou
           {"created", format_iso8601(account.created)},
           {"enabled", account.enabled},
           {"instanceLimit", account.instance_limit},
+          {"platform", account.platform},
           {"keys", keys_of(world, account.id)}};
 }
 
@@ -251,9 +252,11 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   }
   if (is("POST", {"accounts"})) {
     const auto body = read_body(request);
+    const auto platform = text_of(body, "platform");
     std::string id;
-    store.transact(
-        [&](state::Transaction& t) { id = create_account(t, parts_.services.settings, text_of(body, "name"), text_of(body, "id")).id; });
+    store.transact([&](state::Transaction& t) {
+      id = create_account(t, parts_.services.settings, text_of(body, "name"), text_of(body, "id"), platform.empty() ? "vpc" : platform).id;
+    });
     return reply(show_account(*store.world(), find_account(*store.world(), id)), 201);
   }
   if (is("GET", {"accounts", "*"})) return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));

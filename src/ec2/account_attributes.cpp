@@ -3,6 +3,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/capacity.hpp"
 #include "ec2/network.hpp"
+#include "state/classic.hpp"
 #include "wire/ec2/account_attributes.hpp"
 
 namespace brume::ec2 {
@@ -20,9 +21,12 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
   struct Attribute {
     std::string_view name;
     std::string value;
+    std::string further{};
   };
   const std::vector<Attribute> attributes = {
-      {"supported-platforms", "VPC"},
+      // One that has EC2-Classic has both.
+      state::has_classic(world, context.account()) ? Attribute{"supported-platforms", "EC2", "VPC"}
+                                                   : Attribute{"supported-platforms", "VPC"},
       {"default-vpc", default_vpc},
       {"max-instances", std::to_string(std::min<std::int64_t>(limit, 1'000'000))},
       {"vpc-max-security-groups-per-interface", "5"},
@@ -34,6 +38,7 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
     auto& item = response.account_attributes.emplace_back();
     item.attribute_name = std::string(attribute.name);
     item.attribute_values.emplace_back().attribute_value = attribute.value;
+    if (!attribute.further.empty()) item.attribute_values.emplace_back().attribute_value = attribute.further;
   };
   for (const auto& name : request.attribute_names)
     if (std::none_of(attributes.begin(), attributes.end(), [&](const auto& attribute) { return attribute.name == name; }))

@@ -2,7 +2,8 @@
 // follows the interface's record.
 //
 // Domain "vpc" is today's: named by allocation and association ids, kept while the instance is stopped. Domain "standard" is the guide's:
-// named by the address itself, let go at a stop, and what 2011's clients get when they ask for no domain.
+// named by the address itself, let go at a stop, and what 2011's clients and accounts with EC2-Classic get when they ask for no domain.
+// Such accounts have both, each for its own kind of instances; in an account without EC2-Classic both stand for instances in VPCs.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "ec2/network_interfaces.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 #include "state/elastic_ips.hpp"
 #include "wire/ec2/addresses.hpp"
 
@@ -63,16 +65,18 @@ const ElasticIp& find_address(const World& world, const Context& context, const 
 
 // ----- allocate, release
 
-void check_limit(const World& world, const std::string& account) {
+void check_limit(const World& world, const std::string& account, const std::string& domain) {
+  const bool apart = state::has_classic(world, account);
   std::int64_t count = 0;
-  world.each_of<ElasticIp>(account, [&](const ElasticIp&) { ++count; });
+  world.each_of<ElasticIp>(account, [&](const ElasticIp& address) { count += !apart || address.domain == domain; });
   if (count >= elastic_ip_limit) throw wire::ApiError(400, "AddressLimitExceeded", "The maximum number of addresses has been reached.");
 }
 
 wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transaction, const Context& context,
                                                     const wire::ec2::AllocateAddressRequest& request) {
   const auto& region = context.services.settings.region;
-  const auto domain = request.domain.value_or(context.is_2011() ? "standard" : "vpc");
+  const bool has_classic = state::has_classic(transaction.world(), context.account());
+  const auto domain = request.domain.value_or(context.is_2011() || has_classic ? "standard" : "vpc");
   if (domain != "vpc" && domain != "standard") throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for domain.", domain));
   if (request.address || request.customer_owned_ipv4_pool || request.ipam_pool_id)
     throw wire::unsupported_operation("Addresses come from this installation's pool and cannot be chosen.");
@@ -82,7 +86,7 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
   if (request.network_border_group.value_or(region) != region)
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for NetworkBorderGroup.", *request.network_border_group));
   check_tag_types(request.tag_specifications, {"elastic-ip"});
-  check_limit(transaction.world(), context.account());
+  check_limit(transaction.world(), context.account(), domain);
   ElasticIp address;
   address.account = context.account();
   address.allocation_id = make_id(transaction.random(), "eipalloc");
@@ -158,7 +162,22 @@ const NetworkInterface& interface_of_instance(const World& world, const Context&
                          fmt::format("There are multiple interfaces attached to instance '{}'. Please specify an interface ID for the "
                                      "operation instead.",
                                      id));
-  return find_interface(world, context.account(), instance.interface_ids.front());
+  // Not by find_interface: of one in EC2-Classic no client knows the interface. NET-042: it has to run.
+  const auto& interface = *world.find<NetworkInterface>(context.account(), instance.interface_ids.front());
+  if (state::is_classic(interface) && now != state::InstanceState::running)
+    throw wire::ApiError(400, "InvalidInstanceID",
+                         fmt::format("The {} instance '{}' is not in a valid state for this operation.", state::name_of(now), id));
+  return interface;
+}
+
+// Where there are two kinds of instances, each has its own kind of addresses (NET-036).
+void check_domain(const World& world, const ElasticIp& address, const NetworkInterface& interface) {
+  if (!state::has_classic(world, address.account) || state::is_classic(interface) == (address.domain == "standard")) return;
+  throw wire::invalid_parameter_combination(
+      address.domain == "standard"
+          ? fmt::format("The address {} is for EC2-Classic, and the instance is in a VPC: it takes one with an allocation id",
+                        address.public_ip)
+          : fmt::format("The address {} is for a VPC, and the instance is in EC2-Classic", address.public_ip));
 }
 
 NetworkInterface interface_asked(const World& world, const Context& context, const wire::ec2::AssociateAddressRequest& request) {
@@ -183,6 +202,7 @@ wire::ec2::AssociateAddressResponse associate_address(state::Transaction& transa
   const auto private_ip = given(request.private_ip_address) ? *request.private_ip_address : target.private_ip;
   if (!has_private_ip(target, private_ip))
     throw wire::invalid_parameter_value(fmt::format("The private IP address {} is not one of the interface {}", private_ip, target.id));
+  check_domain(transaction.world(), address, target);
   require_internet_gateway(transaction.world(), target.vpc_id);
   wire::ec2::AssociateAddressResponse response;
   const auto answer = [&] {
@@ -241,6 +261,48 @@ wire::ec2::DisassociateAddressResponse disassociate_address(state::Transaction& 
   refuse_managed(transaction.world(), *found);
   let_go(transaction, *found);
   return {};
+}
+
+// ----- between the domains
+
+// NotFound, AuthFailure, or why it cannot go to the domain.
+ElasticIp address_to_move(const World& world, const Context& context, const std::string& public_ip, const std::string& domain) {
+  const auto& address = find_by_public_ip(world, context.account(), public_ip);
+  if (address.domain == domain)
+    throw wire::invalid_parameter_value(fmt::format("The address {} is of the domain '{}' already", public_ip, domain));
+  if (!address.association_id.empty())
+    throw wire::ApiError(400, "InvalidIPAddress.InUse",
+                         fmt::format("Address {} is in use: it moves when it stands for nothing.", public_ip));
+  // Where the domains are counted together nothing changes.
+  if (state::has_classic(world, context.account())) check_limit(world, context.account(), domain);
+  return address;
+}
+
+wire::ec2::MoveAddressToVpcResponse move_address_to_vpc(state::Transaction& transaction, const Context& context,
+                                                        const wire::ec2::MoveAddressToVpcRequest& request) {
+  auto address = address_to_move(transaction.world(), context, *request.public_ip, "vpc");
+  address.domain = "vpc";
+  address.moved = true;
+  wire::ec2::MoveAddressToVpcResponse response;
+  response.allocation_id = address.allocation_id;
+  response.status = "InVpc";
+  transaction.put(std::move(address));
+  return response;
+}
+
+wire::ec2::RestoreAddressToClassicResponse restore_address_to_classic(state::Transaction& transaction, const Context& context,
+                                                                      const wire::ec2::RestoreAddressToClassicRequest& request) {
+  auto address = address_to_move(transaction.world(), context, *request.public_ip, "standard");
+  if (!address.moved)
+    throw wire::invalid_parameter_value(
+        fmt::format("The address {} was allocated for a VPC: only what was moved there goes back", address.public_ip));
+  address.domain = "standard";
+  address.moved = false;
+  wire::ec2::RestoreAddressToClassicResponse response;
+  response.public_ip = address.public_ip;
+  response.status = "InClassic";
+  transaction.put(std::move(address));
+  return response;
 }
 
 // ----- describe
@@ -309,9 +371,13 @@ wire::ec2::DescribeAddressesResponse describe_addresses(const World& world, cons
 
 std::vector<service::Action> address_actions() {
   return {
-      service::write_action("AllocateAddress", allocate_address),         service::write_action("AssociateAddress", associate_address),
-      service::write_action("DisassociateAddress", disassociate_address), service::write_action("ReleaseAddress", release_address),
+      service::write_action("AllocateAddress", allocate_address),
+      service::write_action("AssociateAddress", associate_address),
+      service::write_action("DisassociateAddress", disassociate_address),
+      service::write_action("ReleaseAddress", release_address),
       service::read_action("DescribeAddresses", describe_addresses),
+      service::write_action("MoveAddressToVpc", move_address_to_vpc),
+      service::write_action("RestoreAddressToClassic", restore_address_to_classic),
   };
 }
 

@@ -64,8 +64,14 @@ class Listing {
       throw wire::invalid_parameter_combination("The parameter " + std::string(options_.exclusive_ids) +
                                                 " cannot be used with the parameter maxResults");
     check_owned<R>(world_, context_.account(), prefix, ids);
-    const auto any = [](const R&) { return true; };
-    return ids.empty() ? each_where(any, show) : each_named(ids, any, show);
+    return each_where(
+        ids, [](const R&) { return true; }, show);
+  }
+
+  // Of those named, all of which are known to be there, or of all, those for which is_asked(const R&) holds.
+  template <class IsAsked, class Show>
+  std::optional<std::string> each_where(const std::vector<std::string>& ids, IsAsked&& is_asked, Show&& show) const {
+    return ids.empty() ? each_where(is_asked, show) : each_named(ids, is_asked, show);
   }
 
   // The same for the account's records for which is_asked(const R&) holds.

@@ -10,6 +10,7 @@
 #include "ec2/network_interfaces.hpp"
 #include "ec2/product_codes.hpp"
 #include "ec2/resource_ids.hpp"
+#include "state/classic.hpp"
 #include "wire/ec2/instance_attributes.hpp"
 
 namespace brume::ec2 {
@@ -72,7 +73,8 @@ void answer_groups(const state::World& world, const state::Instance& instance, A
 }
 
 void show_source_dest_check(const state::World& world, const state::Instance& instance, AttributeAnswer& out) {
-  if (const auto* interface = primary_interface(world, instance)) out.answer.source_dest_check = flag(interface->source_dest_check);
+  const auto* interface = primary_interface(world, instance);
+  if (interface != nullptr && !state::is_classic(*interface)) out.answer.source_dest_check = flag(interface->source_dest_check);
 }
 
 constexpr Attribute attributes[] = {
@@ -160,6 +162,7 @@ void change_type(Subject& subject, const std::string& value) {
   if (!type->runs(instance.architecture))
     throw wire::invalid_parameter_combination(fmt::format("The architecture '{}' of the instance '{}' is not supported by the type '{}'.",
                                                           instance.architecture, instance.id, value));
+  if (state::is_classic(instance)) check_runs_in_classic(value);
   check_interface_count(value, instance.interface_ids.size());
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = subject.transaction.find<state::NetworkInterface>(instance.account, id))
@@ -198,13 +201,22 @@ void change_shutdown_behavior(Subject& subject, const std::string& value) {
   subject.instance.terminate_on_shutdown = value == "terminate";
 }
 
+// What only an instance in a VPC has; groups of one in EC2-Classic are those of its launch (INS-036).
+void need_vpc(const Subject& subject, std::string_view what) {
+  if (state::is_classic(subject.instance))
+    throw wire::invalid_parameter_combination(
+        fmt::format("The instance '{}' is in EC2-Classic: only in a VPC can {} be changed.", subject.instance.id, what));
+}
+
 void change_source_dest_check(Subject& subject, bool on) {
+  need_vpc(subject, "the source/destination check");
   auto interface = only_interface(subject);
   interface.source_dest_check = on;
   subject.transaction.put(std::move(interface));
 }
 
 void change_groups(Subject& subject, const std::vector<std::string>& ids) {
+  need_vpc(subject, "security groups");
   auto interface = only_interface(subject);
   interface.group_ids.clear();
   for (const auto& id : ids) {

@@ -4,6 +4,7 @@
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
 #include "ec2/product_codes.hpp"
+#include "state/classic.hpp"
 #include "state/elastic_ips.hpp"
 
 namespace brume::ec2 {
@@ -28,7 +29,8 @@ bool is_gone(const state::Instance& instance) { return instance.current_state() 
 template <class Add>
 void each_interface(const At& at, Add&& add) {
   const auto& instance = at.record;
-  if (is_gone(instance)) return;
+  // One of EC2-Classic has none that a client sees.
+  if (is_gone(instance) || state::is_classic(instance)) return;
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = at.world.find<state::NetworkInterface>(instance.account, id)) add(*interface);
 }
@@ -192,7 +194,7 @@ const FilterField<state::Instance> instance_fields[] = {
     {"private-dns-name-options.enable-resource-name-dns-a-record", no},
     {"private-dns-name-options.enable-resource-name-dns-aaaa-record", no},
     {"private-dns-name-options.hostname-type", [](const At&, Values& out) { out.add("ip-name"); }},
-    {"private-ip-address", [](const At& at, Values& out) { with_primary(at, [&](const auto& i) { out.add(i.private_ip); }); }},
+    {"private-ip-address", [](const At& at, Values& out) { with_primary(at, [&](const auto& i) { add_if_any(out, i.private_ip); }); }},
     field<&state::Instance::product_codes>("product-code"),
     {"product-code.type",
      [](const At& at, Values& out) {
@@ -204,17 +206,20 @@ const FilterField<state::Instance> instance_fields[] = {
     field<&state::Instance::reservation_id>("reservation-id"),
     field<&state::Instance::root_device_name>("root-device-name"),
     {"root-device-type", [](const At&, Values& out) { out.add("ebs"); }},
-    {"source-dest-check", [](const At& at, Values& out) { with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); }); }},
+    {"source-dest-check", 
+     [](const At& at, Values& out) {
+       if (!state::is_classic(at.record)) with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); });
+     }},
     {"spot-instance-request-id", none},
     field_if_set<&state::Instance::state_reason_code>("state-reason-code"),
     field_if_set<&state::Instance::state_reason_message>("state-reason-message"),
-    {"subnet-id", [](const At& at, Values& out) { with_primary(at, [&](const auto&) { out.add(at.record.subnet_id); }); }},
+    {"subnet-id", [](const At& at, Values& out) { with_primary(at, [&](const auto&) { add_if_any(out, at.record.subnet_id); }); }},
     field<&state::Instance::tenancy>("tenancy"),
     {"tpm-support", none},
     {"usage-operation", [](const At& at, Values& out) { out.add(usage_operation(at.record)); }},
     field<&state::Instance::launched>("usage-operation-update-time"),
     field<&state::Instance::virtualization_type>("virtualization-type"),
-    {"vpc-id", [](const At& at, Values& out) { with_primary(at, [&](const auto&) { out.add(at.record.vpc_id); }); }},
+    {"vpc-id", [](const At& at, Values& out) { with_primary(at, [&](const auto&) { add_if_any(out, at.record.vpc_id); }); }},
 
     // Of its volumes.
     {"block-device-mapping.attach-time",

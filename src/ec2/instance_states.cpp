@@ -4,6 +4,7 @@
 #include "ec2/capacity.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
+#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -41,6 +42,9 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
     const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
     if (found == nullptr || !found->wants_public_address || !found->public_ip.empty()) continue;
     auto interface = *found;
+    // In EC2-Classic both are new (NET-030).
+    if (state::is_classic(interface))
+      interface.private_ip = take_private_address(transaction, *state::find_classic_subnet(transaction.world()));
     interface.public_ip = take_public_address(transaction);
     transaction.put(std::move(interface));
   }

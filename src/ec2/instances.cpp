@@ -13,6 +13,7 @@
 #include "ec2/product_codes.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -78,20 +79,21 @@ void describe_network(const state::World& world, const Context& context, const s
     return;
   }
   const auto& settings = context.services.settings;
-  item.subnet_id = instance.subnet_id;
-  item.vpc_id = instance.vpc_id;
   const auto public_ip = public_ip_of(instance, *primary);
-  item.private_ip_address = primary->private_ip;
+  if (!primary->private_ip.empty()) item.private_ip_address = primary->private_ip;
   item.private_dns_name = private_dns_name(settings, primary->private_ip);
   if (!public_ip.empty()) item.public_ip_address = public_ip;
-  item.public_dns_name = public_dns_name(world, settings, instance.vpc_id, public_ip);
+  item.public_dns_name = public_dns_name(world, settings, primary->vpc_id, public_ip);
   // The guide has neither name nor address before the instance runs; VPC clients of today are given the private ones at once.
   if (context.is_2011() && instance.current_state() == state::InstanceState::pending) {
     item.private_ip_address.reset();
     item.private_dns_name = "";
   }
-  item.source_dest_check = primary->source_dest_check;
   item.security_groups = show_groups(world, *primary);
+  if (state::is_classic(instance)) return;
+  item.subnet_id = instance.subnet_id;
+  item.vpc_id = instance.vpc_id;
+  item.source_dest_check = primary->source_dest_check;
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = world.find<state::NetworkInterface>(instance.account, id))
       item.network_interfaces.push_back(describe_interface(world, context, instance, *interface));
@@ -260,7 +262,7 @@ wire::ec2::Reservation describe_reservation(const state::World& world, const Con
   reservation.reservation_id = instance.reservation_id;
   reservation.owner_id = instance.account;
   // Today's EC2 leaves a VPC reservation's own list of groups empty; the guide's API shows it.
-  if (context.is_2011())
+  if (context.is_2011() || state::is_classic(instance))
     if (const auto* primary = primary_interface(world, instance)) reservation.groups = show_groups(world, *primary);
   return reservation;
 }

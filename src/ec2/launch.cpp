@@ -13,6 +13,7 @@
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/placement_groups.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -76,8 +77,10 @@ state::Instance make_model(state::Transaction& transaction, const Context& conte
   instance.launched = transaction.now();
   instance.state_since = transaction.now();
   instance.zone = launch.zone;
-  instance.vpc_id = launch.vpc_id;
-  instance.subnet_id = launch.interfaces.front().subnet.id;
+  if (launch.vpc_id != state::classic_network) {
+    instance.vpc_id = launch.vpc_id;
+    instance.subnet_id = launch.interfaces.front().subnet.id;
+  }
   instance.root_device_name = launch.image->root_device_name;
   instance.architecture = launch.image->architecture;
   instance.virtualization_type = launch.image->virtualization_type;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ec2/instance_types.hpp"
@@ -50,6 +51,8 @@ void read_options(const state::World& world, const service::Context& context, co
 // launch_network.cpp: zone, subnets, groups, addresses.
 void read_network(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
                   Launch& launch);
+// Throws VPCResourceNotSpecified: instances of the type run in a VPC only.
+void check_runs_in_classic(std::string_view type);
 // Makes or attaches the instance's interfaces and notes them in it.
 void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                      state::Instance& instance);

@@ -9,6 +9,7 @@
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -83,7 +84,8 @@ void read_groups(const state::World& world, const Context& context, const std::v
     if (found == nullptr) throw missing(name);
     add_group(interface, *found);
   }
-  if (interface.group_ids.size() > groups_of_an_interface)
+  // NET-048: an instance of EC2-Classic may be in as many as there are.
+  if (interface.subnet.vpc_id != state::classic_network && interface.group_ids.size() > groups_of_an_interface)
     throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
                          "The maximum number of security groups per interface (5) has been reached.");
 }
@@ -201,6 +203,29 @@ void read_simple(const state::World& world, const Context& context, const RunIns
   launch.interfaces.push_back(std::move(interface));
 }
 
+// Into EC2-Classic: a launch that names neither subnet nor interface, of an account that has it.
+bool is_for_classic(const state::World& world, const Context& context, const RunInstancesRequest& request) {
+  if (names_subnet(request.subnet_id) || !state::has_classic(world, context.account())) return false;
+  const auto& asked = request.network_interfaces;
+  return std::none_of(asked.begin(), asked.end(), [](const auto& one) { return one.network_interface_id || names_subnet(one.subnet_id); });
+}
+
+void read_classic(const state::World& world, const Context& context, const RunInstancesRequest& request, std::string zone, Launch& launch) {
+  if (!request.network_interfaces.empty())
+    throw wire::invalid_parameter_combination("Network interfaces belong to a VPC: one of them has to name a subnet");
+  if (request.private_ip_address && !request.private_ip_address->empty())
+    throw wire::invalid_parameter_combination("A private IP address can only be chosen in a VPC, and that takes a subnet");
+  check_runs_in_classic(launch.type->name);
+  LaunchInterface interface;
+  interface.subnet = *state::find_classic_subnet(world);
+  // The zones in turn, for those who do not say which (NET-071).
+  const auto zones = state::zones_of(world, context.account(), context.services.settings.zones);
+  interface.subnet.zone = zone.empty() ? zones[addresses_handed_out(world, interface.subnet) % zones.size()].name : std::move(zone);
+  interface.public_address = true;
+  read_groups(world, context, request.security_group_ids, request.security_groups, interface);
+  launch.interfaces.push_back(std::move(interface));
+}
+
 std::string make_mac(state::Transaction& transaction) {
   const auto digits = transaction.random().hex(10);
   std::string mac = "02";
@@ -232,11 +257,24 @@ state::NetworkInterface make_interface(state::Transaction& transaction, const La
 
 }  // namespace
 
+void check_runs_in_classic(std::string_view type) {
+  // The families that are older than VPCs; the newer ones never were outside of one.
+  constexpr std::string_view families[] = {"t1",  "m1",  "m2", "m3", "c1",  "c3",  "cc1", "cc2",
+                                           "cg1", "cr1", "d2", "g2", "hi1", "hs1", "i2",  "r3"};
+  const auto family = type.substr(0, type.find('.'));
+  if (std::find(std::begin(families), std::end(families), family) == std::end(families))
+    throw wire::ApiError(400, "VPCResourceNotSpecified",
+                         "The specified instance type can only be used in a VPC. A subnet ID or network interface ID is required to carry "
+                         "out the request.");
+}
+
 void read_network(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
   const auto asked_zone = read_zone(world, context, request);
   auto zone = asked_zone;
   if (zone.empty() && launch.group != nullptr) zone = zone_of_group(world, *launch.group);
-  if (request.network_interfaces.empty())
+  if (is_for_classic(world, context, request))
+    read_classic(world, context, request, zone, launch);
+  else if (request.network_interfaces.empty())
     read_simple(world, context, request, zone, launch);
   else
     read_specified(world, context, request, zone, launch);
@@ -263,7 +301,9 @@ void make_interfaces(state::Transaction& transaction, const Launch& launch, cons
     interface.delete_on_termination = asked.delete_on_termination;
     interface.attached = transaction.now();
     interface.attachment_state = "attached";
-    if (asked.existing_id.empty()) tag_on_create(transaction, instance.account, interface.id, "network-interface", tags);
+    // Of an interface that no client sees there is nothing to tag.
+    if (asked.existing_id.empty() && !state::is_classic(interface))
+      tag_on_create(transaction, instance.account, interface.id, "network-interface", tags);
     instance.interface_ids.push_back(interface.id);
     transaction.put(std::move(interface));
   }

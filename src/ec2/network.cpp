@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ipv4.hpp"
+#include "state/classic.hpp"
 #include "state/elastic_ips.hpp"
 #include "wire/api_error.hpp"
 
@@ -125,6 +126,39 @@ state::Vpc make_default_network(state::Transaction& transaction, const std::stri
   open_to_internet(transaction, vpc);
   transaction.put(vpc);
   return vpc;
+}
+
+void make_classic_place(state::Transaction& transaction, const std::string& account) {
+  state::ensure_classic_network(transaction);
+  state::SecurityGroup group;
+  group.account = account;
+  group.id = make_id(transaction.random(), "sg");
+  group.name = "default";
+  group.description = "default group";
+  group.vpc_id = state::classic_network;
+  struct Range {
+    const char* protocol;
+    std::int64_t from;
+    std::int64_t to;
+  };
+  // NET-049: its members reach each other by all that a group of EC2-Classic can name.
+  for (const auto& range : {Range{"icmp", -1, -1}, Range{"tcp", 0, 65535}, Range{"udp", 0, 65535}}) {
+    auto& rule = group.ingress.emplace_back();
+    rule.id = make_id(transaction.random(), "sgr");
+    rule.protocol = range.protocol;
+    rule.from_port = range.from;
+    rule.to_port = range.to;
+    rule.group_account = account;
+    rule.group_id = group.id;
+  }
+  transaction.put(std::move(group));
+}
+
+void make_first_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
+  if (state::has_classic(transaction.world(), account))
+    make_classic_place(transaction, account);
+  else
+    make_default_network(transaction, account, settings);
 }
 
 std::string default_dhcp_options(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {

@@ -16,6 +16,11 @@ state::Vpc make_default_network(state::Transaction& transaction, const std::stri
 state::Subnet make_default_subnet(state::Transaction& transaction, const state::Vpc& vpc, const std::string& zone, std::uint32_t base);
 inline constexpr int default_subnet_prefix = 20;
 
+// What it gives one of the platform "classic" instead: a place in EC2-Classic, and a group "default" there.
+void make_classic_place(state::Transaction& transaction, const std::string& account);
+// Of the two, the one that is right for the account.
+void make_first_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings);
+
 // What every VPC has from the first: a main route table (for the VPC itself only), a network ACL that lets everything pass, the group
 // "default".
 void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc);

@@ -14,6 +14,7 @@
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
+#include "state/classic.hpp"
 #include "state/elastic_ips.hpp"
 #include "state/zones.hpp"
 
@@ -216,7 +217,9 @@ wire::ec2::DescribeNetworkInterfacesResponse describe_network_interfaces(const W
   wire::ec2::DescribeNetworkInterfacesResponse response;
   const Listing<NetworkInterface> interfaces(world, context, request,
                                              {.action = "DescribeNetworkInterfaces", .filters = interface_filters});
-  response.next_token = interfaces.each(request.network_interface_ids, "eni", [&](const NetworkInterface& interface) {
+  for (const auto& id : request.network_interface_ids) find_interface(world, context.account(), id);
+  const auto is_seen = [](const NetworkInterface& interface) { return !state::is_classic(interface); };
+  response.next_token = interfaces.each_where(request.network_interface_ids, is_seen, [&](const NetworkInterface& interface) {
     response.network_interfaces.push_back(show_interface(world, context, interface));
   });
   return response;
@@ -332,7 +335,9 @@ std::vector<std::string> find_interface_groups(const World& world, const std::st
 }
 
 const NetworkInterface& find_interface(const World& world, const std::string& account, const std::optional<std::string>& id) {
-  return find_owned<NetworkInterface>(world, account, "eni", "NetworkInterfaceId", id);
+  const auto& found = find_owned<NetworkInterface>(world, account, "eni", "NetworkInterfaceId", id);
+  if (state::is_classic(found)) throw id_unknown("eni", found.id);
+  return found;
 }
 
 const NetworkInterface& find_own_interface(const World& world, const std::string& account, const std::optional<std::string>& id) {

@@ -9,6 +9,7 @@
 #include "ec2/security_group_rules.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 #include "wire/ec2/security_groups.hpp"
 
 namespace brume::ec2 {
@@ -73,7 +74,8 @@ std::vector<wire::ec2::IpPermission> permissions_asked(const Request& request) {
   return flat_permissions(request);
 }
 
-void check_limit(const state::World& world, const Context& context, const std::vector<SecurityRule>& rules) {
+void check_limit(const state::World& world, const Context& context, const SecurityGroup& group, Rules kind) {
+  const auto& rules = group.*kind;
   const auto count = [&](auto&& counts) {
     std::int64_t sum = 0;
     for (const auto& rule : rules)
@@ -83,7 +85,7 @@ void check_limit(const state::World& world, const Context& context, const std::v
   const auto ipv4 = count([](const SecurityRule& rule) { return rule.cidr6.empty(); });
   // The lists are of IPv4.
   const auto ipv6 = count([](const SecurityRule& rule) { return rule.cidr.empty() && rule.prefix_list_id.empty(); });
-  if (std::max(ipv4, ipv6) > (context.is_2011() ? guides_rule_limit : rule_limit))
+  if (std::max(ipv4, ipv6) > (context.is_2011() || state::is_classic(group) ? guides_rule_limit : rule_limit))
     throw wire::ApiError(400, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.");
 }
 
@@ -103,7 +105,7 @@ std::vector<wire::ec2::SecurityGroupRule> authorize(state::Transaction& transact
     tag_on_create(transaction, group.account, rule.id, "security-group-rule", tags);
     present.push_back(std::move(rule));
   }
-  check_limit(transaction.world(), context, present);
+  check_limit(transaction.world(), context, group, rules);
   std::vector<wire::ec2::SecurityGroupRule> made;
   for (size_t i = before; i < present.size(); ++i)
     made.push_back(show_rule(transaction.world(), context, group, present[i], rules == &SecurityGroup::egress));
@@ -189,9 +191,16 @@ wire::ec2::RevokeSecurityGroupIngressResponse revoke_ingress(state::Transaction&
   return response;
 }
 
+// Groups of EC2-Classic have rules for what comes in only (NET-048).
+const SecurityGroup& find_vpc_group(const state::World& world, const Context& context, const std::optional<std::string>& id) {
+  const auto& group = find_group(world, context.account(), id, std::nullopt);
+  if (state::is_classic(group)) throw wire::invalid_parameter_value("Only Amazon VPC security groups may be used with this operation.");
+  return group;
+}
+
 wire::ec2::AuthorizeSecurityGroupEgressResponse authorize_egress(state::Transaction& transaction, const Context& context,
                                                                  const wire::ec2::AuthorizeSecurityGroupEgressRequest& request) {
-  const auto& group = find_group(transaction.world(), context.account(), request.group_id, std::nullopt);
+  const auto& group = find_vpc_group(transaction.world(), context, request.group_id);
   wire::ec2::AuthorizeSecurityGroupEgressResponse response;
   response.security_group_rules =
       authorize(transaction, context, group, &SecurityGroup::egress, permissions_asked(request), request.tag_specifications);
@@ -200,7 +209,7 @@ wire::ec2::AuthorizeSecurityGroupEgressResponse authorize_egress(state::Transact
 
 wire::ec2::RevokeSecurityGroupEgressResponse revoke_egress(state::Transaction& transaction, const Context& context,
                                                            const wire::ec2::RevokeSecurityGroupEgressRequest& request) {
-  const auto& group = find_group(transaction.world(), context.account(), request.group_id, std::nullopt);
+  const auto& group = find_vpc_group(transaction.world(), context, request.group_id);
   wire::ec2::RevokeSecurityGroupEgressResponse response;
   response.revoked_security_group_rules = revoke(transaction, context, group, &SecurityGroup::egress, request);
   return response;

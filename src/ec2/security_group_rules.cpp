@@ -12,6 +12,7 @@
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 
 namespace brume::ec2 {
 
@@ -103,13 +104,24 @@ void read_group(const World& world, const Context& context, const state::Securit
   const bool by_name = pair.group_name && !pair.group_name->empty();
   if (!by_id && !by_name) throw wire::missing_parameter("groupId");
   if (by_id) check_id("sg", "GroupId", *pair.group_id);
-  if (pair.user_id && !pair.user_id->empty() && *pair.user_id != context.account()) throw elsewhere();
-  const auto* peer = by_id ? world.find<state::SecurityGroup>(context.account(), *pair.group_id)
-                           : find_group_by_name(world, context.account(), group.vpc_id, *pair.group_name);
+  const auto owner = given(pair.user_id) ? *pair.user_id : context.account();
+  // All accounts meet in EC2-Classic (NET-052); in a VPC there is only its owner.
+  if (owner != context.account() && !state::is_classic(group)) throw elsewhere();
+  const auto* peer =
+      by_id ? world.find<state::SecurityGroup>(owner, *pair.group_id) : find_group_by_name(world, owner, group.vpc_id, *pair.group_name);
   if (peer == nullptr) throw group_not_found(by_id ? *pair.group_id : *pair.group_name);
   if (peer->vpc_id != group.vpc_id || (pair.vpc_id && !pair.vpc_id->empty() && *pair.vpc_id != group.vpc_id)) throw elsewhere();
   rule.group_account = peer->account;
   rule.group_id = peer->id;
+}
+
+// What rules of EC2-Classic cannot say (NET-051): it knows three protocols, IPv4 ranges and groups.
+void check_classic(const wire::ec2::IpPermission& permission, const SecurityRule& read) {
+  if (read.protocol != "tcp" && read.protocol != "udp" && read.protocol != "icmp")
+    throw wire::ApiError(400, "InvalidPermission.Malformed",
+                         fmt::format("Unsupported IP protocol \"{}\" - supported: [tcp, udp, icmp]", read.protocol));
+  if (!permission.ipv6_ranges.empty() || !permission.prefix_list_ids.empty())
+    throw wire::ApiError(400, "InvalidPermission.Malformed", "Rules of EC2-Classic name IPv4 ranges and groups, nothing else.");
 }
 
 void read_permission(const World& world, const Context& context, const state::SecurityGroup& group,
@@ -120,6 +132,7 @@ void read_permission(const World& world, const Context& context, const state::Se
     read_ports(context, permission, any);
   else if (is_icmp(any.protocol))
     read_icmp(context, permission, any);
+  if (state::is_classic(group)) check_classic(permission, any);
   const auto add = [&](const std::optional<std::string>& description) -> SecurityRule& {
     auto& rule = out.emplace_back(any);
     rule.description = read_rule_description(description);
@@ -199,7 +212,8 @@ std::vector<wire::ec2::IpPermission> show_permissions(const World& world, const 
       pair.user_id = rule.group_account;
       pair.group_id = rule.group_id;
       // Today's API names groups of a VPC by id only.
-      if (const auto* peer = world.find<state::SecurityGroup>(rule.group_account, rule.group_id); peer != nullptr && context.is_2011())
+      if (const auto* peer = world.find<state::SecurityGroup>(rule.group_account, rule.group_id);
+          peer != nullptr && (context.is_2011() || state::is_classic(*peer)))
         pair.group_name = peer->name;
     }
   }

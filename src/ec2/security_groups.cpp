@@ -1,4 +1,5 @@
-// Security groups (NET-048 ff.): create, delete, describe. Every group belongs to one VPC; what names none is the default VPC's.
+// Security groups (NET-048 ff.): create, delete, describe. Every group belongs to one VPC, or to
+// EC2-Classic; what names none is EC2-Classic's where the account has it, else the default VPC's.
 #include "ec2/security_groups.hpp"
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 #include "wire/ec2/security_groups.hpp"
 
 namespace brume::ec2 {
@@ -94,7 +96,10 @@ const FilterField<SecurityGroup> group_filters[] = {
     {"group-name", [](const auto& at, auto& out) { out.add(at.record.name); }},
     {"description", [](const auto& at, auto& out) { out.add(at.record.description); }},
     {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
-    {"vpc-id", [](const auto& at, auto& out) { out.add(at.record.vpc_id); }},
+    {"vpc-id",
+     [](const auto& at, auto& out) {
+       if (!state::is_classic(at.record)) out.add(at.record.vpc_id);
+     }},
     {"ip-permission.cidr", add_cidrs<&SecurityGroup::ingress>},
     {"ip-permission.ipv6-cidr", add_cidrs6<&SecurityGroup::ingress>},
     {"ip-permission.from-port", add_from_ports<&SecurityGroup::ingress>},
@@ -114,12 +119,6 @@ const FilterField<SecurityGroup> group_filters[] = {
     {"egress.ip-permission.user-id", add_user_ids<&SecurityGroup::egress>},
     {"egress.ip-permission.prefix-list-id", add_prefix_lists<&SecurityGroup::egress>},
 };
-
-const state::Vpc& need_default_vpc(const World& world, const std::string& account) {
-  if (const auto* vpc = default_vpc(world, account); vpc != nullptr) return *vpc;
-  throw wire::ApiError(400, "VPCIdNotSpecified",
-                       "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.");
-}
 
 std::string arn_of(const Context& context, const SecurityGroup& group) {
   const auto& settings = context.services.settings;
@@ -152,12 +151,28 @@ void check_name(const Context& context, const std::string& name) {
   throw wire::invalid_parameter_value(fmt::format("Cannot use reserved security group name: {}", name));
 }
 
-const state::Vpc& vpc_asked(const World& world, const std::string& account, const std::optional<std::string>& id) {
-  if (!given(id)) return need_default_vpc(world, account);
+std::string network_asked(const World& world, const std::string& account, const std::optional<std::string>& id) {
+  if (!given(id)) return network_of_names(world, account);
   check_id("vpc", "VpcID", *id);
   const auto* vpc = world.find<state::Vpc>(account, *id);
   if (vpc == nullptr) throw wire::id_not_found("VpcID", "vpc", *id);
-  return *vpc;
+  return *id;
+}
+
+// Its name is its own, and there is room for it.
+void check_room(const World& world, const Context& context, const std::string& network, const std::string& name) {
+  const bool classic = network == state::classic_network;
+  const auto where = classic ? std::string() : fmt::format(" for VPC '{}'", network);
+  size_t count = 0;
+  world.each_of<SecurityGroup>(context.account(), [&](const SecurityGroup& group) {
+    if (group.vpc_id != network) return;
+    ++count;
+    if (group.name == name)
+      throw wire::ApiError(400, "InvalidGroup.Duplicate", fmt::format("The security group '{}' already exists{}", name, where));
+  });
+  if (count >= (classic || context.is_2011() ? guides_group_limit : group_limit))
+    throw wire::ApiError(400, "SecurityGroupLimitExceeded",
+                         fmt::format("The maximum number of security groups{} has been reached.", where));
 }
 
 wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction& transaction, const Context& context,
@@ -168,28 +183,20 @@ wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction&
   check_name(context, name);
   check_text(context, "description", "GroupDescription", *request.description);
   check_tag_types(request.tag_specifications, {"security-group"});
-  const auto& vpc = vpc_asked(transaction.world(), context.account(), request.vpc_id);
-  size_t count = 0;
-  transaction.world().each_of<SecurityGroup>(context.account(), [&](const SecurityGroup& group) {
-    if (group.vpc_id != vpc.id) return;
-    ++count;
-    if (group.name == name)
-      throw wire::ApiError(400, "InvalidGroup.Duplicate", fmt::format("The security group '{}' already exists for VPC '{}'", name, vpc.id));
-  });
-  if (count >= (context.is_2011() ? guides_group_limit : group_limit))
-    throw wire::ApiError(400, "SecurityGroupLimitExceeded",
-                         fmt::format("The maximum number of security groups for VPC '{}' has been reached.", vpc.id));
-
+  const auto network = network_asked(transaction.world(), context.account(), request.vpc_id);
+  check_room(transaction.world(), context, network, name);
   SecurityGroup group;
   group.account = context.account();
   group.id = make_id(transaction.random(), "sg");
   group.name = name;
   group.description = *request.description;
-  group.vpc_id = vpc.id;
-  auto& to_all = group.egress.emplace_back();
-  to_all.id = make_id(transaction.random(), "sgr");
-  to_all.protocol = "-1";
-  to_all.cidr = "0.0.0.0/0";
+  group.vpc_id = network;
+  if (!state::is_classic(group)) {
+    auto& to_all = group.egress.emplace_back();
+    to_all.id = make_id(transaction.random(), "sgr");
+    to_all.protocol = "-1";
+    to_all.cidr = "0.0.0.0/0";
+  }
   tag_on_create(transaction, group.account, group.id, "security-group", request.tag_specifications);
 
   wire::ec2::CreateSecurityGroupResponse response;
@@ -223,7 +230,7 @@ wire::ec2::DeleteSecurityGroupResponse delete_security_group(state::Transaction&
   }
   if (transaction.world().find_indexed<state::NetworkInterface>(state::Index::interface_by_group, group.id) != nullptr ||
       is_referred_to(transaction.world(), group)) {
-    if (context.is_2011())
+    if (context.is_2011() || state::is_classic(group))
       throw wire::ApiError(400, "InvalidGroup.InUse",
                            fmt::format("There are active instances or rules using security group '{}'", group.name));
     throw wire::ApiError(400, "DependencyViolation", fmt::format("resource {} has a dependent object", group.id));
@@ -249,9 +256,9 @@ std::vector<std::string> groups_asked(const World& world, const std::string& acc
     (world.find<SecurityGroup>(account, id) == nullptr ? unknown : ids).push_back(id);
   }
   if (!request.group_names.empty()) {
-    const auto& vpc = need_default_vpc(world, account);
+    const auto network = network_of_names(world, account);
     for (const auto& name : request.group_names) {
-      const auto* group = find_group_by_name(world, account, vpc.id, name);
+      const auto* group = find_group_by_name(world, account, network, name);
       if (group == nullptr)
         unknown.push_back(name);
       else
@@ -271,7 +278,10 @@ wire::ec2::SecurityGroup show(const World& world, const Context& context, const 
   item.group_name = group.name;
   item.description = group.description;
   item.owner_id = group.account;
-  item.vpc_id = group.vpc_id;
+  if (!state::is_classic(group))
+    item.vpc_id = group.vpc_id;
+  else if (context.is_2011())
+    item.vpc_id = "";  // the guide's element is there, and empty
   item.security_group_arn = arn_of(context, group);
   item.ip_permissions = show_permissions(world, context, group.ingress);
   item.ip_permissions_egress = show_permissions(world, context, group.egress);
@@ -311,6 +321,13 @@ const state::Vpc* default_vpc(const World& world, const std::string& account) {
   return found;
 }
 
+std::string network_of_names(const World& world, const std::string& account) {
+  if (state::has_classic(world, account)) return std::string(state::classic_network);
+  if (const auto* vpc = default_vpc(world, account); vpc != nullptr) return vpc->id;
+  throw wire::ApiError(400, "VPCIdNotSpecified",
+                       "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.");
+}
+
 const SecurityGroup* find_group_by_name(const World& world, const std::string& account, const std::string& vpc_id,
                                         const std::string& name) {
   const SecurityGroup* found = nullptr;
@@ -332,7 +349,7 @@ const SecurityGroup& find_group(const World& world, const std::string& account, 
   if (!given(id) && !given(name)) throw wire::missing_parameter("groupName or groupId");
   if (given(id)) check_id("sg", "GroupId", *id);
   const auto* group =
-      given(id) ? world.find<SecurityGroup>(account, *id) : find_group_by_name(world, account, need_default_vpc(world, account).id, *name);
+      given(id) ? world.find<SecurityGroup>(account, *id) : find_group_by_name(world, account, network_of_names(world, account), *name);
   if (group == nullptr) throw group_not_found(given(id) ? *id : *name);
   return *group;
 }

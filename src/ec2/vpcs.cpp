@@ -11,6 +11,7 @@
 #include "ec2/network.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
+#include "state/classic.hpp"
 #include "wire/ec2/vpcs.hpp"
 
 namespace brume::ec2 {
@@ -135,6 +136,8 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
 
 wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& transaction, const Context& context,
                                                        const wire::ec2::CreateDefaultVpcRequest&) {
+  if (state::has_classic(transaction.world(), context.account()))
+    throw wire::unsupported_operation("An account that has EC2-Classic has no default VPC.");
   if (default_vpc(transaction.world(), context.account()) != nullptr)
     throw wire::ApiError(400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
   check_limit(transaction.world(), context.account());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/identity_document.hpp"
+#include "state/classic.hpp"
 
 namespace brume::guest {
 namespace {
@@ -87,6 +88,11 @@ Value groups(const View& view) {
 std::string subnet_block(const View& view, const NetworkInterface& interface) {
   const auto* subnet = view.world.find<state::Subnet>(interface.account, interface.subnet_id);
   return subnet ? subnet->cidr : std::string();
+}
+
+// Of EC2-Classic: it has neither VPC nor subnet, and its interface no name.
+Value unless_classic(const NetworkInterface& interface, std::string text) {
+  return state::is_classic(interface) ? std::nullopt : unless_empty(std::move(text));
 }
 
 std::string vpc_block(const View& view, const NetworkInterface& interface) {
@@ -279,7 +285,7 @@ constexpr MetadataItem items[] = {
 
 #define BRUME_MAC "meta-data/network/interfaces/macs/{mac}/"
   {BRUME_MAC "device-number",                       "2011-01-01", [](const View& v) -> Value { return std::to_string(named_interface(v).device_index); }},
-  {BRUME_MAC "interface-id",                        "2011-01-01", [](const View& v) -> Value { return named_interface(v).id; }},
+  {BRUME_MAC "interface-id",                        "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), named_interface(v).id); }},
   {BRUME_MAC "ipv4-associations/{address}",         "2011-01-01", associated_address},
   {BRUME_MAC "local-hostname",                      "2011-01-01", [](const View& v) -> Value { return local_name(v, named_interface(v)); }},
   {BRUME_MAC "local-ipv4s",                         "2011-01-01", [](const View& v) -> Value { return local_addresses(named_interface(v)); }},
@@ -290,11 +296,11 @@ constexpr MetadataItem items[] = {
   {BRUME_MAC "public-ipv4s",                        "2011-01-01", [](const View& v) { return unless_empty(join_lines(public_addresses(named_interface(v)))); }},
   {BRUME_MAC "security-group-ids",                  "2011-01-01", [](const View& v) { return unless_empty(join_lines(named_interface(v).group_ids)); }},
   {BRUME_MAC "security-groups",                     "2011-01-01", [](const View& v) { return unless_empty(group_names(v, named_interface(v))); }},
-  {BRUME_MAC "subnet-id",                           "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).subnet_id); }},
+  {BRUME_MAC "subnet-id",                           "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), named_interface(v).subnet_id); }},
   {BRUME_MAC "subnet-ipv4-cidr-block",              "2011-01-01", [](const View& v) { return unless_empty(subnet_block(v, named_interface(v))); }},
-  {BRUME_MAC "vpc-id",                              "2011-01-01", [](const View& v) { return unless_empty(named_interface(v).vpc_id); }},
-  {BRUME_MAC "vpc-ipv4-cidr-block",                 "2011-01-01", [](const View& v) { return unless_empty(vpc_block(v, named_interface(v))); }},
-  {BRUME_MAC "vpc-ipv4-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_empty(vpc_blocks(v, named_interface(v))); }},
+  {BRUME_MAC "vpc-id",                              "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), named_interface(v).vpc_id); }},
+  {BRUME_MAC "vpc-ipv4-cidr-block",                 "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), vpc_block(v, named_interface(v))); }},
+  {BRUME_MAC "vpc-ipv4-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_classic(named_interface(v), vpc_blocks(v, named_interface(v))); }},
 #undef BRUME_MAC
 
   {"meta-data/placement/availability-zone",         "2008-02-01", [](const View& v) { return unless_empty(v.instance.zone); }},

@@ -61,6 +61,8 @@ void index(const R&, IndexEntries&) {}
 
 void index(const Vpc& vpc, IndexEntries& entries) { entries.add(Index::vpc_by_id, vpc.id); }
 
+void index(const SecurityGroup& group, IndexEntries& entries) { entries.add(Index::security_group_by_id, group.id); }
+
 void index(const Image& image, IndexEntries& entries) { entries.add(Index::image_by_id, image.id); }
 
 void index(const Snapshot& snapshot, IndexEntries& entries) { entries.add(Index::snapshot_by_id, snapshot.id); }

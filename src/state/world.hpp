@@ -34,6 +34,7 @@ enum class Index : std::uint8_t {
   route_table_by_vpc,           // "vpc-…" → route_table
   network_acl_by_vpc,           // "vpc-…" → network_acl
   internet_gateway_by_vpc,      // "vpc-…" → internet_gateway
+  security_group_by_id,         // "sg-…" → security_group
   count
 };
 

@@ -129,8 +129,8 @@ class Daemon:
             [BIN / "brume", *arguments], env={**os.environ, "BRUME_HOME": self.home}, check=True, capture_output=True, text=True, timeout=30
         ).stdout
 
-    def create_account(self, name):
-        output = self.brume("account", "create", name)
+    def create_account(self, name, *options):
+        output = self.brume("account", "create", name, *options)
         fields = dict(re.findall(r"^(account|access key|secret) +(\S+)", output, re.MULTILINE))
         return Keys(fields["account"], fields["access key"], fields["secret"])
 

@@ -16,6 +16,17 @@ class Network:
             self.send("ReleaseAddress", {"AllocationId": item.findtext("allocationId")})  # not a NAT gateway's
         return self.get("allocationId", "AllocateAddress")
 
+    def standard_address(self):
+        for address in self.call("DescribeAddresses", **filtered("domain", "standard")).texts("addressesSet/item/publicIp"):
+            self.send("ReleaseAddress", {"PublicIp": address})
+        self.new_address()  # which makes room
+        return self.get("publicIp", "AllocateAddress", Domain="standard")
+
+    def moved_address(self):
+        address = self.standard_address()
+        self.call("MoveAddressToVpc", PublicIp=address)
+        return address
+
     def associated_address(self, interface=None):
         """The association of a new address."""
         return self.get("associationId", "AssociateAddress", AllocationId=self.new_address(), NetworkInterfaceId=interface or self.new_interface())
@@ -189,6 +200,8 @@ SCENARIOS = {
                          lambda w: {"AllocationId": w.new_address(), "InstanceId": w.new_instance()}],
     "DisassociateAddress": lambda w: {"AssociationId": w.associated_address()},
     "ReleaseAddress": lambda w: {"AllocationId": w.new_address()},
+    "MoveAddressToVpc": lambda w: {"PublicIp": w.standard_address()},
+    "RestoreAddressToClassic": lambda w: {"PublicIp": w.moved_address()},
     "DescribeAddresses": [lambda w: {"AllocationIds": [w.new_address()]}, lambda w: filtered("allocation-id", w.new_address())],
     # network_interfaces
     "CreateNetworkInterface": lambda w: {"SubnetId": w.subnet, "Groups": [w.group], "Description": "d", "SecondaryPrivateIpAddressCount": 1,

@@ -3,6 +3,7 @@
 
 #include "base/random.hpp"
 #include "base/time.hpp"
+#include "state/classic.hpp"
 
 namespace brume::control {
 namespace {
@@ -125,6 +126,50 @@ TEST_F(VpcSpecs, AGatewayThatIsDetachedLeadsNowhere) {
   const auto spec = specify(*store_->world(), vpc_, "");
   EXPECT_FALSE(spec.internet_gateway);
   EXPECT_EQ(spec.route_tables.front().routes.front().target, network::RouteSpec::Target::nowhere);
+}
+
+// The network is nobody's: its members are of many accounts, and find its range and its way out all the same.
+TEST_F(VpcSpecs, Ec2ClassicIsOneNetworkOfAllAccounts) {
+  store_->transact([](state::Transaction& transaction) { state::ensure_classic_network(transaction); });
+  const auto world = store_->world();
+  const auto* network = world->find_indexed<state::Vpc>(state::Index::vpc_by_id, state::classic_network);
+  ASSERT_NE(network, nullptr);
+  const auto spec = specify(*world, *network, "ec2.internal");
+  EXPECT_TRUE(spec.internet_gateway);
+  ASSERT_EQ(spec.subnets.size(), 1u);
+  EXPECT_EQ(spec.subnets.front().cidr, "10.0.0.0/8");
+  ASSERT_EQ(spec.route_tables.size(), 1u);
+  EXPECT_EQ(spec.route_tables.front().id, spec.subnets.front().route_table_id);
+  EXPECT_EQ(spec.route_tables.front().routes.front().target, network::RouteSpec::Target::internet);
+  state::NetworkInterface interface;
+  interface.account = vpc_.account;
+  interface.id = "eni-1";
+  interface.vpc_id = state::classic_network;
+  interface.subnet_id = state::classic_subnet;
+  interface.private_ip = "10.0.0.4";
+  EXPECT_EQ(specify(*world, interface, 1).subnet_cidr, "10.0.0.0/8");
+}
+
+TEST_F(VpcSpecs, AGroupOfEc2ClassicLetsEverythingOut) {
+  group_.vpc_id = state::classic_network;
+  group_.egress.clear();
+  put(group_);
+  const auto spec = specify(*store_->world(), group_);
+  ASSERT_EQ(spec.egress.size(), 1u);
+  EXPECT_EQ(spec.egress.front().protocol, "-1");
+  EXPECT_EQ(spec.egress.front().cidr, "0.0.0.0/0");
+  group_.vpc_id = "vpc-1";
+  put(group_);
+  EXPECT_TRUE(specify(*store_->world(), group_).egress.empty());
+}
+
+TEST_F(VpcSpecs, AnotherPrivateAddressIsSomethingToDo) {
+  state::NetworkInterface before;
+  before.private_ip = "10.0.0.4";
+  auto now = before;
+  EXPECT_TRUE(specifies_the_same(before, now));
+  now.private_ip = "10.0.0.5";
+  EXPECT_FALSE(specifies_the_same(before, now));
 }
 
 }  // namespace

@@ -10,14 +10,16 @@ void add_account_commands(CLI::App& app, const Options& options, int& code) {
   auto* account = app.add_subcommand("account", "Accounts and their access keys");
   account->require_subcommand(1);
   struct Values {
-    std::string name, id, key;
+    std::string name, id, key, platform = "vpc";
     bool json = false;
   };
   const auto values = std::make_shared<Values>();
-  auto* create = account->add_subcommand("create", "Make an account with an access key and a default VPC");
+  auto* create = account->add_subcommand("create", "Make an account with an access key, and a default VPC or a place in EC2-Classic");
   create->add_option("name", values->name, "What to call it");
   create->add_option("--id", values->id, "Twelve digits; default: random");
-  create->callback([&options, values, &code] { code = account_create(options, values->name, values->id); });
+  create->add_option("--platform", values->platform, "vpc, or classic: what names no subnet goes to EC2-Classic")
+      ->check(CLI::IsMember({"vpc", "classic"}));
+  create->callback([&options, values, &code] { code = account_create(options, values->name, values->id, values->platform); });
   auto* list = account->add_subcommand("list", "All accounts, without secrets");
   list->add_flag("--json", values->json, "As JSON");
   list->callback([&options, values, &code] { code = account_list(options, values->json); });

@@ -16,6 +16,7 @@ struct Account {
   Time created{};
   bool enabled = true;
   std::int64_t instance_limit = -1;  // pending or running; 0: none; -1: what the installation says
+  std::string platform = "vpc";      // or "classic": what names no subnet goes to EC2-Classic
   std::string zone_letters;          // the account's letter of each zone, by zone id: "bca"; zones beyond it have their own letter
   std::string key() const { return id; }
   template <class V>
@@ -26,6 +27,7 @@ struct Account {
     v("enabled", enabled);
     v("instanceLimit", instance_limit);
     v("zoneLetters", zone_letters);
+    v("platform", platform);
   }
 };
 

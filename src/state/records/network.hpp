@@ -197,6 +197,7 @@ struct ElasticIp {
   std::string association_id;  // "eipassoc-…"; empty: stands for nothing now
   std::string interface_id;
   std::string private_ip;  // of the interface
+  bool moved = false;      // of domain "vpc", and was "standard" before: it may go back
   std::string key() const { return owned_key(account, allocation_id); }
   template <class V>
   void fields(V& v) {
@@ -207,6 +208,7 @@ struct ElasticIp {
     v("associationId", association_id);
     v("interfaceId", interface_id);
     v("privateIp", private_ip);
+    v("moved", moved);
   }
 };
 

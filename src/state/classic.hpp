@@ -1,0 +1,28 @@
+// EC2-Classic: the one network that all accounts of the platform "classic" share (NET-029 ff.). To the layers below it is a VPC like any
+// other, 10.0.0.0/8 with one subnet and a way to the internet; to the API it is none: its records belong to no account, and what is in it
+// has no VPC. Its instances' interfaces are records too, which no client sees.
+#pragma once
+
+#include <string_view>
+
+#include "state/store.hpp"
+
+namespace brume::state {
+
+inline constexpr std::string_view classic_network = "vpc-classic";
+inline constexpr std::string_view classic_subnet = "subnet-classic";
+
+// Instances that the account launches without a subnet go to EC2-Classic.
+bool has_classic(const World& world, std::string_view account);
+
+inline bool is_classic(const NetworkInterface& interface) { return interface.vpc_id == classic_network; }
+inline bool is_classic(const SecurityGroup& group) { return group.vpc_id == classic_network; }
+inline bool is_classic(const Instance& instance) { return instance.vpc_id.empty(); }
+
+// nullptr: no account has had the platform yet.
+const Subnet* find_classic_subnet(const World& world);
+
+// Makes the network where there is none yet.
+void ensure_classic_network(Transaction& transaction);
+
+}  // namespace brume::state
