@@ -172,23 +172,34 @@ class BareMachine:
         file["filename"] = str(self.folder / "disk.qcow2")
         return json.dumps(block)
 
+    def start(self):
+        """Until the SSH banner."""
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", self.backing, "-F", self.backing_format, self.disk, str(self.size)], check=True)
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.folder / "log", "wb"))
+
+        def up():
+            if self.process.poll() is not None:
+                raise RuntimeError("bare QEMU ended: " + (self.folder / "log").read_text()[-600:])
+            return banner("127.0.0.1", self.port)
+
+        try:
+            wait_until(up, 240, "an SSH banner of bare QEMU", 0.02)
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def boot(self):
         """Seconds from nothing but the image to the SSH banner."""
         start = time.monotonic()
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", self.backing, "-F", self.backing_format, self.disk, str(self.size)], check=True)
-        process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.folder / "log", "wb"))
-        try:
-            def up():
-                if process.poll() is not None:
-                    raise RuntimeError("bare QEMU ended: " + (self.folder / "log").read_text()[-600:])
-                return banner("127.0.0.1", self.port)
-
-            wait_until(up, 240, "an SSH banner of bare QEMU", 0.02)
-            return time.monotonic() - start
-        finally:
-            process.kill()
-            process.wait()
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.start()
+        taken = time.monotonic() - start
+        self.end()
+        return taken
 
 
 def serve_metadata(machines):
@@ -299,4 +310,4 @@ def clone(bench):
     small, large = median(times[1]), median(times[100])
     yield {"what": "launch to 'running', root volume cloned of 100 GiB", "brume": f"{large:.0f} ms", "peer": f"of 1 GiB: {small:.0f} ms", "ratio": f"{large / small:.2f}×",
            "goal": "same; clone ≤ 100 ms", "met": large - small <= 100 and large <= 1.25 * small + 20,
-           "note": "includes machine and tap; snapshots of volumes are not built yet", "raw": {"ms_1": times[1], "ms_100": times[100]}}
+           "note": "includes machine and tap; the row disk has the volume alone", "raw": {"ms_1": times[1], "ms_100": times[100]}}

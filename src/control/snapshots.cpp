@@ -170,6 +170,8 @@ Result<void> SnapshotReconciler::take_all(const state::World& world, const std::
   }
   for (const auto& [instance, overlays] : switches) {
     const auto pause = engines_.hypervisor.switch_disks(instance, overlays);
+    // A machine that died in the midst of it leaves its volumes free: the next try needs none.
+    if (!pause && pause.error().kind == ErrorKind::not_found) return fail(ErrorKind::timed_out, pause.error().message);
     if (!pause) return fail(pause.error());
     log::info("block", "{} disks of {} went on in new files; they stood still for at most {} ms", overlays.size(), instance,
               pause->count());

@@ -17,7 +17,7 @@ namespace brume::control {
 using state::InstanceState;
 
 // Remembers what runs; fails and stays deaf as told.
-class FakeHypervisor final : public compute::Hypervisor {
+class FakeHypervisor : public compute::Hypervisor {
  public:
   Description describe() const override { return {"fake", "for tests"}; }
   void on_report(std::function<void(compute::MachineReport)> receiver) override { receiver_ = std::move(receiver); }
@@ -130,10 +130,12 @@ class ControlTest : public ::testing::Test {
     ASSERT_TRUE(block_->import_snapshot("snap-1", "file", {}));
   }
   void TearDown() override { controller_.reset(); }
+  virtual compute::Hypervisor& machines() { return hypervisor_; }
 
   void build() {
     ControllerSettings settings;
-    settings.threads = 2;
+    settings.threads = threads_;
+    settings.volume_key = volume_key_;
     settings.patience = {milliseconds(200), milliseconds(100), milliseconds(200), std::chrono::minutes(60)};
     settings.cpu_plan = [limit = limit_](const state::Instance&) {
       compute::CpuPlan plan;
@@ -141,7 +143,7 @@ class ControlTest : public ::testing::Test {
       return plan;
     };
     settings.disk_limits = [](const state::Volume& volume) { return compute::DiskLimits{.requests = volume.iops}; };
-    controller_ = std::make_unique<Controller>(*store_, Engines{hypervisor_, *block_, *network_}, clock_, settings,
+    controller_ = std::make_unique<Controller>(*store_, Engines{machines(), *block_, *network_}, clock_, settings,
                                                MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}});
     ASSERT_TRUE(controller_->start());
   }
@@ -215,6 +217,8 @@ class ControlTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   double limit_ = 0.5;  // of every machine, in processors
+  unsigned threads_ = 2;
+  std::string volume_key_;
 };
 
 }  // namespace brume::control

@@ -474,7 +474,11 @@ Result<void> FileBlockEngine::fold(const Fold& fold) {
 Result<void> FileBlockEngine::note_fold(const std::string& volume_id) {
   const auto layer = volume_layer(volume_id);
   if (!layer) return fail(layer.error());
-  if (auto read = layers_.reread(*layer); !read) return read;
+  const auto chain = layers_.chain(*layer);
+  if (!chain) return fail(chain.error());
+  // Not only the volume's own: a snapshot may have been taken since, and what was folded is below it now.
+  for (const auto& each : *chain)
+    if (auto read = layers_.reread(each); !read) return read;
   layers_.collect();
   return {};
 }

@@ -64,6 +64,9 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // Breaks off a block job and waits until it is gone; success when there is none.
   Result<void> end_job(const std::string& job, milliseconds limit);
 
+  // True: it has ended, within the limit.
+  bool wait_for_end(milliseconds limit);
+
   // On the loop's thread.
   void on_event(const QmpMessage& event);
   void on_process_end();
@@ -78,7 +81,6 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // Has QEMU end; before, it says what its disks did.
   static void send_away(QmpClient& qmp);
   void signal_process(int number) const;
-  bool wait_for_end(milliseconds limit);
 
   EventLoop& loop_;
   const std::string id_;

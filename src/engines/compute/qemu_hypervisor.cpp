@@ -315,23 +315,33 @@ Result<void> QemuHypervisor::command(const std::string& id, std::string_view nam
   return done((*machine)->execute(name, {}, command_limit));
 }
 
+// A machine that dies in the midst of a command leaves a closed monitor, and its end is heard of a moment later: it does not run.
+template <class Value>
+Result<Value> unless_ended(Machine& machine, Result<Value> result) {
+  if (!result && result.error().kind == ErrorKind::broken && machine.wait_for_end(seconds(1)))
+    return fail(ErrorKind::not_found, machine.id() + " has ended: " + result.error().message);
+  return result;
+}
+
 Result<void> QemuHypervisor::attach_disk(const std::string& id, const Disk& disk) {
-  return running(id).and_then([&](const auto& machine) { return compute::attach_disk(*machine, disk, pause_on_disk_trouble_); });
+  return running(id).and_then(
+      [&](const auto& machine) { return unless_ended(*machine, compute::attach_disk(*machine, disk, pause_on_disk_trouble_)); });
 }
 
 Result<void> QemuHypervisor::detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) {
   if (!is_plain_id(volume_id)) return fail(ErrorKind::invalid, "'" + volume_id + "' is not a volume id");
-  return running(id).and_then([&](const auto& machine) { return compute::detach_disk(*machine, volume_id, force, limit); });
+  return running(id).and_then(
+      [&](const auto& machine) { return unless_ended(*machine, compute::detach_disk(*machine, volume_id, force, limit)); });
 }
 
 Result<milliseconds> QemuHypervisor::switch_disks(const std::string& id, const std::vector<Disk>& overlays) {
   for (const auto& overlay : overlays)
     if (auto valid = validate(overlay); !valid) return fail(valid.error());
-  return running(id).and_then([&](const auto& machine) { return compute::switch_disks(*machine, overlays); });
+  return running(id).and_then([&](const auto& machine) { return unless_ended(*machine, compute::switch_disks(*machine, overlays)); });
 }
 
 Result<std::int64_t> QemuHypervisor::disk_generation(const std::string& id, const std::string& volume_id) {
-  return running(id).and_then([&](const auto& machine) { return compute::disk_generation(*machine, volume_id); });
+  return running(id).and_then([&](const auto& machine) { return unless_ended(*machine, compute::disk_generation(*machine, volume_id)); });
 }
 
 Result<void> QemuHypervisor::fold_disk(const std::string& id, const std::string& volume_id, const std::string& base,
@@ -341,7 +351,8 @@ Result<void> QemuHypervisor::fold_disk(const std::string& id, const std::string&
 }
 
 Result<void> QemuHypervisor::resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) {
-  return running(id).and_then([&](const auto& machine) { return compute::resize_disk(*machine, volume_id, bytes); });
+  return running(id).and_then(
+      [&](const auto& machine) { return unless_ended(*machine, compute::resize_disk(*machine, volume_id, bytes)); });
 }
 
 Result<void> QemuHypervisor::attach_nic(const std::string& id, Nic nic) {
