@@ -184,6 +184,27 @@ Result<void> detach_disk(Machine& machine, const std::string& volume_id, bool fo
   return remove_nodes(machine, volume_id);
 }
 
+namespace {
+
+std::int64_t generation_of(std::string_view node) {
+  const auto dash = node.find('-');
+  return dash == std::string_view::npos ? 0 : parse_integer(node.substr(dash + 1)).value_or(0);
+}
+
+// What a daemon that died between adding an overlay and going over to it left: it would be in the way of every later switch.
+Result<void> remove_unused_overlays(Machine& machine, const std::string& volume_id, const std::string& current) {
+  const auto nodes = nodes_of(machine, volume_id);
+  if (!nodes) return fail(nodes.error());
+  for (const auto& node : *nodes) {
+    if (node.generation <= generation_of(current)) continue;
+    if (auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), command_limit); !removed)
+      return fail(removed.error());
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& overlays) {
   json::array actions;
   std::vector<std::string> added;
@@ -196,6 +217,7 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
     if (auto ended = end_fold(machine, overlay.volume_id); !ended) return undo(ended.error());
     const auto node = current_node(machine, overlay.volume_id);
     if (!node) return undo(node.error());
+    if (auto cleared = remove_unused_overlays(machine, overlay.volume_id, *node); !cleared) return undo(cleared.error());
     // What it stands on is open already: the node that it takes the place of.
     auto alone = overlay;
     alone.bases.clear();
@@ -211,10 +233,7 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
 
 // By the node's name: QEMU names a file that stands on another than its header says in a way of its own.
 Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume_id) {
-  return current_node(machine, volume_id).map([](const std::string& node) {
-    const auto dash = node.find('-');
-    return dash == std::string::npos ? 0 : parse_integer(std::string_view(node).substr(dash + 1)).value_or(0);
-  });
+  return current_node(machine, volume_id).map(generation_of);
 }
 
 Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std::string& base, const std::string& base_name,
