@@ -133,6 +133,8 @@ void Controller::work(const std::string& key) {
     interfaces_->reconcile(name);
   } else if (kind == "vpc") {
     vpcs_->reconcile(name);
+  } else if (kind == "names") {
+    vpcs_->reconcile_names();
   } else if (kind == "image") {
     images_->reconcile(name);
   } else if (kind == "snapshot") {

@@ -13,6 +13,7 @@
 
 #include "base/random.hpp"
 #include "control/disk_meter.hpp"
+#include "control/vpc_specs.hpp"
 #include "control/work_queue.hpp"
 #include "engines/block/block_engine.hpp"
 #include "engines/compute/hypervisor.hpp"
@@ -36,7 +37,7 @@ struct Patience {
 };
 
 struct ControllerSettings {
-  std::string private_domain = "ec2.internal";
+  Domains domains;
   std::string host_name;
   unsigned threads = 8;
   Patience patience;
@@ -91,6 +92,8 @@ class Controller {
   Result<std::vector<block::Holding>> storage() { return engines_.block.holdings(); }
   // The bytes of snapshots, for clients.
   DirectSnapshots& direct_snapshots() { return *direct_; }
+  // Where on this host the names of instances can be asked for; empty: nowhere.
+  std::string resolver() const { return engines_.network.resolver(); }
   // What disks did.
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 

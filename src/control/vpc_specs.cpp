@@ -10,6 +10,7 @@ namespace {
 
 using network::RouteSpec;
 
+// "ip-172-31-0-5"
 std::string host_name_of(const std::string& private_ip) {
   std::string name = "ip-" + private_ip;
   for (auto& c : name)
@@ -94,12 +95,13 @@ void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcS
   });
 }
 
-network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc, const std::string& own_domain) {
+network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc) {
   network::DhcpSpec spec;
   const auto* set = world.find<state::DhcpOptions>(vpc.account, vpc.dhcp_options_id);
   if (set == nullptr) return spec;
+  spec.is_own = false;
   for (const auto& option : set->options) {
-    if (option.name == "domain-name" && !option.values.empty() && option.values.front() != own_domain) spec.domain = option.values.front();
+    if (option.name == "domain-name" && !option.values.empty()) spec.domain = option.values.front();
     if (option.name == "domain-name-servers") spec.name_servers = option.values;
     if (option.name == "ntp-servers") spec.time_servers = option.values;
     if (option.name == "netbios-name-servers") spec.netbios_name_servers = option.values;
@@ -157,11 +159,28 @@ network::GroupSpec specify(const state::World& world, const state::SecurityGroup
   return spec;
 }
 
-network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const std::string& domain) {
+network::NamesSpec specify_names(const state::World& world, const std::string& public_domain) {
+  network::NamesSpec names{public_domain, {}};
+  world.each<state::ElasticIp>("", [&](const state::ElasticIp& address) {
+    if (!address.domain_name.empty()) names.reverse[address.public_ip] = address.domain_name;
+  });
+  return names;
+}
+
+bool touches_names(const state::Change& change) {
+  if (change.kind != state::Kind::elastic_ip) return false;
+  const auto* before = change.old<state::ElasticIp>();
+  const auto* now = change.now<state::ElasticIp>();
+  return (before == nullptr ? std::string() : before->domain_name) != (now == nullptr ? std::string() : now->domain_name);
+}
+
+network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const Domains& domains) {
   network::VpcSpec spec;
   spec.id = vpc.id;
   spec.cidr = vpc.cidr;
-  spec.domain = domain;
+  spec.domain = domains.internal;
+  spec.names = specify_names(world, domains.outer);
+  spec.names_public_addresses = vpc.dns_support && vpc.dns_hostnames;
   for (const auto& range : vpc.more) spec.more_cidrs.push_back(range.cidr);
   spec.internet_gateway = world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) != nullptr;
   spec.dns = vpc.dns_support;
@@ -169,7 +188,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   world.each_of<state::NatGateway>(vpc.account, [&](const state::NatGateway& nat) {
     if (nat.vpc_id == vpc.id && nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
   });
-  spec.dhcp = specify_dhcp(world, vpc, domain);
+  spec.dhcp = specify_dhcp(world, vpc);
   return spec;
 }
 
@@ -190,6 +209,7 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   add_vpc_of<state::RouteTable>(change, vpcs);
   add_vpc_of<state::NetworkAcl>(change, vpcs);
   add_vpc_of<state::NatGateway>(change, vpcs);
+  if (touches_names(change)) world.each<state::Vpc>("", [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
   if (const auto* list = change.now<state::PrefixList>())
     world.each_of<state::Vpc>(list->account, [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
   return vpcs;

@@ -9,13 +9,21 @@
 
 namespace brume::control {
 
-network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const std::string& domain);
+// How the installation names addresses.
+struct Domains {
+  std::string internal = "ec2.internal";
+  std::string outer = "compute-1.amazonaws.com";
+};
+network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const Domains& domains);
+network::NamesSpec specify_names(const state::World& world, const std::string& public_domain);
 network::GroupSpec specify(const state::World& world, const state::SecurityGroup& group);
 // `user`: the number of the machine's user.
 network::InterfaceSpec specify(const state::World& world, const state::NetworkInterface& interface, unsigned user);
 
 // False: the engine has to be told of the change.
 bool specifies_the_same(const state::NetworkInterface& before, const state::NetworkInterface& now);
+// The change alters what specify_names says.
+bool touches_names(const state::Change& change);
 // Ids of the VPCs whose specification the change may alter (interfaces, groups and instances are followed one by one).
 std::set<std::string> vpcs_touched_by(const state::World& world, const state::Change& change);
 // Keys of the security groups whose rules name what changed.

@@ -13,6 +13,8 @@ constexpr size_t few = 4;
 
 // What could not be removed (a machine on its way out still holds its tap) is tried again, whether or not anything else changes.
 constexpr milliseconds retry_pause = seconds(1);
+// Somebody else may have the port of the host's resolver, and keep it.
+constexpr milliseconds names_pause = seconds(60);
 
 std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1); }
 
@@ -72,6 +74,7 @@ void VpcReconciler::follow(const state::Commit& commit) {
 }
 
 void VpcReconciler::follow_routing(const state::World& world, const state::Change& change) {
+  if (touches_names(change)) wake_("names/all", milliseconds(0));
   const auto vpcs = vpcs_touched_by(world, change);
   const auto groups = groups_touched_by(world, change);
   if (vpcs.empty() && groups.empty()) return;
@@ -87,7 +90,15 @@ void VpcReconciler::follow_routing(const state::World& world, const state::Chang
     if (networks_.contains(id)) wake_("vpc/" + id, milliseconds(0));
 }
 
+void VpcReconciler::reconcile_names() {
+  const auto done = engines_.network.ensure_names(specify_names(*store_.world(), settings_.domains.outer));
+  if (done) return;
+  log::warning("network", "the host cannot ask for the instances' names, tried again: {}", done.error().message);
+  wake_("names/all", names_pause);
+}
+
 Result<void> VpcReconciler::recover() {
+  wake_("names/all", milliseconds(0));
   const auto world = store_.world();
   auto found = engines_.network.found();
   if (!found) return fail(found.error().within("cannot read the host's networks"));
@@ -110,7 +121,7 @@ Result<void> VpcReconciler::recover() {
 
 bool VpcReconciler::make(const Look& look) {
   // Every time: it is cheap when all is there, and puts back what somebody removed.
-  if (auto made = engines_.network.ensure_vpc(specify(*look.world, *look.vpc, settings_.private_domain)); !made) {
+  if (auto made = engines_.network.ensure_vpc(specify(*look.world, *look.vpc, settings_.domains)); !made) {
     log::error("network", "cannot make {}: {}", look.vpc_id, made.error().message);
     return false;
   }
@@ -235,7 +246,7 @@ Result<void> VpcReconciler::apply_whole(const Look& look, std::set<std::string>&
     if (const auto* interface = look.world->find<state::NetworkInterface>(key))
       interfaces.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
   const auto groups = groups_for(look, interfaces, {});
-  auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.private_domain), groups, interfaces);
+  auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.domains), groups, interfaces);
   if (!applied) return applied;
   groups_in_force.clear();
   for (const auto& group : groups) groups_in_force.insert(group.id);

@@ -23,6 +23,8 @@ class VpcReconciler {
   Result<void> recover();
   // Looks at a commit for what concerns networks.
   void follow(const state::Commit& commit);
+  // What the host itself is told of names.
+  void reconcile_names();
   // Makes the VPC "vpc-…" as wanted.
   void reconcile(const std::string& vpc_id);
 

@@ -83,6 +83,9 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<DhcpOptions>(transaction, account);
   erase_all<NatGateway>(transaction, account);
   erase_all<PrefixList>(transaction, account);
+  erase_all<CustomerGateway>(transaction, account);
+  erase_all<VpnGateway>(transaction, account);
+  erase_all<VpnConnection>(transaction, account);
   erase_all<Image>(transaction, account);
   erase_all<ImageDefaults>(transaction, account);
   erase_all<Snapshot>(transaction, account);

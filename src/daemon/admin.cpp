@@ -123,6 +123,8 @@ json::object show_status(const AdminParts& parts) {
                       {"acceleratorReason", parts.hypervisor.reason},
                       {"processorShares", parts.hypervisor.processor_shares},
                       {"publicPool", pool == nullptr ? "" : pool->value},
+                      {"resolver", parts.controller.resolver()},
+                      {"publicDomain", settings.public_domain},
                       {"firstAccount", first == nullptr ? "" : first->value},
                       {"accounts", world->size<state::Account>()},
                       {"images", world->size<state::Image>()},

@@ -39,6 +39,11 @@ CommandLine read_command_line(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--public-pool", c.public_pool,
                  "Range of public addresses, such as 198.18.7.0/24; default: one that this machine does not use");
+  app.add_option("--private-domain", c.private_domain, "Domain of private addresses' names; default: EC2's, such as ec2.internal");
+  app.add_option("--public-domain", c.public_domain, "Domain of public addresses' names; default: EC2's, such as compute-1.amazonaws.com");
+  app.add_option("--resolver", c.resolver,
+                 "Loopback address at which this machine can ask for instances' names (brume status says it), or none; default: one that "
+                 "no other installation has");
   app.add_option("--region", c.region, "Name of the region")->capture_default_str();
   app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")

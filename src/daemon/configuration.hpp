@@ -27,6 +27,9 @@ struct Configuration {
   bool verbose = false;
   std::string accelerator = "auto";  // "kvm", "tcg"
   std::string public_pool;           // empty: chosen by the network engine
+  std::string private_domain;        // of the private addresses' names; empty: EC2's for the region
+  std::string public_domain;
+  std::string resolver;  // where on the host names can be asked for; empty: chosen by the network engine; "none"
   std::string region = "us-east-1";
   std::int64_t zones = 3;
   std::int64_t instance_limit = 0;

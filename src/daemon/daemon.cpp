@@ -1,5 +1,7 @@
 #include "daemon/daemon.hpp"
 
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <thread>
 
 #include "base/files.hpp"
+#include "base/ipv4.hpp"
 #include "base/log.hpp"
 #include "base/sealing.hpp"
 #include "base/text.hpp"
@@ -82,6 +85,8 @@ service::Settings make_settings(const Configuration& configuration) {
     settings.private_domain = configuration.region + ".compute.internal";
     settings.public_domain = configuration.region + ".compute.amazonaws.com";
   }
+  if (!configuration.private_domain.empty()) settings.private_domain = configuration.private_domain;
+  if (!configuration.public_domain.empty()) settings.public_domain = configuration.public_domain;
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
   settings.host_name = name;
@@ -99,6 +104,19 @@ Result<std::string> load_key(const std::string& path, Random& random) {
   random.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
   if (auto written = write_file(path, key, 0600); !written) return fail(written.error());
   return key;
+}
+
+std::vector<std::string> look_up_name(const std::string& name) {
+  addrinfo wanted{};
+  wanted.ai_family = AF_INET;
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(name.c_str(), nullptr, &wanted, &found) != 0) return {};
+  std::vector<std::string> addresses;
+  for (const auto* one = found; one != nullptr; one = one->ai_next)
+    addresses.push_back(format_ipv4(ntohl(reinterpret_cast<const sockaddr_in*>(one->ai_addr)->sin_addr.s_addr)));
+  ::freeaddrinfo(found);
+  return addresses;
 }
 
 // What the ebs service asks of control, each in the other's words.
@@ -209,7 +227,8 @@ Result<void> Daemon::Parts::open_engines() {
   auto made_block = block::make_file_block_engine(configuration.path("blocks"));
   if (!made_block) return fail(made_block.error());
   block = std::move(*made_block);
-  auto made_network = network::make_host_network_engine({configuration.path("network"), configuration.public_pool, configuration.region});
+  auto made_network = network::make_host_network_engine(
+      {configuration.path("network"), configuration.public_pool, configuration.region, configuration.resolver});
   if (!made_network) return fail(made_network.error());
   network = std::move(*made_network);
   return {};
@@ -266,7 +285,7 @@ Result<void> Daemon::Parts::build_controller() {
   if (!volume_key) return fail(volume_key.error());
   if (volume_key->size() != sealing_key_size) return fail(ErrorKind::broken, configuration.path("volumes.key") + " has not 32 bytes");
   control::ControllerSettings controller_settings;
-  controller_settings.private_domain = settings.private_domain;
+  controller_settings.domains = {settings.private_domain, settings.public_domain};
   controller_settings.host_name = settings.host_name;
   const double units =
       configuration.compute_units > 0 ? configuration.compute_units : default_compute_units(hypervisor->describe().accelerator);
@@ -303,7 +322,7 @@ Result<void> Daemon::Parts::build_services() {
   };
   const auto screen = [this](const std::string& id, bool wake) { return controller->screenshot(id, wake); };
   services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen,
-                                                                   snapshot_blocks(controller->direct_snapshots())});
+                                                                   snapshot_blocks(controller->direct_snapshots()), look_up_name});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   std::vector<service::ServiceTable> tables;

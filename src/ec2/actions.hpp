@@ -22,6 +22,7 @@ std::vector<service::Action> network_acl_actions();
 std::vector<service::Action> dhcp_options_actions();
 std::vector<service::Action> nat_gateway_actions();
 std::vector<service::Action> prefix_list_actions();
+std::vector<service::Action> address_name_actions();
 std::vector<service::Action> address_actions();
 std::vector<service::Action> network_interface_actions();
 std::vector<service::Action> volume_actions();

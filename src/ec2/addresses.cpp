@@ -137,6 +137,10 @@ wire::ec2::ReleaseAddressResponse release_address(state::Transaction& transactio
   const ElasticIp address = find_address(transaction.world(), context, request);
   if (address.domain == "vpc" && given(request.public_ip))
     throw wire::invalid_parameter_value("You must specify an allocation id when releasing a VPC elastic IP address");
+  if (!address.domain_name.empty())
+    throw wire::ApiError(
+        400, "InvalidAddress.Locked",
+        fmt::format("The address with allocation id [{}] has a reverse record; reset its domain-name first.", address.allocation_id));
   if (!address.association_id.empty()) {
     // NET-044: the guide's addresses are taken off first.
     if (address.domain == "vpc")

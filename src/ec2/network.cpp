@@ -313,7 +313,7 @@ std::string public_dns_name(const state::World& world, const service::Settings& 
                             const std::string& address) {
   if (address.empty()) return {};
   const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
-  return vpc != nullptr && vpc->dns_hostnames ? "ec2-" + dashed(address) + "." + settings.public_domain : std::string();
+  return vpc != nullptr && vpc->dns_support && vpc->dns_hostnames ? "ec2-" + dashed(address) + "." + settings.public_domain : std::string();
 }
 
 }  // namespace brume::ec2

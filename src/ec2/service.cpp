@@ -21,6 +21,7 @@ service::ServiceTable make_service() {
                            dhcp_options_actions,
                            nat_gateway_actions,
                            prefix_list_actions,
+                           address_name_actions,
                            address_actions,
                            network_interface_actions,
                            volume_actions,

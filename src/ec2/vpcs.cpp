@@ -216,6 +216,8 @@ wire::ec2::ModifyVpcAttributeResponse modify_vpc_attribute(state::Transaction& t
   if (count > 1) throw wire::invalid_parameter_combination("Only one VPC attribute can be changed at a time");
   refuse(metrics.value_or(false), "EnableNetworkAddressUsageMetrics");
   if (support) vpc.dns_support = *support;
+  if (hostnames.value_or(false) && !vpc.dns_support)
+    throw wire::invalid_parameter_combination("enableDnsHostnames needs enableDnsSupport, which is off");
   if (hostnames) vpc.dns_hostnames = *hostnames;
   transaction.put(std::move(vpc));
   return {};

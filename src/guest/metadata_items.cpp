@@ -39,7 +39,7 @@ bool is_vpc_of_guide(const View& view) {
 
 bool has_public_names(const View& view, const NetworkInterface& interface) {
   const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, interface.vpc_id);
-  return vpc == nullptr || vpc->dns_hostnames;
+  return vpc == nullptr || (vpc->dns_support && vpc->dns_hostnames);
 }
 
 Value public_name(const View& view, const NetworkInterface& interface) {

@@ -81,6 +81,9 @@ struct SnapshotBlocks {
   std::function<Result<void>(const std::string& snapshot_id)> complete;
 };
 
+// The IPv4 addresses that a name leads to, as this host's resolvers say. Waits for them.
+using NameLookup = std::function<std::vector<std::string>(const std::string& name)>;
+
 struct Services {
   state::Store& store;
   const Clock& clock;
@@ -90,6 +93,7 @@ struct Services {
   std::string token_key = {};  // of NextTokens (ec2/paging.hpp): a secret
   ScreenReader screen{};
   SnapshotBlocks snapshot_blocks{};
+  NameLookup look_up_name{};
 };
 
 }  // namespace brume::service

@@ -35,7 +35,10 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "dhcp-options",
                                                                                        "nat-gateway",
                                                                                        "prefix-list",
-                                                                                       "root-replacement"};
+                                                                                       "root-replacement",
+                                                                                       "customer-gateway",
+                                                                                       "vpn-gateway",
+                                                                                       "vpn-connection"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {

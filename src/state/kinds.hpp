@@ -48,6 +48,9 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::nat_gateway: return visit(std::type_identity<NatGateway>{});
     case Kind::prefix_list: return visit(std::type_identity<PrefixList>{});
     case Kind::root_replacement: return visit(std::type_identity<RootReplacement>{});
+    case Kind::customer_gateway: return visit(std::type_identity<CustomerGateway>{});
+    case Kind::vpn_gateway: return visit(std::type_identity<VpnGateway>{});
+    case Kind::vpn_connection: return visit(std::type_identity<VpnConnection>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

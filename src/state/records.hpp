@@ -18,3 +18,4 @@
 #include "state/records/routing.hpp"
 #include "state/records/storage.hpp"
 #include "state/records/tags.hpp"
+#include "state/records/vpn.hpp"

@@ -187,3 +187,35 @@ def test_the_guides_addresses(ec2, old, launch, in_state):
     assert old.associate_address(one["InstanceId"], made.public_ip)
     assert old.release_address(made.public_ip)  # takes it off first (NET-044)
     assert old.get_all_addresses() == []
+
+
+def test_a_reverse_record_needs_a_name_that_leads_to_the_address(ec2, address, refused):
+    """NET-047, OPS-123."""
+    made = address()
+    allocation, ip = made["AllocationId"], made["PublicIp"]
+    bare = {"PublicIp": ip, "AllocationId": allocation}
+
+    def shown():
+        return ec2.describe_addresses_attribute(AllocationIds=[allocation], Attribute="domain-name")["Addresses"]
+
+    assert shown() == [bare]
+    with refused("InvalidParameterValue"):
+        ec2.modify_address_attribute(AllocationId=allocation, DomainName="localhost")  # which is somebody else
+    with refused("InvalidParameterValue"):
+        ec2.modify_address_attribute(AllocationId=allocation, DomainName="a b.example.com")
+    with refused("InvalidAllocationID.NotFound"):
+        ec2.modify_address_attribute(AllocationId="eipalloc-0123456789abcdef0", DomainName="localhost")
+    assert shown() == [bare]
+    name = f"ec2-{ip.replace('.', '-')}.compute-1.amazonaws.com"
+    with refused("DryRunOperation"):
+        ec2.modify_address_attribute(AllocationId=allocation, DomainName=name, DryRun=True)
+    assert shown() == [bare]
+    with_name = {**bare, "PtrRecord": name + "."}
+    assert ec2.modify_address_attribute(AllocationId=allocation, DomainName=name.upper() + ".")["Address"] == with_name
+    assert shown() == [with_name]
+    with refused("InvalidAddress.Locked"):
+        ec2.release_address(AllocationId=allocation)
+    with refused("InvalidParameterValue"):
+        ec2.reset_address_attribute(AllocationId=allocation, Attribute="owner")
+    assert ec2.reset_address_attribute(AllocationId=allocation, Attribute="domain-name")["Address"] == bare
+    ec2.release_address(AllocationId=allocation)

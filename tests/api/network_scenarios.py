@@ -13,6 +13,7 @@ class Network:
                 continue
             if item.find("associationId") is not None:
                 self.send("DisassociateAddress", {"AssociationId": item.findtext("associationId")})
+            self.send("ResetAddressAttribute", {"AllocationId": item.findtext("allocationId"), "Attribute": "domain-name"})
             self.send("ReleaseAddress", {"AllocationId": item.findtext("allocationId")})  # not a NAT gateway's
         return self.get("allocationId", "AllocateAddress")
 
@@ -26,6 +27,12 @@ class Network:
         address = self.standard_address()
         self.call("MoveAddressToVpc", PublicIp=address)
         return address
+
+    def address_with_name(self):
+        """Of a new address: itself, and the name that leads to it."""
+        which = self.new_address()
+        ip = self.get("addressesSet/item/publicIp", "DescribeAddresses", AllocationIds=[which])
+        return {"AllocationId": which, "DomainName": f"ec2-{ip.replace('.', '-')}.compute-1.amazonaws.com"}
 
     def associated_address(self, interface=None):
         """The association of a new address."""
@@ -246,6 +253,10 @@ SCENARIOS = {
     "DeleteDhcpOptions": lambda w: {"DhcpOptionsId": w.new_dhcp_options()},
     "DescribeDhcpOptions": [lambda w: {"DhcpOptionsIds": [w.new_dhcp_options()]}, lambda w: filtered("dhcp-options-id", w.new_dhcp_options())],
     "AssociateDhcpOptions": lambda w: {"DhcpOptionsId": w.new_dhcp_options(), "VpcId": w.new_vpc()},
+    # address_names
+    "ModifyAddressAttribute": lambda w: w.address_with_name(),
+    "ResetAddressAttribute": lambda w: {"AllocationId": w.new_address(), "Attribute": "domain-name"},
+    "DescribeAddressesAttribute": lambda w: {"AllocationIds": [w.new_address()], "Attribute": "domain-name"},
     # prefix_lists
     "CreateManagedPrefixList": lambda w: w.drop_prefix_lists() or {"PrefixListName": "l", "AddressFamily": "IPv4", "MaxEntries": 2,
                                                                   "Entries": [{"Cidr": "10.0.0.0/8", "Description": "d"}], "TagSpecifications": tagged("prefix-list")},

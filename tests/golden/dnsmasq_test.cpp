@@ -4,6 +4,7 @@
 
 #include "base/files.hpp"
 #include "engines/network/dnsmasq.hpp"
+#include "engines/network/resolver.hpp"
 
 namespace brume::network {
 namespace {
@@ -25,7 +26,7 @@ TEST(Dnsmasq, Configuration) { expect_golden("dnsmasq.conf", dnsmasq_configurati
 
 TEST(Dnsmasq, OptionSet) {
   auto told = vpc;
-  told.dhcp = {"corp.example", {"10.2.5.1", "172.31.0.2"}, {"10.2.5.3"}, {"10.2.5.4"}, "2"};
+  told.dhcp = {false, "corp.example", {"10.2.5.1", "172.31.0.2"}, {"10.2.5.3"}, {"10.2.5.4"}, "2"};
   expect_golden("dnsmasq_options.conf", dnsmasq_configuration(told, place));
 }
 
@@ -35,9 +36,48 @@ TEST(Dnsmasq, LeaseAndName) {
   interface.private_ip = "172.31.0.5";
   interface.host_name = "ip-172-31-0-5";
   EXPECT_EQ(lease_line(interface), "02:00:00:00:00:01,172.31.0.5,ip-172-31-0-5\n");
-  EXPECT_EQ(name_line(interface, vpc.domain), "172.31.0.5 ip-172-31-0-5.ec2.internal ip-172-31-0-5\n");
+  EXPECT_EQ(name_lines(interface, vpc), "172.31.0.5 ip-172-31-0-5.ec2.internal ip-172-31-0-5\n");
   interface.host_name.clear();
   EXPECT_EQ(lease_line(interface), "02:00:00:00:00:01,172.31.0.5\n");
+}
+
+// A set says all that guests are told: what is not in it, they are not told.
+TEST(Dnsmasq, EmptyOptionSet) {
+  auto told = vpc;
+  told.dhcp.is_own = false;
+  const auto text = dnsmasq_configuration(told, place);
+  EXPECT_NE(text.find("dhcp-option=option:dns-server\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("dhcp-option=option:domain-name\n"), std::string::npos) << text;
+}
+
+TEST(Dnsmasq, PublicNames) {
+  auto named = vpc;
+  named.names = {"compute-1.amazonaws.com", {{"198.18.5.2", "mail.example.com"}}};
+  auto at = place;
+  at.pools = {"198.18.5.0/30", "203.0.113.9/32"};
+  expect_golden("dnsmasq_public.conf", dnsmasq_configuration(named, at));
+  expect_golden("resolver.conf", resolver_configuration(named.names, at, "127.66.1.2", "/etc/resolv.conf"));
+}
+
+// Split horizon (OPS-121): inside, the public name of an address is the private one.
+TEST(Dnsmasq, PublicNamesInside) {
+  auto named = vpc;
+  named.names.public_domain = "compute-1.amazonaws.com";
+  named.internet_gateway = true;
+  InterfaceSpec interface;
+  interface.private_ip = "172.31.0.5";
+  interface.public_ip = "198.18.5.2";
+  interface.host_name = "ip-172-31-0-5";
+  interface.more = {{"172.31.0.6", "198.18.5.3"}, {"172.31.0.7"}};
+  const std::string privates =
+      "172.31.0.5 ip-172-31-0-5.ec2.internal ip-172-31-0-5\n"
+      "172.31.0.6 ip-172-31-0-6.ec2.internal\n"
+      "172.31.0.7 ip-172-31-0-7.ec2.internal\n";
+  EXPECT_EQ(name_lines(interface, named), privates +
+                                              "172.31.0.5 ec2-198-18-5-2.compute-1.amazonaws.com\n"
+                                              "172.31.0.6 ec2-198-18-5-3.compute-1.amazonaws.com\n");
+  named.names_public_addresses = false;
+  EXPECT_EQ(name_lines(interface, named), privates);
 }
 
 TEST(Dnsmasq, ResolversOfTheHost) {

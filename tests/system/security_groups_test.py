@@ -93,6 +93,8 @@ def test_three_tiers(account, tiny, made_groups):
     wait_until(lambda: reaches(app, base.private_address), 60, "the database as the application sees it")
     assert not reaches(web, base.private_address)
     assert not reaches(web, app.address)  # by its public address a member is anybody
+    name = account.ec2.describe_instances(InstanceIds=[app.id])["Reservations"][0]["Instances"][0]["PublicDnsName"]
+    assert reaches(web, name)  # which inside is the private address (step 7)
     for group in (apache, application):
         account.close_port(group, 22, admin)
     assert scan(web.address) == {"open": {80}, "filtered": set(), "filtered besides": 99}

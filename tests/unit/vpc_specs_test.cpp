@@ -47,7 +47,7 @@ class VpcSpecs : public testing::Test {
   }
   std::vector<std::string> routes() const {
     std::vector<std::string> out;
-    for (const auto& table : specify(*store_->world(), vpc_, "ec2.internal").route_tables)
+    for (const auto& table : specify(*store_->world(), vpc_, Domains{}).route_tables)
       for (const auto& route : table.routes) out.push_back(route.cidr);
     return out;
   }
@@ -99,31 +99,61 @@ TEST_F(VpcSpecs, AnEmptyPrefixListPermitsNothing) {
   EXPECT_THAT(permitted(), ElementsAre());
 }
 
-// The set that every account begins with is what guests are told without one: nothing is written for it.
-TEST_F(VpcSpecs, TheDhcpOptionsOfEveryAccountAreThoseWithoutAny) {
+// Without a set guests are told EC2's own; with one, what it says and nothing else.
+TEST_F(VpcSpecs, ADhcpOptionSetIsAllThatGuestsAreTold) {
+  EXPECT_TRUE(specify(*store_->world(), vpc_, Domains{}).dhcp.is_own);
   state::DhcpOptions options;
   options.account = vpc_.account;
   options.id = vpc_.dhcp_options_id = "dopt-1";
   options.options = {{"domain-name", {"ec2.internal"}}, {"domain-name-servers", {"AmazonProvidedDNS"}}};
   put(options), put(vpc_);
-  const auto own = specify(*store_->world(), vpc_, "ec2.internal").dhcp;
-  EXPECT_EQ(own.domain, "");
+  const auto own = specify(*store_->world(), vpc_, Domains{}).dhcp;
+  EXPECT_FALSE(own.is_own);
+  EXPECT_EQ(own.domain, "ec2.internal");
   EXPECT_THAT(own.name_servers, ElementsAre("10.0.0.2"));
   options.options = {
       {"domain-name", {"corp.example"}}, {"domain-name-servers", {"192.0.2.1", "AmazonProvidedDNS"}}, {"ntp-servers", {"192.0.2.3"}}};
   put(options);
-  const auto theirs = specify(*store_->world(), vpc_, "ec2.internal").dhcp;
+  const auto theirs = specify(*store_->world(), vpc_, Domains{}).dhcp;
   EXPECT_EQ(theirs.domain, "corp.example");
   EXPECT_THAT(theirs.name_servers, ElementsAre("192.0.2.1", "10.0.0.2"));
   EXPECT_THAT(theirs.time_servers, ElementsAre("192.0.2.3"));
 }
 
+TEST_F(VpcSpecs, PublicAddressesHaveNamesWhereTheVpcSaysSo) {
+  EXPECT_TRUE(specify(*store_->world(), vpc_, Domains{}).names_public_addresses);
+  EXPECT_EQ(specify(*store_->world(), vpc_, {"corp", "cloud.example"}).names.public_domain, "cloud.example");
+  EXPECT_EQ(specify(*store_->world(), vpc_, {"corp", "cloud.example"}).domain, "corp");
+  vpc_.dns_support = false;
+  EXPECT_FALSE(specify(*store_->world(), vpc_, Domains{}).names_public_addresses);
+  vpc_.dns_support = true;
+  vpc_.dns_hostnames = false;
+  EXPECT_FALSE(specify(*store_->world(), vpc_, Domains{}).names_public_addresses);
+}
+
+// A reverse record is for everybody who asks: all VPCs are told.
+TEST_F(VpcSpecs, AReverseRecordTouchesAllVpcs) {
+  state::ElasticIp address;
+  address.account = "210987654321";
+  address.allocation_id = "eipalloc-1";
+  address.public_ip = "198.18.0.5";
+  put(address);
+  EXPECT_FALSE(touches_names(changes_.front()));
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), ElementsAre());
+  address.domain_name = "mail.example.com";
+  put(address);
+  EXPECT_TRUE(touches_names(changes_.front()));
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), ElementsAre("vpc-1"));
+  EXPECT_THAT(specify_names(*store_->world(), "d").reverse,
+              ElementsAre(std::pair<const std::string, std::string>("198.18.0.5", "mail.example.com")));
+}
+
 TEST_F(VpcSpecs, AGatewayThatIsDetachedLeadsNowhere) {
-  EXPECT_TRUE(specify(*store_->world(), vpc_, "").internet_gateway);
+  EXPECT_TRUE(specify(*store_->world(), vpc_, Domains{}).internet_gateway);
   gateway_.vpc_id.clear();
   put(gateway_);
   EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("", "vpc-1"));
-  const auto spec = specify(*store_->world(), vpc_, "");
+  const auto spec = specify(*store_->world(), vpc_, Domains{});
   EXPECT_FALSE(spec.internet_gateway);
   EXPECT_EQ(spec.route_tables.front().routes.front().target, network::RouteSpec::Target::nowhere);
 }

@@ -4,11 +4,11 @@
 // New files in leases and names are read as they appear; after a change or removal the process reads all of them again.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
+#include "engines/network/dnsmasq_process.hpp"
 #include "engines/network/model.hpp"
 
 namespace brume::network {
@@ -18,12 +18,14 @@ struct DnsmasqPlace {
   std::string user;    // whom it becomes once it runs
   std::string group;
   std::vector<std::string> resolvers;  // where other names are asked for; empty: nowhere
+  std::vector<std::string> pools{};    // ranges of the installation's public addresses
 };
 
 // Pure; golden files in tests/golden/network.
 std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place);
 std::string lease_line(const InterfaceSpec& interface);
-std::string name_line(const InterfaceSpec& interface, const std::string& domain);
+// The names of the interface's addresses inside its VPC: the private one's own, and the public one's, which stands for it.
+std::string name_lines(const InterfaceSpec& interface, const VpcSpec& vpc);
 
 // The host's resolvers that can be reached from another network namespace.
 std::vector<std::string> reachable_resolvers(std::string_view resolv_conf);
@@ -31,7 +33,8 @@ std::vector<std::string> reachable_resolvers(std::string_view resolv_conf);
 // Threads: one at a time.
 class Dnsmasq {
  public:
-  Dnsmasq(DnsmasqPlace place, std::string network_namespace) : place_(std::move(place)), namespace_(std::move(network_namespace)) {}
+  Dnsmasq(DnsmasqPlace place, std::string network_namespace)
+      : place_(std::move(place)), process_(place_.folder, std::move(network_namespace)) {}
 
   // Files as wanted, the process running with them: started, told to read again, or left alone.
   Result<void> ensure(const Model& model);
@@ -41,14 +44,11 @@ class Dnsmasq {
   void stop();
 
  private:
-  std::optional<int> process() const;
   Result<void> start();
-  void end_process();
-  void read_again() const;
   bool forget_lease_of(const InterfaceSpec& interface);
 
   DnsmasqPlace place_;
-  std::string namespace_;
+  DnsmasqProcess process_;
 };
 
 }  // namespace brume::network

@@ -3,9 +3,11 @@
 #include <pwd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "base/files.hpp"
 #include "base/log.hpp"
@@ -13,6 +15,7 @@
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/network_engine.hpp"
+#include "engines/network/resolver.hpp"
 #include "engines/network/vpc_network.hpp"
 
 namespace brume::network {
@@ -39,9 +42,18 @@ std::vector<std::string> host_resolvers() {
   return {};
 }
 
+// Where the host asks for names, when nobody said where: an address that no other installation has either.
+std::string resolver_address(const std::string& mark) {
+  const auto number = static_cast<std::uint32_t>(std::strtoul(mark.c_str(), nullptr, 16));
+  return format_ipv4(0x7F420000U + number % 254 * 256 + 256 + 1 + number / 254 % 254);
+}
+
 class HostNetworkEngine final : public NetworkEngine {
  public:
-  explicit HostNetworkEngine(std::unique_ptr<Host> host) : host_(std::move(host)) {}
+  HostNetworkEngine(std::unique_ptr<Host> host, const std::string& resolver) : host_(std::move(host)) {
+    if (resolver != "none")
+      resolver_.emplace(dnsmasq_place(resolver_folder), resolver.empty() ? resolver_address(host_->mark()) : resolver);
+  }
 
   Result<void> begin() {
     auto watch = TableWatch::start([this](const std::string& id, const std::set<std::uint32_t>& generations) { hear(id, generations); });
@@ -96,9 +108,17 @@ class HostNetworkEngine final : public NetworkEngine {
     return at(vpc_id).remove_group(group_id);
   }
 
+  Result<void> ensure_names(const NamesSpec& names) override {
+    if (auto good = check(names); !good) return good;
+    const std::lock_guard lock(resolver_mutex_);
+    return resolver_ ? resolver_->ensure(names) : Result<void>();
+  }
+
+  std::string resolver() const override { return resolver_ ? resolver_->address() : std::string(); }
+
   Result<std::vector<Found>> found() override {
     std::vector<Found> all;
-    for (const auto& vpc_id : vpc_ids()) {
+    for (const auto& vpc_id : known_ids()) {
       auto interfaces = at(vpc_id).interface_ids();
       if (!interfaces) return fail(interfaces.error());
       std::sort(interfaces->begin(), interfaces->end());
@@ -122,34 +142,38 @@ class HostNetworkEngine final : public NetworkEngine {
   }
 
   Result<void> remove_everything() override {
-    // Also VPCs whose namespace somebody else removed: their files and processes are still there.
-    auto ids = vpc_ids();
-    for (const auto& place : {host_->folder_of(""), host_->runtime_folder_of("")}) {
-      std::error_code ignored;
-      for (const auto& entry : std::filesystem::directory_iterator(place, ignored)) ids.push_back(entry.path().filename().string());
-    }
-    for (const auto& vpc_id : ids)
+    for (const auto& vpc_id : known_ids())
       if (auto removed = remove_vpc(vpc_id); !removed) return removed;
+    {
+      const std::lock_guard lock(resolver_mutex_);
+      if (resolver_) resolver_->stop();
+    }
     return host_->remove_rest();
   }
 
  private:
-  std::vector<std::string> vpc_ids() const {
-    std::vector<std::string> ids;
+  // Also of VPCs whose namespace somebody removed while nobody looked: their link, files and processes are still there.
+  std::vector<std::string> known_ids() const {
+    std::set<std::string> ids;
     for (const auto& name : list_namespaces(host_->namespace_of("")))
-      if (auto id = vpc_of_namespace(host_->mark(), name); id && is_safe_id(*id)) ids.push_back(*id);
-    std::sort(ids.begin(), ids.end());
-    return ids;
+      if (auto id = vpc_of_namespace(host_->mark(), name); id && is_safe_id(*id)) ids.insert(*id);
+    for (const auto& place : {host_->folder_of(""), host_->runtime_folder_of("")}) {
+      std::error_code ignored;
+      for (const auto& entry : std::filesystem::directory_iterator(place, ignored))
+        if (auto id = entry.path().filename().string(); id != resolver_folder && is_safe_id(id)) ids.insert(std::move(id));
+    }
+    return {ids.begin(), ids.end()};
+  }
+
+  DnsmasqPlace dnsmasq_place(const std::string& name) const {
+    const auto [user, group] = dnsmasq_user();
+    return {host_->runtime_folder_of(name), user, group, host_resolvers(), {host_->pool()}};
   }
 
   VpcNetwork& at(const std::string& vpc_id) {
     const std::lock_guard lock(mutex_);
     auto& vpc = vpcs_[vpc_id];
-    if (!vpc) {
-      const auto [user, group] = dnsmasq_user();
-      vpc = std::make_shared<VpcNetwork>(*host_, *watch_, vpc_id,
-                                         DnsmasqPlace{host_->runtime_folder_of(vpc_id), user, group, host_resolvers()});
-    }
+    if (!vpc) vpc = std::make_shared<VpcNetwork>(*host_, *watch_, vpc_id, dnsmasq_place(vpc_id));
     return *vpc;
   }
 
@@ -170,11 +194,14 @@ class HostNetworkEngine final : public NetworkEngine {
     for (const auto& [vpc_id, vpc] : disturbed) tell_(vpc_id);
   }
 
-  static constexpr const char* host_id = "host";  // for the watch; no VPC is called so
+  static constexpr const char* host_id = "host";              // for the watch; no VPC is called so
+  static constexpr const char* resolver_folder = "resolver";  // nor so
 
   std::unique_ptr<Host> host_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<VpcNetwork>> vpcs_;
+  std::mutex resolver_mutex_;  // of the resolver's files and process
+  std::optional<Resolver> resolver_;
   std::mutex tell_mutex_;  // held while somebody is told
   std::function<void(const std::string& vpc_id)> tell_;
   std::unique_ptr<TableWatch> watch_;  // the last: its thread uses all of the above
@@ -183,9 +210,11 @@ class HostNetworkEngine final : public NetworkEngine {
 }  // namespace
 
 Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration) {
+  if (const auto& address = configuration.resolver; !address.empty() && address != "none" && (parse_ipv4(address).value_or(0) >> 24) != 127)
+    return fail(ErrorKind::invalid, "the resolver's address \"" + address + "\" is not one of the loopback network (127.0.0.0/8)");
   auto host = Host::open(configuration);
   if (!host) return fail(host.error());
-  auto engine = std::make_unique<HostNetworkEngine>(std::move(*host));
+  auto engine = std::make_unique<HostNetworkEngine>(std::move(*host), configuration.resolver);
   if (auto begun = engine->begin(); !begun) return fail(begun.error());
   return std::unique_ptr<NetworkEngine>(std::move(engine));
 }

@@ -1,5 +1,6 @@
 #include "engines/network/model.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -50,11 +51,18 @@ json::object write(const AclEntrySpec& entry) {
 }
 
 json::object write(const DhcpSpec& dhcp) {
-  return {{"domain", dhcp.domain},
+  return {{"is_own", dhcp.is_own},
+          {"domain", dhcp.domain},
           {"name_servers", texts(dhcp.name_servers)},
           {"time_servers", texts(dhcp.time_servers)},
           {"netbios_name_servers", texts(dhcp.netbios_name_servers)},
           {"netbios_node_type", dhcp.netbios_node_type}};
+}
+
+json::object write(const NamesSpec& names) {
+  json::object reverse;
+  for (const auto& [address, name] : names.reverse) reverse[address] = name;
+  return {{"public_domain", names.public_domain}, {"reverse", std::move(reverse)}};
 }
 
 json::object write(const VpcSpec& vpc) {
@@ -78,7 +86,9 @@ json::object write(const VpcSpec& vpc) {
           {"route_tables", list(vpc.route_tables, table)},
           {"acls", list(vpc.acls, acl)},
           {"nats", list(vpc.nats, nat)},
-          {"dhcp", write(vpc.dhcp)}};
+          {"dhcp", write(vpc.dhcp)},
+          {"names", write(vpc.names)},
+          {"names_public_addresses", vpc.names_public_addresses}};
 }
 
 RouteSpec read_route(const json::object& object) {
@@ -91,8 +101,21 @@ AclEntrySpec read_acl_entry(const json::object& object) {
 }
 
 DhcpSpec read_dhcp(const json::object& object) {
-  return {text(object, "domain"), read_texts(object.at("name_servers")), read_texts(object.at("time_servers")),
-          read_texts(object.at("netbios_name_servers")), text(object, "netbios_node_type")};
+  DhcpSpec dhcp;
+  dhcp.domain = text(object, "domain");
+  dhcp.name_servers = read_texts(object.at("name_servers"));
+  // Version 0.2 had one set only, and left out what it did not change.
+  dhcp.is_own = object.contains("is_own") ? object.at("is_own").as_bool() : dhcp.domain.empty() && dhcp.name_servers.empty();
+  dhcp.time_servers = read_texts(object.at("time_servers"));
+  dhcp.netbios_name_servers = read_texts(object.at("netbios_name_servers"));
+  dhcp.netbios_node_type = text(object, "netbios_node_type");
+  return dhcp;
+}
+
+NamesSpec read_names(const json::object& object) {
+  NamesSpec names{text(object, "public_domain"), {}};
+  for (const auto& [address, name] : object.at("reverse").as_object()) names.reverse[address] = name.as_string();
+  return names;
 }
 
 VpcSpec read_vpc(const json::object& object) {
@@ -119,6 +142,9 @@ VpcSpec read_vpc(const json::object& object) {
   });
   vpc.nats = read_list<NatSpec>(object, "nats", [](const json::object& one) { return NatSpec{text(one, "id"), text(one, "public_ip")}; });
   vpc.dhcp = read_dhcp(object.at("dhcp").as_object());
+  if (!object.contains("names")) return vpc;
+  vpc.names = read_names(object.at("names").as_object());
+  vpc.names_public_addresses = object.at("names_public_addresses").as_bool();
   return vpc;
 }
 
@@ -330,6 +356,18 @@ std::string router_address(const std::string& subnet_cidr) {
   return range ? format_ipv4(range->base + 1) : std::string();
 }
 
+Result<void> check(const NamesSpec& names) {
+  if (!is_host_name(names.public_domain)) return bad("domain", names.public_domain, "public names");
+  for (const auto& [address, name] : names.reverse)
+    if (!parse_ipv4(address) || name.empty() || !is_host_name(name)) return bad("reverse record", address + " " + name, "public names");
+  return {};
+}
+
+std::string private_host_name(std::string address) {
+  std::replace(address.begin(), address.end(), '.', '-');
+  return "ip-" + address;
+}
+
 Result<void> check(const VpcSpec& vpc) {
   if (!is_safe_id(vpc.id)) return bad("id", vpc.id, "a VPC");
   if (!parse_ipv4_block(vpc.cidr)) return bad("range", vpc.cidr, vpc.id);
@@ -340,6 +378,7 @@ Result<void> check(const VpcSpec& vpc) {
     if (!parse_ipv4_block(cidr)) return bad("range", cidr, vpc.id);
   if (auto good = check_routes(vpc); !good) return good;
   if (auto good = check_acls(vpc); !good) return good;
+  if (auto good = check(vpc.names); !good) return good;
   return check_dhcp(vpc);
 }
 

@@ -36,8 +36,12 @@ std::string dns_address(const VpcSpec& vpc);
 // Base + 1 of the subnet: the router.
 std::string router_address(const std::string& subnet_cidr);
 
+// "ip-172-31-0-5"
+std::string private_host_name(std::string address);
+
 // Whether ids, addresses and ranges can be used; the error names what cannot.
 Result<void> check(const VpcSpec& vpc);
+Result<void> check(const NamesSpec& names);
 Result<void> check(const InterfaceSpec& interface);
 Result<void> check(const GroupSpec& group);
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,11 +61,19 @@ struct NatSpec {
 
 // What DHCP tells guests besides their address.
 struct DhcpSpec {
-  std::string domain;                     // empty: the VPC's
-  std::vector<std::string> name_servers;  // empty: the VPC's own, base + 2
+  bool is_own = true;  // EC2's own set: the VPC's domain, and its name server at base + 2. Else exactly what follows
+  std::string domain;
+  std::vector<std::string> name_servers;
   std::vector<std::string> time_servers;
   std::vector<std::string> netbios_name_servers;
   std::string netbios_node_type;
+};
+
+// Names of public addresses. Outside "ec2-198-18-5-7.<domain>" is 198.18.5.7; inside a VPC it is the private address of its own
+// interface that has it.
+struct NamesSpec {
+  std::string public_domain;                   // "compute-1.amazonaws.com"; empty: they have none
+  std::map<std::string, std::string> reverse;  // address → what its reverse record says in place of that name
 };
 
 struct VpcSpec {
@@ -79,6 +88,8 @@ struct VpcSpec {
   std::vector<AclSpec> acls{};
   std::vector<NatSpec> nats{};
   DhcpSpec dhcp{};
+  NamesSpec names{};
+  bool names_public_addresses = true;  // of its own interfaces; false: for its guests these are addresses like any other
 };
 
 // A private address and the public one that stands for it outside (empty: none).
@@ -140,6 +151,11 @@ class NetworkEngine {
   virtual Result<void> ensure_group(const GroupSpec& group) = 0;
   virtual Result<void> remove_group(const std::string& vpc_id, const std::string& group_id) = 0;
 
+  // The host's own way to these names: from now on the resolver below answers by them, and asks the host's resolvers for others.
+  virtual Result<void> ensure_names(const NamesSpec& names) = 0;
+  // Where on the host it can be asked: "127.66.18.52"; empty: nowhere.
+  virtual std::string resolver() const = 0;
+
   // What is on the host with this installation's mark: interface ids by VPC. For comparing with what is wanted after a restart.
   struct Found {
     std::string vpc_id;
@@ -165,7 +181,8 @@ class NetworkEngine {
 struct HostNetworkConfiguration {
   std::string folder;       // "<home>/network": dnsmasq's files, the mark, the chosen pool
   std::string public_pool;  // empty: a /24 of 198.18.0.0/15 that nothing on the host uses, chosen once and kept
-  std::string region;       // "us-east-1", for names
+  std::string region;       // "us-east-1"
+  std::string resolver{};   // address of the loopback network to answer the host's DNS questions on; empty: made of the mark; "none"
 };
 Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration);
 std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool);

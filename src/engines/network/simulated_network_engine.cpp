@@ -20,6 +20,9 @@ class SimulatedNetworkEngine final : public NetworkEngine {
 
   std::string public_pool() const override { return pool_; }
 
+  Result<void> ensure_names(const NamesSpec& names) override { return check(names); }
+  std::string resolver() const override { return {}; }
+
   // Nobody can disturb what only seems to be.
   void on_disturbance(std::function<void(const std::string&)>) override {}
 

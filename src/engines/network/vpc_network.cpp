@@ -432,6 +432,7 @@ Result<Descriptor> VpcNetwork::open_tap(const std::string& interface_id) {
 Result<std::vector<std::string>> VpcNetwork::interface_ids() {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> ids;
+  if (!namespace_exists(namespace_)) return ids;
   auto looked = in_namespace(namespace_, [&]() -> Result<void> {
     auto netlink = RouteSocket::open();
     if (!netlink) return fail(netlink.error());

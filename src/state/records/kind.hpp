@@ -39,6 +39,9 @@ enum class Kind : std::uint8_t {
   nat_gateway,
   prefix_list,
   root_replacement,
+  customer_gateway,
+  vpn_gateway,
+  vpn_connection,
   count
 };
 

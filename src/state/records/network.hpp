@@ -196,8 +196,9 @@ struct ElasticIp {
   std::string domain = "vpc";  // or "standard"
   std::string association_id;  // "eipassoc-…"; empty: stands for nothing now
   std::string interface_id;
-  std::string private_ip;  // of the interface
-  bool moved = false;      // of domain "vpc", and was "standard" before: it may go back
+  std::string private_ip;   // of the interface
+  bool moved = false;       // of domain "vpc", and was "standard" before: it may go back
+  std::string domain_name;  // what the address's reverse record says ("mail.example.com"); empty: the name that every address has
   std::string key() const { return owned_key(account, allocation_id); }
   template <class V>
   void fields(V& v) {
@@ -209,6 +210,7 @@ struct ElasticIp {
     v("interfaceId", interface_id);
     v("privateIp", private_ip);
     v("moved", moved);
+    v("domainName", domain_name);
   }
 };
 

@@ -61,6 +61,7 @@ struct RouteTable {
   std::string vpc_id;
   std::vector<RouteEntry> routes;
   std::vector<SubnetAssociation> associations;
+  std::vector<std::string> propagating_gateways;  // "vgw-…", whose connections' routes are this table's too
   bool is_main() const {
     for (const auto& one : associations)
       if (one.subnet_id.empty()) return true;
@@ -74,6 +75,7 @@ struct RouteTable {
     v("vpcId", vpc_id);
     v("routes", routes);
     v("associations", associations);
+    v("propagatingGateways", propagating_gateways);
   }
 };
 
