@@ -36,6 +36,20 @@ std::optional<Ipv4Block> parse_ipv4_block(std::string_view text) {
   return block;
 }
 
+std::optional<std::vector<Ipv4Block>> parse_ipv4_blocks(std::string_view text) {
+  std::vector<Ipv4Block> blocks;
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of(", "), text.size());
+    if (end > 0) {
+      const auto block = parse_ipv4_block(text.substr(0, end));
+      if (!block) return std::nullopt;
+      blocks.push_back(*block);
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return blocks;
+}
+
 std::string format_ipv4_block(const Ipv4Block& block) { return format_ipv4(block.base) + "/" + std::to_string(block.prefix); }
 
 }  // namespace brume

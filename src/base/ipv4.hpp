@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace brume {
 
@@ -22,5 +23,7 @@ struct Ipv4Block {
 // "172.31.0.0/16". Host bits are cut off ("10.0.0.5/8" is 10.0.0.0/8). nullopt: not such a block.
 std::optional<Ipv4Block> parse_ipv4_block(std::string_view text);
 std::string format_ipv4_block(const Ipv4Block& block);
+// "203.0.113.0/28,198.51.100.8/29", with commas or blanks between. nullopt: one is not such a block.
+std::optional<std::vector<Ipv4Block>> parse_ipv4_blocks(std::string_view text);
 
 }  // namespace brume

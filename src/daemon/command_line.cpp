@@ -38,7 +38,12 @@ CommandLine read_command_line(int argc, char** argv) {
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
       ->capture_default_str();
   app.add_option("--public-pool", c.public_pool,
-                 "Range of public addresses, such as 198.18.7.0/24; default: one that this machine does not use");
+                 "Ranges of public addresses, such as 198.18.7.0/24,203.0.113.8/29; default: one that this machine does not use")
+      ->join(',');
+  app.add_option(
+      "--uplink", c.uplink,
+      "Network link, such as eth0, whose network the public addresses are of: this machine answers for those in use (proxy ARP). "
+      "Default: none, they are routed to this machine");
   app.add_option("--private-domain", c.private_domain, "Domain of private addresses' names; default: EC2's, such as ec2.internal");
   app.add_option("--public-domain", c.public_domain, "Domain of public addresses' names; default: EC2's, such as compute-1.amazonaws.com");
   app.add_option("--resolver", c.resolver,

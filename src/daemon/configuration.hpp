@@ -26,7 +26,8 @@ struct Configuration {
   bool tls = false;
   bool verbose = false;
   std::string accelerator = "auto";  // "kvm", "tcg"
-  std::string public_pool;           // empty: chosen by the network engine
+  std::string public_pool;           // ranges with commas between; empty: chosen by the network engine
+  std::string uplink;                // link that answers for them; empty: none
   std::string private_domain;        // of the private addresses' names; empty: EC2's for the region
   std::string public_domain;
   std::string resolver;  // where on the host names can be asked for; empty: chosen by the network engine; "none"

@@ -228,7 +228,7 @@ Result<void> Daemon::Parts::open_engines() {
   if (!made_block) return fail(made_block.error());
   block = std::move(*made_block);
   auto made_network = network::make_host_network_engine(
-      {configuration.path("network"), configuration.public_pool, configuration.region, configuration.resolver});
+      {configuration.path("network"), configuration.public_pool, configuration.region, configuration.uplink, configuration.resolver});
   if (!made_network) return fail(made_network.error());
   network = std::move(*made_network);
   return {};
@@ -340,9 +340,11 @@ Result<void> Daemon::Parts::build_services() {
 
 Result<void> Daemon::Parts::set_up_first_start() {
   const auto pool = network->public_pool();
+  const auto kept = fmt::format("{}", fmt::join(network->kept_addresses(), ","));
   try {
     store->transact([&](state::Transaction& transaction) {
       transaction.put(state::Setting{"public-pool", pool});
+      transaction.put(state::Setting{"public-pool-kept", kept});
       ec2::complete_networks(transaction, settings);
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
       const auto account =

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/ipv4.hpp"
+#include "base/text.hpp"
 #include "state/classic.hpp"
 #include "state/elastic_ips.hpp"
 #include "wire/api_error.hpp"
@@ -275,22 +278,57 @@ void check_private_address(const state::World& world, const state::Subnet& subne
     throw wire::ApiError(400, "InvalidIPAddress.InUse", fmt::format("Address {} is in use.", address));
 }
 
+std::vector<Ipv4Block> public_ranges(const state::World& world) {
+  const auto* pool = world.find<state::Setting>("public-pool");
+  return pool == nullptr ? std::vector<Ipv4Block>() : parse_ipv4_blocks(pool->value).value_or(std::vector<Ipv4Block>());
+}
+
+namespace {
+
+// Of a range: without the first and the last address, which some systems treat as broadcast.
+std::uint64_t usable_of(const Ipv4Block& range) { return range.size() > 2 ? range.size() - 2 : range.size(); }
+
+std::uint32_t address_of(const Ipv4Block& range, std::uint64_t number) {
+  return range.base + static_cast<std::uint32_t>(number + (range.size() > 2 ? 1 : 0));
+}
+
+std::set<std::string> kept_public_addresses(const state::World& world) {
+  std::set<std::string> kept;
+  if (const auto* setting = world.find<state::Setting>("public-pool-kept"))
+    for (const auto one : split(setting->value, ',')) kept.emplace(one);
+  return kept;
+}
+
+bool is_public_address_used(const state::World& world, const std::string& address) {
+  if (world.find_indexed<state::NetworkInterface>(state::Index::interface_by_public_ip, address) != nullptr ||
+      state::find_elastic_ip(world, address) != nullptr)
+    return true;
+  bool used = false;
+  world.each<state::VpnConnection>("", [&](const state::VpnConnection& connection) {
+    for (const auto& tunnel : connection.tunnels) used |= connection.state != "deleted" && tunnel.outside_ip == address;
+  });
+  return used;
+}
+
+}  // namespace
+
 std::string take_public_address(state::Transaction& transaction) {
-  const auto* pool = transaction.find<state::Setting>("public-pool");
-  const auto block = pool == nullptr ? std::nullopt : parse_ipv4_block(pool->value);
-  if (block && block->size() > 2) {
-    const auto usable = block->size() - 2;  // without the first and the last, which some systems treat as broadcast
-    const auto start = cursor(transaction.world(), "public-address-cursor");
-    for (std::uint64_t i = 0; i < usable; ++i) {
-      const auto offset = (start + i) % usable;
-      auto address = format_ipv4(block->base + 1 + static_cast<std::uint32_t>(offset));
-      if (transaction.world().find_indexed<state::NetworkInterface>(state::Index::interface_by_public_ip, address) != nullptr ||
-          state::find_elastic_ip(transaction.world(), address) != nullptr)
-        continue;
-      transaction.put(state::Setting{"public-address-cursor", std::to_string(offset + 1)});
-      return address;
-    }
+  const auto ranges = public_ranges(transaction.world());
+  const auto kept = kept_public_addresses(transaction.world());
+  std::uint64_t usable = 0;
+  for (const auto& range : ranges) usable += usable_of(range);
+  const auto start = cursor(transaction.world(), "public-address-cursor");
+  for (std::uint64_t i = 0; i < usable; ++i) {
+    const auto number = (start + i) % usable;
+    auto rest = number;
+    auto range = ranges.begin();
+    for (; rest >= usable_of(*range); ++range) rest -= usable_of(*range);
+    auto address = format_ipv4(address_of(*range, rest));
+    if (kept.contains(address) || is_public_address_used(transaction.world(), address)) continue;
+    transaction.put(state::Setting{"public-address-cursor", std::to_string(number + 1)});
+    return address;
   }
+  const auto* pool = transaction.find<state::Setting>("public-pool");
   throw wire::ApiError(400, "InsufficientAddressCapacity",
                        fmt::format("Not enough available addresses in the public pool {} to satisfy the request. "
                                    "Terminate or stop instances, or give brumed a larger --public-pool.",

@@ -3,7 +3,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/ipv4.hpp"
 #include "service/services.hpp"
 #include "state/store.hpp"
 
@@ -34,6 +36,8 @@ void complete_networks(state::Transaction& transaction, const service::Settings&
 std::string take_private_address(state::Transaction& transaction, const state::Subnet& subnet);
 // Throws InvalidIPAddress.InUse, InvalidParameterValue (not in the subnet, or one that EC2 keeps).
 void check_private_address(const state::World& world, const state::Subnet& subnet, const std::string& address);
+// The installation's ranges of public addresses.
+std::vector<Ipv4Block> public_ranges(const state::World& world);
 // A free address of the installation's pool. Throws InsufficientAddressCapacity when there is none.
 std::string take_public_address(state::Transaction& transaction);
 

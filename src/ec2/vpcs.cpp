@@ -85,10 +85,10 @@ wire::ec2::DescribeVpcsResponse describe_vpcs(const World& world, const Context&
 
 // What means something else here: this host's, metadata's, all that no packet may have as an address, and the public addresses' range.
 void check_usable(const World& world, const Ipv4Block& range) {
-  const auto* pool = world.find<state::Setting>("public-pool");
   std::vector<std::string> kept = {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "198.18.0.0/15"};
   // In simulation the pool may be as large as 10.0.0.0/8, and no packet flows.
-  if (pool != nullptr && parse_ipv4_block(pool->value).value_or(Ipv4Block{}).prefix > 8) kept.push_back(pool->value);
+  for (const auto& pool : public_ranges(world))
+    if (pool.prefix > 8) kept.push_back(format_ipv4_block(pool));
   const bool taken = std::any_of(kept.begin(), kept.end(), [&](const std::string& one) { return overlap(*parse_ipv4_block(one), range); });
   if (taken || range.prefix < 16 || range.prefix > 28)
     throw wire::ApiError(400, "InvalidVpc.Range", fmt::format("The CIDR '{}' is invalid.", format_ipv4_block(range)));

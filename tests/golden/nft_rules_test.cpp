@@ -76,8 +76,12 @@ TEST(NftRules, RoutedVpc) {
 }
 
 TEST(NftRules, Host) {
-  expect_golden("host.nft.json", replace_transaction(host_tables({"3fa2c1", "198.18.5.0/24", "198.19.0.0/17", true})));
-  expect_golden("host-routed-pool.nft.json", replace_transaction(host_tables({"3fa2c1", "203.0.113.0/24", "198.19.0.0/17", false})));
+  expect_golden("host.nft.json", replace_transaction(host_tables({"3fa2c1", {"198.18.5.0/24"}, "198.19.0.0/17", {"198.18.5.0/24"}})));
+  expect_golden("host-routed-pool.nft.json", replace_transaction(host_tables({"3fa2c1", {"203.0.113.0/24"}, "198.19.0.0/17", {}})));
+  // On the uplink the host answers for them, elsewhere nobody knows them.
+  expect_golden(
+      "host-uplink.nft.json",
+      replace_transaction(host_tables({"3fa2c1", {"10.9.0.16/28", "203.0.113.0/28"}, "198.19.0.0/17", {"10.9.0.16/28"}, "eth0"})));
 }
 
 TEST(NftRules, NoChangeIsNoTransaction) { EXPECT_EQ(change_transaction(vpc_tables(small_model()), vpc_tables(small_model())), ""); }

@@ -33,7 +33,6 @@ const std::vector<Permission> everything = {any_to("-1", -1, -1)};
 // As EC2 makes a default VPC: every subnet's routes lead to the internet gateway.
 VpcSpec vpc(const std::string& id) {
   VpcSpec spec{id, "172.31.0.0/16", {{"172.31.0.0/20", "rtb-1"}, {"172.31.16.0/20", "rtb-1"}}, "ec2.internal"};
-  spec.names.public_domain = "compute-1.amazonaws.com";
   spec.internet_gateway = true;
   spec.route_tables = {{"rtb-1", {{"0.0.0.0/0", RouteSpec::Target::internet, ""}}}};
   return spec;
@@ -379,86 +378,6 @@ TEST_F(Network, NamesResolve) {
   good(engine->remove_interface(vpc_a, "eni-00000000000000063"));
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   EXPECT_FALSE(run_in(a1->space(), {"busybox", "nslookup", "ip-172-31-0-99.ec2.internal", "172.31.0.2"}));
-}
-
-std::string public_name_of(const InterfaceSpec& interface) {
-  auto name = "ec2-" + interface.public_ip;
-  for (auto& c : name)
-    if (c == '.') c = '-';
-  return name + ".compute-1.amazonaws.com";
-}
-
-// What a name server says of a name or an address; empty: nothing.
-std::string asked(const std::string& space, const std::string& question, const std::string& server) {
-  return run_in(space, {"busybox", "nslookup", question, server}).value_or("");
-}
-
-// OPS-121. Neither question is one for others: nobody else is there, and who asks is not kept waiting.
-TEST_F(Network, APublicNameIsThePrivateAddressInsideAndThePublicOneOutside) {
-  good(engine->ensure_names({"compute-1.amazonaws.com", {{public_address(200), "mail.example.com"}}}));
-  auto told = vpc(vpc_b);
-  told.names.reverse = {{public_address(200), "mail.example.com"}};
-  good(engine->ensure_vpc(told));
-  const auto name = public_name_of(a1->interface());
-  const auto began = std::chrono::steady_clock::now();
-  const auto inside = asked(a2->space(), name, "172.31.0.2");
-  EXPECT_NE(inside.find("172.31.0.5"), std::string::npos) << inside;
-  EXPECT_EQ(inside.find(a1->interface().public_ip + "\n"), std::string::npos) << inside;
-  for (const auto& [space, server] : {std::pair(b1->space(), std::string("172.31.0.2")), std::pair(std::string(), engine->resolver())}) {
-    const auto outside = asked(space, name, server);
-    EXPECT_NE(outside.find(a1->interface().public_ip + "\n"), std::string::npos) << outside;
-    const auto reverse = asked(space, a1->interface().public_ip, server);
-    EXPECT_NE(reverse.find(name), std::string::npos) << reverse;
-    const auto own = asked(space, public_address(200), server);
-    EXPECT_NE(own.find("mail.example.com"), std::string::npos) << own;
-  }
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));
-  // It goes with the address.
-  auto moved = a1->interface();
-  moved.public_ip = public_address(201);
-  good(engine->ensure_interface(moved));
-  const auto now = [&](const std::string& question) {
-    return asked(a2->space(), question, "172.31.0.2").find("172.31.0.5") != std::string::npos;
-  };
-  for (int tries = 0; tries < 100 && !now(public_name_of(moved)); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_TRUE(now(public_name_of(moved)));
-  EXPECT_FALSE(now(name));
-}
-
-TEST_F(Network, AVpcWithoutPublicNamesHasNone) {
-  auto plain = vpc(vpc_a);
-  plain.names_public_addresses = false;
-  good(engine->ensure_vpc(plain));
-  EXPECT_EQ(asked(a2->space(), public_name_of(a1->interface()), "172.31.0.2").find("172.31.0.5"), std::string::npos);
-  plain.dns = false;
-  good(engine->ensure_vpc(plain));
-  EXPECT_FALSE(run_in(a2->space(), {"timeout", "1", "busybox", "nslookup", "ip-172-31-16-7.ec2.internal", "172.31.0.2"}));
-}
-
-// A set says all that guests are told.
-TEST_F(Network, ADhcpOptionSetGivesWhatItSays) {
-  auto told = vpc(vpc_a);
-  told.dhcp.is_own = false;
-  told.dhcp.domain = "corp.example";
-  good(engine->ensure_vpc(told));
-  auto fresh = interface(9, "172.31.16.9", {"sg-self"});
-  good(engine->ensure_interface(fresh));
-  Guest guest(*engine, fresh, "guest-options", false);
-  const std::string script = folder + "/udhcpc";
-  ASSERT_TRUE(write_file(script, "#!/bin/sh\nenv\n", 0755));
-  const std::vector<std::string> client = {"busybox", "udhcpc", "-i", "eth0", "-n",   "-q", "-f",    "-t",
-                                           "5",       "-T",     "1",  "-s",   script, "-O", "domain"};
-  auto said = run_in(guest.space(), client).value_or("");
-  EXPECT_NE(said.find("ip=172.31.16.9\n"), std::string::npos) << said;
-  EXPECT_NE(said.find("domain=corp.example\n"), std::string::npos) << said;
-  EXPECT_EQ(said.find("\ndns="), std::string::npos) << said;
-  told.dhcp.domain.clear();
-  told.dhcp.name_servers = {"192.0.2.53"};
-  good(engine->ensure_vpc(told));
-  said = run_in(guest.space(), client).value_or("");
-  EXPECT_NE(said.find("\ndns=192.0.2.53\n"), std::string::npos) << said;
-  EXPECT_EQ(said.find("\ndomain="), std::string::npos) << said;
-  good(engine->remove_interface(vpc_a, fresh.id));
 }
 
 // --- life ---

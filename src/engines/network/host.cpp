@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
@@ -27,6 +28,7 @@ namespace {
 constexpr std::uint32_t benchmark_base = 0xC6120000;
 constexpr Ipv4Block links{0xC6130000, 17};
 constexpr int pool_prefix = 24;
+constexpr int largest_pool_prefix = 16;  // each address has its line in the files of name servers
 
 bool overlap(const Ipv4Block& a, const Ipv4Block& b) { return a.contains(b.base) || b.contains(a.base); }
 
@@ -64,8 +66,15 @@ Result<std::unique_ptr<Host>> Host::open(const HostNetworkConfiguration& configu
   if (!mark) return fail(mark.error());
   auto routes = RouteSocket::open();
   if (!routes) return fail(routes.error());
-  std::unique_ptr<Host> host(new Host(*mark, configuration.folder, std::move(*routes)));
-  if (auto chosen = host->choose_pool(configuration.public_pool); !chosen) return fail(chosen.error());
+  if (!configuration.uplink.empty()) {
+    auto link = routes->link(configuration.uplink);
+    if (!link) return fail(link.error());
+    if (!*link) return fail(ErrorKind::invalid, "this host has no link \"" + configuration.uplink + "\" that could be the uplink");
+    if (configuration.public_pool.empty())
+      return fail(ErrorKind::invalid, "an uplink needs a range of public addresses of the network behind it (--public-pool)");
+  }
+  std::unique_ptr<Host> host(new Host(*mark, configuration.folder, configuration.uplink, std::move(*routes)));
+  if (auto chosen = host->choose_pools(configuration.public_pool); !chosen) return fail(chosen.error());
   return host;
 }
 
@@ -78,50 +87,77 @@ std::string Host::runtime_folder_of(const std::string& vpc_id) const { return ru
 // The pool is held by a route that rejects what has no owner; its metric says whose it is.
 std::uint32_t Host::reservation_metric() const { return 0x42000000U | mark_number(mark_); }
 
-Result<void> Host::choose_pool(const std::string& configured) {
+Result<void> Host::set_pools(const std::string& ranges, const std::string& origin) {
+  const auto blocks = parse_ipv4_blocks(ranges);
+  if (!blocks || blocks->empty()) return fail(ErrorKind::invalid, origin + " \"" + ranges + "\" is not a range of IPv4 addresses");
+  for (size_t i = 0; i < blocks->size(); ++i) {
+    const auto text = format_ipv4_block((*blocks)[i]);
+    if ((*blocks)[i].prefix < largest_pool_prefix)
+      return fail(ErrorKind::invalid, fmt::format("{} {} is too large: at most a /{}", origin, text, largest_pool_prefix));
+    for (size_t other = 0; other < i; ++other)
+      if (overlap((*blocks)[i], (*blocks)[other])) return fail(ErrorKind::invalid, fmt::format("{} {} is given twice", origin, text));
+    pools_.push_back(text);
+  }
+  return {};
+}
+
+Result<void> Host::choose_pools(const std::string& configured) {
   auto routes = routes_.routes();
   if (!routes) return fail(routes.error());
   const auto path = folder_ + "/pool";
-  if (!configured.empty()) {
-    const auto range = parse_ipv4_block(configured);
-    if (!range) return fail(ErrorKind::invalid, "public pool \"" + configured + "\" is not a range of IPv4 addresses");
-    pool_ = format_ipv4_block(*range);
-    return reserve_pool(*routes);
-  }
-  if (const auto kept = read_file(path, 64)) {
-    const auto range = parse_ipv4_block(trim(*kept));
-    if (!range) return fail(ErrorKind::broken, path + " does not hold a range of IPv4 addresses");
-    pool_ = format_ipv4_block(*range);
-    return reserve_pool(*routes);
+  const auto kept = configured.empty() ? read_file(path, 64) : Result<std::string>(configured);
+  if (kept) {
+    if (auto set = set_pools(std::string(trim(*kept)), configured.empty() ? path : "public pool"); !set) return set;
+    return reserve_pools(*routes);
   }
   auto addresses = routes_.addresses();
   if (!addresses) return fail(addresses.error());
   for (const auto& range : pool_candidates(mark_number(mark_))) {
     if (is_taken(range, *routes, *addresses)) continue;
-    pool_ = format_ipv4_block(range);
-    if (auto written = write_file(path, pool_ + "\n", 0644); !written) return written;
-    log::info("network", "public addresses come from {}", pool_);
-    return reserve_pool(*routes);
+    pools_ = {format_ipv4_block(range)};
+    if (auto written = write_file(path, pools_.front() + "\n", 0644); !written) return written;
+    log::info("network", "public addresses come from {}", pools_.front());
+    return reserve_pools(*routes);
   }
   return fail(ErrorKind::exhausted, "the host uses all of 198.18.0.0/15 already: set a range for public addresses in the configuration");
 }
 
-Result<void> Host::reserve_pool(const std::vector<Route>& routes) {
-  const auto range = *parse_ipv4_block(pool_);
+Result<void> Host::reserve_pools(const std::vector<Route>& routes) {
+  std::set<std::string> missing(pools_.begin(), pools_.end());
   for (const auto& route : routes) {
-    if (route.destination.base != range.base || route.destination.prefix != range.prefix || route.protocol != route_protocol ||
-        route.type != RTN_UNREACHABLE)
-      continue;
-    if (route.metric == reservation_metric()) return {};
-    return fail(ErrorKind::refused,
-                fmt::format("public pool {} belongs to another installation on this host (route metric {})", pool_, route.metric));
+    if (route.protocol != route_protocol || route.type != RTN_UNREACHABLE || route.table != 0) continue;
+    const auto range = format_ipv4_block(route.destination);
+    const bool wanted = std::find(pools_.begin(), pools_.end(), range) != pools_.end();
+    if (route.metric == reservation_metric()) {
+      if (missing.erase(range) == 0) routes_.remove_route(route);
+    } else if (wanted) {
+      return fail(ErrorKind::refused,
+                  fmt::format("public pool {} belongs to another installation on this host (route metric {})", range, route.metric));
+    }
   }
-  Route route;
-  route.destination = range;
-  route.metric = reservation_metric();
-  route.type = RTN_UNREACHABLE;
-  routes_.put_route(route);
+  for (const auto& range : missing) {
+    Route route;
+    route.destination = *parse_ipv4_block(range);
+    route.metric = reservation_metric();
+    route.type = RTN_UNREACHABLE;
+    routes_.put_route(route);
+  }
   return routes_.commit();
+}
+
+std::vector<std::string> Host::kept_addresses() {
+  const std::lock_guard lock(mutex_);
+  std::set<std::uint32_t> kept;
+  if (const auto addresses = routes_.addresses())
+    for (const auto& one : *addresses) kept.insert(one.address);
+  if (const auto routes = routes_.routes())
+    for (const auto& route : *routes)
+      if (route.gateway != 0) kept.insert(route.gateway);
+  std::vector<std::string> inside;
+  for (const auto address : kept)
+    for (const auto& pool : pools_)
+      if (parse_ipv4_block(pool)->contains(address)) inside.push_back(format_ipv4(address));
+  return inside;
 }
 
 // --- table and forwarding ---
@@ -134,7 +170,10 @@ bool Host::is_ours(const std::set<std::uint32_t>& generations) {
 }
 
 std::vector<Table> Host::tables() const {
-  return host_tables({mark_, pool_, format_ipv4_block(links), is_private(*parse_ipv4_block(pool_))});
+  std::vector<std::string> masqueraded;
+  std::copy_if(pools_.begin(), pools_.end(), std::back_inserter(masqueraded),
+               [](const std::string& pool) { return is_private(*parse_ipv4_block(pool)); });
+  return host_tables({mark_, pools_, format_ipv4_block(links), masqueraded, uplink_});
 }
 
 Result<void> Host::ensure() {
@@ -155,7 +194,7 @@ Result<void> Host::ensure() {
   }
   const auto applied = nft_.apply(tables());
   if (!applied) return fail(applied.error());
-  return {};
+  return answer_for_addresses();
 }
 
 // --- links ---
@@ -232,7 +271,8 @@ Result<void> Host::remove_link(const std::string& vpc_id) {
   if (!link) return fail(link.error());
   if (!*link || ((*link)->alias != vpc_id && !(*link)->alias.empty())) return {};
   routes_.remove_link((*link)->index, (*link)->name);
-  return routes_.commit();
+  if (auto done = routes_.commit(); !done) return done;
+  return answer_for_addresses();
 }
 
 // --- public addresses ---
@@ -261,7 +301,8 @@ Result<void> Host::set_public_addresses(const std::string& vpc_id, const LinkEnd
     if (route.link == link->index && route.protocol == route_protocol && !wanted.contains(route.destination.base))
       routes_.remove_route(route);
   for (const auto address : wanted) routes_.put_route(public_route(*link, ends, address));
-  return routes_.commit();
+  if (auto done = routes_.commit(); !done) return done;
+  return answer_for_addresses();
 }
 
 Result<void> Host::add_public_address(const std::string& vpc_id, const LinkEnds& ends, std::uint32_t address) {
@@ -269,7 +310,8 @@ Result<void> Host::add_public_address(const std::string& vpc_id, const LinkEnds&
   auto link = link_of(vpc_id);
   if (!link) return fail(link.error());
   routes_.put_route(public_route(*link, ends, address));
-  return routes_.commit();
+  if (auto done = routes_.commit(); !done) return done;
+  return answer_for_addresses();
 }
 
 // Names the link as well: the address may lead to another VPC by now.
@@ -283,6 +325,31 @@ Result<void> Host::remove_public_address(const std::string& vpc_id, std::uint32_
   route.gateway = 0;
   route.protocol = route_protocol;
   routes_.remove_route(route);
+  if (auto done = routes_.commit(); !done) return done;
+  return answer_for_addresses();
+}
+
+// By what routes there are, so that nothing has to be remembered. The kernel answers only for what it has a route to elsewhere.
+Result<void> Host::answer_for_addresses() {
+  if (uplink_.empty()) return {};
+  auto link = routes_.link(uplink_);
+  auto routes = routes_.routes();
+  if (!link) return fail(link.error());
+  if (!routes) return fail(routes.error());
+  if (!*link) return fail(ErrorKind::not_found, "the uplink " + uplink_ + " is gone");
+  auto answered = routes_.proxies((*link)->index);
+  if (!answered) return fail(answered.error());
+  const auto is_public = [&](std::uint32_t address) {
+    return std::any_of(pools_.begin(), pools_.end(), [&](const std::string& pool) { return parse_ipv4_block(pool)->contains(address); });
+  };
+  std::set<std::uint32_t> wanted;
+  for (const auto& route : *routes)
+    if (route.protocol == route_protocol && route.table == 0 && route.type == RTN_UNICAST && route.destination.prefix == 32 &&
+        is_public(route.destination.base))
+      wanted.insert(route.destination.base);
+  for (const auto address : *answered)
+    if (is_public(address) && wanted.erase(address) == 0) routes_.remove_proxy((*link)->index, address);
+  for (const auto address : wanted) routes_.put_proxy((*link)->index, address);
   return routes_.commit();
 }
 
@@ -299,6 +366,7 @@ Result<void> Host::remove_rest() {
   for (const auto& route : *known)
     if (route.protocol == route_protocol && route.metric == reservation_metric()) routes_.remove_route(route);
   if (auto done = routes_.commit(); !done) return done;
+  if (auto done = answer_for_addresses(); !done) log::warning("network", "{}", done.error().message);
   std::error_code ignored;
   std::filesystem::remove_all(runtime_folder(mark_), ignored);
   std::filesystem::remove_all(folder_ + "/vpcs", ignored);

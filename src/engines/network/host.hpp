@@ -27,7 +27,9 @@ class Host {
   static Result<std::unique_ptr<Host>> open(const HostNetworkConfiguration& configuration);
 
   const std::string& mark() const { return mark_; }
-  const std::string& pool() const { return pool_; }
+  // Ranges of public addresses, and what is not to be handed out of them.
+  const std::vector<std::string>& pools() const { return pools_; }
+  std::vector<std::string> kept_addresses();
   std::string namespace_of(const std::string& vpc_id) const;
   std::string folder_of(const std::string& vpc_id) const;          // what is kept
   std::string runtime_folder_of(const std::string& vpc_id) const;  // what a reboot may take
@@ -49,10 +51,13 @@ class Host {
   Result<void> remove_rest();
 
  private:
-  Host(std::string mark, std::string folder, RouteSocket routes)
-      : mark_(std::move(mark)), folder_(std::move(folder)), routes_(std::move(routes)) {}
-  Result<void> choose_pool(const std::string& configured);
-  Result<void> reserve_pool(const std::vector<Route>& routes);
+  Host(std::string mark, std::string folder, std::string uplink, RouteSocket routes)
+      : mark_(std::move(mark)), folder_(std::move(folder)), uplink_(std::move(uplink)), routes_(std::move(routes)) {}
+  Result<void> choose_pools(const std::string& configured);
+  Result<void> set_pools(const std::string& ranges, const std::string& origin);
+  Result<void> reserve_pools(const std::vector<Route>& routes);
+  // The uplink answers for exactly the public addresses that lead somewhere.
+  Result<void> answer_for_addresses();
   std::uint32_t reservation_metric() const;
   Result<std::uint32_t> free_link_range(const std::string& vpc_id);
   Result<Link> link_of(const std::string& vpc_id);
@@ -60,7 +65,8 @@ class Host {
 
   std::string mark_;
   std::string folder_;
-  std::string pool_;
+  std::vector<std::string> pools_;
+  std::string uplink_;  // empty: none
   std::mutex mutex_;
   RouteSocket routes_;
   Nft nft_{""};

@@ -9,7 +9,10 @@
 #include <mutex>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/files.hpp"
+#include "base/ipv4.hpp"
 #include "base/log.hpp"
 #include "engines/network/host.hpp"
 #include "engines/network/names.hpp"
@@ -67,7 +70,8 @@ class HostNetworkEngine final : public NetworkEngine {
     tell_ = std::move(tell);
   }
 
-  std::string public_pool() const override { return host_->pool(); }
+  std::string public_pool() const override { return fmt::format("{}", fmt::join(host_->pools(), ",")); }
+  std::vector<std::string> kept_addresses() const override { return host_->kept_addresses(); }
 
   Result<void> ensure_vpc(const VpcSpec& vpc) override {
     if (auto good = check(vpc); !good) return good;
@@ -167,7 +171,7 @@ class HostNetworkEngine final : public NetworkEngine {
 
   DnsmasqPlace dnsmasq_place(const std::string& name) const {
     const auto [user, group] = dnsmasq_user();
-    return {host_->runtime_folder_of(name), user, group, host_resolvers(), {host_->pool()}};
+    return {host_->runtime_folder_of(name), user, group, host_resolvers(), host_->pools()};
   }
 
   VpcNetwork& at(const std::string& vpc_id) {

@@ -132,8 +132,10 @@ class NetworkEngine {
  public:
   virtual ~NetworkEngine() = default;
 
-  // Range of public addresses of this installation, for the state to hand out from: "198.18.5.0/24".
+  // Ranges of public addresses of this installation, for the state to hand out from: "198.18.5.0/24", more with commas between.
   virtual std::string public_pool() const = 0;
+  // Addresses in them that are somebody's already (this host's, its routers'): never handed out.
+  virtual std::vector<std::string> kept_addresses() const = 0;
 
   // Namespace, link to the host, base rules, routes, ACLs, NAT gateways, DHCP and DNS. Also after a change of any of these.
   virtual Result<void> ensure_vpc(const VpcSpec& vpc) = 0;
@@ -180,8 +182,9 @@ class NetworkEngine {
 
 struct HostNetworkConfiguration {
   std::string folder;       // "<home>/network": dnsmasq's files, the mark, the chosen pool
-  std::string public_pool;  // empty: a /24 of 198.18.0.0/15 that nothing on the host uses, chosen once and kept
+  std::string public_pool;  // ranges with commas between; empty: a /24 of 198.18.0.0/15 that nothing on the host uses, chosen once and kept
   std::string region;       // "us-east-1"
+  std::string uplink{};     // link that answers for the pool's addresses in use (proxy ARP), "eth0"; empty: they are routed to this host
   std::string resolver{};   // address of the loopback network to answer the host's DNS questions on; empty: made of the mark; "none"
 };
 Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration);

@@ -19,7 +19,6 @@ value meta(std::string_view key) { return {{"meta", {{"key", key}}}}; }
 value field(std::string_view protocol, std::string_view name) { return {{"payload", {{"protocol", protocol}, {"field", name}}}}; }
 value connection(std::string_view key) { return {{"ct", {{"key", key}}}}; }
 value concatenation(std::initializer_list<json::value_ref> parts) { return {{"concat", json::array(parts)}}; }
-value any_of(std::initializer_list<json::value_ref> values) { return {{"set", json::array(values)}}; }
 
 // value_ref: literals, texts and values alike; each lives as long as the expression it stands in.
 value match(std::string_view op, json::value_ref left, json::value_ref right) {
@@ -414,7 +413,12 @@ std::vector<Table> vpc_tables(const Model& model) {
 }
 
 std::vector<Table> host_tables(const HostTableSpec& spec) {
-  const auto pool = address_range(parse_ipv4_block(spec.pool).value_or(Ipv4Block{}));
+  const auto ranges = [](std::vector<std::string> texts, const std::string& more) {
+    json::array list;
+    texts.push_back(more);
+    for (const auto& text : texts) list.push_back(address_range(parse_ipv4_block(text).value_or(Ipv4Block{})));
+    return value{{"set", std::move(list)}};
+  };
   const auto links = address_range(parse_ipv4_block(spec.links).value_or(Ipv4Block{}));
   const auto ours = std::string(link_prefix) + spec.mark + "*";
   Table table{"inet", host_table(spec.mark), {}, {}};
@@ -428,16 +432,23 @@ std::vector<Table> host_tables(const HostTableSpec& spec) {
                                rule({drop()}),
                            }};
   table.chains["forward"] = {hook("filter", "forward", -10, "accept"),
-                             {rule({is(meta("iifname"), ours), is_not(field("ip", "saddr"), any_of({pool, links})), drop()})}};
+                             {rule({is(meta("iifname"), ours), is_not(field("ip", "saddr"), ranges(spec.pools, spec.links)), drop()})}};
   // Other installations on this host have routes back to our pool, and shall see who is speaking.
   table.chains["outside"] = {hook("nat", "postrouting", 100, "accept"), {}};
   const auto others = std::string(link_prefix) + "*";
-  if (spec.masquerade)
-    table.chains["outside"].rules.push_back(rule({is(meta("iifname"), ours), is_not(meta("oifname"), others),
-                                                  is(field("ip", "saddr"), any_of({pool, links})), value{{"masquerade", nullptr}}}));
-  else
-    table.chains["outside"].rules.push_back(rule(
-        {is(meta("iifname"), ours), is_not(meta("oifname"), others), is(field("ip", "saddr"), links), value{{"masquerade", nullptr}}}));
+  const auto masquerade = [&](value sources, const std::string& except) {
+    json::array expressions = {is(meta("iifname"), ours), is_not(meta("oifname"), others)};
+    if (!except.empty()) expressions.push_back(is_not(meta("oifname"), except));
+    expressions.push_back(is(field("ip", "saddr"), std::move(sources)));
+    expressions.push_back(value{{"masquerade", nullptr}});
+    table.chains["outside"].rules.push_back(json::serialize(expressions));
+  };
+  if (spec.uplink.empty() && !spec.masqueraded.empty()) {
+    masquerade(ranges(spec.masqueraded, spec.links), "");
+  } else {
+    masquerade(links, "");
+    if (!spec.masqueraded.empty()) masquerade(ranges(spec.masqueraded, spec.links), spec.uplink);
+  }
   return {std::move(table)};
 }
 

@@ -28,9 +28,10 @@ std::vector<Table> vpc_tables(const Model& model);
 
 struct HostTableSpec {
   std::string mark;
-  std::string pool;   // public addresses of this installation
-  std::string links;  // range of the links between namespaces and host
-  bool masquerade = true;
+  std::vector<std::string> pools;        // public addresses of this installation
+  std::string links;                     // range of the links between namespaces and host
+  std::vector<std::string> masqueraded;  // of the pools: the world outside has no way back to them
+  std::string uplink{};                  // but there, where this host answers for them
 };
 // On the host itself: guests do not reach the host's own services, what leaves gets the host's address.
 std::vector<Table> host_tables(const HostTableSpec& spec);

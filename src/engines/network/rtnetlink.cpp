@@ -269,4 +269,43 @@ void RouteSocket::put_neighbour(int link, std::uint32_t address, const std::stri
   socket_.queue(std::move(message), "cannot set the neighbour " + format_ipv4(address));
 }
 
+Result<std::vector<std::uint32_t>> RouteSocket::proxies(int link) {
+  std::vector<std::uint32_t> addresses;
+  ndmsg body{};
+  body.ndm_family = AF_INET;
+  body.ndm_flags = NTF_PROXY;
+  NetlinkMessage message(RTM_GETNEIGH, 0);
+  message.body(body);
+  auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
+    const auto entry = take_body<ndmsg>(payload);
+    if (entry.ndm_ifindex != link || (entry.ndm_flags & NTF_PROXY) == 0) return;
+    for (const auto& attribute : parse_attributes(payload))
+      if (attribute.type == NDA_DST) addresses.push_back(ntohl(attribute.as<std::uint32_t>()));
+  });
+  if (!done) return fail(done.error().within("cannot list the addresses that a link answers for"));
+  return addresses;
+}
+
+namespace {
+
+NetlinkMessage proxy_message(std::uint16_t type, std::uint16_t flags, int link, std::uint32_t address) {
+  ndmsg body{};
+  body.ndm_family = AF_INET;
+  body.ndm_ifindex = link;
+  body.ndm_flags = NTF_PROXY;
+  NetlinkMessage message(type, flags);
+  message.body(body).number(NDA_DST, htonl(address));
+  return message;
+}
+
+}  // namespace
+
+void RouteSocket::put_proxy(int link, std::uint32_t address) {
+  socket_.queue(proxy_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, link, address), "cannot answer for " + format_ipv4(address));
+}
+
+void RouteSocket::remove_proxy(int link, std::uint32_t address) {
+  socket_.queue(proxy_message(RTM_DELNEIGH, 0, link, address), "cannot stop answering for " + format_ipv4(address), ENOENT);
+}
+
 }  // namespace brume::network

@@ -72,6 +72,10 @@ class RouteSocket {
   // Proxy ARP without the kernel's random wait of up to 0.8 s. (A namespace has no default that new links would inherit.)
   void answer_at_once(int link);
   void put_neighbour(int link, std::uint32_t address, const std::string& mac);
+  // Addresses for which a link answers ARP in place of those who have them.
+  Result<std::vector<std::uint32_t>> proxies(int link);
+  void put_proxy(int link, std::uint32_t address);
+  void remove_proxy(int link, std::uint32_t address);
   Result<void> commit() { return socket_.commit(); }
 
  private:

@@ -19,6 +19,7 @@ class SimulatedNetworkEngine final : public NetworkEngine {
   explicit SimulatedNetworkEngine(std::string pool) : pool_(std::move(pool)) {}
 
   std::string public_pool() const override { return pool_; }
+  std::vector<std::string> kept_addresses() const override { return {}; }
 
   Result<void> ensure_names(const NamesSpec& names) override { return check(names); }
   std::string resolver() const override { return {}; }

@@ -1,0 +1,292 @@
+// Where a VPC meets the world, with real packets: public names, and public addresses of a network that the host is in. The first process
+// of a private world: its namespace is the host, "test-outside" is a neighbour on the same network.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/files.hpp"
+#include "base/process.hpp"
+#include "base/text.hpp"
+#include "engines/network/names.hpp"
+#include "engines/network/namespaces.hpp"
+#include "network_world.hpp"
+
+namespace brume::network::test {
+namespace {
+
+const std::string folder = "/run/brume-edge-test";
+const std::string outside = "test-outside";
+const std::string ours = "vpc-0a000000000000001";
+const std::string theirs = "vpc-0b000000000000002";
+const std::string dns = "10.0.0.2";
+const std::string domain = "compute-1.amazonaws.com";
+
+class Edge : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    ASSERT_TRUE(make_namespace(outside));
+    ASSERT_TRUE(run_in("", {"ip", "link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", outside}));
+    ASSERT_TRUE(run_in("", {"ip", "addr", "add", "203.0.113.2/24", "dev", "wan"}));
+    ASSERT_TRUE(run_in("", {"ip", "addr", "add", "203.0.113.20/32", "dev", "wan"}));
+    ASSERT_TRUE(run_in("", {"ip", "link", "set", "wan", "up"}));
+    ASSERT_TRUE(run_in("", {"ip", "link", "set", "lo", "up"}));
+    ASSERT_TRUE(run_in("", {"ip", "neigh", "add", "proxy", "203.0.113.99", "dev", "wan"}));  // somebody else's
+    ASSERT_TRUE(run_in(outside, {"ip", "addr", "add", "203.0.113.1/24", "dev", "eth0"}));
+    ASSERT_TRUE(run_in(outside, {"ip", "link", "set", "eth0", "up"}));
+    ASSERT_TRUE(run_in("", {"ip", "route", "add", "default", "via", "203.0.113.1"}));
+    engine = open_engine();
+  }
+  static void TearDownTestSuite() {
+    web.reset(), hidden.reset(), other.reset();
+    if (engine) {
+      EXPECT_TRUE(engine->remove_everything());
+      EXPECT_EQ(proxies(), (std::set<std::string>{"203.0.113.99"}));
+      EXPECT_EQ(run_in("", {"ip", "route", "show", "proto", "66"}).value_or("?"), "");
+    }
+    engine.reset();
+  }
+
+  static std::unique_ptr<NetworkEngine> open_engine() {
+    HostNetworkConfiguration configuration{folder, "203.0.113.16/29, 10.99.0.0/30", ""};
+    configuration.uplink = "wan";
+    auto made = make_host_network_engine(configuration);
+    if (!made) ADD_FAILURE() << made.error().message;
+    return made ? std::move(*made) : nullptr;
+  }
+
+  template <class T>
+  static void good(const Result<T>& result) {
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+  }
+
+  static VpcSpec vpc(const std::string& id = ours) {
+    VpcSpec spec{id, "10.0.0.0/16", {{"10.0.0.0/24", "rtb-1"}}, "ec2.internal"};
+    spec.internet_gateway = true;
+    spec.route_tables = {{"rtb-1", {{"0.0.0.0/0", RouteSpec::Target::internet, ""}}}};
+    spec.names.public_domain = domain;
+    return spec;
+  }
+
+  static InterfaceSpec interface(unsigned number, const std::string& public_ip = "", const std::string& vpc_id = ours) {
+    InterfaceSpec spec;
+    char text[32];
+    std::snprintf(text, sizeof text, "eni-0%016x", number);
+    spec.id = text;
+    spec.vpc_id = vpc_id;
+    spec.subnet_cidr = "10.0.0.0/24";
+    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
+    spec.mac = text;
+    spec.private_ip = "10.0.0." + std::to_string(number);
+    spec.public_ip = public_ip;
+    spec.group_ids = {"sg-all"};
+    spec.host_name = "ip-10-0-0-" + std::to_string(number);
+    return spec;
+  }
+
+  // web has a public address, hidden has none, other is of another VPC and has one of another range.
+  void SetUp() override {
+    ASSERT_TRUE(engine);
+    const std::vector<Permission> everything = {{"-1", -1, -1, "0.0.0.0/0", ""}};
+    for (const auto& id : {ours, theirs}) {
+      good(engine->ensure_vpc(vpc(id)));
+      good(engine->ensure_group({"sg-all", id, everything, everything}));
+    }
+    plug(web, interface(5, "203.0.113.17"), "guest-web");
+    plug(hidden, interface(6), "guest-hidden");
+    plug(other, interface(7, "10.99.0.1", theirs), "guest-other");
+  }
+
+  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
+    good(engine->ensure_interface(spec));
+    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
+  }
+
+  static std::set<std::string> proxies() {
+    std::set<std::string> addresses;
+    for (const auto line : split(run_in("", {"ip", "neigh", "show", "proxy", "dev", "wan"}).value_or(""), '\n'))
+      if (!line.empty()) addresses.emplace(line.substr(0, line.find(' ')));
+    return addresses;
+  }
+
+  static std::string public_name_of(const std::string& address) {
+    auto name = "ec2-" + address;
+    for (auto& c : name)
+      if (c == '.') c = '-';
+    return name + "." + domain;
+  }
+
+  // What a name server says of a name or an address; empty: nothing.
+  static std::string asked(const std::string& space, const std::string& question, const std::string& server = dns) {
+    const auto said = run_in(space, {"busybox", "nslookup", question, server}).value_or("");
+    const auto answer = said.find("\n\n");  // what comes before says who was asked
+    return answer == std::string::npos ? said : said.substr(answer);
+  }
+  static bool says(const std::string& answer, const std::string& what) {
+    for (const auto line : split(answer, '\n'))
+      if (trim(line).ends_with(" " + what) || trim(line).ends_with("\t" + what)) return true;
+    return false;
+  }
+
+  static std::optional<int> dnsmasq_of(const std::string& vpc_id) {
+    const auto pid = read_file(runtime_folder(read_file(folder + "/mark")->substr(0, 6)) + "/" + vpc_id + "/dnsmasq.pid");
+    return pid ? parse_integer(trim(*pid)) : std::nullopt;
+  }
+  static std::string namespace_of(const std::string& vpc_id) { return namespace_name(read_file(folder + "/mark")->substr(0, 6), vpc_id); }
+
+  static std::unique_ptr<NetworkEngine> engine;
+  static std::unique_ptr<Guest> web, hidden, other;
+};
+std::unique_ptr<NetworkEngine> Edge::engine;
+std::unique_ptr<Guest> Edge::web, Edge::hidden, Edge::other;
+
+// --- public addresses ---
+
+TEST_F(Edge, TheUplinkAnswersForAddressesInUse) {
+  EXPECT_EQ(engine->public_pool(), "203.0.113.16/29,10.99.0.0/30");
+  EXPECT_EQ(engine->kept_addresses(), (std::vector<std::string>{"203.0.113.20"}));
+  EXPECT_EQ(proxies(), (std::set<std::string>{"203.0.113.17", "10.99.0.1", "203.0.113.99"}));
+  const EchoServer server(web->space(), 80);
+  EXPECT_EQ(try_from(outside, "203.0.113.17", 80, 3000), Outcome::connected);  // the kernel may wait 0.8 s with its answer
+  EXPECT_TRUE(pings(outside, "203.0.113.17"));
+  EXPECT_FALSE(run_in(outside, {"ping", "-c", "1", "-W", "2", "203.0.113.18"}));
+  EXPECT_EQ(run_in(outside, {"ip", "neigh", "show", "203.0.113.18"}).value_or("").find("lladdr"), std::string::npos);
+  // It goes with its interface.
+  auto moved = web->interface();
+  moved.public_ip = "203.0.113.18";
+  good(engine->ensure_interface(moved));
+  EXPECT_EQ(proxies(), (std::set<std::string>{"203.0.113.18", "10.99.0.1", "203.0.113.99"}));
+  EXPECT_TRUE(run_in(outside, {"ip", "neigh", "flush", "dev", "eth0"}));
+  EXPECT_EQ(try_from(outside, "203.0.113.18", 80, 3000), Outcome::connected);
+  EXPECT_EQ(try_from(outside, "203.0.113.17", 80, 300), Outcome::silent);
+}
+
+// With an address of the uplink's network a guest is seen as itself there; of the other range nobody there knows.
+TEST_F(Edge, OnlyWhoHasAPublicAddressGetsOut) {
+  const EchoServer there(outside, 8080);
+  EXPECT_EQ(seen_as(web->space(), "203.0.113.1", 8080), "203.0.113.17");
+  EXPECT_EQ(try_from(hidden->space(), "203.0.113.1", 8080, 400), Outcome::silent);
+  ASSERT_TRUE(run_in(outside, {"ip", "route", "add", "10.99.0.0/30", "via", "203.0.113.2"}));
+  EXPECT_EQ(seen_as(other->space(), "203.0.113.1", 8080), "10.99.0.1");
+  ASSERT_TRUE(run_in(outside, {"ip", "route", "del", "10.99.0.0/30"}));
+}
+
+TEST_F(Edge, ANewEngineKnowsItsRangesAndNoOthers) {
+  engine = open_engine();
+  ASSERT_TRUE(engine);
+  EXPECT_EQ(proxies().count("203.0.113.17"), 1u);
+  for (const auto& [pool, uplink] : {std::pair("203.0.113.16/29", "none0"), std::pair("", "wan"), std::pair("203.0.0.0/8", "wan"),
+                                     std::pair("203.0.113.16/29,203.0.113.16/30", "wan"), std::pair("203.0.113.16/29,x", "")}) {
+    HostNetworkConfiguration configuration{"/run/brume-edge-wrong", pool, ""};
+    configuration.uplink = uplink;
+    EXPECT_FALSE(make_host_network_engine(configuration)) << pool << " " << uplink;
+  }
+}
+
+// --- names ---
+
+// OPS-121. Neither question is one for others: nobody else is there, and who asks is not kept waiting.
+TEST_F(Edge, APublicNameIsThePrivateAddressInsideAndThePublicOneOutside) {
+  const std::map<std::string, std::string> reverse = {{"203.0.113.21", "mail.example.com"}};
+  good(engine->ensure_names({domain, reverse}));
+  auto told = vpc(theirs);
+  told.names.reverse = reverse;
+  good(engine->ensure_vpc(told));
+  const auto name = public_name_of("203.0.113.17");
+  const auto began = std::chrono::steady_clock::now();
+  const auto inside = asked(hidden->space(), name);
+  EXPECT_TRUE(says(inside, "10.0.0.5")) << inside;
+  EXPECT_FALSE(says(inside, "203.0.113.17")) << inside;
+  for (const auto& [space, server] : {std::pair(other->space(), dns), std::pair(std::string(), engine->resolver())}) {
+    EXPECT_TRUE(says(asked(space, name, server), "203.0.113.17")) << asked(space, name, server);
+    EXPECT_NE(asked(space, "203.0.113.17", server).find(name), std::string::npos);
+    EXPECT_NE(asked(space, "203.0.113.21", server).find("mail.example.com"), std::string::npos);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+  // It goes with the address.
+  auto moved = web->interface();
+  moved.public_ip = "203.0.113.18";
+  good(engine->ensure_interface(moved));
+  const auto is_web = [&](const std::string& address) { return says(asked(hidden->space(), public_name_of(address)), "10.0.0.5"); };
+  for (int tries = 0; tries < 100 && !is_web("203.0.113.18"); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(is_web("203.0.113.18"));
+  EXPECT_FALSE(is_web("203.0.113.17"));
+}
+
+TEST_F(Edge, AVpcWithoutPublicNamesHasNone) {
+  auto plain = vpc();
+  plain.names_public_addresses = false;
+  good(engine->ensure_vpc(plain));
+  good(engine->ensure_interface(web->interface()));
+  EXPECT_FALSE(says(asked(hidden->space(), public_name_of("203.0.113.17")), "10.0.0.5"));
+  EXPECT_TRUE(says(asked(hidden->space(), "ip-10-0-0-5.ec2.internal"), "10.0.0.5"));
+  plain.dns = false;
+  good(engine->ensure_vpc(plain));
+  EXPECT_FALSE(run_in(hidden->space(), {"timeout", "1", "busybox", "nslookup", "ip-10-0-0-5.ec2.internal", dns}));
+}
+
+// A set says all that guests are told.
+TEST_F(Edge, ADhcpOptionSetGivesWhatItSays) {
+  auto told = vpc();
+  told.dhcp.is_own = false;
+  told.dhcp.domain = "corp.example";
+  good(engine->ensure_vpc(told));
+  const auto fresh = interface(9);
+  good(engine->ensure_interface(fresh));
+  Guest guest(*engine, fresh, "guest-options", false);
+  const std::string script = folder + "/udhcpc";
+  ASSERT_TRUE(write_file(script, "#!/bin/sh\nenv\n", 0755));
+  const std::vector<std::string> client = {"busybox", "udhcpc", "-i", "eth0", "-n",   "-q", "-f",    "-t",
+                                           "5",       "-T",     "1",  "-s",   script, "-O", "domain"};
+  auto said = run_in(guest.space(), client).value_or("");
+  EXPECT_NE(said.find("ip=10.0.0.9\n"), std::string::npos) << said;
+  EXPECT_NE(said.find("domain=corp.example\n"), std::string::npos) << said;
+  EXPECT_EQ(said.find("\ndns="), std::string::npos) << said;
+  told.dhcp.domain.clear();
+  told.dhcp.name_servers = {"192.0.2.53"};
+  good(engine->ensure_vpc(told));
+  said = run_in(guest.space(), client).value_or("");
+  EXPECT_NE(said.find("\ndns=192.0.2.53\n"), std::string::npos) << said;
+  EXPECT_EQ(said.find("\ndomain="), std::string::npos) << said;
+  good(engine->remove_interface(ours, fresh.id));
+}
+
+// --- what a daemon finds ---
+
+TEST_F(Edge, WhatANamespaceLeftBehindIsFound) {
+  const auto dnsmasq = dnsmasq_of(theirs);
+  ASSERT_TRUE(dnsmasq && process_start_time(*dnsmasq));
+  other.reset();
+  engine.reset();
+  ASSERT_TRUE(run_in("", {"ip", "netns", "delete", namespace_of(theirs)}));
+  engine = open_engine();
+  ASSERT_TRUE(engine);
+  const auto found = engine->found();
+  good(found);
+  ASSERT_EQ(found->size(), 2u);
+  EXPECT_EQ(found->back().vpc_id, theirs);
+  good(engine->remove_vpc(theirs));
+  EXPECT_FALSE(process_start_time(*dnsmasq));
+  EXPECT_EQ(engine->found()->size(), 1u);
+  // Or it is wanted still: then another takes its place.
+  const auto first = dnsmasq_of(ours);
+  ASSERT_TRUE(first && process_start_time(*first));
+  web.reset(), hidden.reset();
+  engine.reset();
+  ASSERT_TRUE(run_in("", {"ip", "netns", "delete", namespace_of(ours)}));
+  engine = open_engine();
+  ASSERT_TRUE(engine);
+  good(engine->ensure_vpc(vpc()));
+  EXPECT_FALSE(process_start_time(*first));
+  plug(hidden, interface(6), "guest-hidden");
+  EXPECT_TRUE(says(asked(hidden->space(), "ip-10-0-0-5.ec2.internal"), "10.0.0.5"));
+}
+
+}  // namespace
+}  // namespace brume::network::test
+
+int main(int count, char** arguments) {
+  testing::InitGoogleTest(&count, arguments);
+  return brume::network::test::in_private_world([] { return RUN_ALL_TESTS(); });
+}
