@@ -30,7 +30,7 @@ std::unordered_set<std::string> known_disks(const state::World& world) {
 }  // namespace
 
 Controller::Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door)
-    : store_(store), engines_(engines), settings_(std::move(settings)) {
+    : store_(store), engines_(engines), clock_(clock), settings_(std::move(settings)) {
   const auto wake = [this](const std::string& key) { queue_->wake(key); };
   const auto wake_after = [this](const std::string& key, milliseconds delay) {
     if (delay.count() <= 0)
@@ -160,6 +160,25 @@ Result<std::string> Controller::screenshot(const std::string& instance_id, bool 
   auto picture = engines_.hypervisor.screenshot(instance_id);
   if (!picture) return fail(picture.error());
   return to_jpeg(*picture);
+}
+
+std::vector<Controller::Tunnel> Controller::tunnels(const std::string& vpc_id) {
+  const auto found = engines_.network.tunnels(vpc_id);
+  if (!found) {
+    log::warning("network", "cannot tell whether the tunnels of {} are up: {}", vpc_id, found.error().message);
+    return {};
+  }
+  std::vector<Tunnel> all;
+  const std::lock_guard lock(tunnels_mutex_);
+  for (const auto& one : *found) {
+    auto& seen = tunnels_[one.outside_ip];
+    if (one.up)
+      seen = {one.outside_ip, true, clock_.now() - seconds(one.seconds)};
+    else if (seen.up || seen.outside_ip.empty())
+      seen = {one.outside_ip, false, seen.up ? clock_.now() : Time{}};
+    all.push_back(seen);
+  }
+  return all;
 }
 
 std::optional<int> Controller::import_progress(const std::string& image_id) const { return images_->progress(image_id); }

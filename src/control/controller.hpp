@@ -94,6 +94,13 @@ class Controller {
   DirectSnapshots& direct_snapshots() { return *direct_; }
   // Where on this host the names of instances can be asked for; empty: nowhere.
   std::string resolver() const { return engines_.network.resolver(); }
+  // Whether the tunnels of the VPC's VPN connections are up, and since when. Asks the network.
+  struct Tunnel {
+    std::string outside_ip;
+    bool up = false;
+    Time since{};  // of one that is down: since this process saw that it is; zero before
+  };
+  std::vector<Tunnel> tunnels(const std::string& vpc_id);
   // What disks did.
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 
@@ -105,7 +112,10 @@ class Controller {
 
   state::Store& store_;
   Engines engines_;
+  const Clock& clock_;
   const ControllerSettings settings_;
+  std::mutex tunnels_mutex_;
+  std::map<std::string, Tunnel> tunnels_;  // as last seen, by outside address
   std::unique_ptr<VpcReconciler> vpcs_;
   std::unique_ptr<DiskMeter> meter_;
   std::unique_ptr<VolumeFiles> files_;

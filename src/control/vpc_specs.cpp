@@ -4,6 +4,7 @@
 
 #include "base/ipv4.hpp"
 #include "state/classic.hpp"
+#include "state/vpn.hpp"
 
 namespace brume::control {
 namespace {
@@ -41,8 +42,19 @@ void add_permissions(const state::World& world, const std::string& account, cons
 RouteSpec::Target target_of(const state::World& world, const state::RouteTable& table, const state::RouteEntry& route) {
   if (!route.interface_id.empty()) return RouteSpec::Target::interface;
   if (!route.nat_gateway_id.empty()) return RouteSpec::Target::nat;
+  if (const auto* gateway = world.find<state::VpnGateway>(table.account, route.gateway_id))
+    return gateway->vpc_id == table.vpc_id ? RouteSpec::Target::vpn : RouteSpec::Target::nowhere;
   const auto* gateway = world.find<state::InternetGateway>(table.account, route.gateway_id);
   return gateway != nullptr && gateway->vpc_id == table.vpc_id ? RouteSpec::Target::internet : RouteSpec::Target::nowhere;
+}
+
+// Routes of VPN connections hold where the table says so, unless it has one of its own to the same range.
+void add_propagated(const state::World& world, const state::RouteTable& table, network::RouteTableSpec& spec) {
+  for (const auto& route : state::propagated_routes(world, table)) {
+    const auto same = [&](const RouteSpec& own) { return own.cidr == route.cidr; };
+    if (std::none_of(spec.routes.begin(), spec.routes.end(), same))
+      spec.routes.push_back({route.cidr, RouteSpec::Target::vpn, route.gateway_id});
+  }
 }
 
 network::RouteTableSpec specify(const state::World& world, const state::RouteTable& table) {
@@ -53,7 +65,19 @@ network::RouteTableSpec specify(const state::World& world, const state::RouteTab
     if (route.prefix_list_id.empty()) spec.routes.push_back({route.cidr, target, id});
     for (const auto& cidr : ranges_of_list(world, table.account, route.prefix_list_id)) spec.routes.push_back({cidr, target, id});
   }
+  add_propagated(world, table, spec);
   return spec;
+}
+
+void add_vpns(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {
+  world.each_of<state::VpnConnection>(vpc.account, [&](const state::VpnConnection& connection) {
+    const auto* gateway = world.find<state::VpnGateway>(vpc.account, connection.vpn_gateway_id);
+    const auto* customer = world.find<state::CustomerGateway>(vpc.account, connection.customer_gateway_id);
+    if (connection.state != "available" || gateway == nullptr || customer == nullptr || gateway->vpc_id != vpc.id) return;
+    network::VpnSpec vpn{connection.id, customer->ip_address, connection.local_cidr, connection.remote_cidr, {}};
+    for (const auto& tunnel : connection.tunnels) vpn.tunnels.push_back({tunnel.outside_ip, tunnel.psk});
+    spec.vpns.push_back(std::move(vpn));
+  });
 }
 
 bool lets_all_pass(const state::NetworkAcl& acl) {
@@ -188,6 +212,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   world.each_of<state::NatGateway>(vpc.account, [&](const state::NatGateway& nat) {
     if (nat.vpc_id == vpc.id && nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
   });
+  add_vpns(world, vpc, spec);
   spec.dhcp = specify_dhcp(world, vpc);
   return spec;
 }
@@ -209,6 +234,11 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   add_vpc_of<state::RouteTable>(change, vpcs);
   add_vpc_of<state::NetworkAcl>(change, vpcs);
   add_vpc_of<state::NatGateway>(change, vpcs);
+  add_vpc_of<state::VpnGateway>(change, vpcs);
+  for (const auto* connection : {change.old<state::VpnConnection>(), change.now<state::VpnConnection>()})
+    if (connection != nullptr)
+      if (const auto* gateway = world.find<state::VpnGateway>(connection->account, connection->vpn_gateway_id))
+        vpcs.insert(gateway->vpc_id);
   if (touches_names(change)) world.each<state::Vpc>("", [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
   if (const auto* list = change.now<state::PrefixList>())
     world.each_of<state::Vpc>(list->account, [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });

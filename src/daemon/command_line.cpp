@@ -18,6 +18,24 @@ std::string home_of(int argc, char** argv, std::string fallback) {
   return fallback;
 }
 
+void add_network_options(CLI::App& app, Configuration& c) {
+  app.add_option("--port", c.port, "Port to serve the API on; 0: any free one")->capture_default_str();
+  app.add_option("--listen", c.address, "Address to serve the API on")->capture_default_str();
+  app.add_option("--public-pool", c.public_pool,
+                 "Ranges of public addresses, such as 198.18.7.0/24,203.0.113.8/29; default: one that this machine does not use")
+      ->join(',');
+  app.add_option("--uplink", c.uplink,
+                 "Network link, such as eth0, on which this machine answers for the public addresses in use (proxy ARP); default: none, "
+                 "they are routed to it");
+  app.add_option("--private-domain", c.private_domain, "Domain of private addresses' names; default: EC2's, such as ec2.internal");
+  app.add_option("--public-domain", c.public_domain, "Domain of public addresses' names; default: EC2's, such as compute-1.amazonaws.com");
+  app.add_option("--resolver", c.resolver,
+                 "Loopback address at which this machine can ask for instances' names (brume status says it), or none; default: one that "
+                 "no other installation has");
+  app.add_option("--region", c.region, "Name of the region")->capture_default_str();
+  app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
+}
+
 }  // namespace
 
 CommandLine read_command_line(int argc, char** argv) {
@@ -29,28 +47,13 @@ CommandLine read_command_line(int argc, char** argv) {
       "With --simulate nothing real happens: for tests of infrastructure code, no root needed."};
   app.get_formatter()->column_width(34);
   app.add_option("--home", c.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
-  app.add_option("--listen", c.address, "Address to serve the API on")->capture_default_str();
-  app.add_option("--port", c.port, "Port to serve the API on; 0: any free one")->capture_default_str();
   app.add_flag("--simulate", c.simulate,
                "Pretend: no machines, networks or disks; state in a temporary folder; any access key is accepted");
   app.add_flag("--tls", c.tls, "Serve HTTPS; a certificate is made at first start (tls/ in the home folder)");
   app.add_option("--accelerator", c.accelerator, "auto, kvm or tcg; auto tries whether KVM really works")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
       ->capture_default_str();
-  app.add_option("--public-pool", c.public_pool,
-                 "Ranges of public addresses, such as 198.18.7.0/24,203.0.113.8/29; default: one that this machine does not use")
-      ->join(',');
-  app.add_option(
-      "--uplink", c.uplink,
-      "Network link, such as eth0, whose network the public addresses are of: this machine answers for those in use (proxy ARP). "
-      "Default: none, they are routed to this machine");
-  app.add_option("--private-domain", c.private_domain, "Domain of private addresses' names; default: EC2's, such as ec2.internal");
-  app.add_option("--public-domain", c.public_domain, "Domain of public addresses' names; default: EC2's, such as compute-1.amazonaws.com");
-  app.add_option("--resolver", c.resolver,
-                 "Loopback address at which this machine can ask for instances' names (brume status says it), or none; default: one that "
-                 "no other installation has");
-  app.add_option("--region", c.region, "Name of the region")->capture_default_str();
-  app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
+  add_network_options(app, c);
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
       ->capture_default_str();
   app.add_option("--volume-limit", c.volume_limit, "Most volumes of an account; 0: no limit; default: 5000 (no limit with --simulate)")

@@ -320,9 +320,15 @@ Result<void> Daemon::Parts::build_services() {
     if (!text) return std::nullopt;
     return service::ConsoleText{std::move(text->text), text->written};
   };
+  const auto tunnels = [this](const std::string& vpc_id) {
+    std::vector<service::TunnelStatus> shown;
+    for (const auto& one : controller->tunnels(vpc_id)) shown.push_back({one.outside_ip, one.up, one.since});
+    return shown;
+  };
+  settings.no_tunnels = network->why_no_tunnels();
   const auto screen = [this](const std::string& id, bool wake) { return controller->screenshot(id, wake); };
   services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen,
-                                                                   snapshot_blocks(controller->direct_snapshots()), look_up_name});
+                                                                   snapshot_blocks(controller->direct_snapshots()), look_up_name, tunnels});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   std::vector<service::ServiceTable> tables;

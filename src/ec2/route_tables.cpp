@@ -11,6 +11,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
+#include "state/vpn.hpp"
 #include "wire/ec2/route_tables.hpp"
 
 namespace brume::ec2 {
@@ -129,6 +130,16 @@ wire::ec2::RouteTable show(const World& world, const RouteTable& table) {
       local.state = "active";
     }
   for (const auto& route : table.routes) item.routes.push_back(show(world, table, route));
+  for (const auto& route : state::propagated_routes(world, table)) {
+    const auto same = [&](const RouteEntry& own) { return own.cidr == route.cidr; };
+    if (std::any_of(table.routes.begin(), table.routes.end(), same)) continue;
+    RouteEntry entry;
+    entry.cidr = route.cidr;
+    entry.gateway_id = route.gateway_id;
+    entry.origin = "EnableVgwRoutePropagation";
+    item.routes.push_back(show(world, table, entry));
+  }
+  for (const auto& id : table.propagating_gateways) item.propagating_vgws.emplace_back().gateway_id = id;
   for (const auto& one : table.associations) {
     auto& association = item.associations.emplace_back();
     association.route_table_association_id = one.id;
@@ -278,6 +289,7 @@ const RouteTable& find_route_table(const World& world, const std::string& accoun
 }
 
 bool is_active(const World& world, const RouteTable& table, const RouteEntry& route) {
+  if (const auto* vpn = world.find<state::VpnGateway>(table.account, route.gateway_id)) return vpn->vpc_id == table.vpc_id;
   if (!route.gateway_id.empty()) {
     const auto* gateway = world.find<state::InternetGateway>(table.account, route.gateway_id);
     return gateway != nullptr && gateway->vpc_id == table.vpc_id;

@@ -57,7 +57,17 @@ void refuse_other_targets(const Request& request) {
     throw wire::unsupported_operation("A route leads to an internet gateway, an instance, a network interface or a NAT gateway.");
 }
 
+void set_vpn_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
+  check_id("vgw", "GatewayID", id);
+  const auto* gateway = world.find<state::VpnGateway>(table.account, id);
+  if (gateway == nullptr || gateway->state == "deleted")
+    throw wire::ApiError(400, "InvalidGatewayID.NotFound", fmt::format("The gateway ID '{}' does not exist", id));
+  if (gateway->vpc_id != table.vpc_id) throw different_networks(table, "network gateway", id);
+  route.gateway_id = id;
+}
+
 void set_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
+  if (id.starts_with("vgw-")) return set_vpn_gateway(world, table, id, route);
   check_id("igw", "GatewayID", id);
   const auto* gateway = world.find<state::InternetGateway>(table.account, id);
   if (gateway == nullptr) throw wire::ApiError(400, "InvalidGatewayID.NotFound", fmt::format("The gateway ID '{}' does not exist", id));

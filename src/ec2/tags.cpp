@@ -90,6 +90,9 @@ constexpr Taggable taggables[] = {
     {"dopt", owns<state::DhcpOptions>},
     {"nat", owns<state::NatGateway>},
     {"pl", owns<state::PrefixList>},
+    {"cgw", owns<state::CustomerGateway>},
+    {"vgw", owns<state::VpnGateway>},
+    {"vpn", owns<state::VpnConnection>},
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.

@@ -158,8 +158,8 @@ bool any_in(const World& world, const Vpc& vpc) {
 }
 
 bool has_more_than_its_parts(const World& world, const Vpc& vpc) {
-  bool found =
-      any_in<state::Subnet>(world, vpc) || any_in<state::NetworkInterface>(world, vpc) || any_in<state::InternetGateway>(world, vpc);
+  bool found = any_in<state::Subnet>(world, vpc) || any_in<state::NetworkInterface>(world, vpc) ||
+               any_in<state::InternetGateway>(world, vpc) || any_in<state::VpnGateway>(world, vpc);
   world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const auto& table) { found |= !table.is_main(); });
   world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { found |= !acl.is_default; });
   world.each_of<state::SecurityGroup>(vpc.account, [&](const auto& group) { found |= group.vpc_id == vpc.id && group.name != "default"; });

@@ -44,6 +44,7 @@ struct Settings {
   StorageQuotas storage;
   Capacity capacity;
   bool simulated = false;
+  std::string no_tunnels;                          // why this host cannot have IPsec tunnels; empty: it can
   milliseconds status_checks_after = seconds(30);  // a guest that has run for so long passes its status checks
 };
 
@@ -84,6 +85,14 @@ struct SnapshotBlocks {
 // The IPv4 addresses that a name leads to, as this host's resolvers say. Waits for them.
 using NameLookup = std::function<std::vector<std::string>(const std::string& name)>;
 
+// Of a VPN connection's tunnels, as the network says at the time. May wait for a program.
+struct TunnelStatus {
+  std::string outside_ip;
+  bool up = false;
+  Time since{};
+};
+using TunnelReader = std::function<std::vector<TunnelStatus>(const std::string& vpc_id)>;
+
 struct Services {
   state::Store& store;
   const Clock& clock;
@@ -94,6 +103,7 @@ struct Services {
   ScreenReader screen{};
   SnapshotBlocks snapshot_blocks{};
   NameLookup look_up_name{};
+  TunnelReader tunnels{};
 };
 
 }  // namespace brume::service

@@ -207,7 +207,7 @@ def test_a_reverse_record_needs_a_name_that_leads_to_the_address(ec2, address, r
         ec2.modify_address_attribute(AllocationId="eipalloc-0123456789abcdef0", DomainName="localhost")
     assert shown() == [bare]
     name = f"ec2-{ip.replace('.', '-')}.compute-1.amazonaws.com"
-    with refused("DryRunOperation"):
+    with refused("DryRunOperation", 412):
         ec2.modify_address_attribute(AllocationId=allocation, DomainName=name, DryRun=True)
     assert shown() == [bare]
     with_name = {**bare, "PtrRecord": name + "."}

@@ -131,6 +131,40 @@ class Network:
         self.call("AuthorizeSecurityGroupIngress", GroupId=self.new_group(), IpPermissions=[{"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": which}]}])
         return which
 
+    def drop_vpn(self):
+        alive = filtered("state", "available")
+        for which in self.call("DescribeVpnConnections", **alive).texts("vpnConnectionSet/item/vpnConnectionId"):
+            self.call("DeleteVpnConnection", VpnConnectionId=which)
+        for item in self.call("DescribeVpnGateways", **alive).tree.iterfind("vpnGatewaySet/item"):
+            which, vpc = item.findtext("vpnGatewayId"), item.findtext("attachments/item/vpcId")
+            if vpc is not None:
+                self.call("DetachVpnGateway", VpnGatewayId=which, VpcId=vpc)
+            self.call("DeleteVpnGateway", VpnGatewayId=which)
+
+    def customer_gateway(self):
+        return self.get("customerGateway/customerGatewayId", "CreateCustomerGateway", Type="ipsec.1", PublicIp="192.0.2.10", BgpAsn=65000)
+
+    def new_vpn_gateway(self):
+        self.drop_vpn()
+        return self.get("vpnGateway/vpnGatewayId", "CreateVpnGateway", Type="ipsec.1")
+
+    def attached_vpn_gateway(self):
+        which = self.new_vpn_gateway()
+        self.call("AttachVpnGateway", VpnGatewayId=which, VpcId=self.vpc)
+        return which
+
+    def main_table(self):
+        return self.get("routeTableSet/item/routeTableId", "DescribeRouteTables", **filtered("vpc-id", self.vpc))
+
+    def new_vpn_connection(self):
+        return self.get("vpnConnection/vpnConnectionId", "CreateVpnConnection", Type="ipsec.1", VpnGatewayId=self.attached_vpn_gateway(),
+                        CustomerGatewayId=self.customer_gateway(), Options={"StaticRoutesOnly": True})
+
+    def routed_vpn_connection(self):
+        route = {"VpnConnectionId": self.new_vpn_connection(), "DestinationCidrBlock": "192.168.7.0/24"}
+        self.call("CreateVpnConnectionRoute", **route)
+        return route
+
     def drop_nat_gateways(self):
         for gateway in self.call("DescribeNatGateways", Filter=[{"Name": "state", "Values": ["available"]}]).texts("natGatewaySet/item/natGatewayId"):
             self.call("DeleteNatGateway", NatGatewayId=gateway)
@@ -267,6 +301,24 @@ SCENARIOS = {
     "DescribeManagedPrefixLists": [lambda w: {"PrefixListIds": [w.new_prefix_list()]}, lambda w: filtered("prefix-list-id", w.new_prefix_list())],
     "GetManagedPrefixListEntries": lambda w: {"PrefixListId": w.changed_prefix_list(), "TargetVersion": 1},
     "GetManagedPrefixListAssociations": lambda w: {"PrefixListId": w.named_prefix_list()},
+    # customer_gateways, vpn_gateways, vpn_connections
+    "CreateCustomerGateway": lambda w: {"Type": "ipsec.1", "PublicIp": "192.0.2.10", "BgpAsn": 65001, "TagSpecifications": tagged("customer-gateway")},
+    "DeleteCustomerGateway": lambda w: w.drop_vpn() or {"CustomerGatewayId": w.customer_gateway()},
+    "DescribeCustomerGateways": [lambda w: {"CustomerGatewayIds": [w.customer_gateway()]}, lambda w: filtered("customer-gateway-id", w.customer_gateway())],
+    "CreateVpnGateway": lambda w: w.drop_vpn() or {"Type": "ipsec.1", "TagSpecifications": tagged("vpn-gateway")},
+    "DeleteVpnGateway": lambda w: {"VpnGatewayId": w.new_vpn_gateway()},
+    "DescribeVpnGateways": [lambda w: {"VpnGatewayIds": [w.attached_vpn_gateway()]}, lambda w: filtered("vpn-gateway-id", w.new_vpn_gateway())],
+    "AttachVpnGateway": lambda w: {"VpnGatewayId": w.new_vpn_gateway(), "VpcId": w.vpc},
+    "DetachVpnGateway": lambda w: {"VpnGatewayId": w.attached_vpn_gateway(), "VpcId": w.vpc},
+    "EnableVgwRoutePropagation": lambda w: {"GatewayId": w.attached_vpn_gateway(), "RouteTableId": w.main_table()},
+    "DisableVgwRoutePropagation": lambda w: {"GatewayId": w.attached_vpn_gateway(), "RouteTableId": w.main_table()},
+    "CreateVpnConnection": lambda w: {"Type": "ipsec.1", "VpnGatewayId": w.new_vpn_gateway(), "CustomerGatewayId": w.customer_gateway(),
+                                      "Options": {"StaticRoutesOnly": True}, "TagSpecifications": tagged("vpn-connection")},
+    "DeleteVpnConnection": lambda w: {"VpnConnectionId": w.new_vpn_connection()},
+    "DescribeVpnConnections": [lambda w: {"VpnConnectionIds": [w.routed_vpn_connection()["VpnConnectionId"]]},
+                               lambda w: filtered("vpn-connection-id", w.new_vpn_connection())],
+    "CreateVpnConnectionRoute": lambda w: {"VpnConnectionId": w.new_vpn_connection(), "DestinationCidrBlock": "192.168.7.0/24"},
+    "DeleteVpnConnectionRoute": lambda w: w.routed_vpn_connection(),
     # nat_gateways
     "CreateNatGateway": lambda w: w.drop_nat_gateways() or {"SubnetId": w.subnet, "AllocationId": w.new_address(), "TagSpecifications": tagged("natgateway")},
     "DeleteNatGateway": lambda w: {"NatGatewayId": w.new_nat_gateway()},

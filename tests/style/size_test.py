@@ -20,7 +20,6 @@ WAITS = {
     "src/cli/up.cpp": "the command polls the daemon and shows progress meanwhile",
     "src/cli/images.cpp": "the command polls the daemon and shows progress meanwhile",
     "src/engines/compute/qemu_hypervisor.cpp": "a killed process's group and monitor are gone after some milliseconds, and nobody tells",
-    "src/engines/network/dnsmasq.cpp": "a dnsmasq that was told to end is gone after some milliseconds, and nobody tells",
 }
 
 

@@ -2,9 +2,14 @@
 // of a private world: its namespace is the host, "test-outside" is a neighbour on the same network.
 #include <gtest/gtest.h>
 
+#include <signal.h>
+
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <set>
+#include <thread>
 
 #include "base/files.hpp"
 #include "base/process.hpp"
@@ -105,7 +110,8 @@ class Edge : public ::testing::Test {
 
   static std::set<std::string> proxies() {
     std::set<std::string> addresses;
-    for (const auto line : split(run_in("", {"ip", "neigh", "show", "proxy", "dev", "wan"}).value_or(""), '\n'))
+    const auto listing = run_in("", {"ip", "neigh", "show", "proxy", "dev", "wan"}).value_or("");
+    for (const auto line : split(listing, '\n'))
       if (!line.empty()) addresses.emplace(line.substr(0, line.find(' ')));
     return addresses;
   }
@@ -165,6 +171,7 @@ TEST_F(Edge, TheUplinkAnswersForAddressesInUse) {
 // With an address of the uplink's network a guest is seen as itself there; of the other range nobody there knows.
 TEST_F(Edge, OnlyWhoHasAPublicAddressGetsOut) {
   const EchoServer there(outside, 8080);
+  EXPECT_TRUE(run_in(outside, {"ping", "-c", "1", "-W", "3", "203.0.113.17"}));  // the kernel may wait 0.8 s before it answers for it
   EXPECT_EQ(seen_as(web->space(), "203.0.113.1", 8080), "203.0.113.17");
   EXPECT_EQ(try_from(hidden->space(), "203.0.113.1", 8080, 400), Outcome::silent);
   ASSERT_TRUE(run_in(outside, {"ip", "route", "add", "10.99.0.0/30", "via", "203.0.113.2"}));
@@ -250,6 +257,112 @@ TEST_F(Edge, ADhcpOptionSetGivesWhatItSays) {
   EXPECT_NE(said.find("\ndns=192.0.2.53\n"), std::string::npos) << said;
   EXPECT_EQ(said.find("\ndomain="), std::string::npos) << said;
   good(engine->remove_interface(ours, fresh.id));
+}
+
+// --- VPN ---
+
+// The other end: a customer's gateway with strongSwan of its own, and a network of one host behind it.
+class Site {
+ public:
+  Site(const std::string& ours_ip, const std::string& key) {
+    const std::string place = folder + "/site";
+    std::filesystem::create_directories(place);
+    const auto uri = "unix://" + place + "/vici";
+    EXPECT_TRUE(
+        write_file(place + "/strongswan.conf",
+                   "charon-systemd {\n load = random nonce aes sha1 sha2 hmac kdf gmp kernel-libipsec kernel-netlink socket-default vici\n"
+                   " filelog {\n  file {\n   path = " +
+                       place +
+                       "/log\n   default = 1\n   flush_line = yes\n  }\n }\n"
+                       " plugins {\n  vici {\n   socket = " +
+                       uri + "\n  }\n }\n}\nswanctl {\n load = random\n}\n",
+                   0600));
+    EXPECT_TRUE(write_file(place + "/swanctl.conf",
+                           "connections {\n gw {\n  version = 2\n  local_addrs = 203.0.113.1\n  remote_addrs = " + ours_ip +
+                               "\n  encap = yes\n  proposals = aes128-sha1-modp1024\n  local {\n   auth = psk\n   id = 203.0.113.1\n  }\n"
+                               "  remote {\n   auth = psk\n   id = " +
+                               ours_ip +
+                               "\n  }\n  children {\n   net {\n    local_ts = 192.168.7.0/24\n    remote_ts = 10.0.0.0/16\n"
+                               "    esp_proposals = aes128-sha1-modp1024\n   }\n  }\n }\n}\nsecrets {\n ike-1 {\n  secret = \"" +
+                               key + "\"\n }\n}\n",
+                           0600));
+    Command command;
+    command.program = "charon-systemd";
+    command.environment = {{"STRONGSWAN_CONF", place + "/strongswan.conf"}};
+    command.network_namespace = namespace_path(outside);
+    process_ = start_detached(command).value_or(0);
+    for (int tries = 0; tries < 250 && !path_exists(place + "/vici"); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    uri_ = uri;
+    EXPECT_TRUE(ask({"--load-all", "--noprompt", "--file", place + "/swanctl.conf"}));
+  }
+  ~Site() {
+    if (process_ > 0) ::kill(process_, SIGKILL);
+  }
+  bool ask(std::vector<std::string> question) {
+    question.insert(question.begin(), "swanctl");
+    question.insert(question.end(), {"--uri", uri_});
+    return run_in("", question, 20).has_value();
+  }
+  bool connect() { return ask({"--initiate", "--child", "net", "--timeout", "10"}); }
+
+ private:
+  std::string uri_;
+  pid_t process_ = 0;
+};
+
+TEST_F(Edge, AVpnConnectionLeadsToTheCustomersNetworkAndNowhereElse) {
+  if (const auto why = engine->why_no_tunnels(); !why.empty()) GTEST_SKIP() << why;
+  auto told = vpc();
+  told.vpns = {{"vpn-0one", "203.0.113.1", "0.0.0.0/0", "0.0.0.0/0", {{"203.0.113.21", "first.key"}, {"203.0.113.22", "second.key"}}}};
+  told.route_tables[0].routes.push_back({"192.168.7.0/24", RouteSpec::Target::vpn, "vgw-1"});
+  good(engine->ensure_vpc(told));
+  const auto up = [&](const std::string& address) {
+    const auto tunnels = engine->tunnels(ours);
+    if (!tunnels) return false;
+    for (const auto& one : *tunnels)
+      if (one.outside_ip == address) return one.up;
+    return false;
+  };
+  EXPECT_FALSE(up("203.0.113.21"));
+  ASSERT_TRUE(run_in(outside, {"ip", "addr", "add", "192.168.7.1/32", "dev", "lo"}));
+  const EchoServer there(outside, 8080);
+  EXPECT_EQ(try_from(hidden->space(), "192.168.7.1", 8080, 400), Outcome::silent);
+  {
+    Site wrong("203.0.113.21", "another.key");
+    EXPECT_FALSE(wrong.connect());
+    EXPECT_FALSE(up("203.0.113.21"));
+  }
+  std::filesystem::remove_all(folder + "/site");
+  {
+    Site site("203.0.113.21", "first.key");
+    ASSERT_TRUE(site.connect()) << read_file(folder + "/site/log").value_or("");
+    EXPECT_TRUE(up("203.0.113.21"));
+    EXPECT_FALSE(up("203.0.113.22"));
+    // Both ways, with their own addresses, and also for a guest without a public one.
+    const EchoServer here(hidden->space(), 80);
+    EXPECT_EQ(seen_as(hidden->space(), "192.168.7.1", 8080), "10.0.0.6");
+    EXPECT_TRUE(run_in(outside, {"ping", "-c", "1", "-W", "2", "-I", "192.168.7.1", "10.0.0.6"}));
+    EXPECT_TRUE(run_in(outside, {"ping", "-c", "1", "-W", "2", "-I", "192.168.7.1", "10.0.0.5"}));
+    // Groups hold for it; the router and other VPCs are not its.
+    good(engine->ensure_group({"sg-all", ours, {{"tcp", 80, 80, "192.168.7.0/24", ""}}, {{"-1", -1, -1, "0.0.0.0/0", ""}}}));
+    EXPECT_FALSE(run_in(outside, {"ping", "-c", "1", "-W", "1", "-I", "192.168.7.1", "10.0.0.6"}));
+    EXPECT_FALSE(run_in(outside, {"ping", "-c", "1", "-W", "1", "-I", "192.168.7.1", "10.0.0.2"}));
+    // A new engine finds the tunnel and lets it be.
+    engine = open_engine();
+    ASSERT_TRUE(engine);
+    good(engine->ensure_vpc(told));
+    EXPECT_TRUE(up("203.0.113.21"));
+    EXPECT_EQ(seen_as(hidden->space(), "192.168.7.1", 8080), "10.0.0.6");
+    // Without its route nothing goes there, whatever the tunnel would take.
+    told.route_tables[0].routes.pop_back();
+    good(engine->ensure_vpc(told));
+    EXPECT_EQ(try_from(hidden->space(), "192.168.7.1", 8080, 400), Outcome::silent);
+  }
+  told.vpns.clear();
+  good(engine->ensure_vpc(told));
+  EXPECT_TRUE(engine->tunnels(ours)->empty());
+  EXPECT_EQ(proxies().count("203.0.113.21"), 0u);
+  ASSERT_TRUE(run_in(outside, {"ip", "addr", "del", "192.168.7.1/32", "dev", "lo"}));
 }
 
 // --- what a daemon finds ---

@@ -164,7 +164,7 @@ TEST_F(VpcSpecs, Ec2ClassicIsOneNetworkOfAllAccounts) {
   const auto world = store_->world();
   const auto* network = world->find_indexed<state::Vpc>(state::Index::vpc_by_id, state::classic_network);
   ASSERT_NE(network, nullptr);
-  const auto spec = specify(*world, *network, "ec2.internal");
+  const auto spec = specify(*world, *network, Domains{});
   EXPECT_TRUE(spec.internet_gateway);
   ASSERT_EQ(spec.subnets.size(), 1u);
   EXPECT_EQ(spec.subnets.front().cidr, "10.0.0.0/8");

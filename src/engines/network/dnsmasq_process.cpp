@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -15,6 +14,7 @@
 #include "base/process.hpp"
 #include "base/text.hpp"
 #include "engines/network/names.hpp"
+#include "engines/network/processes.hpp"
 
 namespace brume::network {
 
@@ -69,15 +69,9 @@ Result<void> DnsmasqProcess::start() {
   return {};
 }
 
+// It takes its pid file away before it lets go of its sockets: only the process itself tells that it is gone.
 void DnsmasqProcess::end() {
-  const auto running = id();
-  if (!running) return;
-  const auto began = process_start_time(*running);
-  // It takes its pid file away before it lets go of its sockets: only the process itself tells that it is gone.
-  for (int tries = 0; began && process_start_time(*running) == began && tries < 200; ++tries) {
-    ::kill(*running, tries < 100 ? SIGTERM : SIGKILL);
-    std::this_thread::sleep_for(milliseconds(5));
-  }
+  if (const auto running = id()) end_process(*running, seconds(1));
 }
 
 void DnsmasqProcess::read_again() const {

@@ -145,6 +145,10 @@ Result<void> Host::reserve_pools(const std::vector<Route>& routes) {
   return routes_.commit();
 }
 
+bool Host::is_public(std::uint32_t address) const {
+  return std::any_of(pools_.begin(), pools_.end(), [&](const std::string& pool) { return parse_ipv4_block(pool)->contains(address); });
+}
+
 std::vector<std::string> Host::kept_addresses() {
   const std::lock_guard lock(mutex_);
   std::set<std::uint32_t> kept;
@@ -155,8 +159,7 @@ std::vector<std::string> Host::kept_addresses() {
       if (route.gateway != 0) kept.insert(route.gateway);
   std::vector<std::string> inside;
   for (const auto address : kept)
-    for (const auto& pool : pools_)
-      if (parse_ipv4_block(pool)->contains(address)) inside.push_back(format_ipv4(address));
+    if (is_public(address)) inside.push_back(format_ipv4(address));
   return inside;
 }
 
@@ -339,9 +342,6 @@ Result<void> Host::answer_for_addresses() {
   if (!*link) return fail(ErrorKind::not_found, "the uplink " + uplink_ + " is gone");
   auto answered = routes_.proxies((*link)->index);
   if (!answered) return fail(answered.error());
-  const auto is_public = [&](std::uint32_t address) {
-    return std::any_of(pools_.begin(), pools_.end(), [&](const std::string& pool) { return parse_ipv4_block(pool)->contains(address); });
-  };
   std::set<std::uint32_t> wanted;
   for (const auto& route : *routes)
     if (route.protocol == route_protocol && route.table == 0 && route.type == RTN_UNICAST && route.destination.prefix == 32 &&

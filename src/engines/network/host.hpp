@@ -30,6 +30,7 @@ class Host {
   // Ranges of public addresses, and what is not to be handed out of them.
   const std::vector<std::string>& pools() const { return pools_; }
   std::vector<std::string> kept_addresses();
+  bool is_public(std::uint32_t address) const;
   std::string namespace_of(const std::string& vpc_id) const;
   std::string folder_of(const std::string& vpc_id) const;          // what is kept
   std::string runtime_folder_of(const std::string& vpc_id) const;  // what a reboot may take

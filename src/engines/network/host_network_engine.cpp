@@ -14,6 +14,7 @@
 #include "base/files.hpp"
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
+#include "engines/network/charon.hpp"
 #include "engines/network/host.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
@@ -111,6 +112,13 @@ class HostNetworkEngine final : public NetworkEngine {
     if (!is_safe_id(vpc_id) || !is_safe_id(group_id)) return {};
     return at(vpc_id).remove_group(group_id);
   }
+
+  Result<std::vector<TunnelState>> tunnels(const std::string& vpc_id) override {
+    if (!is_safe_id(vpc_id) || !namespace_exists(host_->namespace_of(vpc_id))) return std::vector<TunnelState>();
+    return at(vpc_id).tunnels();
+  }
+
+  std::string why_no_tunnels() const override { return network::why_no_tunnels(); }
 
   Result<void> ensure_names(const NamesSpec& names) override {
     if (auto good = check(names); !good) return good;

@@ -65,6 +65,15 @@ json::object write(const NamesSpec& names) {
   return {{"public_domain", names.public_domain}, {"reverse", std::move(reverse)}};
 }
 
+json::object write(const VpnSpec& vpn) {
+  const auto tunnel = [](const VpnSpec::Tunnel& one) { return json::object{{"outside_ip", one.outside_ip}, {"psk", one.psk}}; };
+  return {{"id", vpn.id},
+          {"customer_ip", vpn.customer_ip},
+          {"local_cidr", vpn.local_cidr},
+          {"remote_cidr", vpn.remote_cidr},
+          {"tunnels", list(vpn.tunnels, tunnel)}};
+}
+
 json::object write(const VpcSpec& vpc) {
   const auto subnet = [](const SubnetSpec& one) {
     return json::object{{"cidr", one.cidr}, {"route_table_id", one.route_table_id}, {"acl_id", one.acl_id}};
@@ -86,6 +95,7 @@ json::object write(const VpcSpec& vpc) {
           {"route_tables", list(vpc.route_tables, table)},
           {"acls", list(vpc.acls, acl)},
           {"nats", list(vpc.nats, nat)},
+          {"vpns", list(vpc.vpns, [](const VpnSpec& vpn) { return write(vpn); })},
           {"dhcp", write(vpc.dhcp)},
           {"names", write(vpc.names)},
           {"names_public_addresses", vpc.names_public_addresses}};
@@ -110,6 +120,12 @@ DhcpSpec read_dhcp(const json::object& object) {
   dhcp.netbios_name_servers = read_texts(object.at("netbios_name_servers"));
   dhcp.netbios_node_type = text(object, "netbios_node_type");
   return dhcp;
+}
+
+VpnSpec read_vpn(const json::object& object) {
+  const auto tunnel = [](const json::object& one) { return VpnSpec::Tunnel{text(one, "outside_ip"), text(one, "psk")}; };
+  return {text(object, "id"), text(object, "customer_ip"), text(object, "local_cidr"), text(object, "remote_cidr"),
+          read_list<VpnSpec::Tunnel>(object, "tunnels", tunnel)};
 }
 
 NamesSpec read_names(const json::object& object) {
@@ -144,6 +160,7 @@ VpcSpec read_vpc(const json::object& object) {
   vpc.dhcp = read_dhcp(object.at("dhcp").as_object());
   if (!object.contains("names")) return vpc;
   vpc.names = read_names(object.at("names").as_object());
+  if (object.contains("vpns")) vpc.vpns = read_list<VpnSpec>(object, "vpns", read_vpn);
   vpc.names_public_addresses = object.at("names_public_addresses").as_bool();
   return vpc;
 }
@@ -286,6 +303,23 @@ Result<void> check_acls(const VpcSpec& vpc) {
   return {};
 }
 
+// What becomes a line of strongSwan's configuration must not become two.
+Result<void> check_vpns(const VpcSpec& vpc) {
+  for (const auto& vpn : vpc.vpns) {
+    if (!is_safe_id(vpn.id)) return bad("VPN connection", vpn.id, vpc.id);
+    if (!parse_ipv4(vpn.customer_ip)) return bad("customer's address", vpn.customer_ip, vpn.id);
+    if (!parse_ipv4_block(vpn.local_cidr) || !parse_ipv4_block(vpn.remote_cidr))
+      return bad("range", vpn.local_cidr + " " + vpn.remote_cidr, vpn.id);
+    for (const auto& tunnel : vpn.tunnels) {
+      if (!parse_ipv4(tunnel.outside_ip)) return bad("address", tunnel.outside_ip, vpn.id);
+      constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._";
+      if (tunnel.psk.size() < 8 || tunnel.psk.find_first_not_of(letters) != std::string::npos)
+        return bad("pre-shared key", "(secret)", vpn.id);
+    }
+  }
+  return {};
+}
+
 // What becomes a line of dnsmasq's configuration must not become two.
 Result<void> check_dhcp(const VpcSpec& vpc) {
   const auto& dhcp = vpc.dhcp;
@@ -379,6 +413,7 @@ Result<void> check(const VpcSpec& vpc) {
   if (auto good = check_routes(vpc); !good) return good;
   if (auto good = check_acls(vpc); !good) return good;
   if (auto good = check(vpc.names); !good) return good;
+  if (auto good = check_vpns(vpc); !good) return good;
   return check_dhcp(vpc);
 }
 

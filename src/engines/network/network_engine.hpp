@@ -20,7 +20,7 @@ namespace brume::network {
 
 // Where packets to a range go. The most specific range decides, as in any router.
 struct RouteSpec {
-  enum class Target { internet, interface, nat, nowhere };
+  enum class Target { internet, interface, nat, nowhere, vpn };
   std::string cidr;
   Target target = Target::nowhere;
   std::string id;  // of the interface ("eni-…"), or of the NAT gateway
@@ -59,6 +59,26 @@ struct NatSpec {
   std::string public_ip;
 };
 
+// A customer's own network, reached by IPsec tunnels. One of them at a time carries packets; which packets go there at all, routes say.
+struct VpnSpec {
+  struct Tunnel {
+    std::string outside_ip;  // ours, of the pool
+    std::string psk;         // a secret
+  };
+  std::string id;           // "vpn-…"
+  std::string customer_ip;  // its end
+  std::string local_cidr;   // what may pass: addresses on the customer's side
+  std::string remote_cidr;  // and on the VPC's
+  std::vector<Tunnel> tunnels;
+};
+
+struct TunnelState {
+  std::string vpn_id;
+  std::string outside_ip;
+  bool up = false;
+  std::int64_t seconds = 0;  // for so long
+};
+
 // What DHCP tells guests besides their address.
 struct DhcpSpec {
   bool is_own = true;  // EC2's own set: the VPC's domain, and its name server at base + 2. Else exactly what follows
@@ -87,6 +107,7 @@ struct VpcSpec {
   std::vector<RouteTableSpec> route_tables{};
   std::vector<AclSpec> acls{};
   std::vector<NatSpec> nats{};
+  std::vector<VpnSpec> vpns{};
   DhcpSpec dhcp{};
   NamesSpec names{};
   bool names_public_addresses = true;  // of its own interfaces; false: for its guests these are addresses like any other
@@ -152,6 +173,11 @@ class NetworkEngine {
   // never come: a group that is there is replaced.
   virtual Result<void> ensure_group(const GroupSpec& group) = 0;
   virtual Result<void> remove_group(const std::string& vpc_id, const std::string& group_id) = 0;
+
+  // Whether the VPC's tunnels are up now. A VPC that has no network on this host has none that are.
+  virtual Result<std::vector<TunnelState>> tunnels(const std::string& vpc_id) = 0;
+  // Why there can be no tunnels; empty: there can.
+  virtual std::string why_no_tunnels() const = 0;
 
   // The host's own way to these names: from now on the resolver below answers by them, and asks the host's resolvers for others.
   virtual Result<void> ensure_names(const NamesSpec& names) = 0;

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.hpp"
+#include "engines/network/charon.hpp"
 #include "engines/network/names.hpp"
 
 namespace brume::network {
@@ -274,19 +275,26 @@ void add_sets(Table& table) {
   table.sets["outward"] = Set{R"("ifname")", "", {json::serialize(value(uplink_name))}};
 }
 
+value from_tunnel() { return is(meta("iifname"), tunnel_link); }
+value to_tunnel() { return is(meta("oifname"), tunnel_link); }
+
 Chain guard(const Model& model) {
-  return {hook("filter", "prerouting", -300, "accept"),
-          {
-              rule({is(meta("nfproto"), "ipv6"), drop()}),
-              rule({from_uplink(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}),
-              rule({not_from_tap(), accept()}),
-              rule({is_not(concatenation({meta("iifname"), field("ether", "saddr")}), "@hardware"), drop()}),
-              rule({is(field("udp", "sport"), 67), is(field("udp", "dport"), 68), drop()}),
-              rule({is(concatenation({meta("iifname"), field("ip", "saddr")}), "@sources"), accept()}),
-              rule({is(field("ip", "saddr"), "0.0.0.0"), is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
-              rule({is(meta("iifname"), "@unchecked"), accept()}),
-              rule({drop()}),
-          }};
+  Chain chain{hook("filter", "prerouting", -300, "accept"),
+              {
+                  rule({is(meta("nfproto"), "ipv6"), drop()}),
+                  rule({from_uplink(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}),
+                  rule({not_from_tap(), accept()}),
+                  rule({is_not(concatenation({meta("iifname"), field("ether", "saddr")}), "@hardware"), drop()}),
+                  rule({is(field("udp", "sport"), 67), is(field("udp", "dport"), 68), drop()}),
+                  rule({is(concatenation({meta("iifname"), field("ip", "saddr")}), "@sources"), accept()}),
+                  rule({is(field("ip", "saddr"), "0.0.0.0"), is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
+                  rule({is(meta("iifname"), "@unchecked"), accept()}),
+                  rule({drop()}),
+              }};
+  // Nor does a customer's network speak as one of ours.
+  if (!model.vpc.vpns.empty())
+    chain.rules.insert(chain.rules.begin() + 1, rule({from_tunnel(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}));
+  return chain;
 }
 
 Chain leaving(const Model& model) {
@@ -302,25 +310,35 @@ Chain leaving(const Model& model) {
 }
 
 Chain router(const Model& model) {
-  Chain chain{hook("filter", "input", 0, "drop"),
-              {rule({is(meta("iifname"), "lo"), accept()}), rule({known_connection(), accept()}), rule({not_from_tap(), drop()})}};
+  Chain chain{hook("filter", "input", 0, "drop"), {rule({is(meta("iifname"), "lo"), accept()}), rule({known_connection(), accept()})}};
+  // IKE, and ESP wrapped in UDP, with the customers' gateways.
+  for (const auto& vpn : model.vpc.vpns)
+    for (const auto& tunnel : vpn.tunnels)
+      for (const int port : {500, 4500})
+        chain.rules.push_back(rule({from_uplink(), is(field("ip", "saddr"), vpn.customer_ip), is(field("ip", "daddr"), tunnel.outside_ip),
+                                    is(field("udp", "dport"), port), accept()}));
+  chain.rules.push_back(rule({not_from_tap(), drop()}));
   for (auto& service : service_rules(model)) chain.rules.push_back(std::move(service));
   return chain;
 }
 
-Chain between() {
-  return {hook("filter", "forward", 0, "drop"),
-          {
-              rule({to_tap(), is_not(concatenation({meta("oifname"), field("ip", "daddr")}), "@sources"),
-                    is_not(meta("oifname"), "@unchecked"), drop()}),
-              rule({verdict_of("iifname", "leaving_subnet")}),
-              rule({verdict_of("oifname", "entering_subnet")}),
-              rule({known_connection(), accept()}),
-              rule({is(field("ip", "daddr"), address_range(Ipv4Block{0xA9FE0000, 16})), drop()}),
-              rule({from_tap(), to_tap(), accept()}),
-              rule({from_tap(), to_uplink(), accept()}),
-              rule({from_uplink(), to_tap(), was_sent_to_public(), accept()}),
-          }};
+Chain between(const Model& model) {
+  Chain chain{hook("filter", "forward", 0, "drop"),
+              {
+                  rule({to_tap(), is_not(concatenation({meta("oifname"), field("ip", "daddr")}), "@sources"),
+                        is_not(meta("oifname"), "@unchecked"), drop()}),
+                  rule({verdict_of("iifname", "leaving_subnet")}),
+                  rule({verdict_of("oifname", "entering_subnet")}),
+                  rule({known_connection(), accept()}),
+                  rule({is(field("ip", "daddr"), address_range(Ipv4Block{0xA9FE0000, 16})), drop()}),
+                  rule({from_tap(), to_tap(), accept()}),
+                  rule({from_tap(), to_uplink(), accept()}),
+                  rule({from_uplink(), to_tap(), was_sent_to_public(), accept()}),
+              }};
+  if (model.vpc.vpns.empty()) return chain;
+  chain.rules.push_back(rule({from_tap(), to_tunnel(), accept()}));
+  chain.rules.push_back(rule({from_tunnel(), to_tap(), accept()}));
+  return chain;
 }
 
 // What leaves by a NAT gateway, table by table: as in routing, the most specific range decides.
@@ -406,7 +424,7 @@ std::vector<Table> vpc_tables(const Model& model) {
   table.chains["to_private"] = {hook("nat", "prerouting", -100, "accept"),
                                 {rule({is(meta("iifname"), "@outward"), translate("dnat", "daddr", "private_of")})}};
   table.chains["router"] = router(model);
-  table.chains["between"] = between();
+  table.chains["between"] = between(model);
   table.chains["to_public"] = to_public(model);
   table.chains["entering"] = entering();
   return {std::move(table), arp_table(model)};

@@ -78,6 +78,8 @@ NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Rout
   body.rtm_protocol = route.protocol;
   body.rtm_type = route.type;
   body.rtm_scope = route.type == RTN_UNICAST && route.gateway == 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  // Whatever its scope is: who removes a route by its link need not know that it has a gateway.
+  if (type == RTM_DELROUTE) body.rtm_scope = RT_SCOPE_NOWHERE;
   if (route.on_link) body.rtm_flags = RTNH_F_ONLINK;
   NetlinkMessage message(type, flags);
   message.body(body);
@@ -208,6 +210,16 @@ void RouteSocket::add_address(int link, std::uint32_t address, unsigned prefix) 
   NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
   message.body(body).number(IFA_LOCAL, htonl(address)).number(IFA_ADDRESS, htonl(address));
   socket_.queue(std::move(message), "cannot give address " + format_ipv4(address), EEXIST);
+}
+
+void RouteSocket::remove_address(int link, std::uint32_t address, unsigned prefix) {
+  ifaddrmsg body{};
+  body.ifa_family = AF_INET;
+  body.ifa_prefixlen = static_cast<std::uint8_t>(prefix);
+  body.ifa_index = static_cast<unsigned>(link);
+  NetlinkMessage message(RTM_DELADDR, 0);
+  message.body(body).number(IFA_LOCAL, htonl(address));
+  socket_.queue(std::move(message), "cannot take back address " + format_ipv4(address), EADDRNOTAVAIL);
 }
 
 void RouteSocket::put_route(const Route& route) {

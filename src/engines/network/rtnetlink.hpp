@@ -63,6 +63,7 @@ class RouteSocket {
   // Up, with an alias and, if given, a hardware address.
   void set_up(int index, const std::string& alias = {}, const std::string& mac = {});
   void add_address(int link, std::uint32_t address, unsigned prefix);
+  void remove_address(int link, std::uint32_t address, unsigned prefix);
   void put_route(const Route& route);  // in place of one to the same range
   void remove_route(const Route& route);
   // Rules with `preference`, which no one else uses in this namespace.

@@ -21,6 +21,10 @@ class SimulatedNetworkEngine final : public NetworkEngine {
   std::string public_pool() const override { return pool_; }
   std::vector<std::string> kept_addresses() const override { return {}; }
 
+  // Nobody is at their other end.
+  Result<std::vector<TunnelState>> tunnels(const std::string&) override { return std::vector<TunnelState>(); }
+  std::string why_no_tunnels() const override { return {}; }
+
   Result<void> ensure_names(const NamesSpec& names) override { return check(names); }
   std::string resolver() const override { return {}; }
 

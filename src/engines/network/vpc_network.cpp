@@ -44,6 +44,11 @@ bool covers(const std::vector<Permission>& now, const std::vector<Permission>& b
 // True: no connection that was translated by the old is to be translated otherwise by the new.
 bool same_translation(const VpcSpec& a, const VpcSpec& b) {
   const auto same = [](const NatSpec& one, const NatSpec& other) { return one.id == other.id && one.public_ip == other.public_ip; };
+  const auto same_vpn = [](const VpnSpec& one, const VpnSpec& other) {
+    const auto same_tunnel = [](const auto& x, const auto& y) { return x.outside_ip == y.outside_ip; };
+    return std::equal(one.tunnels.begin(), one.tunnels.end(), other.tunnels.begin(), other.tunnels.end(), same_tunnel);
+  };
+  if (!std::equal(a.vpns.begin(), a.vpns.end(), b.vpns.begin(), b.vpns.end(), same_vpn)) return false;
   return a.internet_gateway == b.internet_gateway && std::equal(a.nats.begin(), a.nats.end(), b.nats.begin(), b.nats.end(), same);
 }
 
@@ -59,6 +64,15 @@ bool has_members(const Model& model, const std::string& group) {
     const auto& groups = one.second.group_ids;
     return std::find(groups.begin(), groups.end(), group) != groups.end();
   });
+}
+
+// Where the VPC's own ends of its tunnels answer.
+std::set<std::uint32_t> tunnel_addresses(const VpcSpec& vpc) {
+  std::set<std::uint32_t> addresses;
+  for (const auto& vpn : vpc.vpns)
+    for (const auto& tunnel : vpn.tunnels)
+      if (const auto address = parse_ipv4(tunnel.outside_ip)) addresses.insert(*address);
+  return addresses;
 }
 
 // Settings of a router namespace. The taps inherit what "default" says when they are made.
@@ -91,14 +105,15 @@ Result<void> set_options() {
 
 }  // namespace
 
-VpcNetwork::VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, DnsmasqPlace place)
+VpcNetwork::VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, const DnsmasqPlace& place)
     : host_(host),
       watch_(watch),
       id_(std::move(vpc_id)),
       namespace_(host.namespace_of(id_)),
       files_(host.folder_of(id_)),
       nft_(namespace_),
-      dnsmasq_(std::move(place), namespace_) {}
+      dnsmasq_(place, namespace_),
+      charon_(place.folder, namespace_) {}
 
 // --- base ---
 
@@ -152,6 +167,13 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
   netlink->set_up(loopback);
   netlink->add_address(loopback, metadata_address, 32);
   netlink->add_address(loopback, ranges.front().base + 2, 32);
+  auto present = netlink->addresses();
+  if (!present) return fail(present.error());
+  auto ends_of_tunnels = tunnel_addresses(model_->vpc);
+  for (const auto& one : *present)
+    if (one.link == loopback && host_.is_public(one.address) && ends_of_tunnels.erase(one.address) == 0)
+      netlink->remove_address(loopback, one.address, 32);
+  for (const auto address : ends_of_tunnels) netlink->add_address(loopback, address, 32);
   netlink->set_up(uplink, "host");
   netlink->add_address(uplink, ends.vpc, 31);
   Route out;
@@ -197,6 +219,7 @@ std::vector<std::uint32_t> VpcNetwork::public_addresses() const {
       if (const auto address = parse_ipv4(one.public_ip)) addresses.push_back(*address);
   for (const auto& nat : model_->vpc.nats)
     if (const auto address = parse_ipv4(nat.public_ip)) addresses.push_back(*address);
+  for (const auto address : tunnel_addresses(model_->vpc)) addresses.push_back(address);
   return addresses;
 }
 
@@ -225,7 +248,25 @@ Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   if (moved || repaired_)
     if (auto ended = end_connections(); !ended) return ended;
   repaired_ = false;
+  if (auto made = ensure_tunnels(); !made) return made;
   return dnsmasq_.ensure(*model_);
+}
+
+Result<void> VpcNetwork::ensure_tunnels() {
+  if (auto running = charon_.ensure(model_->vpc.vpns); !running) {
+    log::error("network", "the VPN connections of {} have no tunnels: {}", id_, running.error().message);
+    return {};
+  }
+  // Its link came or went with it, and the routes over it.
+  if (model_->vpc.vpns.empty()) return {};
+  return in_namespace(namespace_, [&] { return apply_routes(*ends_); });
+}
+
+Result<std::vector<TunnelState>> VpcNetwork::tunnels() {
+  const std::lock_guard lock(mutex_);
+  if (!model_) model_ = files_.load();
+  if (!model_) return std::vector<TunnelState>();
+  return charon_.tunnels(model_->vpc.vpns);
 }
 
 void VpcNetwork::keep_exactly(const Model& wanted) {
@@ -255,6 +296,7 @@ Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupS
   }
   if (auto based = ensure_base(); !based) return based;
   if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, true); }); !made) return made;
+  if (auto made = ensure_tunnels(); !made) return made;
   if (auto running = dnsmasq_.ensure(*model_); !running) return running;
   if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
   return end_connections();
@@ -505,6 +547,7 @@ Result<Descriptor> VpcNetwork::listen_metadata() {
 
 Result<void> VpcNetwork::remove() {
   const std::lock_guard lock(mutex_);
+  charon_.stop();
   dnsmasq_.stop();
   watch_.forget(id_);
   if (held_ && !namespace_exists(namespace_))

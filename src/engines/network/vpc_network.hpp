@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engines/network/charon.hpp"
 #include "engines/network/dnsmasq.hpp"
 #include "engines/network/host.hpp"
 #include "engines/network/model.hpp"
@@ -19,7 +20,7 @@ namespace brume::network {
 // Threads: all functions may be called from any thread; they wait for each other.
 class VpcNetwork {
  public:
-  VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, DnsmasqPlace place);
+  VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, const DnsmasqPlace& place);
 
   Result<void> ensure(const VpcSpec& vpc);
   Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces);
@@ -31,6 +32,7 @@ class VpcNetwork {
 
   Result<Descriptor> open_tap(const std::string& interface_id);
   Result<Descriptor> listen_metadata();
+  Result<std::vector<TunnelState>> tunnels();
   Result<std::vector<std::string>> interface_ids();
   // Nobody else has changed what is there: its name, and the tables in these transactions (none: in any).
   bool is_as_left(const std::set<std::uint32_t>& generations);
@@ -46,6 +48,8 @@ class VpcNetwork {
   Result<void> apply_routes(const LinkEnds& ends) const;
   Route kernel_route(const RouteSpec& route, const LinkEnds& ends, int uplink) const;
   bool is_route_target(const std::string& interface_id) const;
+  // Tunnels and the routes into them. A VPC whose tunnels cannot be made is a VPC still.
+  Result<void> ensure_tunnels();
   Result<void> ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const;
   Result<void> remove_tap(const std::string& interface_id) const;
   Result<void> remove_old_routes(const InterfaceSpec& before, const InterfaceSpec& now) const;
@@ -69,6 +73,7 @@ class VpcNetwork {
   Descriptor held_;        // the namespace, which so outlives the removal of its name
   bool repaired_ = false;  // tables were put back: what they would not have let through may have passed meanwhile
   Dnsmasq dnsmasq_;
+  Charon charon_;
 };
 
 }  // namespace brume::network

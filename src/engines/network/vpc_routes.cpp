@@ -37,6 +37,11 @@ Route VpcNetwork::kernel_route(const RouteSpec& spec, const LinkEnds& ends, int 
     route.gateway = ends.host;
     return route;
   }
+  if (spec.target == Target::vpn) {
+    route.link = static_cast<int>(::if_nametoindex(std::string(tunnel_link).c_str()));
+    if (route.link == 0) route.type = RTN_BLACKHOLE;
+    return route;
+  }
   const auto target = spec.target == Target::interface ? model_->interfaces.find(spec.id) : model_->interfaces.end();
   if (target != model_->interfaces.end()) route.link = static_cast<int>(::if_nametoindex(tap_name(spec.id).c_str()));
   if (route.link == 0) {

@@ -1,0 +1,22 @@
+// Waiting for processes that are children of nobody: by the kernel's word, not by looking again and again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace brume::network {
+
+// Asks the process to end, kills it when it does not in time, and returns when it is gone. Its number must be its own still.
+void end_process(pid_t process, milliseconds patience);
+
+// Starts a process that says on $NOTIFY_SOCKET (systemd's protocol) when it is ready, and waits for that. `start` is told the socket's
+// path, which is `place`, and returns the process.
+Result<pid_t> start_and_wait_until_ready(const std::string& place, const std::function<Result<pid_t>(const std::string&)>& start,
+                                         milliseconds limit);
+
+}  // namespace brume::network

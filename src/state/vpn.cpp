@@ -1,0 +1,21 @@
+#include "state/vpn.hpp"
+
+#include <algorithm>
+
+namespace brume::state {
+
+std::vector<PropagatedRoute> propagated_routes(const World& world, const RouteTable& table) {
+  std::vector<PropagatedRoute> routes;
+  for (const auto& id : table.propagating_gateways) {
+    const auto* gateway = world.find<VpnGateway>(table.account, id);
+    if (gateway == nullptr || gateway->vpc_id != table.vpc_id) continue;
+    world.each_of<VpnConnection>(table.account, [&](const VpnConnection& connection) {
+      if (connection.vpn_gateway_id != id || connection.state != "available") return;
+      for (const auto& cidr : connection.routes)
+        if (std::none_of(routes.begin(), routes.end(), [&](const auto& one) { return one.cidr == cidr; })) routes.push_back({cidr, id});
+    });
+  }
+  return routes;
+}
+
+}  // namespace brume::state

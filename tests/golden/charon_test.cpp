@@ -1,0 +1,45 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/files.hpp"
+#include "engines/network/charon.hpp"
+
+namespace brume::network {
+namespace {
+
+const std::vector<VpnSpec> vpns = {
+    {"vpn-0one", "192.0.2.10", "0.0.0.0/0", "10.0.0.0/16", {{"198.18.5.1", "first.key"}, {"198.18.5.2", "second_key"}}}};
+
+void expect_golden(const std::string& name, const std::string& text) {
+  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/network/" + name;
+  if (std::getenv("BRUME_UPDATE_GOLDEN") != nullptr) {
+    ASSERT_TRUE(write_file(path, text, 0644));
+  }
+  const auto golden = read_file(path);
+  ASSERT_TRUE(golden) << path << " is missing: run with BRUME_UPDATE_GOLDEN=1";
+  EXPECT_EQ(text, *golden) << path;
+}
+
+TEST(Charon, Settings) { expect_golden("strongswan.conf", charon_settings("/run/brume-3fa2c1/vpc-1/charon")); }
+TEST(Charon, Connections) { expect_golden("swanctl.conf", charon_connections(vpns)); }
+
+TEST(Charon, ATunnelIsUpWhenPacketsCanPassIt) {
+  const auto ups = [](std::string_view listing) {
+    std::string text;
+    for (const auto& tunnel : read_tunnels(listing, vpns))
+      text += tunnel.outside_ip + (tunnel.up ? " up " + std::to_string(tunnel.seconds) : " down") + ";";
+    return text;
+  };
+  const std::string installed = "child-sas {net-1 {name=net uniqueid=1 state=INSTALLED mode=TUNNEL install-time=2}}}}\n";
+  EXPECT_EQ(ups(""), "198.18.5.1 down;198.18.5.2 down;");
+  EXPECT_EQ(ups("list-sa event {vpn-0one-2 {uniqueid=1 version=2 state=ESTABLISHED established=17 " + installed),
+            "198.18.5.1 down;198.18.5.2 up 17;");
+  EXPECT_EQ(ups("list-sa event {vpn-0one-2 {uniqueid=1 version=2 state=CONNECTING child-sas {}}}\n"), "198.18.5.1 down;198.18.5.2 down;");
+  EXPECT_EQ(ups("list-sa event {vpn-0one-2 {uniqueid=1 version=2 state=ESTABLISHED established=3 child-sas {}}}\n"),
+            "198.18.5.1 down;198.18.5.2 down;");
+  EXPECT_EQ(ups("list-sa event {vpn-0one-10 {uniqueid=1 state=ESTABLISHED established=3 " + installed), "198.18.5.1 down;198.18.5.2 down;");
+}
+
+}  // namespace
+}  // namespace brume::network
