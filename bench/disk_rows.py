@@ -151,6 +151,9 @@ class BareGuest(machine_rows.BareMachine):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", data, "1G"], check=True)
         for name, file in (("data", f"format=qcow2,file={data}"), ("tools", f"format=raw,readonly=on,file={disks.tools}")):
             self.arguments += ["-drive", f"if=none,id={name},{file}", "-device", f"virtio-blk-pci,drive={name},serial={name}"]
+        # With more disks than one the root is found by its serial number.
+        serial = next(json.loads(part)["serial"] for part in self.arguments if part.startswith('{"driver":"virtio-blk-pci"'))
+        self.arguments = [part.replace("root=/dev/vda", f"root=/dev/disk/by-id/virtio-{serial}") for part in self.arguments]
         public = subprocess.run(["ssh-keygen", "-y", "-f", disks.key], capture_output=True, text=True, check=True).stdout
         machine_rows.Metadata.answers["/latest/meta-data/public-keys/0/openssh-key"] = public
         machine_rows.serve_metadata(disks.machines)

@@ -179,7 +179,7 @@ class BareMachine:
 
         def up():
             if self.process.poll() is not None:
-                raise RuntimeError("bare QEMU ended: " + (self.folder / "log").read_text()[-600:])
+                raise RuntimeError(f"bare QEMU ended with {self.process.returncode}: " + (self.folder / "log").read_text()[-600:] + (self.folder / "console").read_text(errors="replace")[-600:])
             return banner("127.0.0.1", self.port)
 
         try:
