@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
@@ -37,6 +38,14 @@ void show_room(const json::value& status) {
 
 }  // namespace
 
+Result<std::string> home_of_region(const Options& options, const std::string& region) {
+  auto own = options.home + "/regions/" + region;
+  if (region.find('/') == std::string::npos && path_exists(own)) return own;
+  const auto first = AdminClient(options.home).get("/status");
+  if (first && text(*first, "region") == region) return options.home;
+  return fail(ErrorKind::not_found, "there is no region " + region + " in " + options.home);
+}
+
 int account_create(const Options& options, const std::string& name, const std::string& id, const std::string& platform) {
   auto made = AdminClient(options.home).post("/accounts", json::object{{"name", name}, {"id", id}, {"platform", platform}});
   return made ? show_keys(*made) : complain(made.error());
@@ -72,6 +81,16 @@ int account_limit(const Options& options, const std::string& account, const std:
     number = *read;
   }
   auto changed = AdminClient(options.home).post("/accounts/" + account + "/limit", json::object{{"instances", number}});
+  return changed ? 0 : complain(changed.error());
+}
+
+int account_subscribe(const Options& options, const std::string& account, const std::string& product_code) {
+  auto changed = AdminClient(options.home).post("/accounts/" + account + "/products/" + product_code, json::object{});
+  return changed ? 0 : complain(changed.error());
+}
+
+int account_unsubscribe(const Options& options, const std::string& account, const std::string& product_code) {
+  auto changed = AdminClient(options.home).remove("/accounts/" + account + "/products/" + product_code);
   return changed ? 0 : complain(changed.error());
 }
 

@@ -12,7 +12,7 @@ namespace brume::cli {
 class AdminClient;
 
 struct Options {
-  std::string home = "/var/lib/brume";
+  std::string home = "/var/lib/brume";  // of the region that is meant
   std::uint16_t port = 8773;
 };
 
@@ -23,6 +23,9 @@ int complain(std::string_view sentence);
 // The folder that this program lies in, and beside it what belongs to it: brumed, and the source tree's images/.
 std::string program_folder();
 std::string images_folder();
+
+// The home folder of one of several regions, given that of the first. `not_found`: there is no such region.
+Result<std::string> home_of_region(const Options& options, const std::string& region);
 
 struct UpOptions {
   std::string image = "tiny";
@@ -37,6 +40,8 @@ int account_create(const Options& options, const std::string& name, const std::s
 int account_list(const Options& options, bool as_json);
 int account_add_key(const Options& options, const std::string& account);
 int account_limit(const Options& options, const std::string& account, const std::string& limit);
+int account_subscribe(const Options& options, const std::string& account, const std::string& product_code);
+int account_unsubscribe(const Options& options, const std::string& account, const std::string& product_code);
 int account_delete_key(const Options& options, const std::string& account, const std::string& key);
 
 // Prints the certificate that instances' identity documents are checked with.

@@ -35,7 +35,8 @@ bool InstanceReconciler::make_disks(const state::World& world, const state::Inst
 bool InstanceReconciler::make_instance_stores(const state::Instance& instance, compute::MachineSpec& spec) {
   for (const auto& store : instance.instance_stores) {
     const auto id = instance_store_id(instance.id, store.virtual_name);
-    auto made = engines_.block.create(id, static_cast<std::uint64_t>(store.size_gib) << 30, "");
+    const auto content = store.virtual_name == "swap" ? block::StoreContent::swap : block::StoreContent::ext3;
+    auto made = engines_.block.create_store(id, static_cast<std::uint64_t>(store.size_gib) << 30, content, store.virtual_name);
     if (!made && made.error().kind == ErrorKind::exists) made = Result<void>();
     const auto opened =
         made ? engines_.block.open(id, engines_.hypervisor.user_of(instance.id)) : Result<block::OpenVolume>(fail(made.error()));
@@ -49,6 +50,7 @@ bool InstanceReconciler::make_instance_stores(const state::Instance& instance, c
     disk.format = opened->format;
     disk.device = store.device;
     disk.generation = opened->generation;
+    for (const auto& base : opened->bases) disk.bases.push_back({base.file, base.encrypted});
     spec.disks.push_back(std::move(disk));
   }
   return true;

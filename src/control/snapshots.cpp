@@ -9,6 +9,10 @@ namespace brume::control {
 namespace {
 
 constexpr milliseconds retry_pause = seconds(2);
+// Until a copy that has to be encrypted asks again whether it is its turn.
+constexpr milliseconds turn_pause = milliseconds(500);
+// How much further a copy has to be to be written down again, in percent.
+constexpr int progress_step = 10;
 
 // Not an import, whose bytes control/images.cpp brings.
 bool is_to_be_taken(const state::Snapshot& snapshot) {
@@ -201,15 +205,34 @@ void SnapshotReconciler::settle(const std::vector<const state::Snapshot*>& snaps
   });
 }
 
+Result<void> SnapshotReconciler::copy_encrypted(const state::Snapshot& snapshot, const state::Snapshot& source) {
+  const auto key = files_.provide_key(snapshot);
+  if (!key) return fail(key.error());
+  int noted = 0;
+  return engines_.block.copy_snapshot(snapshot.id, source.id, *key, [&](int percent) {
+    if (percent < noted + progress_step || percent >= 100) return;
+    noted = percent;
+    store_.transact([&](state::Transaction& transaction) {
+      const auto* found = transaction.find<state::Snapshot>(snapshot.key());
+      if (found == nullptr || found->state != "pending") return;
+      auto further = *found;
+      further.progress = percent;
+      transaction.put(std::move(further));
+    });
+  });
+}
+
 void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& snapshot) {
   const auto* source = find_snapshot(world, snapshot.copy_of);
   if (source != nullptr && source->state == "pending") return;  // its end wakes us
   Result<void> copied;
   if (source == nullptr || (source->state != "completed" && source->state != "deleting"))
     copied = fail(ErrorKind::not_found, "the snapshot " + snapshot.copy_of + " is not there any more");
-  else if (snapshot.encrypted && !source->encrypted)
-    copied = fail(ErrorKind::invalid, "a copy with another encryption than its source's cannot be made");
-  else
+  else if (snapshot.encrypted && !source->encrypted) {
+    const auto turn = files_.begin_copy();
+    if (turn == nullptr) return wake(snapshot.key(), turn_pause);
+    copied = copy_encrypted(snapshot, *source);
+  } else
     copied = engines_.block.copy_snapshot(snapshot.id, source->id);
   if (!copied && copied.error().kind == ErrorKind::exists) copied = Result<void>();
   if (!copied) log::error("block", "cannot copy {}: {}", snapshot.copy_of, copied.error().message);
@@ -221,8 +244,9 @@ void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& 
     settled.state_message = copied ? std::string() : copied.error().message;
     settled.progress = copied ? 100 : 0;
     settled.completed = transaction.now();
-    if (copied) {
-      settled.size_gib = source->size_gib;
+    if (copied) settled.size_gib = source->size_gib;
+    // Of one that was encrypted on the way the key is its own, and is there.
+    if (copied && source->encrypted) {
       settled.encrypted = source->encrypted;
       settled.wrapped_key = source->wrapped_key;
     }

@@ -33,6 +33,7 @@ class SnapshotReconciler {
   Result<void> take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots);
   void settle(const std::vector<const state::Snapshot*>& snapshots, const Result<void>& taken);
   void copy(const state::World& world, const state::Snapshot& snapshot);
+  Result<void> copy_encrypted(const state::Snapshot& snapshot, const state::Snapshot& source);
   void remove(const std::string& key, const state::Snapshot* snapshot);
   void wake(const std::string& key, milliseconds delay = milliseconds(0)) { wake_("snapshot/" + key, delay); }
 

@@ -78,6 +78,23 @@ Result<std::string> VolumeFiles::provide_key(const state::Volume& volume) {
   return key(keyed);
 }
 
+bool VolumeFiles::is_encrypted_anew(const state::World& world, const state::Volume& volume) {
+  if (!volume.encrypted || volume.snapshot_id.empty()) return false;
+  const auto* snapshot = find_snapshot(world, volume.snapshot_id);
+  return snapshot != nullptr && !snapshot->encrypted;
+}
+
+std::shared_ptr<void> VolumeFiles::begin_copy() {
+  constexpr int most = 2;
+  const std::lock_guard lock(mutex_);
+  if (copies_ >= most) return nullptr;
+  ++copies_;
+  return {this, [](VolumeFiles* files) {
+            const std::lock_guard unlock(files->mutex_);
+            --files->copies_;
+          }};
+}
+
 Result<void> VolumeFiles::make(const state::Volume& volume) {
   const auto key = provide_key(volume);
   if (!key) return fail(key.error());

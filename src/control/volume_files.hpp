@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -42,6 +43,10 @@ class VolumeFiles {
 
   // Makes the file of a volume in "creating", blank or of its snapshot; success also when it is there already.
   Result<void> make(const state::Volume& volume);
+  // Encrypted, of a snapshot that is not: all of it has to be copied, which takes its time.
+  static bool is_encrypted_anew(const state::World& world, const state::Volume& volume);
+  // Such copies keep threads of control's busy: but a few at a time. nullptr: too many are under way; else it is given back when it goes.
+  std::shared_ptr<void> begin_copy();
   // As a disk of this instance's machine.
   Result<compute::Disk> open(const state::Volume& volume, const std::string& instance_id);
   // The same for what the block engine just opened.
@@ -70,6 +75,7 @@ class VolumeFiles {
   std::mutex mutex_;  // never held across a call of anything else
   std::condition_variable left_;
   std::set<std::string> inside_;
+  int copies_ = 0;
 };
 
 // By its id, whoever owns it. nullptr: there is none.

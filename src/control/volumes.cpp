@@ -13,6 +13,8 @@ constexpr milliseconds busy_after = seconds(5);
 // How long a guest may take before a forced detach takes the volume away.
 constexpr milliseconds force_after = seconds(5);
 constexpr milliseconds retry_pause = seconds(2);
+// Until a volume that has to be encrypted asks again whether it is its turn.
+constexpr milliseconds turn_pause = milliseconds(500);
 
 bool is_leaving(const state::Volume& volume) { return volume.attachment_state == "detaching" || volume.attachment_state == "busy"; }
 
@@ -121,6 +123,9 @@ void VolumeReconciler::change(const state::Volume& volume, Change&& apply) {
 }
 
 void VolumeReconciler::make(const state::Volume& volume) {
+  const bool slow = VolumeFiles::is_encrypted_anew(*store_.world(), volume);
+  const auto copy = slow ? files_.begin_copy() : nullptr;
+  if (slow && copy == nullptr) return wake(volume.key(), turn_pause);
   const auto pass = files_.enter({volume.id});
   const auto made = files_.make(volume);
   if (!made) log::error("block", "{}", made.error().message);

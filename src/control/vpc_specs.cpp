@@ -42,6 +42,10 @@ void add_permissions(const state::World& world, const std::string& account, cons
 RouteSpec::Target target_of(const state::World& world, const state::RouteTable& table, const state::RouteEntry& route) {
   if (!route.interface_id.empty()) return RouteSpec::Target::interface;
   if (!route.nat_gateway_id.empty()) return RouteSpec::Target::nat;
+  if (!route.peering_id.empty()) {
+    const auto* peering = world.find_indexed<state::VpcPeering>(state::Index::peering_by_id, route.peering_id);
+    return peering != nullptr && peering->is_active() ? RouteSpec::Target::peering : RouteSpec::Target::nowhere;
+  }
   if (const auto* gateway = world.find<state::VpnGateway>(table.account, route.gateway_id))
     return gateway->vpc_id == table.vpc_id ? RouteSpec::Target::vpn : RouteSpec::Target::nowhere;
   const auto* gateway = world.find<state::InternetGateway>(table.account, route.gateway_id);
@@ -60,7 +64,7 @@ void add_propagated(const state::World& world, const state::RouteTable& table, n
 network::RouteTableSpec specify(const state::World& world, const state::RouteTable& table) {
   network::RouteTableSpec spec{table.id, {}};
   for (const auto& route : table.routes) {
-    const auto id = route.interface_id.empty() ? route.nat_gateway_id : route.interface_id;
+    const auto id = route.interface_id + route.nat_gateway_id + route.peering_id;  // one of them, or none
     const auto target = target_of(world, table, route);
     if (route.prefix_list_id.empty()) spec.routes.push_back({route.cidr, target, id});
     for (const auto& cidr : ranges_of_list(world, table.account, route.prefix_list_id)) spec.routes.push_back({cidr, target, id});
@@ -117,6 +121,41 @@ void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcS
       if (names_subnet(acl->associations, subnet.id) && !lets_all_pass(*acl)) one.acl_id = acl->id;
     spec.subnets.push_back(std::move(one));
   });
+}
+
+std::vector<std::string> members_of(const state::World& world, const std::string& group_id) {
+  std::vector<std::string> addresses;
+  world.each_indexed<state::NetworkInterface>(state::Index::interface_by_group, group_id, [&](const auto& interface) {
+    addresses.push_back(interface.private_ip);
+    for (const auto& one : interface.secondary) addresses.push_back(one.private_ip);
+  });
+  std::sort(addresses.begin(), addresses.end());
+  return addresses;
+}
+
+// Those of active peerings with one of these ids.
+void add_peer_groups(const state::World& world, const state::Vpc& vpc, const std::set<std::string>& peerings, network::VpcSpec& spec) {
+  std::set<std::string> named;
+  world.each_of<state::SecurityGroup>(vpc.account, [&](const state::SecurityGroup& group) {
+    if (group.vpc_id != vpc.id) return;
+    for (const auto* rules : {&group.ingress, &group.egress})
+      for (const auto& rule : *rules)
+        if (peerings.contains(rule.peering_id)) named.insert(rule.group_id);
+  });
+  for (const auto& id : named) spec.peer_groups.push_back({id, members_of(world, id)});
+}
+
+void add_peerings(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {
+  std::set<std::string> active;
+  world.each_indexed<state::VpcPeering>(state::Index::peering_by_vpc, vpc.id, [&](const state::VpcPeering& peering) {
+    const auto& peer_id = peering.other_vpc(vpc.id);
+    const auto* peer = peering.is_active() ? world.find_indexed<state::Vpc>(state::Index::vpc_by_id, peer_id) : nullptr;
+    if (peer == nullptr) return;
+    auto& one = spec.peerings.emplace_back(network::PeeringSpec{peering.id, peer_id, {peer->cidr}});
+    for (const auto& range : peer->more) one.peer_cidrs.push_back(range.cidr);
+    active.insert(peering.id);
+  });
+  if (!active.empty()) add_peer_groups(world, vpc, active, spec);
 }
 
 network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc) {
@@ -214,6 +253,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   });
   add_vpns(world, vpc, spec);
   spec.dhcp = specify_dhcp(world, vpc);
+  add_peerings(world, vpc, spec);
   return spec;
 }
 
@@ -234,6 +274,10 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   add_vpc_of<state::RouteTable>(change, vpcs);
   add_vpc_of<state::NetworkAcl>(change, vpcs);
   add_vpc_of<state::NatGateway>(change, vpcs);
+  for (const auto* peering : {change.old<state::VpcPeering>(), change.now<state::VpcPeering>()})
+    if (peering != nullptr) vpcs.insert({peering->vpc_id, peering->peer_vpc_id});
+  // Its ranges are its peers' business too.
+  if (const auto* vpc = change.now<state::Vpc>()) vpcs.merge(peers_of(world, vpc->id));
   add_vpc_of<state::VpnGateway>(change, vpcs);
   for (const auto* connection : {change.old<state::VpnConnection>(), change.now<state::VpnConnection>()})
     if (connection != nullptr)
@@ -243,6 +287,14 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   if (const auto* list = change.now<state::PrefixList>())
     world.each_of<state::Vpc>(list->account, [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
   return vpcs;
+}
+
+std::set<std::string> peers_of(const state::World& world, const std::string& vpc_id) {
+  std::set<std::string> peers;
+  world.each_indexed<state::VpcPeering>(state::Index::peering_by_vpc, vpc_id, [&](const state::VpcPeering& peering) {
+    if (peering.is_active()) peers.insert(peering.other_vpc(vpc_id));
+  });
+  return peers;
 }
 
 std::set<std::string> groups_touched_by(const state::World& world, const state::Change& change) {

@@ -26,6 +26,8 @@ bool specifies_the_same(const state::NetworkInterface& before, const state::Netw
 bool touches_names(const state::Change& change);
 // Ids of the VPCs whose specification the change may alter (interfaces, groups and instances are followed one by one).
 std::set<std::string> vpcs_touched_by(const state::World& world, const state::Change& change);
+// The VPCs that it is peered with: their rules may name groups that interfaces of this one are in.
+std::set<std::string> peers_of(const state::World& world, const std::string& vpc_id);
 // Keys of the security groups whose rules name what changed.
 std::set<std::string> groups_touched_by(const state::World& world, const state::Change& change);
 

@@ -48,8 +48,21 @@ void VpcReconciler::want(const state::World& world, const state::Dependents* bef
   }
 }
 
+void VpcReconciler::follow_peers(const state::World& world, const state::Change& change) {
+  const auto* before = change.old<state::NetworkInterface>();
+  const auto* now = change.now<state::NetworkInterface>();
+  if (before == nullptr && now == nullptr) return;
+  if (before != nullptr && now != nullptr && specifies_the_same(*before, *now)) return;
+  const auto peers = peers_of(world, (now != nullptr ? now : before)->vpc_id);
+  if (peers.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto& id : peers)
+    if (networks_.contains(id)) wake_("vpc/" + id, milliseconds(0));
+}
+
 void VpcReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
+    follow_peers(*commit.world, change);
     if (change.kind == state::Kind::dependents) {
       want(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>());
     } else if (const auto* interface = change.now<state::NetworkInterface>()) {

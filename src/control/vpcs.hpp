@@ -45,6 +45,8 @@ class VpcReconciler {
   };
 
   void want(const state::World& world, const state::Dependents* before, const state::Dependents* after);
+  // Interfaces that come, go or change groups: peer VPCs may have rules for their groups.
+  void follow_peers(const state::World& world, const state::Change& change);
   // Routes, ACLs, gateways and the like: the VPCs that they are of are looked at again.
   void follow_routing(const state::World& world, const state::Change& change);
   // One look at a VPC: what there was to do when it began.

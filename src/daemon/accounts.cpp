@@ -4,6 +4,7 @@
 
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
+#include "ec2/product_codes.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::daemon {
@@ -16,6 +17,14 @@ void erase_all(state::Transaction& transaction, const std::string& account) {
   std::vector<std::string> keys;
   transaction.world().each_of<R>(account, [&](const R& record) { keys.push_back(record.key()); });
   for (const auto& key : keys) transaction.erase<R>(key);
+}
+
+// Those that others asked for, too.
+void erase_peerings(state::Transaction& transaction, const std::string& account) {
+  std::vector<std::string> keys;
+  transaction.world().each_indexed<state::VpcPeering>(state::Index::peering_by_account, account,
+                                                      [&](const auto& peering) { keys.push_back(peering.key()); });
+  for (const auto& key : keys) transaction.erase<state::VpcPeering>(key);
 }
 
 }  // namespace
@@ -44,9 +53,14 @@ state::Account create_account(state::Transaction& transaction, const service::Se
   return account;
 }
 
+const state::Account& find_account(const state::World& world, const std::string& id) {
+  const auto* account = world.find<state::Account>(id);
+  if (account == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + id + "; 'brume account list' shows them.");
+  return *account;
+}
+
 state::AccessKey create_access_key(state::Transaction& transaction, const std::string& account) {
-  if (transaction.find<state::Account>(account) == nullptr)
-    throw wire::ApiError(404, "NoSuchEntity", "There is no account " + account + ".");
+  find_account(transaction.world(), account);
   size_t count = 0;
   transaction.world().each<state::AccessKey>("", [&](const state::AccessKey& key) { count += key.account == account; });
   if (count >= keys_per_account)
@@ -61,11 +75,25 @@ state::AccessKey create_access_key(state::Transaction& transaction, const std::s
 }
 
 void set_instance_limit(state::Transaction& transaction, const std::string& account, std::int64_t limit) {
-  const auto* found = transaction.find<state::Account>(account);
-  if (found == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + account + ".");
+  auto changed = find_account(transaction.world(), account);
   if (limit < -1) throw wire::ApiError(400, "ValidationError", "A limit is a number of instances, 0 for none, or -1 for the default.");
-  auto changed = *found;
   changed.instance_limit = limit;
+  transaction.put(std::move(changed));
+}
+
+void subscribe(state::Transaction& transaction, const std::string& account, const std::string& product_code) {
+  auto changed = find_account(transaction.world(), account);
+  if (!ec2::is_product_code(product_code))
+    throw wire::ApiError(400, "ValidationError", "A product code has eight hexadecimal digits with large letters: 774F4FF8.");
+  auto& products = changed.products;
+  if (std::find(products.begin(), products.end(), product_code) == products.end()) products.push_back(product_code);
+  transaction.put(std::move(changed));
+}
+
+void unsubscribe(state::Transaction& transaction, const std::string& account, const std::string& product_code) {
+  auto changed = find_account(transaction.world(), account);
+  if (std::erase(changed.products, product_code) == 0)
+    throw wire::ApiError(404, "NoSuchEntity", "The account " + account + " has not signed up for " + product_code + ".");
   transaction.put(std::move(changed));
 }
 
@@ -83,6 +111,9 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<DhcpOptions>(transaction, account);
   erase_all<NatGateway>(transaction, account);
   erase_all<PrefixList>(transaction, account);
+  erase_peerings(transaction, account);
+  erase_all<VpcEndpoint>(transaction, account);
+  erase_all<FlowLog>(transaction, account);
   erase_all<CustomerGateway>(transaction, account);
   erase_all<VpnGateway>(transaction, account);
   erase_all<VpnConnection>(transaction, account);
@@ -103,6 +134,27 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<LaunchTemplateVersion>(transaction, account);
   ec2::erase_metadata_defaults(transaction, account);
   ec2::make_first_network(transaction, account, settings);
+}
+
+void follow_accounts(state::Transaction& transaction, const service::Settings& settings, const state::World& first) {
+  first.each<state::Account>("", [&](const state::Account& account) {
+    const auto* here = transaction.find<state::Account>(account.id);
+    auto copy = account;
+    if (here != nullptr)
+      copy.zone_letters = here->zone_letters;
+    else if (!account.zone_letters.empty())
+      copy.zone_letters = state::make_zone_letters(transaction.random(), settings.zones.size());
+    const bool is_new = here == nullptr;
+    transaction.put(std::move(copy));
+    if (is_new) ec2::make_first_network(transaction, account.id, settings);
+  });
+  std::vector<std::string> gone;
+  transaction.world().each<state::AccessKey>("", [&](const state::AccessKey& key) {
+    if (first.find<state::AccessKey>(key.id) == nullptr) gone.push_back(key.id);
+  });
+  for (const auto& id : gone) transaction.erase<state::AccessKey>(id);
+  first.each<state::AccessKey>("", [&](const state::AccessKey& key) { transaction.put(key); });
+  if (const auto* account = first.find<state::Setting>("first-account")) transaction.put(*account);
 }
 
 }  // namespace brume::daemon

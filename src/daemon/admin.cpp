@@ -71,13 +71,8 @@ json::object show_account(const state::World& world, const state::Account& accou
           {"enabled", account.enabled},
           {"instanceLimit", account.instance_limit},
           {"platform", account.platform},
+          {"products", json::array(account.products.begin(), account.products.end())},
           {"keys", keys_of(world, account.id)}};
-}
-
-const state::Account& find_account(const state::World& world, const std::string& id) {
-  const auto* account = world.find<state::Account>(id);
-  if (account == nullptr) throw wire::ApiError(404, "NoSuchEntity", "There is no account " + id + "; 'brume account list' shows them.");
-  return *account;
 }
 
 json::array show_disks(const std::string& home) {
@@ -203,7 +198,10 @@ json::array show_storage(const AdminParts& parts) {
   for (const auto& held : *holdings) {
     const auto found = known.find(held.id);
     json::object shown = found == known.end() ? json::object{{"kind", "instance store"}} : std::move(found->second);
-    if (found == known.end()) shown["instance"] = held.id.substr(0, held.id.rfind('-'));
+    if (held.id.starts_with("formatted-"))
+      shown["kind"] = "formatted store", shown["instance"] = "";
+    else if (found == known.end())
+      shown["instance"] = held.id.substr(0, held.id.rfind('-'));
     shown["id"] = held.id;
     shown["virtualBytes"] = held.virtual_bytes;
     shown["ownBytes"] = held.own_bytes;
@@ -237,49 +235,75 @@ json::array show_disk_counters(const AdminParts& parts) {
 
 }  // namespace
 
+wire::HttpResponse Admin::answer_accounts(std::string_view method, const std::vector<std::string_view>& parts,
+                                          const wire::HttpRequest& request) {
+  const auto is = [&](std::string_view wanted, std::string_view verb, size_t count) {
+    return method == wanted && parts.size() == count && (count < 3 || parts[2] == verb);
+  };
+  auto& store = parts_.first.store;
+  const auto change = [&](auto&& decide) {
+    store.transact(decide);
+    parts_.accounts_changed();
+  };
+  const auto show = [&](const std::string& id, int status = 200) {
+    const auto world = store.world();
+    return reply(show_account(*world, find_account(*world, id)), status);
+  };
+  if (is("GET", "", 1)) {
+    const auto world = store.world();
+    json::array list;
+    world->each<state::Account>("", [&](const state::Account& account) { list.push_back(show_account(*world, account)); });
+    return reply(list);
+  }
+  if (is("POST", "", 1)) {
+    const auto body = read_body(request);
+    const auto platform = text_of(body, "platform");
+    std::string id;
+    change([&](state::Transaction& t) {
+      id = create_account(t, parts_.first.settings, text_of(body, "name"), text_of(body, "id"), platform.empty() ? "vpc" : platform).id;
+    });
+    return show(id, 201);
+  }
+  const auto id = parts.size() > 1 ? std::string(parts[1]) : std::string();
+  if (is("GET", "", 2)) return show(id);
+  if (is("POST", "limit", 3)) {
+    const auto body = read_body(request);
+    if (!body.contains("instances")) throw wire::ApiError(400, "ValidationError", "How many instances?");
+    change([&](state::Transaction& t) { set_instance_limit(t, id, number_of(body, "instances")); });
+    return show(id);
+  }
+  if (is("POST", "keys", 3)) {
+    change([&](state::Transaction& t) { create_access_key(t, id); });
+    return show(id, 201);
+  }
+  if (is("POST", "products", 4)) {
+    change([&](state::Transaction& t) { subscribe(t, id, std::string(parts[3])); });
+    return show(id);
+  }
+  if (is("DELETE", "products", 4)) {
+    change([&](state::Transaction& t) { unsubscribe(t, id, std::string(parts[3])); });
+    return show(id);
+  }
+  if (is("DELETE", "keys", 4)) {
+    const std::string key_id(parts[3]);
+    change([&](state::Transaction& t) {
+      const auto* key = t.find<state::AccessKey>(key_id);
+      if (key == nullptr || key->account != id) throw wire::ApiError(404, "NoSuchEntity", "There is no such access key.");
+      t.erase<state::AccessKey>(key_id);
+    });
+    return show(id);
+  }
+  return reply(wire::ApiError(404, "NotFound", "There is nothing at " + std::string(request.path()) + "."));
+}
+
 wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   const auto parts = split(request.path().substr(std::min<size_t>(1, request.path().size())), '/');
   const auto is = [&](std::string_view method, std::initializer_list<std::string_view> pattern) {
     return request.method == method && parts.size() == pattern.size() &&
            std::equal(parts.begin(), parts.end(), pattern.begin(), [](auto part, auto wanted) { return wanted == "*" || part == wanted; });
   };
-  auto& store = parts_.services.store;
-  const auto name_of_part = [&](size_t index) { return std::string(parts[index]); };
   if (is("GET", {"status"})) return reply(show_status(parts_));
-  if (is("GET", {"accounts"})) {
-    const auto world = store.world();
-    json::array list;
-    world->each<state::Account>("", [&](const state::Account& account) { list.push_back(show_account(*world, account)); });
-    return reply(list);
-  }
-  if (is("POST", {"accounts"})) {
-    const auto body = read_body(request);
-    const auto platform = text_of(body, "platform");
-    std::string id;
-    store.transact([&](state::Transaction& t) {
-      id = create_account(t, parts_.services.settings, text_of(body, "name"), text_of(body, "id"), platform.empty() ? "vpc" : platform).id;
-    });
-    return reply(show_account(*store.world(), find_account(*store.world(), id)), 201);
-  }
-  if (is("GET", {"accounts", "*"})) return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
-  if (is("POST", {"accounts", "*", "limit"})) {
-    const auto body = read_body(request);
-    if (!body.contains("instances")) throw wire::ApiError(400, "ValidationError", "How many instances?");
-    store.transact([&](state::Transaction& t) { set_instance_limit(t, name_of_part(1), number_of(body, "instances")); });
-    return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
-  }
-  if (is("POST", {"accounts", "*", "keys"})) {
-    store.transact([&](state::Transaction& t) { create_access_key(t, name_of_part(1)); });
-    return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))), 201);
-  }
-  if (is("DELETE", {"accounts", "*", "keys", "*"})) {
-    store.transact([&](state::Transaction& t) {
-      const auto* key = t.find<state::AccessKey>(name_of_part(3));
-      if (key == nullptr || key->account != name_of_part(1)) throw wire::ApiError(404, "NoSuchEntity", "There is no such access key.");
-      t.erase<state::AccessKey>(name_of_part(3));
-    });
-    return reply(show_account(*store.world(), find_account(*store.world(), name_of_part(1))));
-  }
+  if (!parts.empty() && parts.front() == "accounts") return answer_accounts(request.method, parts, request);
   if (is("GET", {"images"})) return reply(show_images(parts_));
   if (is("GET", {"storage"})) return reply(show_storage(parts_));
   if (is("GET", {"storage", "counters"})) return reply(show_disk_counters(parts_));

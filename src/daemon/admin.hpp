@@ -12,6 +12,7 @@ namespace brume::daemon {
 
 struct AdminParts {
   const service::Services& services;
+  const service::Services& first;  // of the first region, where accounts are made
   control::Controller& controller;
   service::WorkerPool& workers;
   const service::FrontDoor& front_door;
@@ -20,6 +21,8 @@ struct AdminParts {
   std::string identity_certificate;  // checks what instances say of themselves; empty: a simulation
   // Ends the daemon; with machines: everything that runs and is on the host as well.
   std::function<void(bool with_machines)> shut_down;
+  // Accounts or keys changed: the other regions learn of it before this returns.
+  std::function<void()> accounts_changed;
 };
 
 // Threads: handle may be called from any thread.
@@ -30,6 +33,7 @@ class Admin {
 
  private:
   wire::HttpResponse answer(const wire::HttpRequest& request);
+  wire::HttpResponse answer_accounts(std::string_view method, const std::vector<std::string_view>& parts, const wire::HttpRequest& request);
 
   AdminParts parts_;
 };

@@ -1,7 +1,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <set>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "daemon/configuration.hpp"
 
 namespace brume::daemon {
@@ -18,25 +20,121 @@ std::string home_of(int argc, char** argv, std::string fallback) {
   return fallback;
 }
 
-void add_network_options(CLI::App& app, Configuration& c) {
+void add_storage_options(CLI::App& app, Configuration& c) {
+  app.add_option("--volume-limit", c.volume_limit, "Most volumes of an account; 0: no limit; default: 5000 (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
+  app.add_option("--volume-storage-limit", c.volume_gib_limit,
+                 "Most GiB of volumes of an account; 0: no limit; default: 20480 (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
+  app.add_option("--volume-throttle", c.volume_limits,
+                 "Volumes that are held to the IOPS and throughput of their type: off, provisioned (io1, io2, gp3) or all")
+      ->check(CLI::IsMember({"off", "provisioned", "all"}))
+      ->capture_default_str();
+  app.add_option("--disk-trouble", c.disk_trouble,
+                 "What a guest meets when a disk of the host is full or fails: pause until it works again, or an I/O error")
+      ->check(CLI::IsMember({"pause", "error"}))
+      ->capture_default_str();
+}
+
+std::string wrong_region(const std::string& text) {
+  return read_region(text) ? std::string() : "a region is a name such as eu-west-1, or eu-west-1:2 with its number of zones, 1 to 6";
+}
+
+// The first is the home region.
+std::string take_regions(const std::vector<std::string>& names, Configuration& c) {
+  std::set<std::string> seen;
+  for (const auto& text : names) {
+    const auto region = *read_region(text);
+    if (!seen.insert(region.name).second) return "the region " + region.name + " is named twice";
+    if (seen.size() > 1) {
+      c.more_regions.push_back(region);
+      continue;
+    }
+    c.region = region.name;
+    if (region.zones > 0) c.first_zones = region.zones;
+  }
+  c.regions_of_host = static_cast<std::int64_t>(seen.size());
+  return {};
+}
+
+void add_network_options(CLI::App& app, Configuration& c, std::vector<std::string>& regions) {
   app.add_option("--port", c.port, "Port to serve the API on; 0: any free one")->capture_default_str();
   app.add_option("--listen", c.address, "Address to serve the API on")->capture_default_str();
   app.add_option("--public-pool", c.public_pool,
                  "Ranges of public addresses, such as 198.18.7.0/24,203.0.113.8/29; default: one that this machine does not use")
       ->join(',');
-  app.add_option("--uplink", c.uplink,
-                 "Network link, such as eth0, on which this machine answers for the public addresses in use (proxy ARP); default: none, "
-                 "they are routed to it");
+  app.add_option(
+      "--uplink", c.uplink,
+      "Network link, such as eth0, whose network the public addresses are of: this machine answers for those in use (proxy ARP). "
+      "Default: none, they are routed to this machine");
   app.add_option("--private-domain", c.private_domain, "Domain of private addresses' names; default: EC2's, such as ec2.internal");
   app.add_option("--public-domain", c.public_domain, "Domain of public addresses' names; default: EC2's, such as compute-1.amazonaws.com");
   app.add_option("--resolver", c.resolver,
                  "Loopback address at which this machine can ask for instances' names (brume status says it), or none; default: one that "
                  "no other installation has");
-  app.add_option("--region", c.region, "Name of the region")->capture_default_str();
+  app.add_option("--region", regions, "Name of the region, or NAME:ZONES; several: each a world of its own, on ports counted from --port")
+      ->allow_extra_args(false)
+      ->check(CLI::Validator(wrong_region, "NAME[:ZONES]"));
   app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
 }
 
+// What instances and volumes may take, and how it is counted.
+void add_limits(CLI::App& app, Configuration& c) {
+  app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
+      ->capture_default_str();
+  app.add_option("--guest-memory", c.guest_memory_mib,
+                 "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->capture_default_str();
+  app.add_option("--guest-processors", c.guest_processors,
+                 "Virtual processors that instances may take together; 0: 16 for each of the host (no limit with --simulate)")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->capture_default_str();
+  app.add_option("--keep-terminated", c.keep_terminated_seconds, "Seconds for which a terminated instance is still described")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+  app.add_option("--ecu-per-processor", c.compute_units,
+                 "EC2 compute units that one processor of this machine is worth; 0: 4 with KVM, 1 emulated")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  add_storage_options(app, c);
+  app.add_option("--status-checks-after", c.status_checks_after_seconds,
+                 "Seconds that a guest has to run until it passes its status checks; default: 30, with --simulate 1")
+      ->check(CLI::Range(0, 3600));
+}
+
 }  // namespace
+
+std::optional<RegionChoice> read_region(const std::string& text) {
+  const auto colon = text.find(':');
+  RegionChoice region{text.substr(0, colon), 0};
+  if (region.name.empty() || region.name.size() > 32 ||
+      region.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+    return std::nullopt;
+  if (colon == std::string::npos) return region;
+  const auto zones = parse_integer(std::string_view(text).substr(colon + 1));
+  if (!zones || *zones < 1 || *zones > 6) return std::nullopt;
+  region.zones = *zones;
+  return region;
+}
+
+Configuration Configuration::of_further(size_t n) const {
+  auto own = *this;
+  const auto& choice = more_regions.at(n);
+  own.region = choice.name;
+  own.first_zones = choice.zones;
+  own.more_regions.clear();
+  own.is_further = true;
+  own.home = path("regions/" + choice.name);
+  // What is named once is the first region's.
+  own.public_pool.clear();
+  own.uplink.clear();
+  own.resolver.clear();
+  own.private_domain.clear();
+  own.public_domain.clear();
+  if (port != 0) own.port = static_cast<std::uint16_t>(port + n + 1);
+  return own;
+}
 
 CommandLine read_command_line(int argc, char** argv) {
   CommandLine result;
@@ -53,46 +151,16 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--accelerator", c.accelerator, "auto, kvm or tcg; auto tries whether KVM really works")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
       ->capture_default_str();
-  add_network_options(app, c);
-  app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
-      ->capture_default_str();
-  app.add_option("--volume-limit", c.volume_limit, "Most volumes of an account; 0: no limit; default: 5000 (no limit with --simulate)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
-  app.add_option("--volume-storage-limit", c.volume_gib_limit,
-                 "Most GiB of volumes of an account; 0: no limit; default: 20480 (no limit with --simulate)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
-  app.add_option("--guest-memory", c.guest_memory_mib,
-                 "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
-      ->capture_default_str();
-  app.add_option("--guest-processors", c.guest_processors,
-                 "Virtual processors that instances may take together; 0: 16 for each of the host (no limit with --simulate)")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
-      ->capture_default_str();
-  app.add_option("--keep-terminated", c.keep_terminated_seconds, "Seconds for which a terminated instance is still described")
-      ->check(CLI::Range(0, 86400))
-      ->capture_default_str();
-  app.add_option("--ecu-per-processor", c.compute_units,
-                 "EC2 compute units that one processor of this machine is worth; 0: 4 with KVM, 1 emulated")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
-  app.add_option("--volume-limits", c.volume_limits,
-                 "Volumes that are held to the IOPS and throughput of their type: off, provisioned (io1, io2, gp3) or all")
-      ->check(CLI::IsMember({"off", "provisioned", "all"}))
-      ->capture_default_str();
-  app.add_option("--disk-trouble", c.disk_trouble,
-                 "What a guest meets when a disk of the host is full or fails: pause until it works again, or an I/O error")
-      ->check(CLI::IsMember({"pause", "error"}))
-      ->capture_default_str();
-  app.add_option("--status-checks-after", c.status_checks_after_seconds,
-                 "Seconds that a guest has to run until it passes its status checks; default: 30, with --simulate 1")
-      ->check(CLI::Range(0, 3600));
+  std::vector<std::string> regions = {c.region};
+  add_network_options(app, c, regions);
+  add_limits(app, c);
   app.add_flag("--verbose", c.verbose, "Log every request");
   app.set_config("--config", home_of(argc, argv, c.home) + "/brumed.conf",
                  "These options from a file, one a line: zones = 2. What the command line says goes first");
   app.allow_config_extras(CLI::config_extras_mode::error);
   try {
     app.parse(argc, argv);
+    if (const auto wrong = take_regions(regions, c); !wrong.empty()) throw CLI::ValidationError("--region", wrong);
   } catch (const CLI::ParseError& error) {
     result.exit_code = app.exit(error);
   }

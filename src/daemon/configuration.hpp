@@ -7,6 +7,7 @@
 //   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
 //   instance-types.tsv  the operator's own types         brumed.conf    the operator's options
 //   identity/           key (0600) and certificate of the identity documents
+//   regions/NAME/       all of this once more, for each region after the first
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,13 @@
 #include "base/result.hpp"
 
 namespace brume::daemon {
+
+// "eu-west-1" or "eu-west-1:2": a name, and how many zones it has (0: as many as --zones says).
+struct RegionChoice {
+  std::string name;
+  std::int64_t zones = 0;
+};
+std::optional<RegionChoice> read_region(const std::string& text);
 
 struct Configuration {
   std::string home = "/var/lib/brume";
@@ -33,6 +41,10 @@ struct Configuration {
   std::string resolver;  // where on the host names can be asked for; empty: chosen by the network engine; "none"
   std::string region = "us-east-1";
   std::int64_t zones = 3;
+  std::int64_t first_zones = 0;            // of `region`, where it says so itself; 0: `zones`
+  std::vector<RegionChoice> more_regions;  // besides `region`, which is the first; each is a world of its own
+  std::int64_t regions_of_host = 1;        // which share what the host has
+  bool is_further = false;                 // of a region after the first: this is its own configuration
   std::int64_t instance_limit = 0;
   // Of an account; 0: no limit. Not said: EC2's, in simulation none.
   std::optional<std::int64_t> volume_limit;
@@ -46,6 +58,8 @@ struct Configuration {
   std::optional<std::int64_t> status_checks_after_seconds;  // not said: 30, in simulation 1
 
   std::string path(const std::string& name) const { return home + "/" + name; }
+  // Of the n-th of `more_regions`.
+  Configuration of_further(size_t n) const;
 };
 
 // From the command line and BRUME_HOME. An exit code instead when there is nothing to run: help was printed, or the options are wrong.

@@ -35,6 +35,8 @@
 #include "ssm/parameters.hpp"
 #include "sts/identity.hpp"
 #include "wire/http_server.hpp"
+#include "wire/query_tree.hpp"
+#include "wire/signature.hpp"
 
 namespace brume::daemon {
 namespace {
@@ -67,6 +69,9 @@ service::Capacity make_capacity(const Configuration& configuration) {
     capacity.memory_mib = std::max(host_mib - kept_mib, host_mib / 2);
   }
   if (capacity.processors == 0) capacity.processors = sharing * std::max<std::int64_t>(::sysconf(_SC_NPROCESSORS_ONLN), 1);
+  // Each region counts its own instances only, so each has a part of the host.
+  capacity.memory_mib /= configuration.regions_of_host;
+  capacity.processors = std::max<std::int64_t>(capacity.processors / configuration.regions_of_host, 1);
   return capacity;
 }
 
@@ -90,7 +95,8 @@ service::Settings make_settings(const Configuration& configuration) {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
   settings.host_name = name;
-  for (std::int64_t i = 0; i < configuration.zones; ++i) {
+  const auto zones = configuration.first_zones > 0 ? configuration.first_zones : configuration.zones;
+  for (std::int64_t i = 0; i < zones; ++i) {
     const char letter = static_cast<char>('a' + i);
     settings.zones.push_back({configuration.region + letter, short_region(configuration.region) + "-az" + std::to_string(i + 1)});
   }
@@ -141,10 +147,12 @@ service::SnapshotBlocks snapshot_blocks(control::DirectSnapshots& direct) {
 
 }  // namespace
 
-// In the order of building; destroyed the other way round.
+// Of one region, which is a world of its own: state, machines, disks, networks, threads. In the order of building; destroyed the other
+// way round.
 class Daemon::Parts {
  public:
-  explicit Parts(const Configuration& c) : configuration(c), settings(make_settings(c)) {}
+  // `daemon`: all regions, the first one first; it outlives the parts.
+  Parts(const Configuration& c, Daemon& daemon) : configuration(c), settings(make_settings(c)), daemon_(daemon) {}
   ~Parts() { stop(false); }
 
   Result<void> open_home();
@@ -154,10 +162,14 @@ class Daemon::Parts {
   Result<void> build_controller();
   Result<void> build_services();
   Result<void> set_up_first_start();
+  // Listens where clients will find it; serve then answers.
+  Result<void> listen();
   Result<void> serve();
+  // In a region after the first: its accounts and keys are those of the first.
+  void follow_first();
   void stop(bool with_machines);
   void ask_to_end(bool with_machines);
-  void wait_for_end();
+  bool wait_for_end();  // whether with machines
 
   Configuration configuration;
   service::Settings settings;
@@ -176,10 +188,15 @@ class Daemon::Parts {
   std::unique_ptr<Admin> admin;
 
  private:
+  Parts& first() { return *daemon_.parts_.front(); }
+  Parts& region_of(const wire::HttpRequest& request);
   void serve_metadata(const std::string& vpc_id, Descriptor listening);
   void close_metadata(const std::string& vpc_id);
   void route(wire::HttpRequest&& request, const wire::Responder& respond);
 
+  Daemon& daemon_;
+  Descriptor listening_;
+  std::mutex accounts_mutex_;  // one that follows the first region at a time, or an older look could come after a newer one
   std::mutex mutex_;
   std::condition_variable end_asked_;
   bool ending_ = false;
@@ -189,7 +206,9 @@ class Daemon::Parts {
 };
 
 Result<void> Daemon::Parts::open_home() {
-  if (configuration.simulate) {
+  if (configuration.is_further)
+    if (auto made = make_folders(first().configuration.path("regions"), 0711); !made) return made;
+  if (configuration.simulate && !configuration.is_further) {
     std::string folder = "/tmp/brume-simulation-XXXXXX";
     if (const char* temporary = std::getenv("TMPDIR")) folder = std::string(temporary) + "/brume-simulation-XXXXXX";
     if (::mkdtemp(folder.data()) == nullptr) return fail_system("cannot make a temporary folder", errno);
@@ -337,10 +356,14 @@ Result<void> Daemon::Parts::build_services() {
   tables.push_back(ssm::make_service());
   tables.push_back(ebs::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
-  const auto shut_down = [this](bool with_machines) { ask_to_end(with_machines); };
+  const auto shut_down = [this](bool with_machines) { first().ask_to_end(with_machines); };
+  const auto accounts_changed = [this] {
+    for (auto& region : daemon_.parts_)
+      if (region->configuration.is_further) region->follow_first();
+  };
   const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
-  admin = std::make_unique<Admin>(AdminParts{*services, *controller, *workers, *front_door, hypervisor->describe(), configuration.home,
-                                             identity_certificate, shut_down});
+  admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, hypervisor->describe(),
+                                             configuration.home, identity_certificate, shut_down, accounts_changed});
   return {};
 }
 
@@ -352,6 +375,10 @@ Result<void> Daemon::Parts::set_up_first_start() {
       transaction.put(state::Setting{"public-pool", pool});
       transaction.put(state::Setting{"public-pool-kept", kept});
       ec2::complete_networks(transaction, settings);
+      if (configuration.is_further) {
+        if (configuration.simulate) register_simulated_images(transaction);
+        return follow_accounts(transaction, settings, *first().store->world());
+      }
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
@@ -365,15 +392,49 @@ Result<void> Daemon::Parts::set_up_first_start() {
   return {};
 }
 
+void Daemon::Parts::follow_first() {
+  const std::lock_guard lock(accounts_mutex_);
+  const auto world = first().store->world();
+  store->transact([&](state::Transaction& transaction) { follow_accounts(transaction, settings, *world); });
+}
+
+// NET-067: every call targets one region. It is the one in the scope of a version 4 signature, which the signature then vouches for;
+// else the one that the name of the host says ("ec2.eu-west-1.…"); else the one whose port was asked.
+Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
+  if (daemon_.parts_.size() == 1) return *this;
+  std::string asked;
+  try {
+    asked = wire::SignatureVerifier::claimed_caller(request, wire::QueryTree(request.query()).pairs()).region;
+  } catch (const wire::ApiError&) {
+    // Whatever is wrong with it, the front door says so.
+  }
+  const auto host = request.header("host");
+  const auto labels = split(host.substr(0, host.find(':')), '.');
+  for (auto& region : daemon_.parts_)
+    if (region->settings.region == asked) return *region;
+  for (auto& region : daemon_.parts_)
+    if (std::find(labels.begin(), labels.end(), region->settings.region) != labels.end()) return *region;
+  return *this;
+}
+
 void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& respond) {
   if (request.path() == "/ping") return respond({200, "text/plain", {}, "ok\n"});
-  if (request.path() == "/_brume/reset") return reset_simulation(*services, request, respond);
-  front_door->handle(std::move(request), respond);
+  auto& region = region_of(request);
+  if (request.path() == "/_brume/reset") return reset_simulation(*region.services, request, respond);
+  region.front_door->handle(std::move(request), respond);
+}
+
+Result<void> Daemon::Parts::listen() {
+  auto listening = wire::listen_tcp(configuration.address, configuration.port);
+  if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
+  listening_ = std::move(*listening);
+  // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
+  const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
+  settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(wire::port_of(listening_));
+  return {};
 }
 
 Result<void> Daemon::Parts::serve() {
-  auto listening = wire::listen_tcp(configuration.address, configuration.port);
-  if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
   auto handler = [this](wire::HttpRequest&& request, const wire::Responder& respond) { route(std::move(request), respond); };
   auto refusal = [this](int status, std::string_view reason) { return front_door->refuse(status, reason); };
   Result<wire::HttpServer::Listener> listener;
@@ -385,14 +446,11 @@ Result<void> Daemon::Parts::serve() {
           !made)
         return made;
     }
-    listener = server->serve_encrypted(std::move(*listening), files, handler, refusal);
+    listener = server->serve_encrypted(std::move(listening_), files, handler, refusal);
   } else {
-    listener = server->serve(std::move(*listening), handler, refusal);
+    listener = server->serve(std::move(listening_), handler, refusal);
   }
   if (!listener) return fail(listener.error());
-  // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
-  const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
-  settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(listener->port);
   auto admin_socket = wire::listen_unix(configuration.path("admin.sock"));
   if (!admin_socket) return fail(admin_socket.error());
   auto admin_listener = server->serve(
@@ -410,14 +468,10 @@ void Daemon::Parts::ask_to_end(bool with_machines) {
   end_asked_.notify_all();
 }
 
-void Daemon::Parts::wait_for_end() {
-  bool with_machines = false;
-  {
-    std::unique_lock lock(mutex_);
-    end_asked_.wait(lock, [this] { return ending_; });
-    with_machines = end_with_machines_;
-  }
-  stop(with_machines);
+bool Daemon::Parts::wait_for_end() {
+  std::unique_lock lock(mutex_);
+  end_asked_.wait(lock, [this] { return ending_; });
+  return end_with_machines_;
 }
 
 void Daemon::Parts::stop(bool with_machines) {
@@ -437,24 +491,48 @@ void Daemon::Parts::stop(bool with_machines) {
   }
 }
 
-Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Daemon::~Daemon() = default;
+Daemon::Daemon() = default;
+Daemon::~Daemon() { stop(false); }
+
+void Daemon::stop(bool with_machines) {
+  // No region is asked any more when the first one goes: each serves for all.
+  for (auto& region : parts_)
+    if (region->server) region->server->stop();
+  for (auto region = parts_.rbegin(); region != parts_.rend(); ++region) (*region)->stop(with_machines);
+}
+
+Result<void> Daemon::build(const Configuration& configuration) {
+  auto& region = *parts_.emplace_back(std::make_unique<Parts>(configuration, *this));
+  for (const auto step :
+       {&Parts::open_home, &Parts::open_state, &Parts::open_engines, &Parts::build_services, &Parts::set_up_first_start, &Parts::listen})
+    if (auto done = (region.*step)(); !done)
+      return fail(configuration.is_further ? done.error().within("region " + configuration.region) : done.error());
+  return {};
+}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration) {
   log::set_level(configuration.verbose ? log::Level::debug : log::Level::info);
   // Files that the parts make are nobody else's unless they say so.
   ::umask(0077);
-  auto parts = std::make_unique<Parts>(configuration);
-  for (const auto step :
-       {&Parts::open_home, &Parts::open_state, &Parts::open_engines, &Parts::build_services, &Parts::set_up_first_start, &Parts::serve})
-    if (auto done = (*parts.*step)(); !done) return fail(done.error());
-  if (auto started = parts->controller->start(); !started) return fail(started.error());
-  const auto description = parts->hypervisor->describe();
+  auto daemon = std::unique_ptr<Daemon>(new Daemon);
+  if (auto built = daemon->build(configuration); !built) return fail(built.error());
+  // The first one's home may be a temporary folder, which it knows by now.
+  const auto whole = daemon->parts_.front()->configuration;
+  for (size_t n = 0; n < whole.more_regions.size(); ++n)
+    if (auto built = daemon->build(whole.of_further(n)); !built) return fail(built.error());
+  std::vector<service::RegionEndpoint> regions;
+  for (const auto& region : daemon->parts_) regions.push_back({region->settings.region, region->settings.endpoint});
+  for (auto& region : daemon->parts_) region->settings.regions = regions;
+  for (auto& region : daemon->parts_)
+    if (auto served = region->serve(); !served) return fail(served.error());
+  for (auto& region : daemon->parts_)
+    if (auto started = region->controller->start(); !started) return fail(started.error());
+  const auto description = daemon->parts_.front()->hypervisor->describe();
   log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
-  return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
+  return daemon;
 }
 
-std::string Daemon::endpoint() const { return parts_->settings.endpoint; }
+std::string Daemon::endpoint() const { return parts_.front()->settings.endpoint; }
 
 void Daemon::run() {
   sigset_t signals;
@@ -465,9 +543,9 @@ void Daemon::run() {
   std::thread waiter([&] {
     int number = 0;
     ::sigwait(&signals, &number);
-    parts_->ask_to_end(false);
+    parts_.front()->ask_to_end(false);
   });
-  parts_->wait_for_end();
+  stop(parts_.front()->wait_for_end());
   // Wakes the waiter when it was the operator who asked.
   ::pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();

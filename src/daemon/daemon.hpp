@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/result.hpp"
 #include "daemon/configuration.hpp"
@@ -21,8 +22,12 @@ class Daemon {
 
  private:
   class Parts;
-  explicit Daemon(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  Daemon();
+  // One region more.
+  Result<void> build(const Configuration& configuration);
+  void stop(bool with_machines);
+
+  std::vector<std::unique_ptr<Parts>> parts_;  // by region, the first one first
 };
 
 }  // namespace brume::daemon

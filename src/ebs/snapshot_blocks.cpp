@@ -35,20 +35,20 @@ ApiError no_snapshot(const std::string& id) {
   return {404, "ResourceNotFoundException", fmt::format("The snapshot '{}' does not exist.", id), "SNAPSHOT_NOT_FOUND"};
 }
 
-// What control could not do with a snapshot that was there a moment ago.
-ApiError in_words(const Error& error, const std::string& id) {
+// What control could not do with a snapshot that was there a moment ago; none where it is our fault.
+std::optional<ApiError> in_words(const Error& error, const std::string& id) {
   if (error.kind == ErrorKind::not_found) return no_snapshot(id);
   if (error.kind == ErrorKind::exhausted)
-    return {402, "ServiceQuotaExceededException", "There is no room left for it.", "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"};
-  if (error.kind == ErrorKind::refused) return {409, "ConflictException", error.message};
-  return {500, "InternalServerException", "The snapshot's blocks cannot be reached; the operator's log says why."};
+    return ApiError(402, "ServiceQuotaExceededException", "There is no room left for it.", "DEPENDENCY_SERVICE_QUOTA_EXCEEDED");
+  if (error.kind == ErrorKind::refused) return ApiError(409, "ConflictException", error.message);
+  return std::nullopt;
 }
 
 template <class T>
 T expect(Result<T> result, const std::string& id) {
   if (!result) {
-    if (in_words(result.error(), id).status == 500) throw std::runtime_error(result.error().message);
-    throw in_words(result.error(), id);
+    if (const auto known = in_words(result.error(), id)) throw ApiError(*known);
+    throw std::runtime_error(result.error().message);
   }
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
@@ -201,7 +201,7 @@ void take_after_parent(const state::World& world, const Context& context, const 
   snapshot.wrapped_key = parent.wrapped_key;
 }
 
-wire::ebs::StartSnapshotResponse describe(const state::World& world, const state::Snapshot& snapshot) {
+wire::ebs::StartSnapshotResponse describe(const state::World& world, const Context& context, const state::Snapshot& snapshot) {
   wire::ebs::StartSnapshotResponse response;
   response.snapshot_id = snapshot.id;
   response.owner_id = snapshot.account;
@@ -211,6 +211,8 @@ wire::ebs::StartSnapshotResponse describe(const state::World& world, const state
   response.block_size = block_bytes;
   if (!snapshot.description.empty()) response.description = snapshot.description;
   if (!snapshot.parent_id.empty()) response.parent_snapshot_id = snapshot.parent_id;
+  if (snapshot.encrypted) response.kms_key_arn = ec2::key_arn(context, snapshot.account);
+  response.sse_type = snapshot.encrypted ? "sse-kms" : "none";
   for (const auto& tag : ec2::tags_of(world, snapshot.account, snapshot.id)) {
     auto& shown = response.tags.emplace_back();
     shown.key = tag.key;
@@ -235,8 +237,12 @@ wire::ebs::StartSnapshotResponse start_snapshot(state::Transaction& transaction,
                                                 const wire::ebs::StartSnapshotRequest& request) {
   const auto token = request.client_token.value_or("");
   if (const auto made = ec2::find_made(transaction, context, "StartSnapshot", token); !made.empty())
-    if (const auto* snapshot = transaction.find<state::Snapshot>(context.account(), made)) return describe(transaction.world(), *snapshot);
-  if (request.kms_key_arn) throw invalid("INVALID_CUSTOMER_KEY", "There are no keys of customers here.");
+    if (const auto* snapshot = transaction.find<state::Snapshot>(context.account(), made))
+      return describe(transaction.world(), context, *snapshot);
+  if (request.kms_key_arn && !ec2::is_account_key(context, *request.kms_key_arn))
+    throw invalid("INVALID_CUSTOMER_KEY", "There is no such key: an account has alias/aws/ebs and no other.");
+  if (request.kms_key_arn && !request.encrypted.value_or(false))
+    throw invalid("INVALID_CUSTOMER_KEY", "KmsKeyArn is said together with Encrypted.");
   if (*request.volume_size < 1 || *request.volume_size > largest_gib)
     throw invalid("INVALID_VOLUME_SIZE", fmt::format("A volume has 1 to {} GiB.", largest_gib));
   state::Snapshot snapshot;
@@ -258,7 +264,7 @@ wire::ebs::StartSnapshotResponse start_snapshot(state::Transaction& transaction,
   ec2::tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", tags_in(request));
   if (!token.empty()) ec2::remember_made(transaction, context, "StartSnapshot", token, snapshot.id);
   transaction.put(snapshot);
-  return describe(transaction.world(), snapshot);
+  return describe(transaction.world(), context, snapshot);
 }
 
 void note_progress(const Context& context, const state::Snapshot& seen, std::int64_t progress) {

@@ -28,8 +28,7 @@ void check_request(const Context& context, const CopyImageRequest& request) {
     throw wire::unsupported_operation("There are no Outposts and no Local Zones here.");
   if (request.snapshot_copy_completion_duration_minutes)
     throw wire::unsupported_operation("Copies that are done at a set time are not supported.");
-  if (request.encrypted.value_or(false) || request.kms_key_id)
-    throw wire::unsupported_operation("Copies that are encrypted are not supported yet.");
+  check_key(context, request.kms_key_id, request.encrypted.value_or(false));
   check_tag_types(request.tag_specifications, {"image", "snapshot"});
   check_image_description(request.description.value_or(""));
 }
@@ -105,8 +104,10 @@ wire::ec2::CopyImageResponse copy_image(state::Transaction& transaction, const C
     const auto& original = find_readable(world, context, source, device.snapshot_id);
     auto snapshot = begin_snapshot_copy(
         transaction, copy.account, original,
-        fmt::format("Copied for DestinationAmi {} from SourceAmi {} for SourceSnapshot {}.", copy.id, source.id, original.id));
+        fmt::format("Copied for DestinationAmi {} from SourceAmi {} for SourceSnapshot {}.", copy.id, source.id, original.id),
+        is_copied_encrypted(world, context, original, request.encrypted));
     device.snapshot_id = snapshot.id;
+    device.encrypted = snapshot.encrypted;
     tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", request.tag_specifications);
     transaction.put(std::move(snapshot));
   }

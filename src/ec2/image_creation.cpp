@@ -7,6 +7,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/images.hpp"
 #include "ec2/instances.hpp"
+#include "ec2/launch.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/volume_rules.hpp"
@@ -48,7 +49,7 @@ std::vector<Part> parts_of(const state::World& world, const state::Instance& ins
   for (const auto& store : instance.instance_stores) {
     BlockDevice device;
     device.device = store.device;
-    device.virtual_name = store.virtual_name;
+    device.virtual_name = mapped_name(store);
     parts.push_back({std::move(device), nullptr});
   }
   return parts;
@@ -75,12 +76,13 @@ void check_target(const BlockDeviceMapping& mapping) {
     throw invalid_mapping(fmt::format("The mapping of '{}' needs one of Ebs, VirtualName and NoDevice.", *mapping.device_name));
 }
 
-void apply(const state::World& world, const state::Instance& instance, const BlockDeviceMapping& mapping, std::vector<Part>& parts) {
+void apply(const state::World& world, const Context& context, const state::Instance& instance, const BlockDeviceMapping& mapping,
+           std::vector<Part>& parts) {
   check_target(mapping);
   const auto at =
       std::find_if(parts.begin(), parts.end(), [&](const Part& part) { return is_same_device(part.device.device, *mapping.device_name); });
   if (at == parts.end()) {
-    if (!mapping.no_device) parts.push_back({read_image_device(world, instance.account, mapping), nullptr});
+    if (!mapping.no_device) parts.push_back({read_image_device(world, context, mapping), nullptr});
     return;
   }
   if (mapping.ebs && at->volume != nullptr) return change_volume(at->device, *mapping.ebs);
@@ -88,10 +90,11 @@ void apply(const state::World& world, const state::Instance& instance, const Blo
   if (mapping.no_device)
     parts.erase(at);
   else
-    *at = {read_image_device(world, instance.account, mapping), nullptr};
+    *at = {read_image_device(world, context, mapping), nullptr};
 }
 
-std::vector<Part> read_parts(const state::World& world, const state::Instance& instance, const CreateImageRequest& request) {
+std::vector<Part> read_parts(const state::World& world, const Context& context, const state::Instance& instance,
+                             const CreateImageRequest& request) {
   auto parts = parts_of(world, instance);
   const bool has_root = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
     return part.volume != nullptr && is_same_device(part.device.device, instance.root_device_name);
@@ -102,7 +105,7 @@ std::vector<Part> read_parts(const state::World& world, const state::Instance& i
                     instance.root_device_name));
   std::vector<std::string> seen;
   for (const auto& mapping : request.block_device_mappings) {
-    apply(world, instance, mapping, parts);
+    apply(world, context, instance, mapping, parts);
     for (const auto& other : seen)
       if (is_same_device(other, *mapping.device_name))
         throw invalid_mapping(fmt::format("The device '{}' is used in more than one block-device mapping", *mapping.device_name));
@@ -160,7 +163,7 @@ wire::ec2::CreateImageResponse create_image(state::Transaction& transaction, con
   check_instance(world, instance);
   check_image_name(world, context.account(), *request.name);
   check_image_description(request.description.value_or(""));
-  const auto parts = read_parts(world, instance, request);
+  const auto parts = read_parts(world, context, instance, request);
   check_snapshot_quota(world, context, static_cast<std::int64_t>(parts.size()));
   auto image = begin_image(transaction, instance, request);
   // STO-142; today's answers name the image as well.

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 
 #include "ec2/images.hpp"
-#include "ec2/paging.hpp"
-#include "ec2/resource_ids.hpp"
 #include "wire/ec2/images.hpp"
 
 namespace brume::ec2 {
@@ -123,15 +121,6 @@ wire::ec2::GetImageBlockPublicAccessStateResponse get_block_public_access(const 
   return response;
 }
 
-// There are no retention rules, by which a deregistered image would go into the bin: there is none in it.
-wire::ec2::ListImagesInRecycleBinResponse list_recycle_bin(const state::World&, const Context& context,
-                                                           const wire::ec2::ListImagesInRecycleBinRequest& request) {
-  for (const auto& id : request.image_ids) check_id("ami", id);
-  if (!request.image_ids.empty()) throw ids_unknown("ami", request.image_ids);
-  const Page page(context, "ListImagesInRecycleBin", request.max_results, request.next_token, {1, 1000});
-  return {};
-}
-
 }  // namespace
 
 void check_public_sharing(const state::World& world, const std::string& account) {
@@ -152,7 +141,6 @@ std::vector<service::Action> image_lifecycle_actions() {
       service::write_action<EnableImageBlockPublicAccessRequest>("EnableImageBlockPublicAccess", block_public_access),
       service::write_action<DisableImageBlockPublicAccessRequest>("DisableImageBlockPublicAccess", unblock_public_access),
       service::read_action<GetImageBlockPublicAccessStateRequest>("GetImageBlockPublicAccessState", get_block_public_access),
-      service::read_action<ListImagesInRecycleBinRequest>("ListImagesInRecycleBin", list_recycle_bin),
   };
 }
 

@@ -21,11 +21,12 @@ using wire::ec2::EbsBlockDevice;
 
 // ----- RegisterImage
 
-void add_devices(const state::World& world, Image& image, const std::vector<wire::ec2::BlockDeviceMapping>& mappings) {
+void add_devices(const state::World& world, const Context& context, Image& image,
+                 const std::vector<wire::ec2::BlockDeviceMapping>& mappings) {
   std::set<std::string> names;
   for (const auto& mapping : mappings) {
     if (mapping.no_device) continue;  // an image starts with none: there is nothing to leave out
-    image.block_devices.push_back(read_image_device(world, image.account, mapping));
+    image.block_devices.push_back(read_image_device(world, context, mapping));
     if (const auto& name = image.block_devices.back().device; !names.insert(name).second)
       throw invalid_mapping(fmt::format("The device '{}' is used in more than one mapping.", name));
   }
@@ -89,7 +90,7 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
   image.ramdisk_id = request.ramdisk_id.value_or("");
   find_boot_image(world, image.account, image.kernel_id, "kernel");
   find_boot_image(world, image.account, image.ramdisk_id, "ramdisk");
-  add_devices(world, image, request.block_device_mappings);
+  add_devices(world, context, image, request.block_device_mappings);
   tag_on_create(transaction, image.account, image.id, "image", request.tag_specifications);
   wire::ec2::RegisterImageResponse response;
   response.image_id = image.id;
@@ -146,7 +147,7 @@ void take_snapshot(const state::World& world, const std::string& account, const 
                                       snapshot->id, snapshot->size_gib));
 }
 
-void read_volume(const state::World& world, const std::string& account, const EbsBlockDevice& asked, BlockDevice& device) {
+void read_volume(const state::World& world, const service::Context& context, const EbsBlockDevice& asked, BlockDevice& device) {
   if (asked.availability_zone || asked.availability_zone_id || asked.outpost_arn)
     throw wire::unsupported_operation("An image's volume has no Availability Zone and no Outpost.");
   device.volume_type = asked.volume_type.value_or("gp2");
@@ -154,19 +155,19 @@ void read_volume(const state::World& world, const std::string& account, const Eb
   device.throughput = asked.throughput.value_or(0);
   device.delete_on_termination = asked.delete_on_termination.value_or(true);
   if (!asked.snapshot_id.value_or("").empty()) {
-    take_snapshot(world, account, asked, device);
+    take_snapshot(world, context.account(), asked, device);
   } else {
     if (!asked.volume_size) throw invalid_mapping(fmt::format("The device '{}' has neither a snapshot nor a size.", device.device));
     device.size_gib = *asked.volume_size;
     device.encrypted = asked.encrypted.value_or(false);
   }
-  check_key(asked.kms_key_id, device.encrypted);
+  check_key(context, asked.kms_key_id, device.encrypted);
   check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
 }
 
 }  // namespace
 
-BlockDevice read_image_device(const state::World& world, const std::string& account, const wire::ec2::BlockDeviceMapping& mapping) {
+BlockDevice read_image_device(const state::World& world, const service::Context& context, const wire::ec2::BlockDeviceMapping& mapping) {
   BlockDevice device;
   if (mapping.device_name.value_or("").empty()) throw wire::missing_parameter("BlockDeviceMapping.DeviceName");
   device.device = *mapping.device_name;
@@ -175,7 +176,7 @@ BlockDevice read_image_device(const state::World& world, const std::string& acco
   if (mapping.ebs.has_value() == !device.virtual_name.empty())
     throw invalid_mapping(fmt::format("The device '{}' has to have exactly one of a virtual name and Ebs.", device.device));
   if (mapping.ebs)
-    read_volume(world, account, *mapping.ebs, device);
+    read_volume(world, context, *mapping.ebs, device);
   else if (!device.virtual_name.starts_with("ephemeral"))
     throw invalid_mapping(fmt::format("The virtual name '{}' is not valid.", device.virtual_name));
   return device;

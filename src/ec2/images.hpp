@@ -6,7 +6,7 @@
 //   image_creation.cpp      CreateImage
 //   image_attributes.cpp    DescribeImageAttribute, ModifyImageAttribute, ResetImageAttribute
 //   image_references.cpp    DescribeImageReferences
-//   image_lifecycle.cpp     the recycle bin, deprecation, disabling, deregistration protection, block public access
+//   image_lifecycle.cpp     deprecation, disabling, deregistration protection, block public access
 #pragma once
 
 #include <optional>
@@ -39,7 +39,8 @@ const state::BlockDevice* root_device(const state::Image& image);
 
 // A device that the account's new image is to have besides the volumes that it is made of: an instance store, a blank volume, or one of the
 // account's own snapshots. Throws InvalidBlockDeviceMapping and the errors of check_volume_shape.
-state::BlockDevice read_image_device(const state::World& world, const std::string& account, const wire::ec2::BlockDeviceMapping& mapping);
+state::BlockDevice read_image_device(const state::World& world, const service::Context& context,
+                                     const wire::ec2::BlockDeviceMapping& mapping);
 
 // 3 to 128 of EC2's characters, and no other image of the account's has it: InvalidAMIName.Malformed, .Duplicate.
 void check_image_name(const state::World& world, const std::string& account, const std::string& name);

@@ -12,6 +12,7 @@
 #include "ec2/launch_templates.hpp"
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/placement_groups.hpp"
+#include "ec2/product_codes.hpp"
 #include "ec2/tags.hpp"
 #include "state/classic.hpp"
 
@@ -39,6 +40,7 @@ void read_counts(const RunInstancesRequest& request, Launch& launch) {
 void read_image(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
   if (!request.image_id) throw wire::missing_parameter("ImageId");
   launch.image = &find_launchable(world, context.account(), resolve_image_alias(world, context, *request.image_id));
+  check_subscription(world, context, *launch.image);
   if (launch.image->type != "machine")
     throw wire::ApiError(400, "InvalidAMIID.Malformed", fmt::format("'{}' is not a machine image", launch.image->id));
 }
@@ -134,6 +136,16 @@ void make_instance(state::Transaction& transaction, const RunInstancesRequest& r
   transaction.put(std::move(instance));
 }
 
+// From here on the instances of the launch have no volumes, which would be too many for the account, and end at once.
+void refuse_disks(Launch& launch, state::Instance& instance) {
+  launch.disks.clear();
+  launch.instance_stores.clear();
+  instance.state = static_cast<std::int64_t>(state::InstanceState::shutting_down);
+  instance.state_reason_code = "Client.VolumeLimitExceeded";
+  instance.state_reason_message = "Client.VolumeLimitExceeded: Volume limit exceeded";
+  instance.transition_reason = "Client.VolumeLimitExceeded";
+}
+
 wire::ec2::Reservation show_reservation(const state::World& world, const Context& context, const std::string& reservation_id) {
   std::vector<const state::Instance*> instances;
   world.each_indexed<state::Instance>(state::Index::instance_by_reservation, reservation_id,
@@ -170,8 +182,10 @@ std::string launch_all(state::Transaction& transaction, const Context& context, 
     instance.partition_number = partitions.of(0);
   }
   const auto count = count_to_launch(world, context, instance, launch.least, launch.most);
-  check_disk_quota(world, context, launch, count);
+  const auto with_disks = count_with_disks(world, context, launch, count);
   for (std::int64_t index = 0; index < count; ++index) {
+    // EC2 takes such a launch and ends it: the instance says why it never ran.
+    if (index == with_disks) refuse_disks(launch, instance);
     instance.launch_index = index;
     instance.partition_number = partitions.of(index);
     make_instance(transaction, request, launch, used, instance);

@@ -60,9 +60,12 @@ void make_interfaces(state::Transaction& transaction, const Launch& launch, cons
 // launch_disks.cpp: the image's block devices with the request's laid over them (STO-112).
 void read_disks(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request, Launch& launch);
 // A store that the type does not have is left out, as EC2 does; the others are as large as the type's (STO-083).
+// What a small type has after its only store becomes its swap space, and is called "swap" from then on (STO-082).
 void fit_instance_stores(const InstanceType& type, std::vector<state::BlockDevice>& stores);
-// VolumeLimitExceeded when the volumes of so many instances are too many for the account.
-void check_disk_quota(const state::World& world, const service::Context& context, const Launch& launch, std::int64_t instances);
+// How a mapping names the store: what an instance has as "swap" was "ephemeral1".
+std::string mapped_name(const state::BlockDevice& store);
+// How many instances' volumes the account's limits allow, of at most `instances`.
+std::int64_t count_with_disks(const state::World& world, const service::Context& context, const Launch& launch, std::int64_t instances);
 // Makes the instance's volumes and notes them and its instance stores in it.
 void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                 state::Instance& instance);

@@ -18,15 +18,14 @@ using wire::ec2::EbsBlockDevice;
 using wire::ec2::RunInstancesRequest;
 
 // The fields that are named replace the device's; the others stay.
-void overlay(const state::World& world, const std::string& account, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
-  refuse(asked.kms_key_id.has_value(), "KmsKeyId");
+void overlay(const state::World& world, const Context& context, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
   refuse(asked.outpost_arn.has_value(), "OutpostArn");
   refuse(asked.volume_initialization_rate.has_value() || asked.ebs_card_index.value_or(0) != 0,
          "VolumeInitializationRate and EbsCardIndex");
   std::int64_t least = device.size_gib;
   if (asked.snapshot_id && *asked.snapshot_id != device.snapshot_id) {
     if (!is_new) throw invalid_mapping("The snapshot of the image's own device cannot be replaced at launch.");
-    const auto& snapshot = find_restorable_snapshot(world, account, *asked.snapshot_id);
+    const auto& snapshot = find_restorable_snapshot(world, context.account(), *asked.snapshot_id);
     device.snapshot_id = snapshot.id;
     device.encrypted = snapshot.encrypted;
     device.size_gib = least = snapshot.size_gib;
@@ -52,6 +51,7 @@ void overlay(const state::World& world, const std::string& account, const EbsBlo
   if (asked.encrypted.value_or(false)) device.encrypted = true;
   if (asked.encrypted && !*asked.encrypted && device.encrypted)
     throw wire::invalid_parameter_combination(fmt::format("The snapshot '{}' is encrypted, and so are its volumes", device.snapshot_id));
+  check_key(context, asked.kms_key_id, device.encrypted);
   check_volume_shape({device.volume_type.empty() ? "gp2" : device.volume_type, device.size_gib, device.iops, device.throughput});
 }
 
@@ -60,6 +60,12 @@ std::optional<std::int64_t> store_number(std::string_view virtual_name) {
   const auto number = parse_integer(virtual_name.substr(9));
   return number && *number >= 0 && *number < 24 ? number : std::nullopt;
 }
+
+// The small types of the guide have swap space as their second store.
+constexpr std::string_view swap_name = "swap";
+constexpr std::string_view swap_mapping = "ephemeral1";
+constexpr std::int64_t swap_gib = 1;
+bool has_swap(const InstanceType& type) { return type.name == "m1.small" || type.name == "c1.medium"; }
 
 bool is_suppressed(const wire::ec2::BlockDeviceMapping& mapping) {
   // NoDevice is there and empty; the guide's own form is Ebs.NoDevice=true.
@@ -115,9 +121,9 @@ class Mapping {
  private:
   void lay_volume(std::vector<BlockDevice>::iterator at, const EbsBlockDevice& asked, BlockDevice fresh) {
     const bool is_new = at == devices_.end() || !at->virtual_name.empty();
-    if (!is_new) return overlay(world_, context_.account(), asked, false, *at);
+    if (!is_new) return overlay(world_, context_, asked, false, *at);
     fresh.volume_type = context_.is_2011() ? "standard" : "gp2";
-    overlay(world_, context_.account(), asked, true, fresh);
+    overlay(world_, context_, asked, true, fresh);
     if (at == devices_.end())
       devices_.push_back(std::move(fresh));
     else
@@ -156,9 +162,17 @@ state::Volume make_volume(state::Transaction& transaction, const state::Instance
 }  // namespace
 
 void fit_instance_stores(const InstanceType& type, std::vector<BlockDevice>& stores) {
-  std::erase_if(stores,
-                [&](const auto& store) { return store_number(store.virtual_name).value_or(type.storage_disks) >= type.storage_disks; });
-  for (auto& store : stores) store.size_gib = type.storage_gb_each;
+  for (auto& store : stores)
+    if (has_swap(type) && mapped_name(store) == swap_mapping) store.virtual_name = swap_name;
+  std::erase_if(stores, [&](const auto& store) {
+    if (store.virtual_name == swap_name) return !has_swap(type);
+    return store_number(store.virtual_name).value_or(type.storage_disks) >= type.storage_disks;
+  });
+  for (auto& store : stores) store.size_gib = store.virtual_name == swap_name ? swap_gib : type.storage_gb_each;
+}
+
+std::string mapped_name(const BlockDevice& store) {
+  return std::string(store.virtual_name == swap_name ? swap_mapping : store.virtual_name);
 }
 
 void read_disks(const state::World& world, const Context& context, const RunInstancesRequest& request, Launch& launch) {
@@ -175,10 +189,12 @@ void read_disks(const state::World& world, const Context& context, const RunInst
                         [&](const auto& device) { return device.device == launch.image->root_device_name; });
 }
 
-void check_disk_quota(const state::World& world, const Context& context, const Launch& launch, std::int64_t instances) {
+std::int64_t count_with_disks(const state::World& world, const Context& context, const Launch& launch, std::int64_t instances) {
   std::int64_t gib = 0;
   for (const auto& device : launch.disks) gib += size_of(device);
-  check_volume_quota(world, context, instances * static_cast<std::int64_t>(launch.disks.size()), instances * gib);
+  const auto volumes = static_cast<std::int64_t>(launch.disks.size());
+  while (instances > 0 && !volume_quota_exceeded(world, context, instances * volumes, instances * gib).empty()) --instances;
+  return instances;
 }
 
 void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,

@@ -144,7 +144,7 @@ void show_disks(const state::World& world, const state::Instance& instance, Resp
   for (const auto& store : instance.instance_stores) {
     auto& mapping = data.block_device_mappings.emplace_back();
     mapping.device_name = store.device;
-    mapping.virtual_name = store.virtual_name;
+    mapping.virtual_name = mapped_name(store);
   }
 }
 

@@ -1,9 +1,11 @@
 #include "ec2/product_codes.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "ec2/resource_ids.hpp"
-#include "state/store.hpp"
+#include "wire/api_error.hpp"
 #include "wire/ec2/product_codes.hpp"
 
 namespace brume::ec2 {
@@ -36,6 +38,18 @@ wire::ec2::ConfirmProductInstanceResponse confirm_product_instance(const state::
 
 bool is_product_code(std::string_view text) {
   return text.size() == 8 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); });
+}
+
+void check_subscription(const state::World& world, const Context& context, const state::Image& image) {
+  if (image.account == context.account()) return;
+  const auto* account = world.find<state::Account>(context.account());
+  for (const auto& code : image.product_codes)
+    if (account == nullptr || std::find(account->products.begin(), account->products.end(), code) == account->products.end())
+      throw wire::ApiError(
+          401, "OptInRequired",
+          fmt::format("You are not subscribed to the product '{}' of the image '{}'. Sign up with its seller; the operator "
+                      "of this cloud records it.",
+                      code, image.id));
 }
 
 std::vector<wire::ec2::ProductCode> show_product_codes(const std::vector<std::string>& codes) {

@@ -22,19 +22,24 @@ const FilterField<RegionRecord> region_filters[] = {
 
 wire::ec2::DescribeRegionsResponse describe_regions(const state::World& world, const Context& context,
                                                     const wire::ec2::DescribeRegionsRequest& request) {
-  const auto& settings = context.services.settings;
-  // Host and port, as EC2 names an endpoint without its scheme.
-  auto endpoint = settings.endpoint;
-  if (const auto scheme = endpoint.find("://"); scheme != std::string::npos) endpoint.erase(0, scheme + 3);
-  for (const auto& name : request.region_names)
-    if (name != settings.region) throw wire::invalid_parameter_value("Invalid region provided: " + name);
+  const auto& regions = context.services.settings.regions;
+  const auto& asked = request.region_names;
+  for (const auto& name : asked)
+    if (std::none_of(regions.begin(), regions.end(), [&](const auto& region) { return region.name == name; }))
+      throw wire::invalid_parameter_value("Invalid region provided: " + name);
   const FilterSet<RegionRecord> filters(region_filters, request.filters);
   wire::ec2::DescribeRegionsResponse response;
-  if (!filters.match(world, {settings.region, endpoint}, {}, {})) return response;
-  auto& region = response.regions.emplace_back();
-  region.region_name = settings.region;
-  region.endpoint = endpoint;
-  region.opt_in_status = "opt-in-not-required";
+  for (const auto& [name, url] : regions) {
+    if (!asked.empty() && std::find(asked.begin(), asked.end(), name) == asked.end()) continue;
+    // Host and port, as EC2 names an endpoint without its scheme.
+    const auto scheme = url.find("://");
+    const auto endpoint = scheme == std::string::npos ? url : url.substr(scheme + 3);
+    if (!filters.match(world, {name, endpoint}, {}, {})) continue;
+    auto& region = response.regions.emplace_back();
+    region.region_name = name;
+    region.endpoint = endpoint;
+    region.opt_in_status = "opt-in-not-required";
+  }
   return response;
 }
 

@@ -10,6 +10,7 @@
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/tags.hpp"
+#include "ec2/vpc_endpoints.hpp"
 #include "ec2/vpcs.hpp"
 #include "state/vpn.hpp"
 #include "wire/ec2/route_tables.hpp"
@@ -63,12 +64,17 @@ const FilterField<RouteTable> table_filters[] = {
     {"association.gateway-id", [](const auto&, auto&) {}},
     {"route.destination-cidr-block", add_destinations},
     {"route.destination-ipv6-cidr-block", [](const auto&, auto&) {}},
-    {"route.destination-prefix-list-id", each_route<&RouteEntry::prefix_list_id>},
+    {"route.destination-prefix-list-id",
+     [](const auto& at, auto& out) {
+       each_route<&RouteEntry::prefix_list_id>(at, out);
+       each_endpoint(at.world, at.record, [&](const auto& endpoint) { out.add(prefix_list_of_service(endpoint.service)); });
+     }},
     {"route.egress-only-internet-gateway-id", [](const auto&, auto&) {}},
     {"route.gateway-id",
      [](const auto& at, auto& out) {
        out.add("local");
        each_route<&RouteEntry::gateway_id>(at, out);
+       each_endpoint(at.world, at.record, [&](const auto& endpoint) { out.add(endpoint.id); });
      }},
     {"route.instance-id",
      [](const auto& at, auto& out) {
@@ -79,7 +85,7 @@ const FilterField<RouteTable> table_filters[] = {
     {"route.network-interface-id", each_route<&RouteEntry::interface_id>},
     {"route.nat-gateway-id", each_route<&RouteEntry::nat_gateway_id>},
     {"route.transit-gateway-id", [](const auto&, auto&) {}},
-    {"route.vpc-peering-connection-id", [](const auto&, auto&) {}},
+    {"route.vpc-peering-connection-id", each_route<&RouteEntry::peering_id>},
     {"route.origin",
      [](const auto& at, auto& out) {
        out.add("CreateRouteTable");
@@ -103,6 +109,7 @@ wire::ec2::Route show(const World& world, const RouteTable& table, const RouteEn
     item.destination_prefix_list_id = route.prefix_list_id;
   if (!route.gateway_id.empty()) item.gateway_id = route.gateway_id;
   if (!route.nat_gateway_id.empty()) item.nat_gateway_id = route.nat_gateway_id;
+  if (!route.peering_id.empty()) item.vpc_peering_connection_id = route.peering_id;
   if (!route.interface_id.empty()) {
     item.network_interface_id = route.interface_id;
     const auto* interface = world.find<state::NetworkInterface>(table.account, route.interface_id);
@@ -130,6 +137,13 @@ wire::ec2::RouteTable show(const World& world, const RouteTable& table) {
       local.state = "active";
     }
   for (const auto& route : table.routes) item.routes.push_back(show(world, table, route));
+  each_endpoint(world, table, [&](const state::VpcEndpoint& endpoint) {
+    auto& route = item.routes.emplace_back();
+    route.destination_prefix_list_id = prefix_list_of_service(endpoint.service);
+    route.gateway_id = endpoint.id;
+    route.origin = "CreateRoute";
+    route.state = "active";
+  });
   for (const auto& route : state::propagated_routes(world, table)) {
     const auto same = [&](const RouteEntry& own) { return own.cidr == route.cidr; };
     if (std::any_of(table.routes.begin(), table.routes.end(), same)) continue;
@@ -194,6 +208,7 @@ wire::ec2::DeleteRouteTableResponse delete_route_table(state::Transaction& trans
                                                        const wire::ec2::DeleteRouteTableRequest& request) {
   const RouteTable table = find_route_table(transaction.world(), context.account(), request.route_table_id);
   if (!table.associations.empty()) throw has_dependencies("routeTable", table.id);
+  leave_endpoints(transaction, table);
   erase_tags(transaction, table.account, table.id);
   transaction.erase<RouteTable>(table.key());
   return {};
@@ -297,6 +312,10 @@ bool is_active(const World& world, const RouteTable& table, const RouteEntry& ro
   if (!route.nat_gateway_id.empty()) {
     const auto* nat = world.find<state::NatGateway>(table.account, route.nat_gateway_id);
     return nat != nullptr && nat->state == "available";
+  }
+  if (!route.peering_id.empty()) {
+    const auto* peering = world.find_indexed<state::VpcPeering>(state::Index::peering_by_id, route.peering_id);
+    return peering != nullptr && peering->is_active();
   }
   const auto* interface = world.find<state::NetworkInterface>(table.account, route.interface_id);
   const auto* instance = interface == nullptr ? nullptr : world.find<state::Instance>(table.account, interface->instance_id);

@@ -1,4 +1,5 @@
-// CreateRoute, ReplaceRoute, DeleteRoute. A route leads a range to an internet gateway, an interface (a NAT instance's) or a NAT gateway.
+// CreateRoute, ReplaceRoute, DeleteRoute. A route leads a range to an internet gateway, an interface (a NAT instance's), a NAT gateway
+// or a peer VPC.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include "ec2/instances.hpp"
 #include "ec2/prefix_lists.hpp"
 #include "ec2/route_tables.hpp"
+#include "ec2/vpc_peerings.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/route_tables.hpp"
 
@@ -53,8 +55,9 @@ template <class Request>
 void refuse_other_targets(const Request& request) {
   if (given(request.vpc_endpoint_id) || given(request.transit_gateway_id) || given(request.local_gateway_id) ||
       given(request.carrier_gateway_id) || given(request.core_network_arn) || given(request.odb_network_arn) ||
-      given(request.egress_only_internet_gateway_id) || given(request.vpc_peering_connection_id))
-    throw wire::unsupported_operation("A route leads to an internet gateway, an instance, a network interface or a NAT gateway.");
+      given(request.egress_only_internet_gateway_id))
+    throw wire::unsupported_operation(
+        "A route leads to an internet gateway, an instance, a network interface, a NAT gateway or a VPC peering connection.");
 }
 
 void set_vpn_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
@@ -91,16 +94,29 @@ void set_instance(const World& world, const RouteTable& table, const std::string
   set_interface(world, table, instance.interface_ids.front(), route);
 }
 
+// One that waits to be accepted may be named already: the route leads nowhere until then.
+void set_peering(const World& world, const Context& context, const RouteTable& table, const std::string& id, RouteEntry& route) {
+  check_id("pcx", id);
+  const auto* peering = find_peering(world, context.account(), id, context.now);
+  const auto status = peering_status(world, id, context.now);
+  if (peering == nullptr || (status != "active" && status != "pending-acceptance")) throw id_unknown("pcx", id);
+  if (table.vpc_id != peering->vpc_id && table.vpc_id != peering->peer_vpc_id)
+    throw different_networks(table, "VPC peering connection", id);
+  route.peering_id = id;
+}
+
 template <class Request>
-void read_target(const World& world, const RouteTable& table, const Request& request, RouteEntry& route) {
+void read_target(const World& world, const Context& context, const RouteTable& table, const Request& request, RouteEntry& route) {
   refuse_other_targets(request);
   const int count = static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.instance_id)) +
-                    static_cast<int>(given(request.network_interface_id)) + static_cast<int>(given(request.nat_gateway_id));
-  if (count == 0) throw wire::missing_parameter("GatewayId, InstanceId, NetworkInterfaceId or NatGatewayId");
+                    static_cast<int>(given(request.network_interface_id)) + static_cast<int>(given(request.nat_gateway_id)) +
+                    static_cast<int>(given(request.vpc_peering_connection_id));
+  if (count == 0) throw wire::missing_parameter("GatewayId, InstanceId, NetworkInterfaceId, NatGatewayId or VpcPeeringConnectionId");
   if (count > 1) throw wire::invalid_parameter_combination("A route has one target only");
   if (given(request.gateway_id)) set_gateway(world, table, *request.gateway_id, route);
   if (given(request.network_interface_id)) set_interface(world, table, request.network_interface_id, route);
   if (given(request.instance_id)) set_instance(world, table, *request.instance_id, route);
+  if (given(request.vpc_peering_connection_id)) set_peering(world, context, table, *request.vpc_peering_connection_id, route);
   if (!given(request.nat_gateway_id)) return;
   const auto& nat = find_owned<state::NatGateway>(world, table.account, "nat", "NatGatewayId", request.nat_gateway_id);
   if (nat.vpc_id != table.vpc_id) throw different_networks(table, "NAT gateway", nat.id);
@@ -137,7 +153,7 @@ wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, con
                                             const wire::ec2::CreateRouteRequest& request) {
   auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
   auto route = read_destination(transaction.world(), context, request);
-  read_target(transaction.world(), table, request, route);
+  read_target(transaction.world(), context, table, request, route);
   check_against_local(transaction.world(), table, route);
   if (find_route(table, route) != table.routes.end())
     throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", destination_of(route)));
@@ -159,7 +175,7 @@ wire::ec2::ReplaceRouteResponse replace_route(state::Transaction& transaction, c
   if (at == table.routes.end())
     throw wire::invalid_parameter_value(
         fmt::format("There is no route defined for '{}' in the route table. Use CreateRoute instead.", destination_of(route)));
-  read_target(transaction.world(), table, request, route);
+  read_target(transaction.world(), context, table, request, route);
   check_against_local(transaction.world(), table, route);
   *at = std::move(route);
   transaction.put(std::move(table));

@@ -101,6 +101,7 @@ std::vector<wire::ec2::SecurityGroupRule> authorize(state::Transaction& transact
       if (present[i].same_permission(rule))
         throw wire::ApiError(400, "InvalidPermission.Duplicate",
                              fmt::format("the specified rule \"{}\" already exists", describe_rule(rule)));
+    check_new_rule(transaction.world(), rule);
     rule.id = make_id(transaction.random(), "sgr");
     tag_on_create(transaction, group.account, rule.id, "security-group-rule", tags);
     present.push_back(std::move(rule));

@@ -12,6 +12,7 @@
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
+#include "ec2/vpc_peerings.hpp"
 #include "state/classic.hpp"
 
 namespace brume::ec2 {
@@ -92,27 +93,55 @@ std::string read_cidr6(const Context& context, const std::optional<std::string>&
   return fmt::format("{}/{}", text.data(), *prefix);
 }
 
+// Said alike of a group elsewhere and of another account's, whether it is there or not.
+wire::ApiError elsewhere() { return {400, "InvalidGroup.NotFound", "You have specified two resources that belong to different networks."}; }
+
+// A stale rule that is there already: so that it can be named for its removal.
+bool take_as_known(const World& world, const state::SecurityGroup& group, const std::string& owner, const wire::ec2::UserIdGroupPair& pair,
+                   SecurityRule& rule) {
+  for (const auto* rules : {&group.ingress, &group.egress})
+    for (const auto& known : *rules) {
+      if (!is_stale(world, known) || known.group_id != *pair.group_id || known.group_account != owner) continue;
+      auto same = rule;
+      same.group_account = known.group_account;
+      same.group_id = known.group_id;
+      if (!same.same_permission(known)) continue;
+      same.peering_id = known.peering_id;
+      same.group_vpc_id = known.group_vpc_id;
+      rule = std::move(same);
+      return true;
+    }
+  return false;
+}
+
 void read_group(const World& world, const Context& context, const state::SecurityGroup& group, const wire::ec2::UserIdGroupPair& pair,
                 SecurityRule& rule) {
-  // Said alike of a group elsewhere and of another account's, whether it is there or not.
-  const auto elsewhere = [] {
-    return wire::ApiError(400, "InvalidGroup.NotFound", "You have specified two resources that belong to different networks.");
-  };
-  if (pair.vpc_peering_connection_id && !pair.vpc_peering_connection_id->empty())
-    throw wire::id_not_found("VpcPeeringConnectionID", "vpcPeeringConnection", *pair.vpc_peering_connection_id);
   const bool by_id = pair.group_id && !pair.group_id->empty();
   const bool by_name = pair.group_name && !pair.group_name->empty();
   if (!by_id && !by_name) throw wire::missing_parameter("groupId");
   if (by_id) check_id("sg", "GroupId", *pair.group_id);
   const auto owner = given(pair.user_id) ? *pair.user_id : context.account();
-  // All accounts meet in EC2-Classic (NET-052); in a VPC there is only its owner.
-  if (owner != context.account() && !state::is_classic(group)) throw elsewhere();
+  if (by_id && take_as_known(world, group, owner, pair, rule)) return;
+  // All accounts meet in EC2-Classic (NET-052); in a VPC another's group is a peer's, and named by its id.
+  const bool foreign = owner != context.account() && !state::is_classic(group);
+  if (foreign && !by_id) throw elsewhere();
   const auto* peer =
       by_id ? world.find<state::SecurityGroup>(owner, *pair.group_id) : find_group_by_name(world, owner, group.vpc_id, *pair.group_name);
+  if (peer == nullptr && foreign) throw elsewhere();
   if (peer == nullptr) throw group_not_found(by_id ? *pair.group_id : *pair.group_name);
-  if (peer->vpc_id != group.vpc_id || (pair.vpc_id && !pair.vpc_id->empty() && *pair.vpc_id != group.vpc_id)) throw elsewhere();
+  if (given(pair.vpc_id) && *pair.vpc_id != peer->vpc_id) throw elsewhere();
   rule.group_account = peer->account;
   rule.group_id = peer->id;
+  if (peer->vpc_id == group.vpc_id) {
+    if (given(pair.vpc_peering_connection_id)) throw id_unknown("pcx", *pair.vpc_peering_connection_id);
+    return;
+  }
+  const auto* peering = active_peering(world, group.vpc_id, peer->vpc_id);
+  if (given(pair.vpc_peering_connection_id) && (peering == nullptr || peering->id != *pair.vpc_peering_connection_id))
+    throw id_unknown("pcx", *pair.vpc_peering_connection_id);
+  if (peering == nullptr) throw elsewhere();
+  rule.peering_id = peering->id;
+  rule.group_vpc_id = peer->vpc_id;
 }
 
 // What rules of EC2-Classic cannot say (NET-051): it knows three protocols, IPv4 ranges and groups.
@@ -153,6 +182,16 @@ void read_permission(const World& world, const Context& context, const state::Se
 std::optional<std::string> some(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
 }  // namespace
+
+bool is_stale(const World& world, const SecurityRule& rule) {
+  if (rule.peering_id.empty()) return false;
+  const auto* peering = world.find_indexed<state::VpcPeering>(state::Index::peering_by_id, rule.peering_id);
+  return peering == nullptr || !peering->is_active() || world.find<state::SecurityGroup>(rule.group_account, rule.group_id) == nullptr;
+}
+
+void check_new_rule(const World& world, const SecurityRule& rule) {
+  if (is_stale(world, rule)) throw elsewhere();
+}
 
 bool has_ports(const SecurityRule& rule) { return rule.protocol == "tcp" || rule.protocol == "udp" || is_icmp(rule.protocol); }
 
@@ -211,6 +250,11 @@ std::vector<wire::ec2::IpPermission> show_permissions(const World& world, const 
       pair.description = some(rule.description);
       pair.user_id = rule.group_account;
       pair.group_id = rule.group_id;
+      if (!rule.peering_id.empty()) {
+        pair.vpc_id = rule.group_vpc_id;
+        pair.vpc_peering_connection_id = rule.peering_id;
+        pair.peering_status = peering_status(world, rule.peering_id, context.now);
+      }
       // Today's API names groups of a VPC by id only.
       if (const auto* peer = world.find<state::SecurityGroup>(rule.group_account, rule.group_id);
           peer != nullptr && (context.is_2011() || state::is_classic(*peer)))
@@ -237,6 +281,11 @@ wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& contex
     auto& peer = out.referenced_group_info.emplace();
     peer.group_id = rule.group_id;
     peer.user_id = rule.group_account;
+    if (!rule.peering_id.empty()) {
+      peer.vpc_id = rule.group_vpc_id;
+      peer.vpc_peering_connection_id = rule.peering_id;
+      peer.peering_status = peering_status(world, rule.peering_id, context.now);
+    }
   }
   out.description = some(rule.description);
   out.tags = tags_of(world, group.account, rule.id);

@@ -18,6 +18,11 @@ namespace brume::ec2 {
 std::vector<state::SecurityRule> read_rules(const state::World& world, const service::Context& context, const state::SecurityGroup& group,
                                             const std::vector<wire::ec2::IpPermission>& permissions);
 
+// The rule names a group of a peer VPC that is there no more, or over a peering that is not active.
+bool is_stale(const state::World& world, const state::SecurityRule& rule);
+// read_rules takes stale rules that the group has, so that they can be revoked. A new one cannot be stale: throws InvalidGroup.NotFound.
+void check_new_rule(const state::World& world, const state::SecurityRule& rule);
+
 // As Describe shows them: one permission for each protocol and port range, with all its peers.
 std::vector<wire::ec2::IpPermission> show_permissions(const state::World& world, const service::Context& context,
                                                       const std::vector<state::SecurityRule>& rules);

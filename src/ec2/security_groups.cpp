@@ -209,11 +209,12 @@ wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction&
 
 // ----- delete
 
+// By a group of its own VPC: rules of a peer VPC become stale.
 bool is_referred_to(const World& world, const SecurityGroup& group) {
   const auto names_it = [&](const SecurityRule& rule) { return rule.group_id == group.id; };
   bool found = false;
   world.each_of<SecurityGroup>(group.account, [&](const SecurityGroup& other) {
-    if (other.id != group.id)
+    if (other.id != group.id && other.vpc_id == group.vpc_id)
       found = std::any_of(other.ingress.begin(), other.ingress.end(), names_it) ||
               std::any_of(other.egress.begin(), other.egress.end(), names_it);
     return !found;
@@ -360,7 +361,8 @@ std::vector<service::Action> security_group_actions() {
       service::write_action("DeleteSecurityGroup", delete_security_group),
       service::read_action("DescribeSecurityGroups", describe_security_groups),
   };
-  for (const auto& more : {security_group_permission_actions(), security_group_rule_change_actions(), security_group_listing_actions()})
+  for (const auto& more : {security_group_permission_actions(), security_group_rule_change_actions(), security_group_listing_actions(),
+                           security_group_reference_actions()})
     actions.insert(actions.end(), more.begin(), more.end());
   return actions;
 }

@@ -28,5 +28,6 @@ wire::ApiError group_not_found(const std::string& id_or_name);
 std::vector<service::Action> security_group_permission_actions();
 std::vector<service::Action> security_group_rule_change_actions();
 std::vector<service::Action> security_group_listing_actions();
+std::vector<service::Action> security_group_reference_actions();
 
 }  // namespace brume::ec2

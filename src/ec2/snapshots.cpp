@@ -59,6 +59,7 @@ wire::ec2::Snapshot describe(const state::World& world, const Context& context, 
   item.volume_size = snapshot.size_gib;
   item.description = snapshot.description;
   item.encrypted = snapshot.encrypted;
+  if (snapshot.encrypted) item.kms_key_id = key_arn(context, snapshot.account);
   item.storage_tier = "standard";
   if (snapshot.state == "completed" && snapshot.completed != Time{}) item.completion_time = snapshot.completed;
   if (!snapshot.copy_of.empty()) item.transfer_type = "standard";
@@ -256,15 +257,10 @@ wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, c
   check_tag_types(request.tag_specifications, {"snapshot"});
   check_description(request.description.value_or(""));
   const auto& source = find_restorable_snapshot(transaction.world(), context.account(), *request.source_snapshot_id);
-  if (request.encrypted && !*request.encrypted && source.encrypted)
-    throw wire::invalid_parameter_value("The copy of an encrypted snapshot is encrypted.");
-  check_key(request.kms_key_id, request.encrypted.value_or(source.encrypted));
-  if (!source.encrypted &&
-      (request.encrypted.value_or(false) || storage_defaults(transaction.world(), context.account()).encrypt_by_default))
-    throw wire::unsupported_operation(
-        "A copy with another encryption than its source's is not supported: make an encrypted volume of it, and a snapshot of that.");
+  const bool encrypted = is_copied_encrypted(transaction.world(), context, source, request.encrypted);
+  check_key(context, request.kms_key_id, request.encrypted.value_or(source.encrypted));
   check_snapshot_quota(transaction.world(), context, 1);
-  auto copy = begin_snapshot_copy(transaction, context.account(), source, request.description.value_or(""));
+  auto copy = begin_snapshot_copy(transaction, context.account(), source, request.description.value_or(""), encrypted);
   tag_on_create(transaction, copy.account, copy.id, "snapshot", request.tag_specifications);
   wire::ec2::CopySnapshotResponse response;
   response.snapshot_id = copy.id;
@@ -336,19 +332,25 @@ state::Snapshot begin_snapshot(state::Transaction& transaction, const state::Vol
 }
 
 state::Snapshot begin_snapshot_copy(state::Transaction& transaction, const std::string& account, const state::Snapshot& original,
-                                    std::string description) {
+                                    std::string description, bool encrypted) {
   state::Snapshot copy;
   copy.account = account;
   copy.id = make_id(transaction.random(), "snap");
   copy.volume_id = volume_of_a_copy;
   copy.size_gib = original.size_gib;
-  copy.encrypted = original.encrypted;
+  copy.encrypted = encrypted;
   copy.state = "pending";
   copy.progress = 0;
   copy.description = std::move(description);
   copy.started = transaction.now();
   copy.copy_of = original.id;
   return copy;
+}
+
+bool is_copied_encrypted(const state::World& world, const Context& context, const state::Snapshot& original,
+                         const std::optional<bool>& asked) {
+  if (asked && !*asked && original.encrypted) throw wire::invalid_parameter_value("The copy of an encrypted snapshot is encrypted.");
+  return original.encrypted || asked.value_or(false) || storage_defaults(world, context.account()).encrypt_by_default;
 }
 
 void check_account_id(const std::string& id) {

@@ -25,8 +25,12 @@ const state::Snapshot& find_restorable_snapshot(const state::World& world, const
 // A snapshot that control is to take of the volume; it is not put yet.
 state::Snapshot begin_snapshot(state::Transaction& transaction, const state::Volume& volume, std::string description);
 // The same for a copy of `original`, which may be another account's.
+// `encrypted`: the copy is, also when the original is not.
 state::Snapshot begin_snapshot_copy(state::Transaction& transaction, const std::string& account, const state::Snapshot& original,
-                                    std::string description);
+                                    std::string description, bool encrypted);
+// Is the copy of this snapshot to be encrypted? Throws InvalidParameterValue for what cannot be had.
+bool is_copied_encrypted(const state::World& world, const service::Context& context, const state::Snapshot& original,
+                         const std::optional<bool>& asked);
 
 // May it not be deleted until its day; and can nobody take that back any more?
 bool is_locked(const state::Snapshot& snapshot, Time now);
@@ -38,9 +42,13 @@ void check_account_id(const std::string& id);
 // Description may have 255 characters. Throws InvalidParameterValue.
 void check_description(const std::string& description);
 
-// The key that encrypted volumes are sealed under, as EC2 calls it. Throws InvalidParameterDependency, UnsupportedOperation.
-inline constexpr std::string_view default_key = "alias/aws/ebs";
-void check_key(const std::optional<std::string>& key, bool encrypted);
+// The account's one key, which encrypted volumes and snapshots are sealed under, as a client names it: an ARN that is the same for as long
+// as the account and the region are.
+std::string key_arn(const service::Context& context, const std::string& account);
+bool is_account_key(const service::Context& context, const std::string& key);
+// Throws unless the key that is asked for is that one, by its id, its ARN, its alias or the alias's ARN: InvalidParameterDependency,
+// InvalidParameterValue.
+void check_key(const service::Context& context, const std::optional<std::string>& key, bool encrypted);
 
 // What the account has chosen for its storage.
 state::StorageDefaults storage_defaults(const state::World& world, const std::string& account);

@@ -56,6 +56,12 @@ bool owns_rule(const World& world, const std::string& account, const std::string
   return found;
 }
 
+// Each side has tags of its own.
+bool has_part_in_peering(const World& world, const std::string& account, const std::string& id) {
+  const auto* peering = world.find_indexed<state::VpcPeering>(Index::peering_by_id, id);
+  return peering != nullptr && (peering->account == account || peering->peer_account == account);
+}
+
 struct Taggable {
   std::string_view prefix;  // of ids; its codes and sentences are in resource_ids.cpp
   bool (*exists)(const World&, const std::string& account, const std::string& id);
@@ -90,6 +96,8 @@ constexpr Taggable taggables[] = {
     {"dopt", owns<state::DhcpOptions>},
     {"nat", owns<state::NatGateway>},
     {"pl", owns<state::PrefixList>},
+    {"pcx", has_part_in_peering},
+    {"vpce", owns<state::VpcEndpoint>},
     {"cgw", owns<state::CustomerGateway>},
     {"vgw", owns<state::VpnGateway>},
     {"vpn", owns<state::VpnConnection>},

@@ -90,14 +90,19 @@ std::string place_of(std::string_view device) {
 
 wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
 
-void check_volume_quota(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib) {
+std::string volume_quota_exceeded(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib) {
   const auto& quotas = context.services.settings.storage;
   const auto& usage = world.usage(context.account());
   if (quotas.volumes > 0 && usage.volumes + volumes > quotas.volumes)
-    throw wire::ApiError(400, "VolumeLimitExceeded", fmt::format("You have exceeded your maximum of {} volumes.", quotas.volumes));
+    return fmt::format("You have exceeded your maximum of {} volumes.", quotas.volumes);
   if (quotas.volume_gib > 0 && usage.volume_gib + gib > quotas.volume_gib)
-    throw wire::ApiError(400, "VolumeLimitExceeded",
-                         fmt::format("You have exceeded your maximum of {} GiB of volume storage.", quotas.volume_gib));
+    return fmt::format("You have exceeded your maximum of {} GiB of volume storage.", quotas.volume_gib);
+  return {};
+}
+
+void check_volume_quota(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib) {
+  if (const auto why = volume_quota_exceeded(world, context, volumes, gib); !why.empty())
+    throw wire::ApiError(400, "VolumeLimitExceeded", why);
 }
 
 void check_snapshot_quota(const state::World& world, const service::Context& context, std::int64_t snapshots) {

@@ -11,6 +11,8 @@
 
 namespace brume::ec2 {
 
+// The sentence that says which limit; empty: they fit.
+std::string volume_quota_exceeded(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib);
 // Throws VolumeLimitExceeded when `volumes` more of `gib` in all are too many for the caller's account (STO-006).
 void check_volume_quota(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib);
 // Throws SnapshotLimitExceeded.

@@ -11,13 +11,24 @@ namespace {
 
 using service::Context;
 
-// What is known of a volume's health: one whose file could not be made is impaired; while it is being made nothing is known.
-std::string_view overall(const state::Volume& volume) {
-  if (volume.state == "error") return "impaired";
+// Does its instance stand still because the host failed to read or write this volume, or has no room for it?
+bool stands_still(const state::World& world, const state::Volume& volume) {
+  const auto* instance = volume.instance_id.empty() ? nullptr : world.find<state::Instance>(volume.account, volume.instance_id);
+  if (instance == nullptr || instance->impairment.empty()) return false;
+  // What control wrote down names the disk, as the machine has it: the volume's id without its dash.
+  auto disk = volume.id;
+  std::erase(disk, '-');
+  return instance->impairment.find(disk) != std::string::npos;
+}
+
+// What is known of a volume's health. One whose file could not be made, or whose guest waits for the host's disk, is impaired; while it is
+// being made nothing is known.
+std::string_view overall(const state::World& world, const state::Volume& volume) {
+  if (volume.state == "error" || stands_still(world, volume)) return "impaired";
   return volume.state == "creating" ? "insufficient-data" : "ok";
 }
-std::string_view io_enabled(const state::Volume& volume) {
-  if (volume.state == "error") return "failed";
+std::string_view io_enabled(const state::World& world, const state::Volume& volume) {
+  if (volume.state == "error" || stands_still(world, volume)) return "failed";
   return volume.state == "creating" ? "insufficient-data" : "passed";
 }
 // Only volumes with IOPS of their own are watched for them, and nothing here does that yet.
@@ -25,7 +36,7 @@ constexpr std::string_view io_performance = "not-applicable";
 
 const FilterField<state::Volume> status_filters[] = {
     field<&state::Volume::zone>("availability-zone"),
-    {"volume-status.status", [](const auto& at, auto& out) { out.add(overall(at.record)); }},
+    {"volume-status.status", [](const auto& at, auto& out) { out.add(overall(at.world, at.record)); }},
     {"volume-status.details-name",
      [](const auto&, auto& out) {
        out.add("io-enabled");
@@ -33,7 +44,7 @@ const FilterField<state::Volume> status_filters[] = {
      }},
     {"volume-status.details-status",
      [](const auto& at, auto& out) {
-       out.add(io_enabled(at.record));
+       out.add(io_enabled(at.world, at.record));
        out.add(io_performance);
      }},
     // There are no events, and nothing that would have to be done about them.
@@ -53,10 +64,10 @@ wire::ec2::VolumeStatusItem describe(const state::World& world, const Context& c
   item.availability_zone = volume.zone;
   item.availability_zone_id = state::zone_id_of(world, volume.account, context.services.settings.zones, volume.zone);
   auto& status = item.volume_status.emplace();
-  status.status = overall(volume);
+  status.status = overall(world, volume);
   auto& enabled = status.details.emplace_back();
   enabled.name = "io-enabled";
-  enabled.status = io_enabled(volume);
+  enabled.status = io_enabled(world, volume);
   auto& performance = status.details.emplace_back();
   performance.name = "io-performance";
   performance.status = io_performance;
@@ -96,7 +107,8 @@ service::Done modify_volume_attribute(state::Transaction& transaction, const Con
   return {};
 }
 
-// Nothing here ever takes a volume's I/O away, so it is enabled; but there has to be a volume.
+// Nothing here takes a volume's I/O away until somebody says that it may go on: it goes on by itself when the host's disk does, with
+// AutoEnableIO or without. So it is enabled; but there has to be a volume.
 service::Done enable_volume_io(const state::World& world, const Context& context, const wire::ec2::EnableVolumeIORequest& request) {
   const auto& volume = find_volume(world, context.account(), *request.volume_id);
   if (volume.state != "available" && volume.state != "in-use")

@@ -58,12 +58,12 @@ wire::ec2::DescribeVolumesResponse describe_volumes(const state::World& world, c
   return response;
 }
 
-void refuse_what_is_not_built(const CreateVolumeRequest& request) {
+void refuse_what_is_not_built(const Context& context, const CreateVolumeRequest& request) {
   if (request.outpost_arn) throw wire::unsupported_operation("There are no Outposts here.");
   if (request.operator_) throw wire::unsupported_operation("Volumes of service operators are not supported.");
   if (request.volume_initialization_rate)
     throw wire::unsupported_operation("VolumeInitializationRate is not supported: a volume of a snapshot is whole from the beginning.");
-  check_key(request.kms_key_id, request.encrypted.value_or(false));
+  check_key(context, request.kms_key_id, request.encrypted.value_or(false));
 }
 
 void check_multi_attach(const CreateVolumeRequest& request, const std::string& type) {
@@ -101,7 +101,7 @@ wire::ec2::Volume create_volume(state::Transaction& transaction, const Context& 
   if (!token.empty())
     if (const auto made = find_made(transaction, context, "CreateVolume", token); !made.empty())
       return describe_volume(transaction.world(), context, find_volume(transaction.world(), context.account(), made));
-  refuse_what_is_not_built(request);
+  refuse_what_is_not_built(context, request);
   check_tag_types(request.tag_specifications, {"volume"});
   state::Volume volume;
   volume.account = context.account();
@@ -165,6 +165,7 @@ wire::ec2::Volume describe_volume(const state::World& world, const Context& cont
   item.create_time = volume.created;
   item.volume_type = volume.type;
   item.encrypted = volume.encrypted;
+  if (volume.encrypted) item.kms_key_id = key_arn(context, volume.account);
   item.multi_attach_enabled = false;
   const auto shape = shape_of(volume);
   if (const auto iops = iops_of(shape); iops > 0) item.iops = iops;

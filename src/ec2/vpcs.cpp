@@ -11,6 +11,7 @@
 #include "ec2/network.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
+#include "ec2/vpc_peerings.hpp"
 #include "state/classic.hpp"
 #include "wire/ec2/vpcs.hpp"
 
@@ -159,7 +160,8 @@ bool any_in(const World& world, const Vpc& vpc) {
 
 bool has_more_than_its_parts(const World& world, const Vpc& vpc) {
   bool found = any_in<state::Subnet>(world, vpc) || any_in<state::NetworkInterface>(world, vpc) ||
-               any_in<state::InternetGateway>(world, vpc) || any_in<state::VpnGateway>(world, vpc);
+               any_in<state::InternetGateway>(world, vpc) || any_in<state::VpcEndpoint>(world, vpc) ||
+               any_in<state::VpnGateway>(world, vpc);
   world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const auto& table) { found |= !table.is_main(); });
   world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { found |= !acl.is_default; });
   world.each_of<state::SecurityGroup>(vpc.account, [&](const auto& group) { found |= group.vpc_id == vpc.id && group.name != "default"; });
@@ -176,6 +178,7 @@ wire::ec2::DeleteVpcResponse delete_vpc(state::Transaction& transaction, const C
                                         const wire::ec2::DeleteVpcRequest& request) {
   const Vpc vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   if (has_more_than_its_parts(transaction.world(), vpc)) throw has_dependencies("vpc", vpc.id);
+  end_peerings(transaction, vpc);
   if (const auto* table = main_route_table(transaction.world(), vpc.id)) erase_with_tags(transaction, state::RouteTable(*table));
   if (const auto* acl = default_acl(transaction.world(), vpc.id)) erase_with_tags(transaction, state::NetworkAcl(*acl));
   if (const auto* group = find_group_by_name(transaction.world(), vpc.account, vpc.id, "default"))
@@ -242,6 +245,7 @@ wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& tra
   if (1 + vpc.more.size() >= range_limit)
     throw wire::ApiError(400, "CidrLimitExceeded",
                          fmt::format("Network '{}' has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
+  check_against_peers(transaction.world(), vpc, format_ipv4_block(range));
   vpc.more.push_back({make_id(transaction.random(), "vpc-cidr-assoc"), format_ipv4_block(range)});
   wire::ec2::AssociateVpcCidrBlockResponse response;
   response.vpc_id = vpc.id;

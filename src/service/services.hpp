@@ -31,9 +31,16 @@ struct StorageQuotas {
   std::int64_t snapshots = 100'000;
 };
 
+// One of the installation's regions as clients find it.
+struct RegionEndpoint {
+  std::string name;
+  std::string endpoint;  // "http://127.0.0.1:8773"
+};
+
 // What the operator decides about the installation.
 struct Settings {
   std::string region = "us-east-1";
+  std::vector<RegionEndpoint> regions;  // all of them, this one among them
   std::string partition = "aws";
   std::vector<Zone> zones;  // as the first account calls them; see state/zones.hpp
   std::string private_domain = "ec2.internal";

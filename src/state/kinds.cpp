@@ -36,6 +36,9 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "nat-gateway",
                                                                                        "prefix-list",
                                                                                        "root-replacement",
+                                                                                       "vpc-peering",
+                                                                                       "vpc-endpoint",
+                                                                                       "flow-log",
                                                                                        "customer-gateway",
                                                                                        "vpn-gateway",
                                                                                        "vpn-connection"};
@@ -91,6 +94,16 @@ void index(const RouteTable& table, IndexEntries& entries) { entries.add(Index::
 void index(const NetworkAcl& acl, IndexEntries& entries) { entries.add(Index::network_acl_by_vpc, acl.vpc_id); }
 
 void index(const InternetGateway& gateway, IndexEntries& entries) { entries.add(Index::internet_gateway_by_vpc, gateway.vpc_id); }
+
+void index(const VpcPeering& peering, IndexEntries& entries) {
+  entries.add(Index::peering_by_id, peering.id);
+  for (const auto& vpc : {peering.vpc_id, peering.peer_vpc_id}) entries.add(Index::peering_by_vpc, vpc);
+  for (const auto& account : {peering.account, peering.peer_account}) entries.add(Index::peering_by_account, account);
+}
+
+void index(const VpcEndpoint& endpoint, IndexEntries& entries) { entries.add(Index::endpoint_by_vpc, endpoint.vpc_id); }
+
+void index(const FlowLog& log, IndexEntries& entries) { entries.add(Index::flow_log_by_resource, log.resource_id); }
 
 void index(const Instance& instance, IndexEntries& entries) {
   entries.add(Index::instance_by_reservation, instance.reservation_id);

@@ -48,6 +48,9 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::nat_gateway: return visit(std::type_identity<NatGateway>{});
     case Kind::prefix_list: return visit(std::type_identity<PrefixList>{});
     case Kind::root_replacement: return visit(std::type_identity<RootReplacement>{});
+    case Kind::vpc_peering: return visit(std::type_identity<VpcPeering>{});
+    case Kind::vpc_endpoint: return visit(std::type_identity<VpcEndpoint>{});
+    case Kind::flow_log: return visit(std::type_identity<FlowLog>{});
     case Kind::customer_gateway: return visit(std::type_identity<CustomerGateway>{});
     case Kind::vpn_gateway: return visit(std::type_identity<VpnGateway>{});
     case Kind::vpn_connection: return visit(std::type_identity<VpnConnection>{});

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "state/records/accounts.hpp"
+#include "state/records/connections.hpp"
 #include "state/records/images.hpp"
 #include "state/records/instances.hpp"
 #include "state/records/key_pairs.hpp"

@@ -35,6 +35,11 @@ enum class Index : std::uint8_t {
   network_acl_by_vpc,           // "vpc-…" → network_acl
   internet_gateway_by_vpc,      // "vpc-…" → internet_gateway
   security_group_by_id,         // "sg-…" → security_group
+  peering_by_id,                // "pcx-…" → vpc_peering
+  peering_by_vpc,               // "vpc-…" → vpc_peering, of both VPCs
+  peering_by_account,           // "123456789012" → vpc_peering, of both accounts
+  endpoint_by_vpc,              // "vpc-…" → vpc_endpoint
+  flow_log_by_resource,         // "vpc-…", "subnet-…", "eni-…" → flow_log
   count
 };
 

@@ -18,39 +18,6 @@ constexpr size_t small_body = 16 << 10;  // copied behind the head: one segment,
 constexpr milliseconds linger_time = seconds(2);
 constexpr size_t linger_bytes = 64 << 20;
 
-std::string_view reason_of(int status) {
-  switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 303: return "See Other";
-    case 304: return "Not Modified";
-    case 307: return "Temporary Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    default: return "Status";
-  }
-}
-
 // A line break in a value would let whoever chose the value write headers of his own.
 void append_header_text(std::string& out, std::string_view text) {
   for (const char c : text)
@@ -341,7 +308,7 @@ void Connection::compose(HttpResponse&& response) {
   head_ = "HTTP/1.1 ";
   head_ += std::to_string(response.status);
   head_ += ' ';
-  head_ += reason_of(response.status);
+  head_ += reason_phrase(response.status);
   head_ += "\r\nDate: ";
   head_ += worker_->date();
   if (!bodiless) {

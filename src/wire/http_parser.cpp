@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/status.hpp>
 #include <optional>
 
 #include "base/text.hpp"
@@ -157,6 +158,8 @@ class HttpParser::Implementation {
   size_t header_bytes_;
   size_t body_bytes_;
 };
+
+std::string_view reason_phrase(int status) { return view(http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)))); }
 
 HttpParser::HttpParser(size_t header_bytes, size_t body_bytes)
     : implementation_(std::make_unique<Implementation>(header_bytes, body_bytes)) {}

@@ -10,6 +10,9 @@
 
 namespace brume::wire {
 
+// The words behind a status number in an answer's first line, for people (RFC 9112, 4).
+std::string_view reason_phrase(int status);
+
 // Threads: one at a time.
 class HttpParser {
  public:

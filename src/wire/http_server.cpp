@@ -239,4 +239,6 @@ void HttpServer::close(std::uint64_t listener) { implementation_->close(listener
 void HttpServer::after(milliseconds delay, std::function<void()> work) { implementation_->after(delay, std::move(work)); }
 void HttpServer::stop(milliseconds grace) { implementation_->stop(grace); }
 
+std::uint16_t port_of(const Descriptor& listening) { return local_port_of(listening.get()); }
+
 }  // namespace brume::wire

@@ -100,6 +100,8 @@ class HttpServer {
 
 // A listening TCP socket on `address`:`port` (0: any free). `exists` when the port is in use.
 Result<Descriptor> listen_tcp(const std::string& address, std::uint16_t port);
+// The port of a socket that listens; 0 for a unix socket.
+std::uint16_t port_of(const Descriptor& listening);
 // A listening unix socket with this mode; a stale file of an ended process is replaced, one in use is `exists`.
 Result<Descriptor> listen_unix(const std::string& path, unsigned mode = 0600);
 

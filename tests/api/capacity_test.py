@@ -99,10 +99,21 @@ def test_a_limit_for_one_account(refused):
 def test_limits_of_volumes_hold_at_launch_too(refused):
     with cloud("--volume-limit", "4", "--volume-storage-limit", "20") as one:
         one.run(2)  # of one GiB each
-        with refused("VolumeLimitExceeded"):
-            one.run(3)
-        with refused("VolumeLimitExceeded"):
-            one.run(1, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 18}}])
+
+        def ends(ids, why="Client.VolumeLimitExceeded"):
+            """As EC2 has it: the launch is taken, and the instances say why they never ran."""
+            one.settled("terminated", ids)
+            for reservation in one.ec2.describe_instances(InstanceIds=ids)["Reservations"]:
+                for instance in reservation["Instances"]:
+                    assert instance["StateReason"]["Code"] == why and instance["BlockDeviceMappings"] == []
+
+        three = one.run(3)
+        one.settled("running", three[:2])
+        ends(three[2:])
+        one.ec2.terminate_instances(InstanceIds=three[:2])
+        one.settled("terminated", three[:2])
+        wait_until(lambda: len(one.ec2.describe_volumes()["Volumes"]) == 2)
+        ends(one.run(1, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 18}}]))
         (made,) = one.run(1, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 16}}])
         with refused("VolumeLimitExceeded"):
             one.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)

@@ -37,6 +37,11 @@ OLD = "2011-12-01"
 NEW = "2016-11-15"
 
 
+# What the daemons of this run have written, in files or, when their folders are gone, in texts.
+log_files = set()
+logs_kept = []
+
+
 class Keys:
     def __init__(self, account, key_id, secret):
         self.account, self.key_id, self.secret = account, key_id, secret
@@ -154,26 +159,41 @@ def wait_for_ready(process, seconds, log):
 
 
 @contextlib.contextmanager
+def log_of(folder):
+    """The log of a daemon, kept for errors_test.py, which asks what was raised."""
+    path = pathlib.Path(folder, "log")
+    log_files.add(path)
+    with open(path, "wb") as log:
+        try:
+            yield log
+        finally:
+            log_files.discard(path)
+            logs_kept.append(path.read_text(errors="replace"))
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name == "errors_test.py")  # it looks back at all others
+
+
+@contextlib.contextmanager
 def started_daemon(*options):
     if not (BIN / "brumed").exists():
         pytest.skip(f"no daemon in {BIN}")
     # Short: the operator's socket lies below it, and paths of sockets have at most 107 bytes.
     folder = tempfile.mkdtemp(prefix="brume-api-", dir="/tmp")
-    log = open(os.path.join(folder, "log"), "wb")
-    process = subprocess.Popen(
-        [BIN / "brumed", "--simulate", "--port", "0", *options],
-        stdout=subprocess.PIPE, stderr=log, env={**os.environ, "TMPDIR": folder},
-    )
-    try:
+    with contextlib.ExitStack() as ending:
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        log = ending.enter_context(log_of(folder))
+        process = subprocess.Popen(
+            [BIN / "brumed", "--simulate", "--port", "0", "--verbose", *options],
+            stdout=subprocess.PIPE, stderr=log, env={**os.environ, "TMPDIR": folder},
+        )
+        ending.callback(ended, process)
         endpoint = wait_for_ready(process, 60, log)
         (home,) = pathlib.Path(folder).glob("brume-simulation-*")
         running = Daemon(process, endpoint, str(home))
         yield running
         assert running.end_asked or process.poll() is None, "brumed ended during the tests"
-    finally:
-        ended(process)
-        log.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def ended(process, seconds=20):
@@ -197,21 +217,19 @@ def started_real_daemon(*options, table=None):
     os.chmod(home, 0o711)  # the users of machines pass through
     if table:
         pathlib.Path(home, "instance-types.tsv").write_text(table)
-    log = open(os.path.join(home, "log"), "wb")
-    process = subprocess.Popen(
-        [BIN / "brumed", "--home", home, "--port", "0", "--accelerator", "tcg", "--verbose", *options], stdout=subprocess.PIPE, stderr=log
-    )
-    try:
+    with contextlib.ExitStack() as ending:
+        ending.callback(shutil.rmtree, home, ignore_errors=True)
+        log = ending.enter_context(log_of(home))
+        process = subprocess.Popen(
+            [BIN / "brumed", "--home", home, "--port", "0", "--accelerator", "tcg", "--verbose", *options], stdout=subprocess.PIPE, stderr=log
+        )
+        ending.callback(ended, process)
         running = Daemon(process, wait_for_ready(process, 60, log), home)
         output = running.brume("env")
         fields = dict(re.findall(r"^export (\w+)=(.*)$", output, re.MULTILINE))
         running.keys = Keys("", fields["AWS_ACCESS_KEY_ID"], fields["AWS_SECRET_ACCESS_KEY"])
         yield running
         assert process.poll() is None, "brumed ended during the tests"
-    finally:
-        ended(process)
-        log.close()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def wait_until(condition, seconds=10):

@@ -115,7 +115,10 @@ def test_a_token_names_one_snapshot_and_runs_once(ec2, ebs):
 def test_encryption_by_default(ec2, ebs):
     ec2.enable_ebs_encryption_by_default()
     id = write(ebs, {0: "s"})
-    assert ec2.describe_snapshots(SnapshotIds=[id])["Snapshots"][0]["Encrypted"] is True
+    shown = ec2.describe_snapshots(SnapshotIds=[id])["Snapshots"][0]
+    assert shown["Encrypted"] is True and ":key/" in shown["KmsKeyId"]
+    started = ebs.start_snapshot(VolumeSize=1, Encrypted=True, KmsKeyArn=shown["KmsKeyId"])
+    assert started["KmsKeyArn"] == shown["KmsKeyId"]
     child = write(ebs, {1: "t"}, ParentSnapshotId=id)
     assert ec2.describe_snapshots(SnapshotIds=[child])["Snapshots"][0]["Encrypted"] is True and read(ebs, child, 0) == block("s")
 
@@ -190,6 +193,17 @@ def test_other_accounts(daemon, ec2, ebs, other_account):
     assert read(stranger, id, 0) == block("a")
     with pytest.raises(stranger.exceptions.ValidationException):  # a token is one account's
         read(stranger, id, 0, token)
+    with pytest.raises(stranger.exceptions.AccessDeniedException):  # restored by others, written by none of them
+        put(stranger, id, 1, block("b"))
+
+
+def test_no_room(ebs):
+    """A simulation keeps 256 MiB of blocks."""
+    id = ebs.start_snapshot(VolumeSize=1)["SnapshotId"]
+    with pytest.raises(ebs.exceptions.ServiceQuotaExceededException) as caught:
+        for index in range(513):
+            put(ebs, id, index, block("a"))
+    assert caught.value.response["Reason"] == "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"
 
 
 def test_the_form_of_errors(daemon, ec2):

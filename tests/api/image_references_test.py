@@ -1,4 +1,4 @@
-"""DescribeImageReferences and the recycle bin of images. Debian's boto3 does not know the first: it is asked by hand."""
+"""DescribeImageReferences. Debian's boto3 does not know it: it is asked by hand."""
 import pytest
 
 from conftest import NEW
@@ -82,13 +82,3 @@ def test_images_that_cannot_be_asked_after(ami, references):
     assert references("ami-0123456789abcdef0", IncludeAllResourceTypes="true") == "InvalidAMIID.NotFound"
     assert references("ami-1", IncludeAllResourceTypes="true") == "InvalidAMIID.Malformed"
     assert references(*[ami] * 11, IncludeAllResourceTypes="true") == "InvalidParameterValue"
-
-
-def test_the_recycle_bin_is_empty(ec2, ami, refused):
-    """There are no retention rules: what is deregistered is gone at once."""
-    assert ec2.list_images_in_recycle_bin()["Images"] == []
-    for code, image in (("InvalidAMIID.NotFound", ami), ("InvalidAMIID.NotFound", "ami-0123456789abcdef0"), ("InvalidAMIID.Malformed", "ami-1")):
-        with refused(code):
-            ec2.list_images_in_recycle_bin(ImageIds=[image])
-    with refused("UnsupportedOperation"):
-        ec2.restore_image_from_recycle_bin(ImageId=ami)

@@ -131,7 +131,7 @@ def test_counts_are_needed(query, ami):
         ("InvalidParameterCombination", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "gp2", "Iops": 100}}]}),
         ("InvalidAMIID.NotFound", {"KernelId": "aki-0123456789abcdef0"}),
         ("InvalidBlockDeviceMapping", {"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {}}]}),
-        ("UnsupportedOperation", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True, "KmsKeyId": "alias/mine"}}]}),
+        ("InvalidParameterValue", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True, "KmsKeyId": "alias/mine"}}]}),
         ("InvalidParameterCombination", {"NetworkInterfaces": [{"DeviceIndex": 0}], "SecurityGroups": ["default"]}),
     ],
     ids=str,

@@ -119,7 +119,7 @@ def test_the_images_device_under_another_name(ec2, mapped_image, launch):
         ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 10, "VolumeType": "gp3", "Iops": 3000, "Throughput": 900}}),
         ("InvalidParameterValue", {"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "st1"}}),
         ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/nvme1n1", "Ebs": {"VolumeSize": 1}}),
-        ("UnsupportedOperation", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "Encrypted": True, "KmsKeyId": "alias/mine"}}),
+        ("InvalidParameterValue", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "Encrypted": True, "KmsKeyId": "alias/mine"}}),
         ("UnsupportedOperation", {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "OutpostArn": "arn:aws:outposts:x"}}),
     ],
     ids=str,

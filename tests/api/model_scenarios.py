@@ -35,6 +35,7 @@ class World(network_scenarios.Network):
         self.daemon, self.keys = daemon, keys
         self.account = keys.account
         self.seen = set()  # every id in an answer
+        self.told = set()  # ids of others that it named itself, and is shown again
         self.keys_of = {}  # operation → the keys of another account of ours, which it is sent to
 
     def send(self, action, parameters, version=conftest.NEW, more=None):
@@ -323,7 +324,10 @@ SCENARIOS = {
     "GetImageBlockPublicAccessState": lambda w: {},
     "DescribeImageReferences": lambda w: {"ImageIds": [w.image_in_use()], "ResourceTypes": [
         {"ResourceType": "ec2:Instance", "ResourceTypeOptions": [{"OptionName": "state-name", "OptionValues": ["running"]}]}]},
+    # recycle_bin
     "ListImagesInRecycleBin": lambda w: {},
+    "ListSnapshotsInRecycleBin": lambda w: {},
+    "ListVolumesInRecycleBin": lambda w: {},
     # id_formats
     "DescribeIdFormat": [lambda w: {}, lambda w: {"Resource": "instance"}],
     "DescribeIdentityIdFormat": lambda w: {"PrincipalArn": f"arn:aws:iam::{w.account}:root"},
@@ -421,6 +425,8 @@ SCENARIOS = {
     "DisableEbsEncryptionByDefault": lambda w: {},
     "GetEbsEncryptionByDefault": lambda w: {},
     "GetEbsDefaultKmsKeyId": lambda w: {},
+    "ModifyEbsDefaultKmsKeyId": lambda w: {"KmsKeyId": "alias/aws/ebs"},
+    "ResetEbsDefaultKmsKeyId": lambda w: {},
     # image_creation
     "CreateImage": [lambda w: {"InstanceId": w.instance, "Name": w.name("created"), "NoReboot": True, "TagSpecifications": tagged("image") + tagged("snapshot")},
                     lambda w: {"InstanceId": w.new_instance("stopped"), "Name": w.name("created"), "Description": "d",
@@ -434,7 +440,8 @@ SCENARIOS = {
 }
 
 # Lists of an answer that are empty although the case is a good one.
-MAY_BE_EMPTY = {"ListImagesInRecycleBin": {"Images"}, "DescribeInstanceAttribute": {"ProductCodes"}, "DescribeVolumeAttribute": {"ProductCodes"},
+MAY_BE_EMPTY = {"ListImagesInRecycleBin": {"Images"}, "ListSnapshotsInRecycleBin": {"Snapshots"}, "ListVolumesInRecycleBin": {"Volumes"},
+                "DescribeInstanceAttribute": {"ProductCodes"}, "DescribeVolumeAttribute": {"ProductCodes"},
                 "DescribeSnapshotAttribute": {"ProductCodes"}, "DescribeNetworkInterfaceAttribute": {"Groups"}}
 
 

@@ -60,6 +60,10 @@ class Network:
 
     def drop_vpcs(self):
         self.drop_gateways()
+        self.drop_peerings()
+        endpoints = self.call("DescribeVpcEndpoints").texts("vpcEndpointSet/item/vpcEndpointId")
+        if endpoints:
+            self.call("DeleteVpcEndpoints", VpcEndpointIds=endpoints)
         for vpc in self.own_vpcs():
             for subnet in self.call("DescribeSubnets", **filtered("vpc-id", vpc)).texts("subnetSet/item/subnetId"):
                 self.call("DeleteSubnet", SubnetId=subnet)
@@ -131,6 +135,38 @@ class Network:
         self.call("AuthorizeSecurityGroupIngress", GroupId=self.new_group(), IpPermissions=[{"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": which}]}])
         return which
 
+    def drop_peerings(self):
+        for item in self.call("DescribeVpcPeeringConnections").tree.iterfind("vpcPeeringConnectionSet/item"):
+            if item.findtext("status/code") in ("active", "pending-acceptance"):
+                self.call("DeleteVpcPeeringConnection", VpcPeeringConnectionId=item.findtext("vpcPeeringConnectionId"))
+
+    def new_peering(self, accepted=False):
+        """One from the default VPC to a new one."""
+        which = self.get("vpcPeeringConnection/vpcPeeringConnectionId", "CreateVpcPeeringConnection", VpcId=self.vpc, PeerVpcId=self.new_vpc())
+        if accepted:
+            self.call("AcceptVpcPeeringConnection", VpcPeeringConnectionId=which)
+        return which
+
+    def peer_group(self):
+        """A group of a new VPC that a rule of the default VPC's names, their peering, and the group with the rule."""
+        which = self.new_peering(True)
+        vpc = self.get("vpcPeeringConnectionSet/item/accepterVpcInfo/vpcId", "DescribeVpcPeeringConnections", VpcPeeringConnectionIds=[which])
+        group = self.get("securityGroupInfo/item/groupId", "DescribeSecurityGroups", **filtered("vpc-id", vpc))
+        near = self.new_group()
+        self.call("AuthorizeSecurityGroupIngress", GroupId=near, IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "UserIdGroupPairs": [{"GroupId": group, "VpcPeeringConnectionId": which}]}])
+        return group, which, near
+
+    def stale_group(self):
+        """The VPC of a group that names one over a peering which is no more."""
+        _, which, _ = self.peer_group()
+        self.call("DeleteVpcPeeringConnection", VpcPeeringConnectionId=which)
+        return self.vpc
+
+    def new_endpoint(self):
+        vpc = self.new_vpc()
+        return self.get("vpcEndpoint/vpcEndpointId", "CreateVpcEndpoint", VpcId=vpc, ServiceName=S3, RouteTableIds=[self.new_route_table(vpc)])
+
     def drop_vpn(self):
         alive = filtered("state", "available")
         for which in self.call("DescribeVpnConnections", **alive).texts("vpnConnectionSet/item/vpnConnectionId"):
@@ -199,6 +235,7 @@ class Network:
         return self.get("cidrBlockAssociation/associationId", "AssociateVpcCidrBlock", VpcId=self.new_vpc(), CidrBlock="10.30.0.0/16")
 
 
+S3 = "com.amazonaws.us-east-1.s3"
 DHCP = [{"Key": "domain-name", "Values": ["corp.example"]}, {"Key": "domain-name-servers", "Values": ["10.2.5.1", "10.2.5.2"]}]
 
 
@@ -301,6 +338,23 @@ SCENARIOS = {
     "DescribeManagedPrefixLists": [lambda w: {"PrefixListIds": [w.new_prefix_list()]}, lambda w: filtered("prefix-list-id", w.new_prefix_list())],
     "GetManagedPrefixListEntries": lambda w: {"PrefixListId": w.changed_prefix_list(), "TargetVersion": 1},
     "GetManagedPrefixListAssociations": lambda w: {"PrefixListId": w.named_prefix_list()},
+    # vpc_peerings
+    "CreateVpcPeeringConnection": lambda w: {"VpcId": w.vpc, "PeerVpcId": w.new_vpc(), "TagSpecifications": tagged("vpc-peering-connection")},
+    "AcceptVpcPeeringConnection": lambda w: {"VpcPeeringConnectionId": w.new_peering()},
+    "RejectVpcPeeringConnection": lambda w: {"VpcPeeringConnectionId": w.new_peering()},
+    "DeleteVpcPeeringConnection": lambda w: {"VpcPeeringConnectionId": w.new_peering(True)},
+    "DescribeVpcPeeringConnections": [lambda w: {"VpcPeeringConnectionIds": [w.new_peering(True)]}, lambda w: filtered("status-code", w.new_peering() and "pending-acceptance")],
+    "ModifyVpcPeeringConnectionOptions": lambda w: {
+        "VpcPeeringConnectionId": w.new_peering(True), "RequesterPeeringConnectionOptions": {"AllowDnsResolutionFromRemoteVpc": False}},
+    "DescribeSecurityGroupReferences": lambda w: {"GroupId": [w.peer_group()[0]]},
+    "DescribeStaleSecurityGroups": lambda w: {"VpcId": w.stale_group()},
+    # vpc_endpoints
+    "CreateVpcEndpoint": lambda w: {"VpcId": w.new_vpc(), "ServiceName": S3, "VpcEndpointType": "Gateway", "TagSpecifications": tagged("vpc-endpoint")},
+    "ModifyVpcEndpoint": lambda w: {"VpcEndpointId": w.new_endpoint(), "PolicyDocument": "{\"Statement\": []}"},
+    "DeleteVpcEndpoints": lambda w: {"VpcEndpointIds": [w.new_endpoint()]},
+    "DescribeVpcEndpoints": [lambda w: {"VpcEndpointIds": [w.new_endpoint()]}, lambda w: filtered("vpc-endpoint-id", w.new_endpoint())],
+    "DescribeVpcEndpointServices": lambda w: {"ServiceNames": [S3]},
+    "DescribePrefixLists": lambda w: filtered("prefix-list-name", S3),
     # customer_gateways, vpn_gateways, vpn_connections
     "CreateCustomerGateway": lambda w: {"Type": "ipsec.1", "PublicIp": "192.0.2.10", "BgpAsn": 65001, "TagSpecifications": tagged("customer-gateway")},
     "DeleteCustomerGateway": lambda w: w.drop_vpn() or {"CustomerGatewayId": w.customer_gateway()},

@@ -1,4 +1,6 @@
 """Product codes of images and of the instances launched from them (AMI-069 ff., INS-066 ff., OPS-115 ff.)."""
+import subprocess
+
 import pytest
 
 from conftest import NEW, OLD, instances_of, wait_until
@@ -74,10 +76,12 @@ def test_the_owner_of_the_image_confirms(daemon, ec2, query, marked, launch, oth
     assert answer(ours, InstanceId=which, ProductCode=OTHER) == answer(ours, InstanceId=launch()["InstanceId"], ProductCode=CODE) == ("false",)
     # A customer's instance is seen by the seller. The customer is told nothing of the code, a third knows of no such instance.
     ec2.modify_image_attribute(ImageId=marked, LaunchPermission={"Add": [{"UserId": other_account.account}]})
+    daemon.brume("account", "subscribe", other_account.account, CODE)
     theirs = other.run_instances(ImageId=marked, MinCount=1, MaxCount=1, InstanceType="t2.micro")["Instances"][0]["InstanceId"]
     wait_until(lambda: answer(ours, InstanceId=theirs, ProductCode=CODE) == ("true", other_account.account))
     assert answer(other_account, InstanceId=theirs, ProductCode=CODE) == ("false",)
     assert answer(other_account, InstanceId=which, ProductCode=CODE) == "InvalidInstanceID.NotFound"
+    daemon.brume("account", "unsubscribe", other_account.account, CODE)
     unmarked = other.run_instances(ImageId=launch()["ImageId"], MinCount=1, MaxCount=1, InstanceType="t2.micro")["Instances"][0]["InstanceId"]
     assert answer(ours, InstanceId=unmarked, ProductCode=CODE) == "InvalidInstanceID.NotFound"
     # Only while it runs.
@@ -86,3 +90,28 @@ def test_the_owner_of_the_image_confirms(daemon, ec2, query, marked, launch, oth
     assert answer(ours, InstanceId=which, ProductCode=CODE) == ("false",)
     with refused("InvalidInstanceID.NotFound"):
         ec2.confirm_product_instance(InstanceId="i-0123456789abcdef0", ProductCode=CODE)
+
+
+def test_others_launch_it_when_they_have_signed_up(daemon, ec2, query, marked, other, other_account, refused):
+    """INS-067; the owner needs no subscription, as it is his own image that he put the code on (INS-069)."""
+    ec2.modify_image_attribute(ImageId=marked, LaunchPermission={"Add": [{"UserId": other_account.account}]})
+
+    def run():
+        return other.run_instances(ImageId=marked, MinCount=1, MaxCount=1, InstanceType="t2.micro")["Instances"][0]
+
+    with refused("OptInRequired", 401):
+        run()
+    daemon.brume("account", "subscribe", other_account.account, OTHER)
+    with refused("OptInRequired", 401):
+        run()
+    daemon.brume("account", "subscribe", other_account.account, CODE)
+    daemon.brume("account", "subscribe", other_account.account, CODE)  # once is enough, twice does no harm
+    which = run()["InstanceId"]
+    daemon.brume("account", "unsubscribe", other_account.account, CODE)
+    with refused("OptInRequired", 401):
+        run()
+    assert [one["InstanceId"] for one in instances_of(other.describe_instances())] == [which], "what runs goes on"
+    daemon.brume("account", "unsubscribe", other_account.account, OTHER)
+    for wrong in (("subscribe", other_account.account, "774f4ff8"), ("unsubscribe", other_account.account, CODE), ("subscribe", "000000000000", CODE)):
+        with pytest.raises(subprocess.CalledProcessError):
+            daemon.brume("account", *wrong)

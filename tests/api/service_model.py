@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "models"))
 import wire_model  # noqa: E402
 
 # What EC2 answers although the model does not list it: an internet gateway is "available", and clients wait for that.
-BEYOND_THE_ENUMS = {("AttachmentStatus", "available")}
+BEYOND_THE_ENUMS = {("AttachmentStatus", "available"), ("State", "available")}  # of an endpoint, which EC2 writes small
 TEXTS = {
     "boolean": re.compile(r"true|false"),
     "integer": re.compile(r"-?\d+"),

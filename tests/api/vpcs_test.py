@@ -202,7 +202,7 @@ def test_routes(ec2, vpc, subnet, gateway, table, routes, launch, in_state, refu
                         ({"DestinationCidrBlock": "x", "GatewayId": igw}, "InvalidParameterValue"), ({"DestinationCidrBlock": "10.99.0.0/16"}, "MissingParameter"),
                         ({"DestinationCidrBlock": "10.99.0.0/16", "GatewayId": igw, "InstanceId": "i-0123456789abcdef0"}, "InvalidParameterCombination"),
                         ({"DestinationCidrBlock": "10.99.0.0/16", "InstanceId": "i-0123456789abcdef0"}, "InvalidInstanceID.NotFound"),
-                        ({"DestinationCidrBlock": "10.99.0.0/16", "VpcPeeringConnectionId": "pcx-0123456789abcdef0"}, "UnsupportedOperation"),
+                        ({"DestinationCidrBlock": "10.99.0.0/16", "VpcPeeringConnectionId": "pcx-0123456789abcdef0"}, "InvalidVpcPeeringConnectionID.NotFound"),
                         ({"DestinationIpv6CidrBlock": "::/0", "GatewayId": igw}, "UnsupportedOperation"), ({"GatewayId": igw}, "MissingParameter")):
         with refused(code):
             ec2.create_route(RouteTableId=rtb, **wrong)

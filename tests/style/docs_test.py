@@ -61,7 +61,7 @@ def test_the_two_commands_of_the_readme_are_targets():
 
 
 def options_of_program(source):
-    return set(re.findall(r'(?:add_option|add_flag|set_config)\("(--[a-z-]+)"', (ROOT / source).read_text())) | {"--help"}
+    return set(re.findall(r'(?:add_option|add_flag|set_config)\(\s*"(--[a-z-]+)"', (ROOT / source).read_text())) | {"--help"}
 
 
 @pytest.mark.parametrize("page,source", MAN_PAGES.items(), ids=["brume", "brumed"])

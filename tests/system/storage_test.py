@@ -2,6 +2,7 @@
 
 Every test ends with qemu-img's opinion of every file."""
 import json
+import os
 import pathlib
 import subprocess
 
@@ -200,6 +201,31 @@ def test_an_encrypted_volume_works_and_its_file_shows_nothing(cloud, account, ma
     account.ec2.delete_snapshot(SnapshotId=taken)
 
 
+def test_what_was_not_encrypted_is_encrypted_whole(cloud, account, tiny, machine):
+    """The root of a launch, and a copy of a snapshot: nothing of them stands on files that anybody could read."""
+    volume = Volume(account, Size=1).attach(machine, "/dev/sdf")
+    there(machine, "/dev/sdf")
+    machine.ssh("sudo sh -c 'yes in-the-clear | head -c 3000000 | dd of=/dev/sdf bs=64k 2>/dev/null; sync'")
+    taken = snapshot(account, volume.id)
+    copy = account.ec2.copy_snapshot(SourceRegion="us-east-1", SourceSnapshotId=taken, Encrypted=True)["SnapshotId"]
+    wait_until(lambda: account.ec2.describe_snapshots(SnapshotIds=[copy])["Snapshots"][0]["State"] == "completed", 60, "the copy")
+    clone = Volume(account, SnapshotId=copy).attach(machine, "/dev/sdg")
+    there(machine, "/dev/sdg")
+    sums = machine.ssh("for disk in f g; do sudo head -c 4194304 /dev/sd$disk | md5sum; done").split()
+    assert sums[0] == sums[2] != "b5cfa9d6c8febd618f91ac2843d50a1c", "and something is in them"
+    root = {"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True}}
+    sealed = account.launch(tiny, Placement=zone, BlockDeviceMappings=[root]).wait_ssh()
+    shown = {each["id"]: each for each in json.loads(cloud.brume("storage", "--json").stdout)}
+    of_root = shown[sealed.describe()["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]]
+    assert of_root["encrypted"] and of_root["depth"] == 1 and shown[copy]["depth"] == 1
+    account.ec2.terminate_instances(InstanceIds=[sealed.id])
+    for each in (clone, volume):
+        each.detach().delete()
+    for each in (copy, taken):
+        account.ec2.delete_snapshot(SnapshotId=each)
+    sealed.wait_state("terminated", 60)
+
+
 def test_an_image_of_an_instance_boots_with_what_was_in_it(account, machine):
     machine.ssh("sudo sh -c 'echo from the first >/root/proof'")
     boot = machine.ssh("cat /proc/sys/kernel/random/boot_id")
@@ -266,11 +292,15 @@ def test_instance_stores_live_as_long_as_their_machine(cloud, account, tiny):
     one = account.launch(tiny, InstanceType="m1.small", Placement=zone, BlockDeviceMappings=mapping).wait_ssh()
     disk = there(one, "/dev/sdb")
     assert one.ssh("readlink -f /dev/disk/by-id/virtio-ephemeral0") == disk
-    assert one.ssh("test -e /dev/sdc || echo none") == "none"
+    # STO-082: what a small type has besides is swap space.
+    there(one, "/dev/sdc")
+    assert one.ssh("sudo dd if=/dev/sdc bs=1 skip=4086 count=10 2>/dev/null") == "SWAPSPACE2"
+    assert one.ssh("wget -qO- http://169.254.169.254/latest/meta-data/block-device-mapping/swap") == "sdc"
     assert int(one.ssh(f"cat /sys/block/{disk.rsplit('/', 1)[1]}/size")) * 512 == 150 << 30
     assert one.ssh("wget -qO- http://169.254.169.254/latest/meta-data/block-device-mapping/ephemeral0") == "sdb"
     assert [m["DeviceName"] for m in one.describe()["BlockDeviceMappings"]] == [one.describe()["RootDeviceName"]]
-    one.ssh("sudo mkfs.ext4 -q /dev/sdb && sudo mount /dev/sdb /mnt && echo mine | sudo tee /mnt/file && sudo umount /mnt")
+    # STO-084: it comes with an empty file system.
+    one.ssh("sudo modprobe ext4 2>/dev/null; sudo mount -t ext3 /dev/sdb /mnt && test $(ls -A /mnt) = lost+found && echo mine | sudo tee /mnt/file && sudo umount /mnt")
     read = "sudo mount /dev/sdb /mnt && cat /mnt/file && sudo umount /mnt"
     cloud.kill()
     cloud.start()
@@ -286,10 +316,54 @@ def test_instance_stores_live_as_long_as_their_machine(cloud, account, tiny):
     account.ec2.start_instances(InstanceIds=[one.id])
     one.wait_ssh()
     there(one, "/dev/sdb")
-    assert one.ssh("sudo head -c 67108864 /dev/sdb | tr -d '\\0' | wc -c") == "0"
+    assert one.ssh("sudo mount -t ext3 /dev/sdb /mnt && ls -A /mnt && sudo umount /mnt") == "lost+found"
     account.ec2.terminate_instances(InstanceIds=[one.id])
     one.wait_state("terminated", 60)
     wait_until(lambda: not list((cloud.home / "blocks").glob(f"*/{one.id}*")), 10, "the room to come back")
+
+
+@pytest.fixture
+def xfs(tmp_path):
+    """A file system that shares blocks, in a file of the test's own."""
+    with open(tmp_path / "disk", "wb") as file:
+        file.truncate(2 << 30)
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", tmp_path / "disk"], check=True)
+    (tmp_path / "xfs").mkdir()
+    subprocess.run(["mount", "-o", "loop", tmp_path / "disk", tmp_path / "xfs"], check=True)
+    yield tmp_path / "xfs"
+    subprocess.run(["umount", "-l", tmp_path / "xfs"], check=True)
+
+
+def test_an_import_on_a_file_system_that_shares_blocks_takes_no_room(xfs, tmp_path):
+    def import_from(folder):
+        """How many MiB less are free on the xfs."""
+        with open(folder / "image.raw", "wb") as file:
+            file.truncate(256 << 20)
+            for piece in range(64):
+                file.seek(piece << 21)
+                file.write(os.urandom(1 << 20))
+            os.fsync(file.fileno())
+        free = os.statvfs(xfs).f_bavail
+        id = cloud.brume("image", "import", folder / "image.raw", "--name", folder.name).stdout.strip()
+        os.sync()
+        used = (free - os.statvfs(xfs).f_bavail) * os.statvfs(xfs).f_frsize >> 20
+        # A clone of what was imported is the same to the byte.
+        snapshot = cloud.account().ec2.describe_images(ImageIds=[id])["Images"][0]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+        layer = next((cloud.home / "blocks/layers").glob(f"{snapshot}.*"))
+        subprocess.run(["qemu-img", "compare", "-f", "raw", "-F", "qcow2", folder / "image.raw", layer], check=True, capture_output=True)
+        (folder / "image.raw").unlink()
+        return used
+
+    cloud = Cloud()
+    (cloud.home / "blocks").symlink_to(xfs / "blocks")
+    (xfs / "blocks").mkdir()
+    cloud.start()
+    try:
+        shared, copied = import_from(xfs), import_from(tmp_path)
+        print(f"shared {shared} MiB, copied {copied} MiB")
+        assert shared < 16 and copied >= 64
+    finally:
+        cloud.destroy()
 
 
 def test_another_root_while_it_runs(account, tiny):

@@ -158,6 +158,8 @@ def test_a_full_disk_pauses_the_guest_and_room_lets_it_go_on(own_cloud, owner):
 
         wait_until(lambda: health()["Status"] == "impaired", 5, "the impaired status")
         assert health()["Details"][0]["Status"] == "failed" and health()["Details"][0]["ImpairedSince"]
+        volume = owner.ec2.describe_volume_status()["VolumeStatuses"][0]["VolumeStatus"]
+        assert volume["Status"] == "impaired" and volume["Details"][0] == {"Name": "io-enabled", "Status": "failed"}
         # The operator is told: which disk, and who waits for it.
         told = json.loads(own_cloud.brume("status", "--json").stdout)
         disk = next(each for each in told["disks"] if "volumes" in each["holds"])
@@ -170,6 +172,7 @@ def test_a_full_disk_pauses_the_guest_and_room_lets_it_go_on(own_cloud, owner):
         subprocess.run(["mount", "-o", "remount,size=1g", volumes], check=True)
         assert writer.wait(timeout=120) == 0
         wait_until(lambda: health()["Status"] == "ok", 15, "the status after there was room")
+        assert owner.ec2.describe_volume_status()["VolumeStatuses"][0]["VolumeStatus"]["Status"] == "ok"
         told = json.loads(own_cloud.brume("status", "--json").stdout)
         assert told["paused"] == [] and "paused" not in own_cloud.brume("status").stdout
         assert next(each for each in told["disks"] if "volumes" in each["holds"])["room"] == "low"

@@ -182,6 +182,41 @@ TEST_F(BlockSnapshotsTest, AnEncryptedVolumeShowsNothingAndItsClonesOpenWithItsK
   }
 }
 
+TEST_F(BlockSnapshotsTest, WhatWasNotEncryptedIsCopiedEncryptedWhole) {
+  ASSERT_TRUE(blocks_->create("vol-1", 4 * mib, ""));
+  write("vol-1", 'P', "1M 1M");
+  ASSERT_TRUE(snapshot("snap-0", "vol-1", ""));
+  write("vol-1", 'Q', "2M 1M");
+  ASSERT_TRUE(snapshot("snap-1", "vol-1", ""));
+  std::vector<int> told;
+  const auto copied = blocks_->copy_snapshot("snap-2", "snap-1", key, [&](int percent) { told.push_back(percent); });
+  ASSERT_TRUE(copied) << copied.error().message;
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.back(), 100);
+  EXPECT_EQ(blocks_->copy_snapshot("snap-2", "snap-1", key).error().kind, ErrorKind::exists);
+  const auto cloned = blocks_->clone("vol-2", "snap-1", 8 * mib, key);
+  ASSERT_TRUE(cloned) << cloned.error().message;
+  EXPECT_EQ(blocks_->usage("vol-2")->virtual_bytes, 8 * mib);
+  // What stood in the clear may go: the copies are whole.
+  for (const auto* id : {"snap-0", "snap-1"}) ASSERT_TRUE(blocks_->remove_snapshot(id));
+  ASSERT_TRUE(blocks_->remove_volume("vol-1"));
+  ASSERT_TRUE(blocks_->clone("vol-3", "snap-2", 0, key));
+  for (const auto* id : {"vol-2", "vol-3"}) {
+    EXPECT_TRUE(holds(id, 'P', "1M 1M")) << id;
+    EXPECT_TRUE(holds(id, 'Q', "2M 1M")) << id;
+    EXPECT_TRUE(holds(id, '\0', "0M 1M")) << id;
+  }
+  EXPECT_TRUE(holds("vol-2", '\0', "4M 4M"));
+  for (const auto& entry : std::filesystem::directory_iterator(layers())) {
+    EXPECT_TRUE(entry.path().string().ends_with(".qcow2")) << entry.path() << " was left";
+    const auto bytes = *read_file(entry.path().string(), 64 * mib);
+    for (const char letter : {'P', 'Q'}) EXPECT_EQ(bytes.find(std::string(64, letter)), std::string::npos) << entry.path();
+  }
+  // A copy of an encrypted one is its bytes under another name, whatever key is given.
+  ASSERT_TRUE(blocks_->copy_snapshot("snap-3", "snap-2", "another key"));
+  EXPECT_EQ(file_of("snapshots/snap-3"), file_of("snapshots/snap-2"));
+}
+
 TEST_F(BlockSnapshotsTest, SnapshotsAndClonesOfAnEncryptedVolumeTakeNoLongerThanOthers) {
   constexpr std::uint64_t largest = 16384ULL << 30;
   ASSERT_TRUE(blocks_->create("vol-1", 8 * mib, key));

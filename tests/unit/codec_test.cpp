@@ -170,6 +170,55 @@ TEST(Codec, AFreshRecordIsAnEmptyObjectAndBack) {
 }
 
 // A field left out has its default, so a default is part of what is stored: change none of these, add fields instead.
+const std::vector<std::string> kept_defaults = {
+    "account \"enabled\":true",
+    "account \"instanceLimit\":-1",
+    "account \"platform\":\"vpc\"",
+    "access-key \"active\":true",
+    "vpc \"dnsSupport\":true",
+    "vpc \"dnsHostnames\":true",
+    "network-interface \"sourceDestCheck\":true",
+    "network-interface \"deleteOnTermination\":true",
+    "network-interface \"attachmentState\":\"attached\"",
+    "network-interface \"wantsPublicAddress\":true",
+    "network-interface \"type\":\"interface\"",
+    "image \"type\":\"machine\"",
+    "image \"architecture\":\"x86_64\"",
+    "image \"state\":\"available\"",
+    "image \"virtualizationType\":\"hvm\"",
+    "image \"deregistrationProtection\":\"disabled\"",
+    "snapshot \"state\":\"completed\"",
+    "snapshot \"progress\":100",
+    "volume \"type\":\"gp2\"",
+    "volume \"state\":\"creating\"",
+    "instance \"processors\":1",
+    "instance \"tenancy\":\"default\"",
+    "instance \"metadataEnabled\":true",
+    "instance \"metadataHopLimit\":1",
+    "instance \"autoRecovery\":\"default\"",
+    "instance \"rebootMigration\":\"default\"",
+    "instance \"capacityReservationPreference\":\"open\"",
+    "volume-modification \"state\":\"modifying\"",
+    "launch-template \"defaultVersion\":1",
+    "launch-template \"latestVersion\":1",
+    "launch-template-version \"number\":1",
+    "storage-defaults \"snapshotSharing\":\"unblocked\"",
+    "elastic-ip \"domain\":\"vpc\"",
+    "nat-gateway \"state\":\"available\"",
+    "prefix-list \"version\":1",
+    "prefix-list \"maxEntries\":1",
+    "prefix-list \"state\":\"create-complete\"",
+    "root-replacement \"state\":\"pending\"",
+    "customer-gateway \"asn\":65000",
+    "customer-gateway \"state\":\"available\"",
+    "vpn-gateway \"asn\":64512",
+    "vpn-gateway \"state\":\"available\"",
+    "vpn-connection \"state\":\"available\"",
+    "rule \"from\":-1",
+    "rule \"to\":-1",
+    "block-device \"deleteOnTermination\":true",
+};
+
 TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
   std::vector<std::string> defaults;
   const auto collect = [&]<class R>(std::string_view of, std::type_identity<R>) {
@@ -181,49 +230,7 @@ TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
   collect("rule", std::type_identity<SecurityRule>{});
   collect("block-device", std::type_identity<BlockDevice>{});
   collect("tag", std::type_identity<Tag>{});
-  const std::vector<std::string> expected = {
-      "account \"enabled\":true",
-      "account \"instanceLimit\":-1",
-      "access-key \"active\":true",
-      "vpc \"dnsSupport\":true",
-      "vpc \"dnsHostnames\":true",
-      "network-interface \"sourceDestCheck\":true",
-      "network-interface \"deleteOnTermination\":true",
-      "network-interface \"attachmentState\":\"attached\"",
-      "network-interface \"wantsPublicAddress\":true",
-      "network-interface \"type\":\"interface\"",
-      "image \"type\":\"machine\"",
-      "image \"architecture\":\"x86_64\"",
-      "image \"state\":\"available\"",
-      "image \"virtualizationType\":\"hvm\"",
-      "image \"deregistrationProtection\":\"disabled\"",
-      "snapshot \"state\":\"completed\"",
-      "snapshot \"progress\":100",
-      "volume \"type\":\"gp2\"",
-      "volume \"state\":\"creating\"",
-      "instance \"processors\":1",
-      "instance \"tenancy\":\"default\"",
-      "instance \"metadataEnabled\":true",
-      "instance \"metadataHopLimit\":1",
-      "instance \"autoRecovery\":\"default\"",
-      "instance \"rebootMigration\":\"default\"",
-      "instance \"capacityReservationPreference\":\"open\"",
-      "volume-modification \"state\":\"modifying\"",
-      "launch-template \"defaultVersion\":1",
-      "launch-template \"latestVersion\":1",
-      "launch-template-version \"number\":1",
-      "storage-defaults \"snapshotSharing\":\"unblocked\"",
-      "elastic-ip \"domain\":\"vpc\"",
-      "nat-gateway \"state\":\"available\"",
-      "prefix-list \"version\":1",
-      "prefix-list \"maxEntries\":1",
-      "prefix-list \"state\":\"create-complete\"",
-      "root-replacement \"state\":\"pending\"",
-      "rule \"from\":-1",
-      "rule \"to\":-1",
-      "block-device \"deleteOnTermination\":true",
-  };
-  EXPECT_EQ(defaults, expected);
+  EXPECT_EQ(defaults, kept_defaults);
 }
 
 TEST(Codec, DefaultsAreToldFromZeroes) {

@@ -105,14 +105,14 @@ class ActionsTest : public testing::Test {
   void transact(const state::Decision& decision) { store_->transact(decision); }
   state::WorldPointer world() const { return store_->world(); }
 
+  SystemClock clock_;
+  service::Settings settings_;
   std::string as_ = account;
   int version_ = 20161115;
   std::string message_;  // of the last error that code() saw
 
  private:
-  SystemClock clock_;
   SeededRandom random_{1};
-  service::Settings settings_;
   std::unique_ptr<state::Store> store_;
   service::Services services_;
   std::vector<service::Action> actions_;

@@ -250,5 +250,32 @@ TEST_F(FileBlockEngineTest, ACloneOfAHugeSnapshotIsAsQuickAsOfASmallOne) {
   EXPECT_LT(huge.count(), 2 * small.count() + 50);
 }
 
+TEST_F(FileBlockEngineTest, StoresComeFormatted) {
+  constexpr std::uint64_t gib = 1ULL << 30;
+  const auto uuid_of = [&](const char* id) {
+    const auto start = blocks_->read(id, 1024, 512, "");
+    EXPECT_TRUE(start);
+    EXPECT_EQ(start->substr(0x38, 2), "\x53\xef") << "an ext file system";
+    EXPECT_EQ(start->substr(0x5c, 1)[0] & 4, 4) << "with a journal";
+    EXPECT_EQ(start->substr(0x60, 4), std::string("\x02\0\0\0", 4)) << "and nothing that ext3 does not know";
+    return start->substr(0x68, 16);
+  };
+  ASSERT_TRUE(blocks_->create_store("i-1-ephemeral0", 150 * gib, StoreContent::ext3, "ephemeral0"));
+  ASSERT_TRUE(blocks_->create_store("i-1-ephemeral1", 150 * gib, StoreContent::ext3, "ephemeral1"));
+  ASSERT_TRUE(blocks_->create_store("i-1-swap", gib, StoreContent::swap, "swap"));
+  EXPECT_EQ(blocks_->create_store("i-1-swap", gib, StoreContent::swap, "swap").error().kind, ErrorKind::exists);
+  EXPECT_NE(uuid_of("i-1-ephemeral0"), uuid_of("i-1-ephemeral1"));
+  EXPECT_EQ(blocks_->read("i-1-swap", 3584, 512, "")->substr(502), "SWAPSPACE2");
+  EXPECT_EQ(blocks_->usage("i-1-ephemeral0")->virtual_bytes, 150 * gib);
+  // What was formatted once serves the next, also after a restart; what it has is its own.
+  make();
+  ASSERT_TRUE(blocks_->sweep([](const std::string& id) { return id.starts_with("i-1-"); }));
+  const auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(blocks_->create_store("i-2-ephemeral0", 150 * gib, StoreContent::ext3, "ephemeral0"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(2));
+  EXPECT_EQ(uuid_of("i-2-ephemeral0"), uuid_of("i-1-ephemeral0"));
+  for (const auto& file : std::filesystem::directory_iterator(layers())) EXPECT_EQ(file.path().extension(), ".qcow2") << file.path();
+}
+
 }  // namespace
 }  // namespace brume::block

@@ -175,7 +175,7 @@ TEST_F(Registering, WhatItsDevicesCannotBe) {
             "InvalidBlockDeviceMapping");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.KmsKeyId=k"), "InvalidParameterDependency");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.Encrypted=true&BlockDeviceMapping.2.Ebs.KmsKeyId=k"),
-            "UnsupportedOperation");
+            "InvalidParameterValue");
   EXPECT_EQ(second("&BlockDeviceMapping.2.Ebs.VolumeSize=1&BlockDeviceMapping.2.Ebs.VolumeType=tape"), "UnknownVolumeType");
   EXPECT_EQ(with("&BlockDeviceMapping.2.DeviceName=/dev/sda1&BlockDeviceMapping.2.Ebs.VolumeSize=1"), "InvalidBlockDeviceMapping")
       << "twice";

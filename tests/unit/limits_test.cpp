@@ -13,7 +13,7 @@ class Limits : public ActionsTest {
  protected:
   Limits() {
     for (const auto& list : {security_group_actions, subnet_actions, route_table_actions, network_acl_actions, network_interface_actions,
-                             nat_gateway_actions, address_actions})
+                             nat_gateway_actions, address_actions, vpc_actions, vpc_peering_actions, vpc_endpoint_actions})
       add(list());
     world()->each_of<state::Subnet>(account, [&](const state::Subnet& subnet) { subnet_ = subnet; });
   }
@@ -89,6 +89,48 @@ TEST_F(Limits, PublicAddressesOfTheInstallation) {
   while (given < 5 && (said = code("AllocateAddress", "Domain=vpc")).empty()) ++given;
   EXPECT_EQ(said, "InsufficientAddressCapacity");
   EXPECT_GE(given, 2);
+}
+
+TEST_F(Limits, PeeringsOfAVpc) {
+  ASSERT_EQ(code("CreateVpc", "CidrBlock=10.7.0.0/16"), "");
+  std::string peer;
+  world()->each_of<state::Vpc>(account, [&](const state::Vpc& vpc) { peer = vpc.id == subnet_.vpc_id ? peer : vpc.id; });
+  const auto ask = [&] { return code("CreateVpcPeeringConnection", in_vpc("&PeerVpcId=" + peer)); };
+  const auto fill_with = [&](int number, const char* state, Time expires) {
+    fill<state::VpcPeering>(number, [&](state::VpcPeering& peering, int i) {
+      peering.peer_account = stranger;
+      peering.peer_vpc_id = fmt::format("vpc-{:08x}", i);
+      peering.state = state;
+      peering.expires = expires;
+    });
+  };
+  const auto later = clock_.now() + std::chrono::hours(1);
+  fill_with(25, "pending-acceptance", later);
+  EXPECT_EQ(ask(), "OutstandingVpcPeeringConnectionLimitExceeded");
+  // Those that nobody accepted in time do not count.
+  fill_with(25, "pending-acceptance", clock_.now());
+  EXPECT_EQ(ask(), "");
+  std::string asked;
+  world()->each_of<state::VpcPeering>(account, [&](const state::VpcPeering& one) { asked = one.peer_vpc_id == peer ? one.id : asked; });
+  fill_with(50, "active", later);
+  const auto accept = "VpcPeeringConnectionId=" + asked;
+  EXPECT_EQ(code("AcceptVpcPeeringConnection", accept), "ActiveVpcPeeringConnectionPerVpcLimitExceeded");
+  fill_with(50, "deleted", later);
+  auto expired = *world()->find<state::VpcPeering>(account, asked);
+  const auto waiting = expired;
+  expired.expires = clock_.now();
+  transact([&](state::Transaction& transaction) { transaction.put(expired); });
+  EXPECT_EQ(code("AcceptVpcPeeringConnection", accept), "InvalidStateTransition");
+  EXPECT_NE(call("DescribeVpcPeeringConnections", "Filter.1.Name=status-code&Filter.1.Value.1=expired").find(asked), std::string::npos);
+  transact([&](state::Transaction& transaction) { transaction.put(waiting); });
+  EXPECT_EQ(code("AcceptVpcPeeringConnection", accept), "");
+}
+
+TEST_F(Limits, VpcEndpointsOfAnAccount) {
+  const auto make = [&] { return code("CreateVpcEndpoint", in_vpc("&ServiceName=com.amazonaws." + settings_.region + ".s3")); };
+  fill<state::VpcEndpoint>(19);
+  EXPECT_EQ(make(), "");
+  EXPECT_EQ(make(), "VpcEndpointLimitExceeded");
 }
 
 }  // namespace

@@ -308,6 +308,22 @@ TEST_F(Snapshots, EncryptedOnesAreCopiedEncrypted) {
   EXPECT_TRUE(world()->find<state::Snapshot>(account, copy)->encrypted);
 }
 
+TEST_F(Snapshots, OthersAreCopiedEncryptedWhenAskedOrByDefault) {
+  put_snapshot();
+  add(ebs_encryption_actions());
+  const auto request = fmt::format("SourceRegion=us-east-1&SourceSnapshotId={}", snapshot);
+  const auto copied = [&](const std::string& rest) {
+    const auto copy = first(call("CopySnapshot", request + rest), "snapshotId");
+    return world()->find<state::Snapshot>(account, copy)->encrypted;
+  };
+  EXPECT_FALSE(copied(""));
+  EXPECT_TRUE(copied("&Encrypted=true"));
+  EXPECT_FALSE(copied("&Encrypted=false"));
+  EXPECT_EQ(code("EnableEbsEncryptionByDefault"), "");
+  EXPECT_TRUE(copied(""));
+  EXPECT_TRUE(copied("&Encrypted=false"));
+}
+
 class Locks : public Snapshots {
  protected:
   std::string lock(const std::string& rest) { return code("LockSnapshot", fmt::format("SnapshotId={}&{}", snapshot, rest)); }
@@ -400,7 +416,7 @@ TEST_F(Snapshots, Copied) {
   EXPECT_EQ(copy("&DestinationRegion=eu-west-1"), "InvalidParameterValue");
   EXPECT_EQ(code("CopySnapshot", fmt::format("SourceRegion=eu-west-1&SourceSnapshotId={}", snapshot)), "InvalidParameterValue");
   EXPECT_EQ(code("CopySnapshot", "SourceRegion=us-east-1&SourceSnapshotId=snap-0000000f"), "InvalidSnapshot.NotFound");
-  EXPECT_EQ(copy("&Encrypted=true"), "UnsupportedOperation");
+  EXPECT_EQ(copy("&Encrypted=true&KmsKeyId=alias/mine"), "InvalidParameterValue");
   EXPECT_EQ(copy("&KmsKeyId=alias/mine"), "InvalidParameterDependency");
   put_snapshot(stranger);
   EXPECT_EQ(copy(), "InvalidSnapshot.NotFound");

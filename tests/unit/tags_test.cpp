@@ -112,7 +112,7 @@ TEST_F(Tags, ResourcesThatAreNotThere) {
   EXPECT_EQ(missing("acl-0000000a"), "InvalidNetworkAclID.NotFound");
   EXPECT_EQ(missing("dopt-0000000a"), "InvalidDhcpOptionID.NotFound");
   EXPECT_EQ(missing("eipalloc-0000000a"), "InvalidAllocationID.NotFound");
-  EXPECT_EQ(missing("pcx-0000000a"), "InvalidID");
+  EXPECT_EQ(missing("pcx-0000000a"), "InvalidVpcPeeringConnectionID.NotFound");
   EXPECT_EQ(missing("i"), "InvalidID");
   EXPECT_EQ(missing("nonsense"), "InvalidID");
   EXPECT_EQ(code("CreateTags", "Tag.1.Key=a&Tag.1.Value=b"), "MissingParameter");

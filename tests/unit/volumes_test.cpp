@@ -166,7 +166,7 @@ TEST_F(Volumes, Encrypted) {
   EXPECT_FALSE(encrypted("Size=1"));
   EXPECT_TRUE(encrypted("Size=1&Encrypted=true"));
   EXPECT_TRUE(encrypted("Size=1&Encrypted=true&KmsKeyId=alias/aws/ebs"));
-  EXPECT_EQ(create("Size=1&Encrypted=true&KmsKeyId=alias/mine"), "UnsupportedOperation");
+  EXPECT_EQ(create("Size=1&Encrypted=true&KmsKeyId=alias/mine"), "InvalidParameterValue");
   put<state::Snapshot>("snap-00000001", [](state::Snapshot& record) {
     record.size_gib = 1;
     record.encrypted = true;
@@ -180,7 +180,23 @@ TEST_F(Volumes, Encrypted) {
   EXPECT_TRUE(encrypted("Size=1&Encrypted=false"));
   EXPECT_EQ(first(call("DisableEbsEncryptionByDefault"), "ebsEncryptionByDefault"), "false");
   EXPECT_FALSE(encrypted("Size=1"));
+}
+
+TEST_F(Volumes, OneKeyOfEachAccount) {
+  add(ebs_encryption_actions());
   EXPECT_EQ(first(call("GetEbsDefaultKmsKeyId"), "kmsKeyId"), "alias/aws/ebs");
+  EXPECT_EQ(first(call("ResetEbsDefaultKmsKeyId"), "kmsKeyId"), "alias/aws/ebs");
+  const auto key = first(call("ModifyEbsDefaultKmsKeyId", "KmsKeyId=alias/aws/ebs"), "kmsKeyId");
+  EXPECT_TRUE(key.starts_with(fmt::format("arn:aws:kms:us-east-1:{}:key/", account))) << key;
+  EXPECT_EQ(key.size(), fmt::format("arn:aws:kms:us-east-1:{}:key/", account).size() + 36) << key;
+  for (const auto& name : {key, key.substr(key.rfind('/') + 1), fmt::format("arn:aws:kms:us-east-1:{}:alias/aws/ebs", account)}) {
+    const auto answer = call("CreateVolume", "AvailabilityZone=us-east-1a&Size=1&Encrypted=true&KmsKeyId=" + name);
+    EXPECT_EQ(first(answer, "kmsKeyId"), key) << name;
+  }
+  EXPECT_EQ(first(call("CreateVolume", "AvailabilityZone=us-east-1a&Size=1"), "kmsKeyId"), "");
+  for (const auto* other :
+       {"alias/mine", "arn:aws:kms:us-east-1:999988887777:alias/aws/ebs", "arn:aws:kms:eu-west-1:111122223333:alias/aws/ebs"})
+    EXPECT_EQ(code("ModifyEbsDefaultKmsKeyId", fmt::format("KmsKeyId={}", other)), "InvalidParameterValue") << other;
 }
 
 TEST_F(Volumes, QuotaOfSize) {

@@ -202,5 +202,75 @@ TEST_F(VpcSpecs, AnotherPrivateAddressIsSomethingToDo) {
   EXPECT_FALSE(specifies_the_same(before, now));
 }
 
+class PeeredSpecs : public VpcSpecs {
+ protected:
+  PeeredSpecs() {
+    peer_.account = peering_.peer_account = interface_.account = "210987654321";
+    peer_.id = peering_.peer_vpc_id = interface_.vpc_id = "vpc-2";
+    peer_.cidr = "10.2.0.0/16";
+    peer_.more = {{"vpc-cidr-assoc-1", "10.3.0.0/16"}};
+    peering_.account = vpc_.account;
+    peering_.id = "pcx-1";
+    peering_.vpc_id = vpc_.id;
+    peering_.state = "active";
+    interface_.id = "eni-2";
+    interface_.private_ip = "10.2.0.5";
+    interface_.secondary = {{"10.2.0.6", ""}};
+    interface_.group_ids = {"sg-2"};
+    state::RouteEntry route;
+    route.cidr = "10.2.0.0/16";
+    route.peering_id = peering_.id;
+    table_.routes = {route};
+    auto& rule = group_.ingress.front();
+    rule.prefix_list_id.clear();
+    rule.group_account = peer_.account;
+    rule.group_id = "sg-2";
+    rule.peering_id = peering_.id;
+    rule.group_vpc_id = peer_.id;
+    put(peer_), put(table_), put(group_), put(interface_), put(peering_);
+  }
+  network::VpcSpec spec() const { return specify(*store_->world(), vpc_, Domains{}); }
+
+  state::Vpc peer_;
+  state::VpcPeering peering_;
+  state::NetworkInterface interface_;
+};
+
+TEST_F(PeeredSpecs, AnActivePeeringIsALinkARouteAndTheMembersOfItsGroups) {
+  const auto made = spec();
+  ASSERT_EQ(made.peerings.size(), 1U);
+  EXPECT_EQ(made.peerings[0].id, "pcx-1");
+  EXPECT_EQ(made.peerings[0].peer_vpc_id, "vpc-2");
+  EXPECT_THAT(made.peerings[0].peer_cidrs, ElementsAre("10.2.0.0/16", "10.3.0.0/16"));
+  EXPECT_EQ(made.route_tables[0].routes[0].target, network::RouteSpec::Target::peering);
+  EXPECT_EQ(made.route_tables[0].routes[0].id, "pcx-1");
+  ASSERT_EQ(made.peer_groups.size(), 1U);
+  EXPECT_EQ(made.peer_groups[0].id, "sg-2");
+  EXPECT_THAT(made.peer_groups[0].addresses, ElementsAre("10.2.0.5", "10.2.0.6"));
+  // The other side's view of it.
+  const auto other = specify(*store_->world(), peer_, Domains{});
+  ASSERT_EQ(other.peerings.size(), 1U);
+  EXPECT_EQ(other.peerings[0].peer_vpc_id, "vpc-1");
+  EXPECT_TRUE(other.peer_groups.empty());
+}
+
+TEST_F(PeeredSpecs, OneThatIsNotActiveLeadsNowhere) {
+  for (const auto* state : {"pending-acceptance", "deleted"}) {
+    peering_.state = state;
+    put(peering_);
+    EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("vpc-1", "vpc-2"));
+    EXPECT_TRUE(spec().peerings.empty());
+    EXPECT_TRUE(spec().peer_groups.empty());
+    EXPECT_EQ(spec().route_tables[0].routes[0].target, network::RouteSpec::Target::nowhere);
+    EXPECT_TRUE(peers_of(*store_->world(), "vpc-1").empty());
+  }
+}
+
+TEST_F(PeeredSpecs, AChangeOfAVpcTouchesItsPeers) {
+  peer_.more.clear();
+  put(peer_);
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("vpc-1", "vpc-2"));
+}
+
 }  // namespace
 }  // namespace brume::control

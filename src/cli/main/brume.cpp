@@ -30,6 +30,14 @@ void add_account_commands(CLI::App& app, const Options& options, int& code) {
   limit->add_option("account", values->id, "Account id")->required();
   limit->add_option("instances", values->name, "A number, 'none' or 'default'")->required();
   limit->callback([&options, values, &code] { code = account_limit(options, values->id, values->name); });
+  auto* subscribe = account->add_subcommand("subscribe", "Sign up for a product code: images that bear it may be launched");
+  subscribe->add_option("account", values->id, "Account id")->required();
+  subscribe->add_option("code", values->name, "Product code: eight hexadecimal digits")->required();
+  subscribe->callback([&options, values, &code] { code = account_subscribe(options, values->id, values->name); });
+  auto* unsubscribe = account->add_subcommand("unsubscribe", "End that; what runs goes on");
+  unsubscribe->add_option("account", values->id, "Account id")->required();
+  unsubscribe->add_option("code", values->name, "Product code")->required();
+  unsubscribe->callback([&options, values, &code] { code = account_unsubscribe(options, values->id, values->name); });
   auto* delete_key = account->add_subcommand("delete-key", "Delete an access key at once");
   delete_key->add_option("account", values->id, "Account id")->required();
   delete_key->add_option("key", values->key, "Access key id")->required();
@@ -68,6 +76,20 @@ void add_key_commands(CLI::App& app, int& code) {
   fingerprint->callback([file, &code] { code = key_fingerprint(*file); });
 }
 
+// A region after the first has a home of its own below that of the first.
+void choose_region(const CLI::App& app, const std::string& region, Options& options) {
+  if (region.empty()) return;
+  const std::string asked = app.get_subcommands().empty() ? std::string() : app.get_subcommands().front()->get_name();
+  for (const auto* each : {"env", "status", "storage", "image", "metadata"}) {
+    if (asked != each) continue;
+    const auto home = home_of_region(options, region);
+    if (!home) throw CLI::ValidationError("--region", home.error().message);
+    options.home = *home;
+    return;
+  }
+  throw CLI::ValidationError("--region", "'" + asked + "' is for all regions");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -82,6 +104,9 @@ int main(int argc, char** argv) {
   Options options;
   int code = 0;
   app.add_option("--home", options.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
+  std::string region;
+  app.add_option("--region", region, "Of several regions this one; for env, status, storage, image and metadata")->envname("BRUME_REGION");
+  app.parse_complete_callback([&] { choose_region(app, region, options); });
   app.add_option("--port", options.port, "Port of the API, for a daemon that is to be started")
       ->envname("BRUME_PORT")
       ->capture_default_str();

@@ -11,6 +11,7 @@
 #include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/secret_file.hpp"
+#include "engines/block/image_import.hpp"
 
 namespace brume::block {
 namespace {
@@ -127,6 +128,28 @@ std::vector<Extent> merge_extents(std::vector<Extent> extents) {
       merged.push_back(extent);
   }
   return merged;
+}
+
+Result<void> encrypt_image(const ImageChain& chain, const std::string& to, const std::string& key,
+                           const std::function<void(int percent)>& progress) {
+  auto secret = make_secret_file(key);
+  if (!secret) return fail(secret.error());
+  // JSON for the source only; as options a comma would end the path, and the name is one of ours in the folder of the file.
+  const auto slash = to.rfind('/');
+  Command command;
+  command.program = "qemu-img";
+  command.folder = to.substr(0, slash);
+  command.descriptors = {{secret->get(), key_descriptor}};
+  command.arguments = {"convert",
+                       "-p",
+                       "-n",
+                       "--target-is-zero",
+                       "--object",
+                       "secret,id=key,file=/proc/self/fd/3",
+                       "--target-image-opts",
+                       "json:" + json::serialize(node_of(chain)),
+                       "driver=qcow2,encrypt.format=luks,encrypt.key-secret=key,file.driver=file,file.filename=" + to.substr(slash + 1)};
+  return run_with_progress(std::move(command), to + ".part.progress", progress);
 }
 
 Result<std::string> read_image(const ImageChain& chain, std::uint64_t offset, std::uint64_t bytes, const std::string& key) {

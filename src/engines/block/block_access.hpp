@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ using ImageChain = std::vector<ImageFile>;
 Result<std::vector<Extent>> mapped_extents(const ImageChain& chain, const std::string& key);
 // The parts that are in any of them, in order.
 std::vector<Extent> merge_extents(std::vector<Extent> extents);
+
+// The chain's content into `to`, a fresh qcow2 file that is at least as large and encrypted with the key; no file of the chain is.
+Result<void> encrypt_image(const ImageChain& chain, const std::string& to, const std::string& key,
+                           const std::function<void(int percent)>& progress);
 
 Result<std::string> read_image(const ImageChain& chain, std::uint64_t offset, std::uint64_t bytes, const std::string& key);
 // On the disk when it returns.

@@ -45,6 +45,8 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
+enum class StoreContent { ext3, swap };
+
 // Where two snapshots may differ.
 struct Difference {
   bool related = false;         // one was made on top of the other, or both on top of the same
@@ -76,8 +78,14 @@ class BlockEngine {
 
   // An empty volume. `exhausted` when the disk is full.
   virtual Result<void> create(const std::string& volume_id, std::uint64_t bytes, const std::string& key) = 0;
+  // A disk of the host for an instance, with an empty file system or swap space (STO-082, STO-084); "ephemeral0" of an instance has another
+  // file system than "ephemeral1", as they may be told apart by it.
+  virtual Result<void> create_store(const std::string& id, std::uint64_t bytes, StoreContent /*content*/, const std::string& /*name*/) {
+    return create(id, bytes, {});
+  }
   // A volume with a snapshot's content, constant time whatever the size. `bytes` 0 or smaller than the snapshot: the snapshot's size.
-  // An encrypted snapshot needs the key that it was made with.
+  // An encrypted snapshot needs the key that it was made with. With a key for a snapshot that is not encrypted all of it is copied, so that
+  // nothing that the volume shows lies on the disk in the clear for it.
   virtual Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes, const std::string& key) = 0;
   // Success also when it is not there.
   virtual Result<void> remove_volume(const std::string& volume_id) = 0;
@@ -95,8 +103,10 @@ class BlockEngine {
   virtual Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) = 0;
   // Second: what was written before is the snapshot.
   virtual Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) = 0;
-  // Another name for the same bytes, as independent as any snapshot; `exists` when it is there.
-  virtual Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) = 0;
+  // Another name for the same bytes, as independent as any snapshot; `exists` when it is there. With a key, for one that is not
+  // encrypted: an encrypted copy of all of it, which takes its time and says how far it is in percent.
+  virtual Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from, const std::string& key = {},
+                                     const std::function<void(int percent)>& progress = {}) = 0;
 
   // Bytes without a machine, in multiples of 512. First: where a snapshot has any at all, in order and apart.
   virtual Result<std::vector<Extent>> snapshot_extents(const std::string& snapshot_id, const std::string& key) = 0;

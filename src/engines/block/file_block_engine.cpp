@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <mutex>
 #include <span>
 
 #include <fmt/core.h>
@@ -18,10 +19,12 @@
 #include "base/secret_file.hpp"
 #include "engines/block/block_access.hpp"
 #include "engines/block/block_engine.hpp"
+#include "engines/block/formatted_stores.hpp"
 #include "engines/block/image_import.hpp"
 #include "engines/block/layers.hpp"
 #include "engines/block/qcow2_header.hpp"
 #include "engines/block/qcow2_overlay.hpp"
+#include "engines/block/shared_blocks.hpp"
 
 namespace brume::block {
 namespace {
@@ -57,22 +60,6 @@ class Unfinished {
   const std::string path_;
 };
 
-// Spares a layer from collect() while it lives.
-class Held {
- public:
-  Held(LayerStore& store, std::string layer) : store_(store), layer_(std::move(layer)) {}
-  ~Held() {
-    if (!layer_.empty()) store_.release(layer_);
-  }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  const std::string& layer() const { return layer_; }
-
- private:
-  LayerStore& store_;
-  const std::string layer_;
-};
-
 std::uint64_t allocated(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
@@ -94,6 +81,7 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> prepare() { return layers_.load(); }
 
   Result<void> create(const std::string& volume_id, std::uint64_t bytes, const std::string& key) override;
+  Result<void> create_store(const std::string& id, std::uint64_t bytes, StoreContent content, const std::string& name) override;
   Result<void> clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes, const std::string& key) override;
   Result<void> remove_volume(const std::string& volume_id) override { return remove(LinkKind::volume, volume_id); }
   Result<void> remove_snapshot(const std::string& snapshot_id) override { return remove(LinkKind::snapshot, snapshot_id); }
@@ -102,7 +90,8 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> resize(const std::string& volume_id, std::uint64_t bytes, const std::string& key) override;
   Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) override;
   Result<void> keep_snapshot(const std::string& snapshot_id, const std::string& volume_id) override;
-  Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) override;
+  Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from, const std::string& key,
+                             const std::function<void(int percent)>& progress) override;
   Result<std::vector<Extent>> snapshot_extents(const std::string& snapshot_id, const std::string& key) override;
   Result<Difference> changed_extents(const std::string& snapshot_id, const std::string& since, const std::string& key) override;
   Result<std::string> read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string& key) override;
@@ -124,6 +113,9 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> check_room(std::uint64_t wanted) const;
   // An empty layer for the volume over `below` (empty: over nothing), linked to nothing yet.
   Result<void> make_layer(const std::string& layer, const std::string& below, std::uint64_t bytes, const std::string& key);
+  // A layer of its own with all that `source` shows, encrypted. Linked to nothing until it is whole.
+  Result<void> make_encrypted_copy(const std::string& layer, const std::string& source, std::uint64_t bytes, const std::string& key,
+                                   const std::function<void(int percent)>& progress);
   Result<void> remove(LinkKind kind, const std::string& id);
   Result<std::string> volume_layer(const std::string& volume_id) const;
   ImageChain image_of(std::span<const std::string> layers) const;
@@ -133,6 +125,7 @@ class FileBlockEngine final : public BlockEngine {
   Holding holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const;
 
   LayerStore layers_;
+  std::mutex formatting_;  // held while a store is formatted: the next who wants the same one finds it
 };
 
 Result<void> FileBlockEngine::check_room(std::uint64_t wanted) const {
@@ -188,6 +181,27 @@ Result<void> FileBlockEngine::create(const std::string& volume_id, std::uint64_t
   return layers_.link(LinkKind::volume, volume_id, made.layer());
 }
 
+Result<void> FileBlockEngine::create_store(const std::string& id, std::uint64_t bytes, StoreContent content, const std::string& name) {
+  const auto formatted = formatted_id(content, bytes, name);
+  if (auto valid = check_ids({id, formatted}); !valid) return valid;
+  {
+    const std::lock_guard lock(formatting_);
+    if (layers_.target(LinkKind::snapshot, formatted).empty()) {
+      if (auto room = check_room(0); !room) return room;
+      const Held layer(layers_, layers_.reserve(formatted));
+      const Unfinished made(layers_.path_of(layer.layer()) + ".part");
+      layers_.step("format.make");
+      if (auto done = format_store(content, bytes, made.path()); !done) return fail(explain(done.error()).within("cannot format " + name));
+      layers_.step("format.publish");
+      if (auto published = publish(made.path(), layers_.path_of(layer.layer()), 0444); !published) return fail(explain(published.error()));
+      if (auto added = layers_.add(layer.layer()); !added) return added;
+      layers_.step("format.link");
+      if (auto linked = layers_.link(LinkKind::snapshot, formatted, layer.layer()); !linked) return linked;
+    }
+  }
+  return clone(id, formatted, bytes, {});
+}
+
 Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes,
                                     const std::string& key) {
   if (auto valid = check_ids({volume_id, snapshot_id}); !valid) return valid;
@@ -200,7 +214,11 @@ Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::str
   if (!header) return fail(header.error().within("cannot make " + volume_id + " of " + snapshot_id));
   if (auto room = check_room(0); !room) return room;
   const Held made(layers_, layers_.reserve(volume_id));
-  if (auto done = make_layer(made.layer(), snapshot.layer(), std::max(bytes, header->virtual_bytes), key); !done)
+  const auto size = std::max(bytes, header->virtual_bytes);
+  const bool encrypts = !key.empty() && !layers_.encrypted(snapshot.layer());
+  if (auto done = encrypts ? make_encrypted_copy(made.layer(), snapshot.layer(), size, key, {})
+                           : make_layer(made.layer(), snapshot.layer(), size, key);
+      !done)
     return fail(done.error().within("cannot make " + volume_id));
   layers_.step("clone.link");
   return layers_.link(LinkKind::volume, volume_id, made.layer());
@@ -322,11 +340,36 @@ Result<void> FileBlockEngine::keep_snapshot(const std::string& snapshot_id, cons
   return layers_.link(LinkKind::snapshot, snapshot_id, (*chain)[1]);
 }
 
-Result<void> FileBlockEngine::copy_snapshot(const std::string& snapshot_id, const std::string& from) {
+Result<void> FileBlockEngine::make_encrypted_copy(const std::string& layer, const std::string& source, std::uint64_t bytes,
+                                                  const std::string& key, const std::function<void(int percent)>& progress) {
+  const auto chain = layers_.chain(source);
+  if (!chain) return fail(chain.error());
+  std::uint64_t wanted = 0;
+  for (const auto& each : *chain) wanted += allocated(layers_.path_of(each));
+  if (auto room = check_room(wanted); !room) return room;
+  if (auto made = make_layer(layer, "", bytes, key); !made) return made;
+  layers_.step("encrypt.copy");
+  if (auto copied = encrypt_image(image_of(*chain), layers_.path_of(layer), key, progress); !copied) return fail(explain(copied.error()));
+  layers_.step("encrypt.sync");
+  return sync_path(layers_.path_of(layer));
+}
+
+Result<void> FileBlockEngine::copy_snapshot(const std::string& snapshot_id, const std::string& from, const std::string& key,
+                                            const std::function<void(int percent)>& progress) {
   if (auto valid = check_ids({snapshot_id, from}); !valid) return valid;
   if (!layers_.target(LinkKind::snapshot, snapshot_id).empty()) return fail(ErrorKind::exists, snapshot_id + " is already there");
   const Held source(layers_, layers_.hold(LinkKind::snapshot, from));
   if (source.layer().empty()) return fail(ErrorKind::not_found, from + " is not there");
+  if (!key.empty() && !layers_.encrypted(source.layer())) {
+    const auto header = read_qcow2_header(layers_.path_of(source.layer()));
+    if (!header) return fail(header.error());
+    const Held made(layers_, layers_.reserve(snapshot_id));
+    if (auto done = make_encrypted_copy(made.layer(), source.layer(), header->virtual_bytes, key, progress); !done)
+      return fail(done.error().within("cannot copy " + from));
+    if (progress) progress(100);
+    layers_.step("copy.link");
+    return layers_.link(LinkKind::snapshot, snapshot_id, made.layer());
+  }
   layers_.step("copy.link");
   return layers_.link(LinkKind::snapshot, snapshot_id, source.layer());
 }
@@ -513,8 +556,7 @@ Result<void> FileBlockEngine::import_boot_file(const std::string& image_id, cons
   if (code) return fail_system("cannot read " + file, code.value());
   if (auto room = check_room(size); !room) return fail(room.error().within("cannot keep " + file));
   const Unfinished made(boot_path(image_id) + ".part");
-  std::filesystem::copy_file(file, made.path(), code);
-  if (code) return fail_system("cannot copy " + file, code.value());
+  if (auto copied = copy_file(file, made.path()); !copied) return copied;
   return publish(made.path(), boot_path(image_id), 0444);
 }
 
@@ -534,7 +576,7 @@ Result<std::vector<std::string>> FileBlockEngine::sweep(const std::function<bool
   auto removed = layers_.remove_unfinished();
   for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
     for (const auto& id : layers_.ids(kind))
-      if (!known(id) && layers_.unlink(kind, id)) removed.push_back(id);
+      if (!is_formatted_id(id) && !known(id) && layers_.unlink(kind, id)) removed.push_back(id);
   for (auto& layer : layers_.collect()) removed.push_back(std::move(layer));
   return removed;
 }

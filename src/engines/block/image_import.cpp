@@ -16,6 +16,7 @@
 #include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "engines/block/shared_blocks.hpp"
 
 namespace brume::block {
 namespace {
@@ -158,9 +159,18 @@ Result<void> convert_image(const std::string& file, const ImageFacts& facts, con
                            const std::function<void(int percent)>& progress) {
   Command command;
   command.program = "qemu-img";
+  // With -C QEMU has the kernel move the bytes, which shares blocks where it can. Elsewhere it would only keep zeroes that are written out.
+  const bool shares = (facts.format == "raw" || facts.format == "qcow2") && can_share_blocks(file, to.substr(0, to.rfind('/')));
   command.arguments = {
       "convert", "-p", "-O", "qcow2", "-o", "cluster_size=64k,lazy_refcounts=off,compat=1.1", source_of(file, facts.format), to};
-  command.output_file = to + ".progress";
+  if (shares) command.arguments.insert(command.arguments.begin() + 1, "-C");
+  auto converted = run_with_progress(std::move(command), to + ".progress", progress);
+  if (!converted) return fail(converted.error().within("cannot convert " + file));
+  return {};
+}
+
+Result<void> run_with_progress(Command command, const std::string& progress_file, const std::function<void(int percent)>& progress) {
+  command.output_file = progress_file;
   auto running = std::async(std::launch::async, [&command] { return run(command, longest_copy); });
   int last = -1;
   while (running.wait_for(between_looks) != std::future_status::ready) {
@@ -174,7 +184,7 @@ Result<void> convert_image(const std::string& file, const ImageFacts& facts, con
   if (!output) return fail(output.error());
   if (output->status == 0) return {};
   const bool full = said.find("No space left") != std::string::npos;
-  return fail(full ? ErrorKind::exhausted : ErrorKind::invalid, "cannot convert " + file + ": " + said);
+  return fail(full ? ErrorKind::exhausted : ErrorKind::invalid, said);
 }
 
 }  // namespace brume::block

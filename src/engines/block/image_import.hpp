@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "base/process.hpp"
 #include "base/result.hpp"
 
 namespace brume::block {
@@ -24,5 +25,9 @@ Result<ImageFacts> judge_image(const std::string& file, const std::string& info)
 // Writes the image's content as qcow2 to `to`, which must not exist.
 Result<void> convert_image(const std::string& file, const ImageFacts& facts, const std::string& to,
                            const std::function<void(int percent)>& progress);
+
+// Runs a qemu-img that was asked to show its progress (-p), which goes through `progress_file` and into `progress`. `exhausted` when the
+// disk was full, else `invalid`.
+Result<void> run_with_progress(Command command, const std::string& progress_file, const std::function<void(int percent)>& progress);
 
 }  // namespace brume::block

@@ -93,6 +93,22 @@ class LayerStore {
   std::multiset<std::string> reserved_;
 };
 
+// Spares a layer from collect() while it lives.
+class Held {
+ public:
+  Held(LayerStore& store, std::string layer) : store_(store), layer_(std::move(layer)) {}
+  ~Held() {
+    if (!layer_.empty()) store_.release(layer_);
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  const std::string& layer() const { return layer_; }
+
+ private:
+  LayerStore& store_;
+  const std::string layer_;
+};
+
 // "vol-…", "i-…-ephemeral0": fit to be a file's name.
 bool is_id(std::string_view id);
 // The number in a layer's name: 3 of "layers/vol-X.3.qcow2"; 0 when there is none.

@@ -79,7 +79,8 @@ class SimulatedBlockEngine final : public BlockEngine {
     snapshots_[snapshot_id] = volume->second;
     return {};
   }
-  Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from) override {
+  Result<void> copy_snapshot(const std::string& snapshot_id, const std::string& from, const std::string&,
+                             const std::function<void(int percent)>&) override {
     const std::lock_guard lock(mutex_);
     const auto source = snapshots_.find(from);
     if (source == snapshots_.end()) return fail(ErrorKind::not_found, from + " is not there");

@@ -30,6 +30,8 @@ FlowRules::FlowRules(const Model& model) : vpc_(model.vpc), ranges_(ranges_of(mo
   for (const auto& subnet : model.vpc.subnets)
     if (const auto range = parse_ipv4_block(subnet.cidr)) routers_.insert(range->base + 1);
   for (const auto& [id, group] : model.groups) groups_[id] = {prepare(group.ingress), prepare(group.egress)};
+  for (const auto& group : model.vpc.peer_groups)
+    for (const auto& address : group.addresses) peer_groups_[parse_ipv4(address).value_or(0)].insert(group.id);
   for (const auto& [id, interface] : model.interfaces) {
     for (const auto& one : addresses_of(interface)) {
       const auto address = parse_ipv4(one.private_ip);
@@ -107,6 +109,7 @@ bool FlowRules::matches(const Rule& rule, std::uint32_t peer, const Flow& flow) 
     return false;
   if (rule.from >= 0 && rule.protocol == icmp && (flow.icmp_type != rule.from || (rule.to >= 0 && flow.icmp_code != rule.to))) return false;
   if (rule.group.empty()) return rule.peers && rule.peers->contains(peer);
+  if (const auto far = peer_groups_.find(peer); far != peer_groups_.end() && far->second.contains(rule.group)) return true;
   const auto* member = at(peer);
   return member != nullptr && std::find(member->group_ids.begin(), member->group_ids.end(), rule.group) != member->group_ids.end();
 }

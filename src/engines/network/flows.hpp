@@ -57,6 +57,7 @@ class FlowRules {
   std::map<std::string, Group> groups_;
   std::map<std::uint32_t, const InterfaceSpec*> interfaces_;  // of the model
   std::map<std::uint32_t, std::uint32_t> public_of_;
+  std::map<std::uint32_t, std::set<std::string>> peer_groups_;  // of addresses in peer VPCs
   std::set<std::uint32_t> routers_;
   bool forwards_foreign_ = false;  // an interface without source/destination check: its traffic has any source
 };

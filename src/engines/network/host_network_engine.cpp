@@ -76,13 +76,15 @@ class HostNetworkEngine final : public NetworkEngine {
 
   Result<void> ensure_vpc(const VpcSpec& vpc) override {
     if (auto good = check(vpc); !good) return good;
-    return at(vpc.id).ensure(vpc);
+    if (auto ensured = at(vpc.id).ensure(vpc); !ensured) return ensured;
+    return tell_peers(vpc.id);
   }
 
   Result<void> remove_vpc(const std::string& vpc_id) override {
     if (!is_safe_id(vpc_id)) return {};
     auto removed = at(vpc_id).remove();
     if (!removed) return removed;
+    if (auto told = tell_peers(vpc_id); !told) return told;
     const std::lock_guard lock(mutex_);
     vpcs_.erase(vpc_id);
     return {};
@@ -150,7 +152,8 @@ class HostNetworkEngine final : public NetworkEngine {
       if (auto good = check(group); !good) return good;
     for (const auto& interface : interfaces)
       if (auto good = check(interface); !good) return good;
-    return at(vpc.id).ensure_all(vpc, groups, interfaces);
+    if (auto ensured = at(vpc.id).ensure_all(vpc, groups, interfaces); !ensured) return ensured;
+    return tell_peers(vpc.id);
   }
 
   Result<void> remove_everything() override {
@@ -187,6 +190,20 @@ class HostNetworkEngine final : public NetworkEngine {
     auto& vpc = vpcs_[vpc_id];
     if (!vpc) vpc = std::make_shared<VpcNetwork>(*host_, *watch_, vpc_id, dnsmasq_place(vpc_id));
     return *vpc;
+  }
+
+  // The VPCs that this one got a link to, or lost one. One that nothing was said of yet looks for its links by itself.
+  Result<void> tell_peers(const std::string& vpc_id) {
+    for (const auto& peer_id : at(vpc_id).take_touched_peers()) {
+      std::shared_ptr<VpcNetwork> peer;
+      {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = vpcs_.find(peer_id); found != vpcs_.end()) peer = found->second;
+      }
+      if (!peer) continue;
+      if (auto taken = peer->peer_changed(vpc_id); !taken) return taken;
+    }
+    return {};
   }
 
   // Something changed the tables of a VPC or of the host; most often it was us.

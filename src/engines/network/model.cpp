@@ -85,6 +85,10 @@ json::object write(const VpcSpec& vpc) {
     return json::object{{"id", one.id}, {"entries", list(one.entries, [](const AclEntrySpec& entry) { return write(entry); })}};
   };
   const auto nat = [](const NatSpec& one) { return json::object{{"id", one.id}, {"public_ip", one.public_ip}}; };
+  const auto peering = [](const PeeringSpec& one) {
+    return json::object{{"id", one.id}, {"peer_vpc_id", one.peer_vpc_id}, {"peer_cidrs", texts(one.peer_cidrs)}};
+  };
+  const auto peer_group = [](const PeerGroupSpec& one) { return json::object{{"id", one.id}, {"addresses", texts(one.addresses)}}; };
   return {{"id", vpc.id},
           {"cidr", vpc.cidr},
           {"subnets", list(vpc.subnets, subnet)},
@@ -97,6 +101,8 @@ json::object write(const VpcSpec& vpc) {
           {"nats", list(vpc.nats, nat)},
           {"vpns", list(vpc.vpns, [](const VpnSpec& vpn) { return write(vpn); })},
           {"dhcp", write(vpc.dhcp)},
+          {"peerings", list(vpc.peerings, peering)},
+          {"peer_groups", list(vpc.peer_groups, peer_group)},
           {"names", write(vpc.names)},
           {"names_public_addresses", vpc.names_public_addresses}};
 }
@@ -158,6 +164,13 @@ VpcSpec read_vpc(const json::object& object) {
   });
   vpc.nats = read_list<NatSpec>(object, "nats", [](const json::object& one) { return NatSpec{text(one, "id"), text(one, "public_ip")}; });
   vpc.dhcp = read_dhcp(object.at("dhcp").as_object());
+  if (!object.contains("peerings")) return vpc;  // version 0.2
+  vpc.peerings = read_list<PeeringSpec>(object, "peerings", [](const json::object& one) {
+    return PeeringSpec{text(one, "id"), text(one, "peer_vpc_id"), read_texts(one.at("peer_cidrs"))};
+  });
+  vpc.peer_groups = read_list<PeerGroupSpec>(object, "peer_groups", [](const json::object& one) {
+    return PeerGroupSpec{text(one, "id"), read_texts(one.at("addresses"))};
+  });
   if (!object.contains("names")) return vpc;
   vpc.names = read_names(object.at("names").as_object());
   if (object.contains("vpns")) vpc.vpns = read_list<VpnSpec>(object, "vpns", read_vpn);
@@ -294,6 +307,20 @@ Result<void> check_routes(const VpcSpec& vpc) {
   return {};
 }
 
+Result<void> check_peerings(const VpcSpec& vpc) {
+  for (const auto& peering : vpc.peerings) {
+    if (!is_safe_id(peering.id) || !is_safe_id(peering.peer_vpc_id)) return bad("peering", peering.id + " " + peering.peer_vpc_id, vpc.id);
+    for (const auto& cidr : peering.peer_cidrs)
+      if (!parse_ipv4_block(cidr)) return bad("peer's range", cidr, vpc.id);
+  }
+  for (const auto& group : vpc.peer_groups) {
+    if (!is_safe_id(group.id)) return bad("peer group", group.id, vpc.id);
+    for (const auto& address : group.addresses)
+      if (!parse_ipv4(address)) return bad("peer's address", address, vpc.id);
+  }
+  return {};
+}
+
 Result<void> check_acls(const VpcSpec& vpc) {
   for (const auto& acl : vpc.acls) {
     if (!is_safe_id(acl.id)) return bad("network ACL", acl.id, vpc.id);
@@ -412,6 +439,7 @@ Result<void> check(const VpcSpec& vpc) {
     if (!parse_ipv4_block(cidr)) return bad("range", cidr, vpc.id);
   if (auto good = check_routes(vpc); !good) return good;
   if (auto good = check_acls(vpc); !good) return good;
+  if (auto good = check_peerings(vpc); !good) return good;
   if (auto good = check(vpc.names); !good) return good;
   if (auto good = check_vpns(vpc); !good) return good;
   return check_dhcp(vpc);

@@ -35,6 +35,15 @@ bool is_hex(std::string_view text) { return !text.empty() && text.find_first_not
 
 std::string namespace_prefix(std::string_view mark) { return fmt::format("brume-{}-", mark); }
 
+// The prefix and the last digits of the id, as many as the kernel lets us have.
+std::string short_name(std::string_view prefix, std::string_view id) {
+  const size_t room = interface_name_limit - prefix.size();
+  const auto dash = id.rfind('-');
+  const auto digits = dash == std::string_view::npos ? id : id.substr(dash + 1);
+  if (!is_hex(digits)) return std::string(prefix) + letters(stable_hash(id), room);
+  return std::string(prefix) + std::string(digits.substr(digits.size() - std::min(room, digits.size())));
+}
+
 }  // namespace
 
 Result<std::string> load_or_make_mark(const std::string& folder, Random& random) {
@@ -66,13 +75,9 @@ std::string link_name(std::string_view mark, std::string_view vpc_id) {
   return head + letters(stable_hash(vpc_id), interface_name_limit - head.size());
 }
 
-std::string tap_name(std::string_view interface_id) {
-  constexpr size_t room = interface_name_limit - tap_prefix.size();
-  const auto dash = interface_id.rfind('-');
-  const auto digits = dash == std::string_view::npos ? interface_id : interface_id.substr(dash + 1);
-  if (!is_hex(digits)) return std::string(tap_prefix) + letters(stable_hash(interface_id), room);
-  return std::string(tap_prefix) + std::string(digits.substr(digits.size() - std::min(room, digits.size())));
-}
+std::string tap_name(std::string_view interface_id) { return short_name(tap_prefix, interface_id); }
+
+std::string peering_name(std::string_view peering_id) { return short_name(peering_prefix, peering_id); }
 
 std::string host_table(std::string_view mark) { return "brume_" + std::string(mark); }
 

@@ -4,10 +4,12 @@
 //   host's end of its link  bv<mark><7 letters of the VPC>        ≤ 15 characters, as the kernel demands
 //   the other end           uplink                                inside the namespace
 //   tap of an interface     bt<last 13 digits of its id>          inside the namespace; its alias is the whole id
+//   a peering's two ends    bp<last 13 digits of its id>          inside both namespaces; their alias is the whole id
 //   tables                  inet brume_<mark> on the host; inet brume and arp brume inside a namespace
 //   dnsmasq's files         /run/brume-<mark>/<vpc id>/
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +21,7 @@ namespace brume::network {
 
 inline constexpr std::string_view uplink_name = "uplink";
 inline constexpr std::string_view tap_prefix = "bt";
+inline constexpr std::string_view peering_prefix = "bp";
 inline constexpr std::string_view link_prefix = "bv";
 
 // What tells one installation's things from another's: six hex digits, made once and kept in `folder`/mark.
@@ -31,11 +34,15 @@ std::optional<std::string> vpc_of_namespace(std::string_view mark, std::string_v
 
 std::string link_name(std::string_view mark, std::string_view vpc_id);
 std::string tap_name(std::string_view interface_id);
+std::string peering_name(std::string_view peering_id);
 std::string host_table(std::string_view mark);
 std::string runtime_folder(std::string_view mark);
 
 // The router's hardware address in this VPC: the same on every tap and after every rebuild, so that no guest keeps a stale one.
 std::string router_mac(std::string_view vpc_id);
+
+// The other end of a peering's link, as a gateway of routes: no address that anybody has.
+inline constexpr std::uint32_t peer_gateway = 0xA9FEFEFD;  // 169.254.254.253
 
 // An id as part of an nftables name: "sg-0a" becomes "sg_0a".
 std::string table_name_part(std::string_view id);

@@ -20,10 +20,10 @@ namespace brume::network {
 
 // Where packets to a range go. The most specific range decides, as in any router.
 struct RouteSpec {
-  enum class Target { internet, interface, nat, nowhere, vpn };
+  enum class Target { internet, interface, nat, nowhere, peering, vpn };  // kept as numbers: new ones at the end
   std::string cidr;
   Target target = Target::nowhere;
-  std::string id;  // of the interface ("eni-…"), or of the NAT gateway
+  std::string id;  // of the interface ("eni-…"), the NAT gateway, or the peering connection
 };
 
 // The VPC's own ranges need no route: they are reached from everywhere in it.
@@ -89,6 +89,19 @@ struct DhcpSpec {
   std::string netbios_node_type;
 };
 
+// A way to another VPC of this host, and from there: between addresses of the two and no others.
+struct PeeringSpec {
+  std::string id;  // "pcx-…"
+  std::string peer_vpc_id;
+  std::vector<std::string> peer_cidrs;
+};
+
+// A group of a peer VPC that a rule of this one names.
+struct PeerGroupSpec {
+  std::string id;                      // "sg-…"
+  std::vector<std::string> addresses;  // of its members
+};
+
 // Names of public addresses. Outside "ec2-198-18-5-7.<domain>" is 198.18.5.7; inside a VPC it is the private address of its own
 // interface that has it.
 struct NamesSpec {
@@ -109,6 +122,8 @@ struct VpcSpec {
   std::vector<NatSpec> nats{};
   std::vector<VpnSpec> vpns{};
   DhcpSpec dhcp{};
+  std::vector<PeeringSpec> peerings{};
+  std::vector<PeerGroupSpec> peer_groups{};
   NamesSpec names{};
   bool names_public_addresses = true;  // of its own interfaces; false: for its guests these are addresses like any other
 };
@@ -138,7 +153,7 @@ struct Permission {
   std::int64_t from_port = -1;  // ICMP: type; -1: all
   std::int64_t to_port = -1;    // ICMP: code; -1: all
   std::string cidr;             // IPv4 peer; empty when a group is the peer
-  std::string group_id;         // peer group: all interfaces in it
+  std::string group_id;         // peer group: all interfaces in it; one of a peer VPC is in VpcSpec::peer_groups
 };
 
 struct GroupSpec {
@@ -158,7 +173,8 @@ class NetworkEngine {
   // Addresses in them that are somebody's already (this host's, its routers'): never handed out.
   virtual std::vector<std::string> kept_addresses() const = 0;
 
-  // Namespace, link to the host, base rules, routes, ACLs, NAT gateways, DHCP and DNS. Also after a change of any of these.
+  // Namespace, link to the host, base rules, routes, ACLs, NAT gateways, peerings, DHCP and DNS. Also after a change of any of these.
+  // Of a peering both VPCs are told; packets pass as soon as both are there.
   virtual Result<void> ensure_vpc(const VpcSpec& vpc) = 0;
   virtual Result<void> remove_vpc(const std::string& vpc_id) = 0;
 

@@ -36,6 +36,8 @@ value from_tap() { return is(meta("iifname"), std::string(tap_prefix) + "*"); }
 value not_from_tap() { return is_not(meta("iifname"), std::string(tap_prefix) + "*"); }
 value to_tap() { return is(meta("oifname"), std::string(tap_prefix) + "*"); }
 value not_to_tap() { return is_not(meta("oifname"), std::string(tap_prefix) + "*"); }
+value from_peer() { return is(meta("iifname"), std::string(peering_prefix) + "*"); }
+value to_peer() { return is(meta("oifname"), std::string(peering_prefix) + "*"); }
 value from_uplink() { return is(meta("iifname"), uplink_name); }
 value to_uplink() { return is(meta("oifname"), uplink_name); }
 value state(std::initializer_list<json::value_ref> states) { return match("in", connection("state"), json::array(states)); }
@@ -161,6 +163,11 @@ void add_groups(Table& table, const Model& model) {
       for (const auto& permission : *permissions)
         if (!permission.group_id.empty()) table.sets[members_set(permission.group_id)].type = R"("ipv4_addr")";
   }
+  for (const auto& group : model.vpc.peer_groups) {
+    auto& members = table.sets[members_set(group.id)];
+    members.type = R"("ipv4_addr")";
+    for (const auto& address : group.addresses) members.elements.insert(json::serialize(value(address)));
+  }
   for (const auto& [id, interface] : model.interfaces)
     for (const auto& group : interface.group_ids) {
       name_group(group);
@@ -275,6 +282,16 @@ void add_sets(Table& table) {
   table.sets["outward"] = Set{R"("ifname")", "", {json::serialize(value(uplink_name))}};
 }
 
+// From its ranges to ours: nobody passes through a VPC to a third one, to the internet or back.
+void add_peers(Chain& chain, const Model& model) {
+  for (const auto& peering : model.vpc.peerings)
+    for (const auto& cidr : peering.peer_cidrs)
+      chain.rules.push_back(rule({is(meta("iifname"), peering_name(peering.id)),
+                                  is(field("ip", "saddr"), address_range(parse_ipv4_block(cidr).value_or(Ipv4Block{}))),
+                                  is(field("ip", "daddr"), vpc_ranges(model)), accept()}));
+  if (!model.vpc.peerings.empty()) chain.rules.push_back(rule({from_peer(), drop()}));
+}
+
 value from_tunnel() { return is(meta("iifname"), tunnel_link); }
 value to_tunnel() { return is(meta("oifname"), tunnel_link); }
 
@@ -283,14 +300,18 @@ Chain guard(const Model& model) {
               {
                   rule({is(meta("nfproto"), "ipv6"), drop()}),
                   rule({from_uplink(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}),
-                  rule({not_from_tap(), accept()}),
-                  rule({is_not(concatenation({meta("iifname"), field("ether", "saddr")}), "@hardware"), drop()}),
-                  rule({is(field("udp", "sport"), 67), is(field("udp", "dport"), 68), drop()}),
-                  rule({is(concatenation({meta("iifname"), field("ip", "saddr")}), "@sources"), accept()}),
-                  rule({is(field("ip", "saddr"), "0.0.0.0"), is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
-                  rule({is(meta("iifname"), "@unchecked"), accept()}),
-                  rule({drop()}),
               }};
+  add_peers(chain, model);
+  for (auto& checked : {
+           rule({not_from_tap(), accept()}),
+           rule({is_not(concatenation({meta("iifname"), field("ether", "saddr")}), "@hardware"), drop()}),
+           rule({is(field("udp", "sport"), 67), is(field("udp", "dport"), 68), drop()}),
+           rule({is(concatenation({meta("iifname"), field("ip", "saddr")}), "@sources"), accept()}),
+           rule({is(field("ip", "saddr"), "0.0.0.0"), is(field("udp", "sport"), 68), is(field("udp", "dport"), 67), accept()}),
+           rule({is(meta("iifname"), "@unchecked"), accept()}),
+           rule({drop()}),
+       })
+    chain.rules.push_back(checked);
   // Nor does a customer's network speak as one of ours.
   if (!model.vpc.vpns.empty())
     chain.rules.insert(chain.rules.begin() + 1, rule({from_tunnel(), is(field("ip", "saddr"), vpc_ranges(model)), drop()}));
@@ -335,6 +356,10 @@ Chain between(const Model& model) {
                   rule({from_tap(), to_uplink(), accept()}),
                   rule({from_uplink(), to_tap(), was_sent_to_public(), accept()}),
               }};
+  if (!model.vpc.peerings.empty()) {
+    chain.rules.push_back(rule({from_tap(), to_peer(), accept()}));
+    chain.rules.push_back(rule({from_peer(), to_tap(), accept()}));
+  }
   if (model.vpc.vpns.empty()) return chain;
   chain.rules.push_back(rule({from_tap(), to_tunnel(), accept()}));
   chain.rules.push_back(rule({from_tunnel(), to_tap(), accept()}));

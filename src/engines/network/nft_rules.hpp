@@ -1,12 +1,14 @@
 // From what a VPC shall be to tables of nftables. Pure; golden files in tests/golden/network.
 //
 // A packet's way through a VPC's namespace, hook by hook:
-//   prerouting  raw       guard         a guest sends only as itself; the outside never as one of ours
+//   prerouting  raw       guard         a guest sends only as itself; the outside never as one of ours; a peer VPC only from its ranges to
+//                                       ours, so that nobody passes through
 //   prerouting  mangle    leaving       egress rules, before translation: a peer reached by its public address is that address;
 //                                       the mark of the subnet's route table, by which the kernel then routes
 //   prerouting  dstnat    to_private    public → private, for those whose routes lead to the internet gateway
 //   input       filter    router        DHCP, DNS, metadata; nothing else here answers a guest
-//   forward     filter    between       tap ⇄ tap, tap → host, and from the host only what was translated; network ACLs, for every
+//   forward     filter    between       tap ⇄ tap, tap ⇄ peer VPC, tap → host, and from the host only what was translated; network ACLs,
+//   for every
 //                                       packet; an interface with the destination check gets only what is sent to it
 //   postrouting srcnat    to_public     private → public when leaving or coming back from outside, by NAT gateways too; no public
 //                                       address: no way out

@@ -52,6 +52,16 @@ bool same_translation(const VpcSpec& a, const VpcSpec& b) {
   return a.internet_gateway == b.internet_gateway && std::equal(a.nats.begin(), a.nats.end(), b.nats.begin(), b.nats.end(), same);
 }
 
+// True: all members of peers' groups that the old knew, the new knows too.
+bool covers(const std::vector<PeerGroupSpec>& now, const std::vector<PeerGroupSpec>& before) {
+  return std::all_of(before.begin(), before.end(), [&](const PeerGroupSpec& old) {
+    const auto same = std::find_if(now.begin(), now.end(), [&](const PeerGroupSpec& one) { return one.id == old.id; });
+    if (same == now.end()) return old.addresses.empty();
+    const std::set<std::string> members(same->addresses.begin(), same->addresses.end());
+    return std::all_of(old.addresses.begin(), old.addresses.end(), [&](const std::string& one) { return members.contains(one); });
+  });
+}
+
 std::set<std::uint32_t> numbers_of(const InterfaceSpec& interface, std::string AddressSpec::*which) {
   std::set<std::uint32_t> numbers;
   for (const auto& one : addresses_of(interface))
@@ -157,7 +167,7 @@ Result<void> VpcNetwork::ensure_base() {
   return {};
 }
 
-Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
+Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
   auto netlink = RouteSocket::open();
   if (!netlink) return fail(netlink.error());
   const auto loopback = static_cast<int>(::if_nametoindex("lo"));
@@ -189,7 +199,9 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) const {
     netlink->put_route(nowhere);
   }
   if (auto done = netlink->commit(); !done) return done;
-  return apply_routes(ends);
+  if (auto linked = ensure_peerings(); !linked) return linked;
+  if (auto routed = apply_routes(ends); !routed) return routed;
+  return remove_old_peerings();
 }
 
 // --- rules ---
@@ -245,7 +257,7 @@ Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   const bool moved = !same_translation(before, vpc);
   if (moved)
     if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
-  if (moved || repaired_)
+  if (moved || repaired_ || !covers(vpc.peer_groups, before.peer_groups))
     if (auto ended = end_connections(); !ended) return ended;
   repaired_ = false;
   if (auto made = ensure_tunnels(); !made) return made;
@@ -554,7 +566,13 @@ Result<void> VpcNetwork::remove() {
     if (auto named = name_namespace(held_, namespace_); !named) return named;
   if (namespace_exists(namespace_)) {
     // Taps first: a machine that still holds one keeps the namespace alive, but shall not speak any more.
-    if (auto cleared = in_namespace(namespace_, [&] { return ensure_taps({}, true); }); !cleared) return cleared;
+    auto cleared = in_namespace(namespace_, [&]() -> Result<void> {
+      if (auto gone = ensure_taps({}, true); !gone) return gone;
+      if (model_) model_->vpc.peerings.clear();
+      may_have_links_ = true;
+      return remove_old_peerings();
+    });
+    if (!cleared) return cleared;
   }
   if (auto removed = host_.remove_link(id_); !removed) return removed;
   if (auto removed = remove_namespace(namespace_); !removed) return removed;

@@ -36,6 +36,10 @@ class VpcNetwork {
   Result<std::vector<std::string>> interface_ids();
   // Nobody else has changed what is there: its name, and the tables in these transactions (none: in any).
   bool is_as_left(const std::set<std::uint32_t>& generations);
+  // The links to other VPCs that came or went since it was last asked: those VPCs' ids. They are to be told by peer_changed.
+  std::set<std::string> take_touched_peers();
+  // The other side made or removed a link to this VPC: it is taken up here, and routes go over it.
+  Result<void> peer_changed(const std::string& peer_vpc_id);
 
  private:
   Result<void> require();
@@ -43,7 +47,11 @@ class VpcNetwork {
   // Also where somebody removed its name: what was in it is in it still.
   Result<void> ensure_namespace();
   Result<void> restore_interfaces();
-  Result<void> prepare_inside(const LinkEnds& ends) const;
+  Result<void> prepare_inside(const LinkEnds& ends);
+  // The links to peer VPCs whose namespaces are there. In the namespace; removing is for after the routes led elsewhere.
+  Result<void> ensure_peerings();
+  Result<void> remove_old_peerings();
+  Result<void> make_peering(const PeeringSpec& peering);
   // The kernel's tables, one for each route table, and the rules by which marks choose them. In the namespace.
   Result<void> apply_routes(const LinkEnds& ends) const;
   Route kernel_route(const RouteSpec& route, const LinkEnds& ends, int uplink) const;
@@ -70,8 +78,10 @@ class VpcNetwork {
   std::optional<Model> model_;
   std::optional<LinkEnds> ends_;  // set: the base was brought in order by us
   Nft nft_;
-  Descriptor held_;        // the namespace, which so outlives the removal of its name
-  bool repaired_ = false;  // tables were put back: what they would not have let through may have passed meanwhile
+  Descriptor held_;  // the namespace, which so outlives the removal of its name
+  std::set<std::string> touched_peers_;
+  bool may_have_links_ = true;  // to peers
+  bool repaired_ = false;       // tables were put back: what they would not have let through may have passed meanwhile
   Dnsmasq dnsmasq_;
   Charon charon_;
 };

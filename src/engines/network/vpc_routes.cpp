@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "engines/network/names.hpp"
@@ -15,6 +16,15 @@ namespace brume::network {
 namespace {
 
 constexpr std::uint32_t mark_preference = 1000;  // of the rules that choose a route table, before the main one's
+constexpr std::uint32_t last_resort_metric = 1000;
+
+Route nowhere(const Ipv4Block& destination, std::uint32_t metric = 0) {
+  Route route;
+  route.type = RTN_BLACKHOLE;
+  route.destination = destination;
+  route.metric = metric;
+  return route;
+}
 
 }  // namespace
 
@@ -37,6 +47,16 @@ Route VpcNetwork::kernel_route(const RouteSpec& spec, const LinkEnds& ends, int 
     route.gateway = ends.host;
     return route;
   }
+  if (spec.target == Target::peering) {
+    route.link = static_cast<int>(::if_nametoindex(peering_name(spec.id).c_str()));
+    if (route.link == 0) {
+      route.type = RTN_BLACKHOLE;
+    } else {
+      route.gateway = peer_gateway;
+      route.on_link = true;
+    }
+    return route;
+  }
   if (spec.target == Target::vpn) {
     route.link = static_cast<int>(::if_nametoindex(std::string(tunnel_link).c_str()));
     if (route.link == 0) route.type = RTN_BLACKHOLE;
@@ -57,19 +77,17 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
   auto netlink = RouteSocket::open();
   if (!netlink) return fail(netlink.error());
   const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
-  std::map<std::pair<std::uint32_t, std::string>, Route> wanted;
+  using Place = std::tuple<std::uint32_t, std::string, std::uint32_t>;
+  std::map<Place, Route> wanted;
   std::set<std::uint32_t> tables;
   const auto put = [&](std::uint32_t table, Route route) {
     route.table = table;
-    wanted[{table, format_ipv4_block(route.destination)}] = route;
+    wanted[{table, format_ipv4_block(route.destination), route.metric}] = route;
   };
   const auto begin_table = [&](const std::string& id) {
     const auto table = table_number(id);
     tables.insert(table);
-    Route rest;  // what no route is for
-    rest.type = RTN_BLACKHOLE;
-    rest.destination = {0, 0};
-    put(table, rest);
+    put(table, nowhere({0, 0}));  // what no route is for
     // The VPC itself: where its addresses are, the main table knows.
     for (const auto& range : ranges_of(model_->vpc)) {
       Route inside;
@@ -82,14 +100,18 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
   begin_table("");
   for (const auto& spec : model_->vpc.route_tables) {
     const auto table = begin_table(spec.id);
-    for (const auto& route : spec.routes) put(table, kernel_route(route, ends, uplink));
+    for (const auto& route : spec.routes) {
+      put(table, kernel_route(route, ends, uplink));
+      // Should the link go with the other VPC, its packets take no other way.
+      if (route.target == RouteSpec::Target::peering) put(table, nowhere(*parse_ipv4_block(route.cidr), last_resort_metric));
+    }
   }
   auto present = netlink->routes();
   if (!present) return fail(present.error());
   std::vector<Route> gone;
   for (const auto& route : *present) {
     if (route.table == 0 || route.protocol != route_protocol) continue;
-    const auto at = wanted.find({route.table, format_ipv4_block(route.destination)});
+    const auto at = wanted.find({route.table, format_ipv4_block(route.destination), route.metric});
     if (at == wanted.end())
       gone.push_back(route);
     else if (at->second.type == route.type && at->second.link == route.link && at->second.gateway == route.gateway)

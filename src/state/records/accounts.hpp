@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
@@ -15,9 +16,10 @@ struct Account {
   std::string name;
   Time created{};
   bool enabled = true;
-  std::int64_t instance_limit = -1;  // pending or running; 0: none; -1: what the installation says
-  std::string platform = "vpc";      // or "classic": what names no subnet goes to EC2-Classic
-  std::string zone_letters;          // the account's letter of each zone, by zone id: "bca"; zones beyond it have their own letter
+  std::int64_t instance_limit = -1;   // pending or running; 0: none; -1: what the installation says
+  std::string platform = "vpc";       // or "classic": what names no subnet goes to EC2-Classic
+  std::string zone_letters;           // the account's letter of each zone, by zone id: "bca"; zones beyond it have their own letter
+  std::vector<std::string> products;  // product codes that it has signed up for (INS-067)
   std::string key() const { return id; }
   template <class V>
   void fields(V& v) {
@@ -28,6 +30,7 @@ struct Account {
     v("instanceLimit", instance_limit);
     v("zoneLetters", zone_letters);
     v("platform", platform);
+    v("products", products);
   }
 };
 

@@ -22,6 +22,8 @@ struct SecurityRule {
   std::string group_id;
   std::string prefix_list_id;
   std::string description;
+  std::string peering_id;    // "pcx-…", of a peer group in another VPC; it may be gone by now
+  std::string group_vpc_id;  // that VPC
   template <class V>
   void fields(V& v) {
     v("id", id);
@@ -34,6 +36,8 @@ struct SecurityRule {
     v("groupId", group_id);
     v("prefixListId", prefix_list_id);
     v("description", description);
+    v("peeringId", peering_id);
+    v("groupVpcId", group_vpc_id);
   }
   // The same permission, whatever its id and description.
   bool same_permission(const SecurityRule& other) const {

@@ -31,6 +31,7 @@ struct RouteEntry {
   std::string gateway_id;      // "igw-…"
   std::string interface_id;
   std::string nat_gateway_id;
+  std::string peering_id;  // "pcx-…"
   std::string origin = "CreateRoute";
   template <class V>
   void fields(V& v) {
@@ -39,6 +40,7 @@ struct RouteEntry {
     v("gatewayId", gateway_id);
     v("interfaceId", interface_id);
     v("natGatewayId", nat_gateway_id);
+    v("peeringId", peering_id);
     v("origin", origin);
   }
 };

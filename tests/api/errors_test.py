@@ -1,0 +1,79 @@
+"""Every error code that the API may answer has been answered to a test by a daemon, when all tests of this folder have run.
+
+Each daemon logs what it refuses; that log is what is read here, last of all.
+"""
+import pathlib
+import re
+
+import pytest
+
+import conftest
+
+# An error: ApiError(400, "Code", …), {400, "Code", …}, with one code of two now and then.
+THROWN = re.compile(r"[({]\s*[45]\d\d,\s*(?:[^\";{}]*\?\s*)?\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\"(?:\s*:\s*\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\")?")
+REFUSED = re.compile(r" service: request \S+ \S*: ([A-Z][A-Za-z.]+) ")
+FOLDERS = ("ec2", "sts", "ssm", "ebs", "wire", "service")
+# What no daemon of this folder answers, and the test that raises it from the same code.
+ELSEWHERE = {
+    "AccessDenied": "tests/unit/signature_test.cpp",
+    "ActiveVpcPeeringConnectionPerVpcLimitExceeded": "tests/unit/limits_test.cpp",
+    "AuthorizationHeaderMalformed": "tests/unit/signature_test.cpp",
+    "IncompleteSignature": "tests/unit/signature_test.cpp",
+    "IncompleteSignatureException": "tests/unit/signature_test.cpp",
+    "IncorrectModificationState": "tests/unit/volumes_test.cpp",
+    "InsufficientAddressCapacity": "tests/unit/limits_test.cpp",
+    "InternalServerException": "tests/unit/rest_json_test.cpp",
+    "InvalidAccessKeyId": "tests/unit/signature_test.cpp",
+    "InvalidAttachment.NotFound": "tests/unit/volumes_test.cpp",
+    "InvalidZone.NotFound": "tests/unit/volumes_test.cpp",
+    "NatGatewayLimitExceeded": "tests/unit/limits_test.cpp",
+    "NetworkAclLimitExceeded": "tests/unit/limits_test.cpp",
+    "NetworkInterfaceLimitExceeded": "tests/unit/limits_test.cpp",
+    "OutstandingVpcPeeringConnectionLimitExceeded": "tests/unit/limits_test.cpp",
+    "RequestTimeTooSkewed": "tests/unit/signature_test.cpp",
+    "RouteTableLimitExceeded": "tests/unit/limits_test.cpp",
+    "SecurityGroupLimitExceeded": "tests/unit/limits_test.cpp",
+    "SnapshotLimitExceeded": "tests/unit/snapshots_test.cpp",
+    "SubnetLimitExceeded": "tests/unit/limits_test.cpp",
+    "VpcEndpointLimitExceeded": "tests/unit/limits_test.cpp",
+}
+# What no test raises, and why.
+UNRAISED = {
+    "ConflictException": "two completions of one snapshot at the same instant",
+    "InternalError": "it says that we made a mistake: a test that knew how would be a mistake to mend",
+    "Unavailable": "a state that cannot be written: tests/unit/store_test.cpp makes its disk full, below the API",
+}
+
+
+def codes():
+    """{code: files}"""
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((conftest.ROOT / "src" / folder).rglob("*.cpp")):
+            for match in THROWN.finditer(path.read_text()):
+                for code in filter(None, match.groups()):
+                    found.setdefault(code, set()).add(str(path.relative_to(conftest.ROOT)))
+    return found
+
+
+def answered():
+    texts = [*conftest.logs_kept, *(path.read_text(errors="replace") for path in conftest.log_files)]
+    return {code for text in texts for code in REFUSED.findall(text)}
+
+
+def test_the_codes_are_found():
+    found = codes()
+    assert len(found) > 100 and {"InvalidKeyPair.NotFound", "InvalidParameterValue", "Unsupported", "UnknownVolumeType"} < set(found)
+
+
+def test_each_was_answered(request):
+    ran = {item.path.name for item in request.session.items}
+    if not {path.name for path in pathlib.Path(__file__).parent.glob("*_test.py")} <= ran:
+        pytest.skip("asks what all tests of this folder raised: only when all of them run")
+    seen = answered()
+    silent = [f"{code}: {', '.join(sorted(where))}" for code, where in sorted(codes().items()) if code not in seen | ELSEWHERE.keys() | UNRAISED.keys()]
+    assert not silent, "No daemon has answered this to any test:\n" + "\n".join(silent)
+    for code, file in ELSEWHERE.items():
+        assert code not in seen, f"{code} was answered here and needs no excuse"
+        assert re.search(rf"\b{code}\b", (conftest.ROOT / file).read_text()), f"{file} does not name {code}"
+    assert not seen & UNRAISED.keys(), "answered here after all"

@@ -1,0 +1,270 @@
+// Peered VPCs, with real packets: left and right are both peered with middle. "Silent" means dropped.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "base/ipv4.hpp"
+#include "engines/network/names.hpp"
+#include "engines/network/namespaces.hpp"
+#include "network_world.hpp"
+
+namespace brume::network::test {
+namespace {
+
+const std::string left_id = "vpc-0a000000000000001";
+const std::string middle_id = "vpc-0b000000000000002";
+const std::string right_id = "vpc-0c000000000000003";
+const std::string one = "pcx-01000000000000001";  // left and middle
+const std::string two = "pcx-02000000000000002";  // middle and right
+const std::vector<Permission> everything = {{"-1", -1, -1, "0.0.0.0/0", ""}};
+constexpr int short_limit = 300;
+using Target = RouteSpec::Target;
+
+class Peering : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { start(); }
+  static void TearDownTestSuite() {
+    here.reset(), there.reset(), other.reset(), far.reset();
+    if (engine) {
+      EXPECT_TRUE(engine->remove_everything());
+    }
+    engine.reset();
+  }
+  static void start() {
+    engine.reset();
+    auto made = make_host_network_engine({"/run/brume-peering-test", "", "us-east-1"});
+    ASSERT_TRUE(made) << made.error().message;
+    engine = std::move(*made);
+  }
+
+  template <class T>
+  static void good(const Result<T>& result) {
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+  }
+
+  static std::string public_ip(unsigned number) { return format_ipv4(parse_ipv4_block(engine->public_pool())->base + number); }
+
+  // "10.1.0.0/16" of the number 1, with these routes and a way to the internet.
+  static VpcSpec vpc(const std::string& id, int number, std::vector<RouteSpec> routes, std::vector<PeeringSpec> peerings) {
+    const auto net = "10." + std::to_string(number);
+    VpcSpec spec{id, net + ".0.0/16", {{net + ".0.0/24", "rtb-1"}}, "ec2.internal"};
+    spec.internet_gateway = true;
+    routes.push_back({"0.0.0.0/0", Target::internet, ""});
+    spec.route_tables = {{"rtb-1", std::move(routes)}};
+    spec.peerings = std::move(peerings);
+    return spec;
+  }
+  static VpcSpec left(std::vector<RouteSpec> routes = {{"10.2.0.0/16", Target::peering, one}}) {
+    return vpc(left_id, 1, std::move(routes), {{one, middle_id, {"10.2.0.0/16"}}});
+  }
+  static VpcSpec middle(std::vector<RouteSpec> routes = {{"10.1.0.0/16", Target::peering, one}, {"10.3.0.0/16", Target::peering, two}}) {
+    return vpc(middle_id, 2, std::move(routes), {{one, left_id, {"10.1.0.0/16"}}, {two, right_id, {"10.3.0.0/16"}}});
+  }
+  static VpcSpec right(std::vector<RouteSpec> routes = {{"10.2.0.0/16", Target::peering, two}}) {
+    return vpc(right_id, 3, std::move(routes), {{two, middle_id, {"10.2.0.0/16"}}});
+  }
+
+  static InterfaceSpec interface(unsigned number, const std::string& vpc_id, const std::string& private_ip, const std::string& given = "") {
+    InterfaceSpec spec;
+    char text[32];
+    std::snprintf(text, sizeof text, "eni-0%016x", number);
+    spec.id = text;
+    spec.vpc_id = vpc_id;
+    spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
+    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
+    spec.mac = text;
+    spec.private_ip = private_ip;
+    spec.public_ip = given;
+    spec.group_ids = {"sg-all"};
+    return spec;
+  }
+
+  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
+    good(engine->ensure_interface(spec));
+    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
+  }
+
+  // here is in left, there and other in middle, far in right.
+  void SetUp() override {
+    ASSERT_TRUE(engine);
+    for (const auto& spec : {left(), middle(), right()}) {
+      good(engine->ensure_vpc(spec));
+      good(engine->ensure_group({"sg-all", spec.id, everything, everything}));
+    }
+    plug(here, interface(1, left_id, "10.1.0.5", public_ip(1)), "guest-here");
+    plug(there, interface(2, middle_id, "10.2.0.5", public_ip(2)), "guest-there");
+    plug(other, interface(3, middle_id, "10.2.0.6"), "guest-other");
+    plug(far, interface(4, right_id, "10.3.0.5"), "guest-far");
+  }
+
+  static std::string links_in(const std::string& vpc_id) {
+    for (const auto& name : list_namespaces("brume-"))
+      if (name.ends_with(vpc_id)) return run_in(name, {"ip", "-o", "link"}).value_or("");
+    return "no namespace";
+  }
+
+  static std::unique_ptr<NetworkEngine> engine;
+  static std::unique_ptr<Guest> here, there, other, far;
+};
+std::unique_ptr<NetworkEngine> Peering::engine;
+std::unique_ptr<Guest> Peering::here, Peering::there, Peering::other, Peering::far;
+
+TEST_F(Peering, RoutesOnBothSidesLeadOver) {
+  const EchoServer server(there->space(), 80);
+  EXPECT_EQ(seen_as(here->space(), "10.2.0.5", 80), "10.1.0.5");  // nothing is translated
+  EXPECT_TRUE(pings(here->space(), "10.2.0.5"));
+  const EchoServer back(here->space(), 81);
+  EXPECT_EQ(seen_as(other->space(), "10.1.0.5", 81), "10.2.0.6");
+  auto connection = connect_from(here->space(), "10.2.0.5", 80);
+  ASSERT_TRUE(talks(connection.socket));
+  // Without the way back no answer comes, and without the way there nothing does.
+  good(engine->ensure_vpc(middle({})));
+  EXPECT_FALSE(talks(connection.socket, short_limit));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+  good(engine->ensure_vpc(middle()));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80), Outcome::connected);
+  good(engine->ensure_vpc(left({})));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+}
+
+TEST_F(Peering, NobodyPassesThrough) {
+  const EchoServer end(far->space(), 80);
+  const EchoServer near(there->space(), 80);
+  EXPECT_EQ(try_from(there->space(), "10.3.0.5", 80), Outcome::connected);
+  good(engine->ensure_vpc(left({{"10.2.0.0/16", Target::peering, one}, {"10.3.0.0/16", Target::peering, one}})));
+  good(engine->ensure_vpc(right({{"10.2.0.0/16", Target::peering, two}, {"10.1.0.0/16", Target::peering, two}})));
+  EXPECT_EQ(try_from(here->space(), "10.3.0.5", 80, short_limit), Outcome::silent);
+  // Nor to the internet by the other's gateway, nor to a public address over there.
+  good(engine->ensure_vpc(left({{engine->public_pool(), Target::peering, one}})));
+  EXPECT_EQ(try_from(here->space(), public_ip(2), 80, short_limit), Outcome::silent);
+}
+
+TEST_F(Peering, AForwarderMaySendOnlyAsItsVpc) {
+  auto unchecked = here->interface();
+  unchecked.source_dest_check = false;
+  good(engine->ensure_interface(unchecked));
+  UdpSocket listener(there->space(), 9000);
+  const auto send_as = [&](const std::string& source) {
+    here->send_frame(udp_frame(unchecked.mac, router_mac(left_id), source, "10.2.0.5", 1234, 9000, "as " + source));
+  };
+  send_as("10.3.0.5");  // of right
+  send_as("10.2.0.6");  // of middle itself
+  EXPECT_EQ(listener.receive(), std::nullopt);
+  send_as("10.1.0.5");
+  EXPECT_EQ(listener.receive(1000), "as 10.1.0.5");
+}
+
+TEST_F(Peering, GroupsOfBothSidesDecide) {
+  const EchoServer server(there->space(), 80);
+  // The server's group lets in members of a group over there.
+  good(engine->ensure_group({"sg-server", middle_id, {{"tcp", 80, 80, "", "sg-clients"}}, everything}));
+  auto guarded = there->interface();
+  guarded.group_ids = {"sg-server"};
+  good(engine->ensure_interface(guarded));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+  auto spec = middle();
+  spec.peer_groups = {{"sg-clients", {"10.1.0.5"}}};
+  good(engine->ensure_vpc(spec));
+  auto connection = connect_from(here->space(), "10.2.0.5", 80);
+  EXPECT_TRUE(talks(connection.socket));
+  EXPECT_EQ(try_from(other->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+  // Who leaves the group loses what it let in.
+  spec.peer_groups = {{"sg-clients", {}}};
+  good(engine->ensure_vpc(spec));
+  EXPECT_FALSE(talks(connection.socket, short_limit));
+  // And what the sender's own group does not let out does not come.
+  good(engine->ensure_vpc(middle()));
+  good(engine->ensure_interface(there->interface()));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80), Outcome::connected);
+  good(engine->ensure_group({"sg-all", left_id, everything, {{"tcp", 80, 80, "10.1.0.0/16", ""}}}));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+}
+
+TEST_F(Peering, AclsOfBothSidesDecide) {
+  const EchoServer server(there->space(), 80);
+  const std::vector<AclEntrySpec> no_left = {
+      {false, false, "-1", -1, -1, "10.1.0.0/16"}, {false, true, "-1", -1, -1, "0.0.0.0/0"}, {true, true, "-1", -1, -1, "0.0.0.0/0"}};
+  auto closed = middle();
+  closed.acls = {{"acl-1", no_left}};
+  closed.subnets[0].acl_id = "acl-1";
+  good(engine->ensure_vpc(closed));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+  EXPECT_EQ(try_from(far->space(), "10.2.0.5", 80), Outcome::connected);
+  good(engine->ensure_vpc(middle()));
+  auto kept_in = left();
+  kept_in.acls = {
+      {"acl-2",
+       {{true, false, "-1", -1, -1, "10.2.0.0/16"}, {true, true, "-1", -1, -1, "0.0.0.0/0"}, {false, true, "-1", -1, -1, "0.0.0.0/0"}}}};
+  kept_in.subnets[0].acl_id = "acl-2";
+  good(engine->ensure_vpc(kept_in));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+}
+
+TEST_F(Peering, WhatWasDeletedLeadsNowhere) {
+  const EchoServer server(there->space(), 80);
+  auto connection = connect_from(here->space(), "10.2.0.5", 80);
+  ASSERT_TRUE(talks(connection.socket));
+  auto alone = left({{"10.2.0.0/16", Target::nowhere, one}});
+  alone.peerings.clear();
+  good(engine->ensure_vpc(alone));
+  EXPECT_FALSE(talks(connection.socket, short_limit));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+  // The route holds its packets back although another leads everything to the internet: also where the other side was not told yet.
+  EXPECT_EQ(links_in(left_id).find(peering_name(one)), std::string::npos);
+  auto other_side = middle();
+  other_side.peerings.erase(other_side.peerings.begin());
+  good(engine->ensure_vpc(other_side));
+  EXPECT_EQ(links_in(middle_id).find(peering_name(one)), std::string::npos);
+  EXPECT_NE(links_in(middle_id).find(peering_name(two)), std::string::npos);
+  EXPECT_EQ(try_from(far->space(), "10.2.0.5", 80), Outcome::connected);
+}
+
+TEST_F(Peering, AVpcThatComesBackIsLinkedAgain) {
+  far.reset();
+  good(engine->remove_vpc(right_id));
+  EXPECT_EQ(links_in(middle_id).find(peering_name(two)), std::string::npos);
+  good(engine->ensure_vpc(right()));
+  good(engine->ensure_group({"sg-all", right_id, everything, everything}));
+  plug(far, interface(4, right_id, "10.3.0.5"), "guest-far");
+  const EchoServer server(there->space(), 80);
+  EXPECT_EQ(try_from(far->space(), "10.2.0.5", 80), Outcome::connected);
+  const EchoServer back(far->space(), 80);
+  EXPECT_EQ(try_from(there->space(), "10.3.0.5", 80), Outcome::connected);
+}
+
+TEST_F(Peering, ARestartKeepsWhatIsWantedAndRemovesWhatIsNot) {
+  const EchoServer server(there->space(), 80);
+  auto connection = connect_from(here->space(), "10.2.0.5", 80);
+  ASSERT_TRUE(talks(connection.socket));
+  std::string space;
+  for (const auto& name : list_namespaces("brume-"))
+    if (name.ends_with(left_id)) space = name;
+  // As a daemon that was killed left it, and something of somebody else's.
+  ASSERT_TRUE(run_in(space, {"ip", "link", "add", peering_name("pcx-0dead000000000000"), "type", "veth", "peer", "name", "stranger"}));
+  ASSERT_TRUE(run_in(space, {"ip", "link", "add", "foreign0", "type", "veth", "peer", "name", "foreign1"}));
+  start();
+  for (const auto& spec : {left(), middle(), right()}) good(engine->ensure_vpc(spec));
+  EXPECT_TRUE(talks(connection.socket));
+  const auto links = links_in(left_id);
+  EXPECT_EQ(links.find(peering_name("pcx-0dead000000000000")), std::string::npos);
+  EXPECT_NE(links.find(peering_name(one)), std::string::npos);
+  EXPECT_NE(links.find("foreign0"), std::string::npos);
+  // Deleted while no daemon ran.
+  auto alone = left({});
+  alone.peerings.clear();
+  auto other_side = middle();
+  other_side.peerings.erase(other_side.peerings.begin());
+  start();
+  good(engine->ensure_vpc(alone));
+  good(engine->ensure_vpc(other_side));
+  EXPECT_EQ(links_in(left_id).find(peering_name(one)), std::string::npos);
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
+}
+
+}  // namespace
+}  // namespace brume::network::test
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  return brume::network::test::in_private_world([] { return RUN_ALL_TESTS(); });
+}
