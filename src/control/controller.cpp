@@ -100,7 +100,7 @@ void Controller::power_off(milliseconds patience) {
   for (const auto& id : running) {
     if (auto killed = engines_.hypervisor.kill(id); !killed) log::error("compute", "cannot end {}: {}", id, killed.error().message);
     // Its last words would say at the next start that the guest wanted to end; it was us.
-    [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(id);
+    [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget_run(id);
   }
   meter_->stop();
   if (auto removed = engines_.network.remove_everything(); !removed) log::error("network", "{}", removed.error().message);

@@ -24,11 +24,7 @@ std::uint64_t nanoseconds(steady_clock::duration duration) {
 // What QEMU counts, as sums.
 DiskTotals totals_of(const compute::DiskCounters& counters) {
   DiskTotals totals;
-  totals.reads = counters.reads, totals.read_bytes = counters.read_bytes, totals.read_ns = counters.read_ns;
-  totals.writes = counters.writes, totals.write_bytes = counters.write_bytes, totals.write_ns = counters.write_ns;
-  totals.flushes = counters.flushes, totals.flush_ns = counters.flush_ns;
-  totals.discards = counters.discards, totals.discard_bytes = counters.discard_bytes;
-  totals.failures = counters.failures;
+  static_cast<compute::DiskWork&>(totals) = counters;
   return totals;
 }
 

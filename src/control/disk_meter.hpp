@@ -24,18 +24,7 @@
 
 namespace brume::control {
 
-struct DiskTotals {
-  std::uint64_t reads = 0;
-  std::uint64_t read_bytes = 0;
-  std::uint64_t read_ns = 0;
-  std::uint64_t writes = 0;
-  std::uint64_t write_bytes = 0;
-  std::uint64_t write_ns = 0;
-  std::uint64_t flushes = 0;
-  std::uint64_t flush_ns = 0;
-  std::uint64_t discards = 0;
-  std::uint64_t discard_bytes = 0;
-  std::uint64_t failures = 0;
+struct DiskTotals : compute::DiskWork {
   std::uint64_t idle_ns = 0;     // no request was under way; at least this long
   std::uint64_t watched_ns = 0;  // plugged into a machine that ran
 

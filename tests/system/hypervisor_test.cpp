@@ -280,6 +280,21 @@ TEST_F(HypervisorTest, KillsWithoutAReportAndLeavesNothing) {
   EXPECT_EQ(open_descriptors(), descriptors);
 }
 
+TEST_F(HypervisorTest, CreditsOutliveARunThatIsForgotten) {
+  auto spec = make_spec();
+  spec.cpu.kind = CpuPlan::Kind::credits;
+  spec.cpu.base = 0.1, spec.cpu.allotment = 60, spec.cpu.kept_stopped = 3600;
+  ASSERT_TRUE(start(spec));
+  EXPECT_EQ(hypervisor_->forget_run(id).error().kind, ErrorKind::refused);
+  EXPECT_TRUE(hypervisor_->kill(id));
+  EXPECT_TRUE(hypervisor_->forget_run(id));
+  const auto credits = home_ + "/machines/" + id + ".cpu";
+  EXPECT_FALSE(std::filesystem::exists(home_ + "/machines/" + id));
+  EXPECT_TRUE(std::filesystem::exists(credits));
+  EXPECT_TRUE(hypervisor_->forget(id));
+  EXPECT_FALSE(std::filesystem::exists(credits));
+}
+
 TEST_F(HypervisorTest, TellsADeath) {
   start_and_greet();
   ASSERT_EQ(::kill(processes_.back().number, SIGKILL), 0);

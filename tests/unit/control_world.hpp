@@ -85,6 +85,7 @@ class FakeHypervisor : public compute::Hypervisor {
     return {};
   }
   Result<void> forget(const std::string&) override { return {}; }
+  Result<void> forget_run(const std::string&) override { return {}; }
   unsigned user_of(const std::string&) const override { return 1; }
 
   void report(const std::string& id, compute::MachineEvent event, const std::string& detail) {

@@ -14,9 +14,8 @@ namespace brume::compute {
 
 class Machine;
 
-// All of it only grows while the disk stays plugged in.
-struct DiskCounters {
-  std::string volume_id;  // as in Disk: "vol-…", "ephemeral0"
+// What a disk did, as sums.
+struct DiskWork {
   std::uint64_t reads = 0;
   std::uint64_t read_bytes = 0;
   std::uint64_t read_ns = 0;  // the sum of how long each took
@@ -27,7 +26,12 @@ struct DiskCounters {
   std::uint64_t flush_ns = 0;
   std::uint64_t discards = 0;
   std::uint64_t discard_bytes = 0;
-  std::uint64_t failures = 0;            // requests that failed
+  std::uint64_t failures = 0;  // requests that failed
+};
+
+// All of it only grows while the disk stays plugged in.
+struct DiskCounters : DiskWork {
+  std::string volume_id;                 // as in Disk: "vol-…", "ephemeral0"
   std::optional<std::uint64_t> idle_ns;  // since the last request; none: there was none yet
 };
 

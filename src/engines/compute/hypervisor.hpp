@@ -150,8 +150,10 @@ class Hypervisor {
   virtual Result<Picture> screenshot(const std::string& id) = 0;
   // Presses and releases a key that writes nothing, so that a dark screen lights up.
   virtual Result<void> press_key(const std::string& id) = 0;
-  // Removes what an ended machine left (folder, console, log).
+  // Removes what an ended machine left (folder, console, log), for good.
   virtual Result<void> forget(const std::string& id) = 0;
+  // The same, but for what its next start goes on from: its processor credits.
+  virtual Result<void> forget_run(const std::string& id) = 0;
 
   // The user number that this machine's process runs as: its disk files belong to it.
   virtual unsigned user_of(const std::string& id) const = 0;

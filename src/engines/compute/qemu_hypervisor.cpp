@@ -102,6 +102,7 @@ class QemuHypervisor final : public Hypervisor {
   Result<Picture> screenshot(const std::string& id) override;
   Result<void> press_key(const std::string& id) override;
   Result<void> forget(const std::string& id) override;
+  Result<void> forget_run(const std::string& id) override;
 
   unsigned user_of(const std::string& id) const override {
     // Who is not root cannot become another.
@@ -410,6 +411,13 @@ Result<void> QemuHypervisor::press_key(const std::string& id) {
 }
 
 Result<void> QemuHypervisor::forget(const std::string& id) {
+  if (auto forgotten = forget_run(id); !forgotten) return forgotten;
+  std::error_code ignored;
+  if (is_plain_id(id)) std::filesystem::remove(folder_of(id).cpu_file(), ignored);
+  return {};
+}
+
+Result<void> QemuHypervisor::forget_run(const std::string& id) {
   if (!is_plain_id(id)) return {};
   const auto folder = folder_of(id);
   const auto process = folder.process();
@@ -417,8 +425,6 @@ Result<void> QemuHypervisor::forget(const std::string& id) {
   drop(id);
   groups_.leave(id);
   folder.remove();
-  std::error_code ignored;
-  std::filesystem::remove(folder.cpu_file(), ignored);
   return {};
 }
 
