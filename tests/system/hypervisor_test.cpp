@@ -284,7 +284,7 @@ TEST_F(HypervisorTest, CreditsOutliveARunThatIsForgotten) {
   auto spec = make_spec();
   spec.cpu.kind = CpuPlan::Kind::credits;
   spec.cpu.base = 0.1, spec.cpu.allotment = 60, spec.cpu.kept_stopped = 3600;
-  ASSERT_TRUE(start(spec));
+  ASSERT_TRUE(start(std::move(spec)));
   EXPECT_EQ(hypervisor_->forget_run(id).error().kind, ErrorKind::refused);
   EXPECT_TRUE(hypervisor_->kill(id));
   EXPECT_TRUE(hypervisor_->forget_run(id));
