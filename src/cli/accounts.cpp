@@ -126,6 +126,7 @@ int status(const Options& options, bool as_json) {
   if (const auto shares = text(s, "processorShares"); !shares.empty())
     std::printf("processors   shares of the types are %s\n", shares.c_str());
   std::printf("public pool  %s\n", text(s, "publicPool").c_str());
+  if (!text(s, "ipv6Pool").empty()) std::printf("IPv6 pool    %s\n", text(s, "ipv6Pool").c_str());
   if (const auto resolver = text(s, "resolver"); !resolver.empty())
     std::printf("names        ec2-….%s: nameserver %s\n", text(s, "publicDomain").c_str(), resolver.c_str());
   std::printf("accounts     %s\n", json::serialize(s.at("accounts")).c_str());

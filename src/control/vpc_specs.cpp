@@ -29,10 +29,8 @@ std::vector<std::string> ranges_of_list(const state::World& world, const std::st
 // One permission for each range where the rule names a prefix list.
 void add_permissions(const state::World& world, const std::string& account, const state::SecurityRule& rule,
                      std::vector<network::Permission>& out) {
-  // IPv6 is off inside the namespaces: a rule for an IPv6 peer matches nothing there.
-  if (!rule.cidr6.empty()) return;
   if (rule.prefix_list_id.empty()) {
-    out.push_back({rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.group_id});
+    out.push_back({rule.protocol, rule.from_port, rule.to_port, rule.cidr.empty() ? rule.cidr6 : rule.cidr, rule.group_id});
     return;
   }
   for (const auto& cidr : ranges_of_list(world, account, rule.prefix_list_id))
@@ -45,6 +43,10 @@ RouteSpec::Target target_of(const state::World& world, const state::RouteTable& 
   if (!route.peering_id.empty()) {
     const auto* peering = world.find_indexed<state::VpcPeering>(state::Index::peering_by_id, route.peering_id);
     return peering != nullptr && peering->is_active() ? RouteSpec::Target::peering : RouteSpec::Target::nowhere;
+  }
+  if (!route.egress_only_id.empty()) {
+    const auto* gateway = world.find<state::EgressOnlyGateway>(table.account, route.egress_only_id);
+    return gateway != nullptr && gateway->vpc_id == table.vpc_id ? RouteSpec::Target::egress_only : RouteSpec::Target::nowhere;
   }
   if (const auto* gateway = world.find<state::VpnGateway>(table.account, route.gateway_id))
     return gateway->vpc_id == table.vpc_id ? RouteSpec::Target::vpn : RouteSpec::Target::nowhere;
@@ -66,6 +68,10 @@ network::RouteTableSpec specify(const state::World& world, const state::RouteTab
   for (const auto& route : table.routes) {
     const auto id = route.interface_id + route.nat_gateway_id + route.peering_id;  // one of them, or none
     const auto target = target_of(world, table, route);
+    if (!route.cidr6.empty()) {
+      spec.routes6.push_back({route.cidr6, target, id});
+      continue;
+    }
     if (route.prefix_list_id.empty()) spec.routes.push_back({route.cidr, target, id});
     for (const auto& cidr : ranges_of_list(world, table.account, route.prefix_list_id)) spec.routes.push_back({cidr, target, id});
   }
@@ -84,18 +90,25 @@ void add_vpns(const state::World& world, const state::Vpc& vpc, network::VpcSpec
   });
 }
 
-bool lets_all_pass(const state::NetworkAcl& acl) {
-  const auto first_lets_all = [&](bool egress) {
-    const auto first = std::find_if(acl.entries.begin(), acl.entries.end(), [&](const auto& entry) { return entry.egress == egress; });
-    return first != acl.entries.end() && first->allow && first->protocol == "-1" && first->cidr == "0.0.0.0/0";
+// Of IPv4, and of IPv6 where the VPC has it.
+bool lets_all_pass(const state::NetworkAcl& acl, const state::Vpc& vpc) {
+  const auto first_lets_all = [&](bool egress, std::string state::AclEntry::*range, std::string_view all) {
+    const auto is_of_kind = [&](const auto& entry) { return entry.egress == egress && !(entry.*range).empty(); };
+    const auto first = std::find_if(acl.entries.begin(), acl.entries.end(), is_of_kind);
+    return first != acl.entries.end() && first->allow && first->protocol == "-1" && *first.*range == all;
   };
-  return first_lets_all(false) && first_lets_all(true);
+  for (const bool egress : {false, true}) {
+    if (!first_lets_all(egress, &state::AclEntry::cidr, "0.0.0.0/0")) return false;
+    if (!vpc.ipv6.empty() && !first_lets_all(egress, &state::AclEntry::cidr6, "::/0")) return false;
+  }
+  return true;
 }
 
 network::AclSpec specify(const state::NetworkAcl& acl) {
   network::AclSpec spec{acl.id, {}};
   for (const auto& entry : acl.entries)
-    spec.entries.push_back({entry.egress, entry.allow, entry.protocol, entry.from, entry.to, entry.cidr});
+    spec.entries.push_back(
+        {entry.egress, entry.allow, entry.protocol, entry.from, entry.to, entry.cidr.empty() ? entry.cidr6 : entry.cidr});
   return spec;
 }
 
@@ -110,15 +123,16 @@ void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcS
   world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { acls.push_back(&acl); });
   for (const auto* table : tables) spec.route_tables.push_back(specify(world, *table));
   for (const auto* acl : acls)
-    if (!lets_all_pass(*acl)) spec.acls.push_back(specify(*acl));
+    if (!lets_all_pass(*acl, vpc)) spec.acls.push_back(specify(*acl));
   world.each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
     if (subnet.vpc_id != vpc.id) return;
     network::SubnetSpec one{subnet.cidr};
+    one.cidr6 = subnet.ipv6_cidr;
     // The main table's association has no subnet: it is for those that no other names.
     for (const auto* table : tables)
       if (names_subnet(table->associations, subnet.id) || (one.route_table_id.empty() && table->is_main())) one.route_table_id = table->id;
     for (const auto* acl : acls)
-      if (names_subnet(acl->associations, subnet.id) && !lets_all_pass(*acl)) one.acl_id = acl->id;
+      if (names_subnet(acl->associations, subnet.id) && !lets_all_pass(*acl, vpc)) one.acl_id = acl->id;
     spec.subnets.push_back(std::move(one));
   });
 }
@@ -208,6 +222,7 @@ network::InterfaceSpec specify(const state::World& world, const state::NetworkIn
   spec.source_dest_check = interface.source_dest_check;
   spec.user = user;
   for (const auto& one : interface.secondary) spec.more.push_back({one.private_ip, one.public_ip});
+  spec.ipv6 = interface.ipv6;
   return spec;
 }
 
@@ -245,6 +260,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   spec.names = specify_names(world, domains.outer);
   spec.names_public_addresses = vpc.dns_support && vpc.dns_hostnames;
   for (const auto& range : vpc.more) spec.more_cidrs.push_back(range.cidr);
+  for (const auto& range : vpc.ipv6) spec.cidrs6.push_back(range.cidr);
   spec.internet_gateway = world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) != nullptr;
   spec.dns = vpc.dns_support;
   add_routing(world, vpc, spec);
@@ -262,7 +278,7 @@ bool specifies_the_same(const state::NetworkInterface& before, const state::Netw
     return a.private_ip == b.private_ip && a.public_ip == b.public_ip;
   };
   return before.group_ids == now.group_ids && before.private_ip == now.private_ip && before.public_ip == now.public_ip &&
-         before.source_dest_check == now.source_dest_check &&
+         before.source_dest_check == now.source_dest_check && before.ipv6 == now.ipv6 &&
          std::equal(before.secondary.begin(), before.secondary.end(), now.secondary.begin(), now.secondary.end(), same);
 }
 
@@ -271,6 +287,7 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   add_vpc_of<state::Vpc>(change, vpcs);
   add_vpc_of<state::Subnet>(change, vpcs);
   add_vpc_of<state::InternetGateway>(change, vpcs);
+  add_vpc_of<state::EgressOnlyGateway>(change, vpcs);
   add_vpc_of<state::RouteTable>(change, vpcs);
   add_vpc_of<state::NetworkAcl>(change, vpcs);
   add_vpc_of<state::NatGateway>(change, vpcs);

@@ -106,6 +106,7 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<NetworkInterface>(transaction, account);
   erase_all<ElasticIp>(transaction, account);
   erase_all<InternetGateway>(transaction, account);
+  erase_all<EgressOnlyGateway>(transaction, account);
   erase_all<RouteTable>(transaction, account);
   erase_all<NetworkAcl>(transaction, account);
   erase_all<DhcpOptions>(transaction, account);

@@ -108,6 +108,7 @@ json::object show_status(const AdminParts& parts) {
   json::object instances;
   for (const auto& [name, count] : states) instances[name] = count;
   const auto* pool = world->find<state::Setting>("public-pool");
+  const auto* ipv6_pool = world->find<state::Setting>("ipv6-pool");
   const auto* first = world->find<state::Setting>("first-account");
   json::object status{{"pid", ::getpid()},
                       {"home", parts.home},
@@ -118,6 +119,7 @@ json::object show_status(const AdminParts& parts) {
                       {"acceleratorReason", parts.hypervisor.reason},
                       {"processorShares", parts.hypervisor.processor_shares},
                       {"publicPool", pool == nullptr ? "" : pool->value},
+                      {"ipv6Pool", ipv6_pool == nullptr ? "" : ipv6_pool->value},
                       {"resolver", parts.controller.resolver()},
                       {"publicDomain", settings.public_domain},
                       {"firstAccount", first == nullptr ? "" : first->value},

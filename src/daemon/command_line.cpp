@@ -63,6 +63,10 @@ void add_network_options(CLI::App& app, Configuration& c, std::vector<std::strin
   app.add_option("--public-pool", c.public_pool,
                  "Ranges of public addresses, such as 198.18.7.0/24,203.0.113.8/29; default: one that this machine does not use")
       ->join(',');
+  app.add_option("--ipv6-pool", c.ipv6_pool,
+                 "Ranges of IPv6 that VPCs get a /56 of, such as 2001:db8:1200::/40, routed to this machine; none: no IPv6. Default: a /48 "
+                 "for local use (RFC 4193), made at the first start")
+      ->join(',');
   app.add_option(
       "--uplink", c.uplink,
       "Network link, such as eth0, whose network the public addresses are of: this machine answers for those in use (proxy ARP). "
@@ -128,6 +132,7 @@ Configuration Configuration::of_further(size_t n) const {
   own.home = path("regions/" + choice.name);
   // What is named once is the first region's.
   own.public_pool.clear();
+  if (own.ipv6_pool != "none") own.ipv6_pool.clear();
   own.uplink.clear();
   own.resolver.clear();
   own.private_domain.clear();

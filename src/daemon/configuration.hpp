@@ -35,6 +35,7 @@ struct Configuration {
   bool verbose = false;
   std::string accelerator = "auto";  // "kvm", "tcg"
   std::string public_pool;           // ranges with commas between; empty: chosen by the network engine
+  std::string ipv6_pool;             // ranges with commas between; empty: chosen by the network engine; "none"
   std::string uplink;                // link that answers for them; empty: none
   std::string private_domain;        // of the private addresses' names; empty: EC2's for the region
   std::string public_domain;

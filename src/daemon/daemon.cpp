@@ -233,7 +233,9 @@ Result<void> Daemon::Parts::open_engines() {
   if (configuration.simulate) {
     hypervisor = compute::make_simulated_hypervisor(clock);
     block = block::make_simulated_block_engine();
-    network = network::make_simulated_network_engine(configuration.public_pool.empty() ? "10.0.0.0/8" : configuration.public_pool);
+    // Of IPv6 a range for documentation (RFC 3849): nothing is there.
+    const auto ipv6 = configuration.ipv6_pool.empty() ? "2001:db8::/40" : configuration.ipv6_pool == "none" ? "" : configuration.ipv6_pool;
+    network = network::make_simulated_network_engine(configuration.public_pool.empty() ? "10.0.0.0/8" : configuration.public_pool, ipv6);
     return {};
   }
   if (::geteuid() != 0) return fail(ErrorKind::refused, "brumed needs root for networks and machines; brumed --simulate does not");
@@ -246,8 +248,8 @@ Result<void> Daemon::Parts::open_engines() {
   auto made_block = block::make_file_block_engine(configuration.path("blocks"));
   if (!made_block) return fail(made_block.error());
   block = std::move(*made_block);
-  auto made_network = network::make_host_network_engine(
-      {configuration.path("network"), configuration.public_pool, configuration.region, configuration.uplink, configuration.resolver});
+  auto made_network = network::make_host_network_engine({configuration.path("network"), configuration.public_pool, configuration.region,
+                                                         configuration.uplink, configuration.resolver, configuration.ipv6_pool});
   if (!made_network) return fail(made_network.error());
   network = std::move(*made_network);
   return {};
@@ -370,10 +372,12 @@ Result<void> Daemon::Parts::build_services() {
 Result<void> Daemon::Parts::set_up_first_start() {
   const auto pool = network->public_pool();
   const auto kept = fmt::format("{}", fmt::join(network->kept_addresses(), ","));
+  const auto ipv6_pool = network->ipv6_pool();
   try {
     store->transact([&](state::Transaction& transaction) {
       transaction.put(state::Setting{"public-pool", pool});
       transaction.put(state::Setting{"public-pool-kept", kept});
+      transaction.put(state::Setting{"ipv6-pool", ipv6_pool});
       ec2::complete_networks(transaction, settings);
       if (configuration.is_further) {
         if (configuration.simulate) register_simulated_images(transaction);

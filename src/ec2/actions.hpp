@@ -18,6 +18,7 @@ std::vector<service::Action> instance_actions();
 std::vector<service::Action> vpc_actions();
 std::vector<service::Action> subnet_actions();
 std::vector<service::Action> internet_gateway_actions();
+std::vector<service::Action> egress_only_gateway_actions();
 std::vector<service::Action> route_table_actions();
 std::vector<service::Action> network_acl_actions();
 std::vector<service::Action> dhcp_options_actions();

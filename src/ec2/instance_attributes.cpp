@@ -165,8 +165,10 @@ void change_type(Subject& subject, const std::string& value) {
   if (state::is_classic(instance)) check_runs_in_classic(value);
   check_interface_count(value, instance.interface_ids.size());
   for (const auto& id : instance.interface_ids)
-    if (const auto* interface = subject.transaction.find<state::NetworkInterface>(instance.account, id))
+    if (const auto* interface = subject.transaction.find<state::NetworkInterface>(instance.account, id)) {
       check_address_count(value, 1 + interface->secondary.size());
+      check_ipv6_count(value, interface->ipv6.size());
+    }
   if (!type->burstable)
     instance.cpu_credits.clear();
   else if (instance.cpu_credits.empty())

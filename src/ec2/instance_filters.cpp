@@ -103,6 +103,11 @@ void association_ids(const At& at, Values& out) {
 void private_addresses(const At& at, Values& out) {
   each_address(at, [&](const auto&, const auto& private_ip, const auto&) { out.add(private_ip); });
 }
+void ipv6_addresses(const At& at, Values& out) {
+  each_interface(at, [&](const auto& interface) {
+    for (const auto& address : interface.ipv6) out.add(address);
+  });
+}
 void private_names(const At& at, Values& out) {
   each_address(at, [&](const auto&, const auto& private_ip, const auto&) { out.add(private_dns_name(settings(at), private_ip)); });
 }
@@ -160,7 +165,12 @@ const FilterField<state::Instance> instance_fields[] = {
     {"instance.group-name", group_names},
     {"ip-address",
      [](const At& at, Values& out) { with_primary(at, [&](const auto& i) { add_if_any(out, public_ip_of(at.record, i)); }); }},
-    {"ipv6-address", none},
+    {"ipv6-address",
+     [](const At& at, Values& out) {
+       with_primary(at, [&](const auto& i) {
+         if (!i.ipv6.empty()) out.add(i.ipv6.front());
+       });
+     }},
     field_if_set<&state::Instance::kernel_id>("kernel-id"),
     field_if_set<&state::Instance::key_name>("key-name"),
     field<&state::Instance::launch_index>("launch-index"),
@@ -286,9 +296,14 @@ const FilterField<state::Instance> instance_fields[] = {
        each_interface(at, [&](const auto& i) { each_group(at, i, [&](const auto& group) { out.add(group.name); }); });
      }},
     {"network-interface.ipv4-prefixes.ipv4-prefix", none},
-    {"network-interface.ipv6-address", none},
-    {"network-interface.ipv6-addresses.ipv6-address", none},
-    {"network-interface.ipv6-addresses.is-primary-ipv6", none},
+    {"network-interface.ipv6-address", ipv6_addresses},
+    {"network-interface.ipv6-addresses.ipv6-address", ipv6_addresses},
+    {"network-interface.ipv6-addresses.is-primary-ipv6",
+     [](const At& at, Values& out) {
+       each_interface(at, [&](const auto& i) {
+         if (!i.ipv6.empty()) out.add(false);
+       });
+     }},
     {"network-interface.ipv6-native", [](const At& at, Values& out) { each_interface(at, [&](const auto&) { out.add(false); }); }},
     {"network-interface.ipv6-prefixes.ipv6-prefix", none},
     {"network-interface.mac-address", [](const At& at, Values& out) { each_interface(at, [&](const auto& i) { out.add(i.mac); }); }},

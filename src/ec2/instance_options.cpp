@@ -75,7 +75,7 @@ wire::ec2::ModifyInstanceMetadataOptionsResponse modify_metadata_options(state::
   choose(instance.metadata_tags, request.instance_metadata_tags, "enabled", "disabled", "InstanceMetadataTags");
   bool ipv6 = false;
   choose(ipv6, request.http_protocol_ipv6, "enabled", "disabled", "HttpProtocolIpv6");
-  if (ipv6) throw wire::unsupported_operation("HttpProtocolIpv6 is not supported: there is no IPv6 in these networks.");
+  if (ipv6) throw wire::unsupported_operation("HttpProtocolIpv6 is not supported: metadata is asked for by IPv4.");
   if (request.http_put_response_hop_limit) instance.metadata_hop_limit = *request.http_put_response_hop_limit;
   if (instance.metadata_hop_limit < 1 || instance.metadata_hop_limit > 64)
     throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");

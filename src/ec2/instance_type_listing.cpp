@@ -5,6 +5,7 @@
 #include "ec2/filters.hpp"
 #include "ec2/instance_requirements.hpp"
 #include "ec2/instance_types.hpp"
+#include "ec2/ipv6_addresses.hpp"
 #include "ec2/paging.hpp"
 #include "wire/ec2/instance_types.hpp"
 
@@ -78,8 +79,9 @@ const FilterField<TypeRecord> type_filters[] = {
     {"network-info.encryption-in-transit-supported", [](const auto&, auto& out) { out.add(false); }},
     {"network-info.flexible-ena-queues-support", [](const auto&, auto& out) { out.add("unsupported"); }},
     {"network-info.ipv4-addresses-per-interface", [](const auto& at, auto& out) { out.add(at.record.type->addresses_per_interface); }},
-    {"network-info.ipv6-addresses-per-interface", [](const auto&, auto& out) { out.add(std::int64_t{0}); }},
-    {"network-info.ipv6-supported", [](const auto&, auto& out) { out.add(false); }},
+    {"network-info.ipv6-addresses-per-interface",
+     [](const auto& at, auto& out) { out.add(ipv6_addresses_per_interface(at.record.type->name)); }},
+    {"network-info.ipv6-supported", [](const auto& at, auto& out) { out.add(ipv6_addresses_per_interface(at.record.type->name) > 0); }},
     {"network-info.maximum-network-cards", [](const auto&, auto& out) { out.add(std::int64_t{1}); }},
     {"network-info.maximum-network-interfaces", [](const auto& at, auto& out) { out.add(at.record.type->interfaces); }},
     {"network-info.network-performance", [](const auto& at, auto& out) { out.add(at.record.type->network_performance); }},
@@ -117,8 +119,8 @@ void describe_network(const InstanceType& type, wire::ec2::NetworkInfo& network)
   card.network_performance = type.network_performance;
   card.maximum_network_interfaces = type.interfaces;
   network.ipv4_addresses_per_interface = type.addresses_per_interface;
-  network.ipv6_addresses_per_interface = 0;
-  network.ipv6_supported = false;
+  network.ipv6_addresses_per_interface = ipv6_addresses_per_interface(type.name);
+  network.ipv6_supported = network.ipv6_addresses_per_interface > 0;
   network.ena_support = "unsupported";
   network.efa_supported = false;
   network.encryption_in_transit_supported = false;

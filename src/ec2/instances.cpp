@@ -67,6 +67,11 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
     further.primary = false;
     if (!one.public_ip.empty()) further.association = describe_association(world, context, interface.vpc_id, one.public_ip);
   }
+  for (const auto& one : interface.ipv6) {
+    auto& shown = item.ipv6_addresses.emplace_back();
+    shown.ipv6_address = one;
+    shown.is_primary_ipv6 = false;
+  }
   return item;
 }
 
@@ -94,12 +99,13 @@ void describe_network(const state::World& world, const Context& context, const s
   item.subnet_id = instance.subnet_id;
   item.vpc_id = instance.vpc_id;
   item.source_dest_check = primary->source_dest_check;
+  if (!primary->ipv6.empty()) item.ipv6_address = primary->ipv6.front();
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = world.find<state::NetworkInterface>(instance.account, id))
       item.network_interfaces.push_back(describe_interface(world, context, instance, *interface));
 }
 
-// What may be set of an instance, and what of it is the same for all of them here: they run under SeaBIOS, in subnets of IPv4 addresses.
+// What may be set of an instance, and what of it is the same for all of them here: they run under SeaBIOS, in subnets that have IPv4.
 void describe_options(const state::Instance& instance, wire::ec2::Instance& item) {
   item.ena_support = instance.ena_support;
   if (!instance.sriov_net_support.empty()) item.sriov_net_support = instance.sriov_net_support;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ec2/instance_types.hpp"
+#include "ec2/ipv6_addresses.hpp"
 #include "service/action.hpp"
 #include "state/store.hpp"
 #include "wire/ec2/instances.hpp"
@@ -21,6 +22,7 @@ struct LaunchInterface {
   std::string private_ip;  // empty: a free one
   std::vector<std::string> secondary_ips;
   std::int64_t secondary_count = 0;  // further free ones
+  Ipv6Plan ipv6;
   bool public_address = false;
   bool delete_on_termination = true;
   std::string description;

@@ -119,6 +119,13 @@ void check_addresses(const state::World& world, const Launch& launch, const Laun
   check_address_count(launch.type->name, 1 + interface.secondary_ips.size() + static_cast<size_t>(interface.secondary_count));
 }
 
+void read_ipv6(const state::World& world, const Launch& launch, const std::optional<std::int64_t>& count,
+               const std::vector<std::string>& addresses, LaunchInterface& interface) {
+  if (!addresses.empty() && launch.most > 1)
+    throw wire::invalid_parameter_combination("An IPv6 address can be given for one instance only");
+  interface.ipv6 = plan_ipv6(world, interface.subnet, launch.type->name, count, addresses);
+}
+
 LaunchInterface read_existing(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
                               const Launch& launch) {
   const auto& id = *asked.network_interface_id;
@@ -126,7 +133,8 @@ LaunchInterface read_existing(const state::World& world, const Context& context,
   const auto* found = world.find<state::NetworkInterface>(context.account(), id);
   if (found == nullptr) throw wire::id_not_found("NetworkInterfaceID", "networkInterface", id);
   if (asked.subnet_id || !asked.groups.empty() || asked.private_ip_address || !asked.private_ip_addresses.empty() ||
-      asked.secondary_private_ip_address_count || asked.description || asked.associate_public_ip_address)
+      asked.secondary_private_ip_address_count || asked.description || asked.associate_public_ip_address || asked.ipv6_address_count ||
+      !asked.ipv6_addresses.empty())
     throw wire::invalid_parameter_combination(
         fmt::format("The network interface '{}' has its subnet, addresses, groups and description already", id));
   if (asked.delete_on_termination.value_or(false))
@@ -136,6 +144,7 @@ LaunchInterface read_existing(const state::World& world, const Context& context,
   if (!found->instance_id.empty() || found->is_managed())
     throw wire::ApiError(400, "InvalidNetworkInterface.InUse", fmt::format("The network interface '{}' is in use.", id));
   check_address_count(launch.type->name, 1 + found->secondary.size());
+  check_ipv6_count(launch.type->name, found->ipv6.size());
   LaunchInterface interface;
   interface.existing_id = id;
   interface.subnet = *world.find<state::Subnet>(context.account(), found->subnet_id);
@@ -159,14 +168,16 @@ LaunchInterface read_new(const state::World& world, const Context& context, cons
   read_groups(world, context, asked.groups, {}, interface);
   read_addresses(asked, interface);
   check_addresses(world, launch, interface);
+  read_ipv6(world, launch, asked.ipv6_address_count, ipv6_texts(asked.ipv6_addresses), interface);
   return interface;
 }
 
 void read_specified(const state::World& world, const Context& context, const RunInstancesRequest& request, const std::string& zone,
                     Launch& launch) {
-  if (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty() || request.private_ip_address)
+  if (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty() || request.private_ip_address ||
+      request.ipv6_address_count || !request.ipv6_addresses.empty())
     throw wire::invalid_parameter_combination(
-        "Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same "
+        "Network interfaces and an instance-level subnet ID, private or IPv6 address or security groups may not be specified on the same "
         "request");
   const auto count = request.network_interfaces.size();
   check_interface_count(launch.type->name, count);
@@ -200,6 +211,7 @@ void read_simple(const state::World& world, const Context& context, const RunIns
   interface.private_ip = request.private_ip_address.value_or("");
   read_groups(world, context, request.security_group_ids, request.security_groups, interface);
   check_addresses(world, launch, interface);
+  read_ipv6(world, launch, request.ipv6_address_count, ipv6_texts(request.ipv6_addresses), interface);
   launch.interfaces.push_back(std::move(interface));
 }
 
@@ -215,6 +227,8 @@ void read_classic(const state::World& world, const Context& context, const RunIn
     throw wire::invalid_parameter_combination("Network interfaces belong to a VPC: one of them has to name a subnet");
   if (request.private_ip_address && !request.private_ip_address->empty())
     throw wire::invalid_parameter_combination("A private IP address can only be chosen in a VPC, and that takes a subnet");
+  if (request.ipv6_address_count.value_or(0) > 0 || !request.ipv6_addresses.empty())
+    throw wire::invalid_parameter_combination("IPv6 addresses belong to a VPC, and that takes a subnet");
   check_runs_in_classic(launch.type->name);
   LaunchInterface interface;
   interface.subnet = *state::find_classic_subnet(world);
@@ -252,6 +266,7 @@ state::NetworkInterface make_interface(state::Transaction& transaction, const La
     transaction.put(interface);
     interface.secondary.push_back({take_private_address(transaction, asked.subnet), ""});
   }
+  give_ipv6_addresses(transaction, asked.subnet, asked.ipv6, interface);
   return interface;
 }
 

@@ -19,7 +19,7 @@ void refuse_placement(const wire::ec2::Placement& placement) {
 }
 
 void refuse_interface(const wire::ec2::InstanceNetworkInterfaceSpecification& asked) {
-  refuse(asked.ipv6_address_count.value_or(0) > 0 || !asked.ipv6_addresses.empty() || asked.primary_ipv6.value_or(false), "IPv6");
+  refuse(asked.primary_ipv6.value_or(false), "A primary IPv6 address");
   refuse(asked.ipv4_prefix_count.value_or(0) > 0 || !asked.ipv4_prefixes.empty() || asked.ipv6_prefix_count.value_or(0) > 0 ||
              !asked.ipv6_prefixes.empty(),
          "A prefix of addresses");
@@ -111,8 +111,7 @@ void refuse_what_is_not_built(const RunInstancesRequest& request) {
   if (request.hibernation_options && request.hibernation_options->configured.value_or(false))
     throw wire::ApiError(400, "UnsupportedHibernationConfiguration", "Hibernation is not supported.");
   refuse(request.enclave_options && request.enclave_options->enabled.value_or(false), "Nitro Enclaves");
-  refuse(request.ipv6_address_count.value_or(0) > 0 || !request.ipv6_addresses.empty() || request.enable_primary_ipv6.value_or(false),
-         "IPv6");
+  refuse(request.enable_primary_ipv6.value_or(false), "A primary IPv6 address");
   refuse(!request.elastic_gpu_specification.empty() || !request.elastic_inference_accelerators.empty(), "An elastic accelerator");
   refuse(!request.secondary_interfaces.empty(), "SecondaryInterfaces");
   refuse(!request.license_specifications.empty(), "LicenseSpecifications");

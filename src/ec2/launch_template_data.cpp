@@ -47,6 +47,7 @@ void copy_interface(const From& from, To& to) {
   to.subnet_id = from.subnet_id;
   to.network_card_index = from.network_card_index;
   to.ipv6_address_count = from.ipv6_address_count;
+  for (const auto& one : from.ipv6_addresses) to.ipv6_addresses.emplace_back().ipv6_address = one.ipv6_address;
 }
 
 template <class From, class To>
@@ -306,7 +307,7 @@ void refuse_template_data(const RequestLaunchTemplateData& data) {
   refuse(data.cpu_options && (data.cpu_options->amd_sev_snp || data.cpu_options->nested_virtualization), "AmdSevSnp");
   refuse(data.placement && data.placement->spread_domain, "SpreadDomain");
   for (const auto& interface : data.network_interfaces) {
-    refuse(!interface.ipv6_addresses.empty() || interface.primary_ipv6.has_value(), "IPv6");
+    refuse(interface.primary_ipv6.has_value(), "A primary IPv6 address");
     refuse(
         interface.ipv4_prefix_count || !interface.ipv4_prefixes.empty() || interface.ipv6_prefix_count || !interface.ipv6_prefixes.empty(),
         "A prefix of addresses");

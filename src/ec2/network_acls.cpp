@@ -26,6 +26,7 @@ constexpr size_t acl_limit = 200;           // of a VPC
 constexpr std::ptrdiff_t entry_limit = 20;  // of an ACL, for each direction
 constexpr std::int64_t last_number = 32766;
 constexpr std::int64_t deny_all = 32767;  // what no entry matches
+constexpr std::int64_t deny_all6 = 32768;
 
 // ----- filters
 
@@ -38,6 +39,14 @@ void each_entry(const At& at, FilterValues& out) {
   for (const auto& entry : at.record.entries) out.add(entry.*member);
 }
 
+template <std::string AclEntry::*member>
+void each_range(const At& at, FilterValues& out) {
+  for (const auto& entry : at.record.entries)
+    if (!(entry.*member).empty()) out.add(entry.*member);
+}
+
+bool is_icmp(const AclEntry& entry) { return entry.protocol == "1" || entry.protocol == "58"; }
+
 const FilterField<NetworkAcl> acl_filters[] = {
     field<&NetworkAcl::id>("network-acl-id"),
     field<&NetworkAcl::vpc_id>("vpc-id"),
@@ -49,7 +58,8 @@ const FilterField<NetworkAcl> acl_filters[] = {
        if (!at.record.associations.empty()) out.add(at.record.id);
      }},
     {"association.subnet-id", [](const auto& at, auto& out) { each_association(at, out, [](const auto& one) { return one.subnet_id; }); }},
-    {"entry.cidr", each_entry<&AclEntry::cidr>},
+    {"entry.cidr", each_range<&AclEntry::cidr>},
+    {"entry.ipv6-cidr", each_range<&AclEntry::cidr6>},
     {"entry.egress", each_entry<&AclEntry::egress>},
     {"entry.protocol", each_entry<&AclEntry::protocol>},
     {"entry.rule-number", each_entry<&AclEntry::number>},
@@ -61,12 +71,12 @@ const FilterField<NetworkAcl> acl_filters[] = {
     {"entry.icmp.type",
      [](const auto& at, auto& out) {
        for (const auto& entry : at.record.entries)
-         if (entry.protocol == "1") out.add(entry.from);
+         if (is_icmp(entry)) out.add(entry.from);
      }},
     {"entry.icmp.code",
      [](const auto& at, auto& out) {
        for (const auto& entry : at.record.entries)
-         if (entry.protocol == "1") out.add(entry.to);
+         if (is_icmp(entry)) out.add(entry.to);
      }},
     {"entry.port-range.from",
      [](const auto& at, auto& out) {
@@ -88,8 +98,9 @@ wire::ec2::NetworkAclEntry show(const AclEntry& entry) {
   item.egress = entry.egress;
   item.rule_action = entry.allow ? "allow" : "deny";
   item.protocol = entry.protocol;
-  item.cidr_block = entry.cidr;
-  if (entry.protocol == "1") {
+  if (!entry.cidr.empty()) item.cidr_block = entry.cidr;
+  if (!entry.cidr6.empty()) item.ipv6_cidr_block = entry.cidr6;
+  if (is_icmp(entry)) {
     auto& icmp = item.icmp_type_code.emplace();
     icmp.type = entry.from;
     icmp.code = entry.to;
@@ -107,6 +118,7 @@ wire::ec2::NetworkAcl show(const World& world, const NetworkAcl& acl) {
   item.vpc_id = acl.vpc_id;
   item.owner_id = acl.account;
   item.is_default = acl.is_default;
+  const auto* vpc = world.find<state::Vpc>(acl.account, acl.vpc_id);
   for (const bool egress : {true, false}) {
     for (const auto& entry : acl.entries)
       if (entry.egress == egress) item.entries.push_back(show(entry));
@@ -114,6 +126,11 @@ wire::ec2::NetworkAcl show(const World& world, const NetworkAcl& acl) {
     last.number = deny_all;
     last.egress = egress;
     last.cidr = "0.0.0.0/0";
+    item.entries.push_back(show(last));
+    if (vpc == nullptr || vpc->ipv6.empty()) continue;
+    last.number = deny_all6;
+    last.cidr.clear();
+    last.cidr6 = "::/0";
     item.entries.push_back(show(last));
   }
   for (const auto& one : acl.associations) {
@@ -186,6 +203,7 @@ std::string read_protocol(const std::optional<std::string>& asked) {
   if (name == "tcp") return "6";
   if (name == "udp") return "17";
   if (name == "icmp") return "1";
+  if (name == "icmpv6") return "58";
   if (name == "all") return "-1";
   const auto number = parse_integer(name);
   if (!number || *number < -1 || *number > 255)
@@ -195,7 +213,7 @@ std::string read_protocol(const std::optional<std::string>& asked) {
 
 template <class Request>
 void read_ports(const Request& request, AclEntry& entry) {
-  if (entry.protocol == "1") {
+  if (is_icmp(entry)) {
     if (!request.icmp_type_code || !request.icmp_type_code->type || !request.icmp_type_code->code) throw wire::missing_parameter("Icmp");
     entry.from = *request.icmp_type_code->type;
     entry.to = *request.icmp_type_code->code;
@@ -212,7 +230,6 @@ void read_ports(const Request& request, AclEntry& entry) {
 
 template <class Request>
 AclEntry read_entry(const Request& request) {
-  if (request.ipv6_cidr_block) throw wire::unsupported_operation("IPv6 is not supported yet.");
   AclEntry entry;
   if (!request.rule_number) throw wire::missing_parameter("RuleNumber");
   entry.number = *request.rule_number;
@@ -225,7 +242,12 @@ AclEntry read_entry(const Request& request) {
   if (action != "allow" && action != "deny") throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for ruleAction.", action));
   entry.allow = action == "allow";
   entry.protocol = read_protocol(request.protocol);
-  entry.cidr = format_ipv4_block(read_range("cidrBlock", request.cidr_block));
+  if (given(request.cidr_block) && given(request.ipv6_cidr_block))
+    throw wire::invalid_parameter_combination("An entry has one range: CidrBlock or Ipv6CidrBlock");
+  if (given(request.ipv6_cidr_block))
+    entry.cidr6 = format_ipv6_block(read_range6("ipv6CidrBlock", request.ipv6_cidr_block));
+  else
+    entry.cidr = format_ipv4_block(read_range("cidrBlock", request.cidr_block));
   read_ports(request, entry);
   return entry;
 }

@@ -49,6 +49,7 @@ void check_fit(const NetworkInterface& interface, const state::Instance& instanc
     throw wire::invalid_parameter_combination("You may not attach a network interface to an instance of another VPC");
   check_interface_count(instance.type, instance.interface_ids.size() + 1);
   check_address_count(instance.type, 1 + interface.secondary.size());
+  check_ipv6_count(instance.type, interface.ipv6.size());
 }
 
 wire::ec2::AttachNetworkInterfaceResponse attach_network_interface(state::Transaction& transaction, const Context& context,

@@ -73,6 +73,10 @@ const FilterField<NetworkInterface> interface_filters[] = {
     {"group-id", [](const auto& at, auto& out) { add_groups(at, out, false); }},
     {"group-name", [](const auto& at, auto& out) { add_groups(at, out, true); }},
     {"interface-type", [](const auto& at, auto& out) { out.add(at.record.type == "natGateway" ? "nat_gateway" : at.record.type); }},
+    {"ipv6-addresses.ipv6-address",
+     [](const auto& at, auto& out) {
+       for (const auto& address : at.record.ipv6) out.add(address);
+     }},
     field<&NetworkInterface::mac>("mac-address"),
     field<&NetworkInterface::account>("owner-id"),
     field<&NetworkInterface::private_ip>("private-ip-address"),
@@ -122,8 +126,7 @@ void refuse(bool asked, std::string_view what) {
 }
 
 void refuse_what_is_not_built(const wire::ec2::CreateNetworkInterfaceRequest& request) {
-  refuse(request.ipv6_address_count.value_or(0) > 0 || !request.ipv6_addresses.empty() || request.enable_primary_ipv6.value_or(false),
-         "IPv6");
+  refuse(request.enable_primary_ipv6.value_or(false), "A primary IPv6 address");
   refuse(request.ipv4_prefix_count.value_or(0) > 0 || !request.ipv4_prefixes.empty() || request.ipv6_prefix_count.value_or(0) > 0 ||
              !request.ipv6_prefixes.empty(),
          "A prefix of addresses");
@@ -188,6 +191,7 @@ wire::ec2::CreateNetworkInterfaceResponse create_network_interface(state::Transa
   plan.description = request.description.value_or("");
   if (plan.description.size() > 255) throw wire::invalid_parameter_value("A description has at most 255 characters.");
   read_addresses(transaction.world(), request, plan);
+  plan.ipv6 = plan_ipv6(transaction.world(), plan.subnet, "", request.ipv6_address_count, ipv6_texts(request.ipv6_addresses));
   plan.group_ids = find_interface_groups(transaction.world(), context.account(), plan.subnet.vpc_id, request.groups);
   check_limit(transaction.world(), context.account());
   const auto interface = make_network_interface(transaction, context.account(), plan);
@@ -292,6 +296,7 @@ NetworkInterface make_network_interface(state::Transaction& transaction, const s
     interface.secondary.push_back({take_private_address(transaction, plan.subnet), ""});
     transaction.put(interface);
   }
+  give_ipv6_addresses(transaction, plan.subnet, plan.ipv6, interface);
   return interface;
 }
 
@@ -411,6 +416,12 @@ wire::ec2::NetworkInterface show_interface(const World& world, const Context& co
   };
   add(interface.private_ip, interface.public_ip, true);
   for (const auto& one : interface.secondary) add(one.private_ip, one.public_ip, false);
+  for (const auto& address : interface.ipv6) {
+    auto& shown = item.ipv6_addresses.emplace_back();
+    shown.ipv6_address = address;
+    shown.is_primary_ipv6 = false;
+  }
+  if (!interface.ipv6.empty()) item.ipv6_address = interface.ipv6.front();
   item.tag_set = tags_of(world, interface.account, interface.id);
   return item;
 }
@@ -421,7 +432,8 @@ std::vector<service::Action> network_interface_actions() {
       service::write_action("DeleteNetworkInterface", delete_network_interface),
       service::read_action("DescribeNetworkInterfaces", describe_network_interfaces),
   };
-  for (const auto& list : {network_interface_attachment_actions, network_interface_attribute_actions, private_address_actions})
+  for (const auto& list :
+       {network_interface_attachment_actions, network_interface_attribute_actions, private_address_actions, ipv6_address_actions})
     for (const auto& action : list()) actions.push_back(action);
   return actions;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ec2/ipv6_addresses.hpp"
 #include "service/action.hpp"
 #include "state/store.hpp"
 #include "wire/ec2/network_interfaces.hpp"
@@ -24,6 +25,7 @@ struct InterfacePlan {
   std::string private_ip;                  // empty: a free one
   std::vector<std::string> secondary_ips;  // these,
   std::int64_t secondary_count = 0;        // and so many free ones
+  Ipv6Plan ipv6;
 };
 
 // The record, with its addresses taken, attached to nothing, not yet put. Throws InsufficientFreeAddressesInSubnet.

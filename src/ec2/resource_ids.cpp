@@ -24,6 +24,7 @@ constexpr ResourceKind kinds[] = {
   {"eni", "network-interface", "InvalidNetworkInterfaceID.Malformed", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '{}' does not exist", "The networkInterface IDs '{}' do not exist"},
   {"eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist", "The allocation IDs '{}' do not exist"},
   {"igw", "internet-gateway", "InvalidInternetGatewayID.Malformed", "InvalidInternetGatewayID.NotFound", "The internetGateway ID '{}' does not exist", "The internetGateway IDs '{}' do not exist"},
+  {"eigw", "egress-only-internet-gateway", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidEgressOnlyInternetGatewayId.NotFound", "The egress-only internet gateway ID '{}' does not exist", "The egress-only internet gateway IDs '{}' do not exist"},
   {"rtb", "route-table", "InvalidRouteTableID.Malformed", "InvalidRouteTableID.NotFound", "The routeTable ID '{}' does not exist", "The routeTable IDs '{}' do not exist"},
   {"acl", "network-acl", "InvalidNetworkAclID.Malformed", "InvalidNetworkAclID.NotFound", "The networkAcl ID '{}' does not exist", "The networkAcl IDs '{}' do not exist"},
   {"dopt", "dhcp-options", "InvalidDhcpOptionsID.Malformed", "InvalidDhcpOptionID.NotFound", "The dhcpOption ID '{}' does not exist", "The dhcpOption IDs '{}' do not exist"},

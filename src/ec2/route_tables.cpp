@@ -44,6 +44,12 @@ void add_destinations(const At& at, FilterValues& out) {
     for (const auto& range : ranges_of(*vpc)) out.add(format_ipv4_block(range));
 }
 
+void add_destinations6(const At& at, FilterValues& out) {
+  each_route<&RouteEntry::cidr6>(at, out);
+  if (const auto* vpc = at.world.find<state::Vpc>(at.record.account, at.record.vpc_id))
+    for (const auto& range : vpc->ipv6) out.add(range.cidr);
+}
+
 const FilterField<RouteTable> table_filters[] = {
     field<&RouteTable::id>("route-table-id"),
     field<&RouteTable::vpc_id>("vpc-id"),
@@ -63,13 +69,13 @@ const FilterField<RouteTable> table_filters[] = {
      [](const auto& at, auto& out) { each_association(at, out, [](const auto& one) { return one.subnet_id.empty(); }); }},
     {"association.gateway-id", [](const auto&, auto&) {}},
     {"route.destination-cidr-block", add_destinations},
-    {"route.destination-ipv6-cidr-block", [](const auto&, auto&) {}},
+    {"route.destination-ipv6-cidr-block", add_destinations6},
     {"route.destination-prefix-list-id",
      [](const auto& at, auto& out) {
        each_route<&RouteEntry::prefix_list_id>(at, out);
        each_endpoint(at.world, at.record, [&](const auto& endpoint) { out.add(prefix_list_of_service(endpoint.service)); });
      }},
-    {"route.egress-only-internet-gateway-id", [](const auto&, auto&) {}},
+    {"route.egress-only-internet-gateway-id", each_route<&RouteEntry::egress_only_id>},
     {"route.gateway-id",
      [](const auto& at, auto& out) {
        out.add("local");
@@ -103,10 +109,10 @@ const FilterField<RouteTable> table_filters[] = {
 
 wire::ec2::Route show(const World& world, const RouteTable& table, const RouteEntry& route) {
   wire::ec2::Route item;
-  if (route.prefix_list_id.empty())
-    item.destination_cidr_block = route.cidr;
-  else
-    item.destination_prefix_list_id = route.prefix_list_id;
+  if (!route.cidr.empty()) item.destination_cidr_block = route.cidr;
+  if (!route.cidr6.empty()) item.destination_ipv6_cidr_block = route.cidr6;
+  if (!route.prefix_list_id.empty()) item.destination_prefix_list_id = route.prefix_list_id;
+  if (!route.egress_only_id.empty()) item.egress_only_internet_gateway_id = route.egress_only_id;
   if (!route.gateway_id.empty()) item.gateway_id = route.gateway_id;
   if (!route.nat_gateway_id.empty()) item.nat_gateway_id = route.nat_gateway_id;
   if (!route.peering_id.empty()) item.vpc_peering_connection_id = route.peering_id;
@@ -128,14 +134,17 @@ wire::ec2::RouteTable show(const World& world, const RouteTable& table) {
   item.route_table_id = table.id;
   item.vpc_id = table.vpc_id;
   item.owner_id = table.account;
-  if (const auto* vpc = world.find<state::Vpc>(table.account, table.vpc_id))
-    for (const auto& range : ranges_of(*vpc)) {
-      auto& local = item.routes.emplace_back();
-      local.destination_cidr_block = format_ipv4_block(range);
-      local.gateway_id = "local";
-      local.origin = "CreateRouteTable";
-      local.state = "active";
-    }
+  const auto add_local = [&]() -> wire::ec2::Route& {
+    auto& local = item.routes.emplace_back();
+    local.gateway_id = "local";
+    local.origin = "CreateRouteTable";
+    local.state = "active";
+    return local;
+  };
+  if (const auto* vpc = world.find<state::Vpc>(table.account, table.vpc_id)) {
+    for (const auto& range : ranges_of(*vpc)) add_local().destination_cidr_block = format_ipv4_block(range);
+    for (const auto& range : vpc->ipv6) add_local().destination_ipv6_cidr_block = range.cidr;
+  }
   for (const auto& route : table.routes) item.routes.push_back(show(world, table, route));
   each_endpoint(world, table, [&](const state::VpcEndpoint& endpoint) {
     auto& route = item.routes.emplace_back();
@@ -304,6 +313,7 @@ const RouteTable& find_route_table(const World& world, const std::string& accoun
 }
 
 bool is_active(const World& world, const RouteTable& table, const RouteEntry& route) {
+  if (!route.egress_only_id.empty()) return world.find<state::EgressOnlyGateway>(table.account, route.egress_only_id) != nullptr;
   if (const auto* vpn = world.find<state::VpnGateway>(table.account, route.gateway_id)) return vpn->vpc_id == table.vpc_id;
   if (!route.gateway_id.empty()) {
     const auto* gateway = world.find<state::InternetGateway>(table.account, route.gateway_id);

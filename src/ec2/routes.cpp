@@ -1,5 +1,6 @@
 // CreateRoute, ReplaceRoute, DeleteRoute. A route leads a range to an internet gateway, an interface (a NAT instance's), a NAT gateway
-// or a peer VPC.
+// or a peer VPC; one of IPv6 to an internet
+// gateway, an egress-only one or an interface.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,11 +27,15 @@ constexpr std::int64_t route_limit = 50;  // of a table
 
 template <class Request>
 RouteEntry read_destination(const World& world, const Context& context, const Request& request) {
-  if (given(request.destination_ipv6_cidr_block)) throw wire::unsupported_operation("IPv6 is not supported yet.");
-  if (given(request.destination_cidr_block) && given(request.destination_prefix_list_id))
-    throw wire::invalid_parameter_combination("Only one destination can be given: DestinationCidrBlock or DestinationPrefixListId");
+  const int count = static_cast<int>(given(request.destination_cidr_block)) + static_cast<int>(given(request.destination_prefix_list_id)) +
+                    static_cast<int>(given(request.destination_ipv6_cidr_block));
+  if (count > 1)
+    throw wire::invalid_parameter_combination(
+        "Only one destination can be given: DestinationCidrBlock, DestinationIpv6CidrBlock or DestinationPrefixListId");
   RouteEntry route;
-  if (given(request.destination_prefix_list_id))
+  if (given(request.destination_ipv6_cidr_block))
+    route.cidr6 = format_ipv6_block(read_range6("destinationIpv6CidrBlock", request.destination_ipv6_cidr_block));
+  else if (given(request.destination_prefix_list_id))
     route.prefix_list_id =
         find_owned<state::PrefixList>(world, context.account(), "pl", "DestinationPrefixListId", request.destination_prefix_list_id).id;
   else
@@ -38,11 +43,12 @@ RouteEntry read_destination(const World& world, const Context& context, const Re
   return route;
 }
 
-std::string destination_of(const RouteEntry& route) { return route.cidr.empty() ? route.prefix_list_id : route.cidr; }
+// One of them.
+std::string destination_of(const RouteEntry& route) { return route.cidr + route.cidr6 + route.prefix_list_id; }
 
 auto find_route(RouteTable& table, const RouteEntry& asked) {
   return std::find_if(table.routes.begin(), table.routes.end(),
-                      [&](const RouteEntry& route) { return route.cidr == asked.cidr && route.prefix_list_id == asked.prefix_list_id; });
+                      [&](const RouteEntry& route) { return destination_of(route) == destination_of(asked); });
 }
 
 // ----- target
@@ -54,10 +60,10 @@ wire::ApiError different_networks(const RouteTable& table, std::string_view noun
 template <class Request>
 void refuse_other_targets(const Request& request) {
   if (given(request.vpc_endpoint_id) || given(request.transit_gateway_id) || given(request.local_gateway_id) ||
-      given(request.carrier_gateway_id) || given(request.core_network_arn) || given(request.odb_network_arn) ||
-      given(request.egress_only_internet_gateway_id))
+      given(request.carrier_gateway_id) || given(request.core_network_arn) || given(request.odb_network_arn))
     throw wire::unsupported_operation(
-        "A route leads to an internet gateway, an instance, a network interface, a NAT gateway or a VPC peering connection.");
+        "A route leads to an internet gateway, an egress-only one, an instance, a network interface, a NAT gateway or a VPC peering "
+        "connection.");
 }
 
 void set_vpn_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
@@ -94,6 +100,23 @@ void set_instance(const World& world, const RouteTable& table, const std::string
   set_interface(world, table, instance.interface_ids.front(), route);
 }
 
+void set_egress_only(const World& world, const RouteTable& table, const std::optional<std::string>& id, RouteEntry& route) {
+  const auto& gateway = find_owned<state::EgressOnlyGateway>(world, table.account, "eigw", "EgressOnlyInternetGatewayId", id);
+  if (route.cidr6.empty())
+    throw wire::invalid_parameter_combination("An egress-only internet gateway carries IPv6: the route needs a DestinationIpv6CidrBlock");
+  if (gateway.vpc_id != table.vpc_id) throw different_networks(table, "egress-only internet gateway", gateway.id);
+  route.egress_only_id = gateway.id;
+}
+
+// What of IPv6 is not built: NAT64, and IPv6 between VPCs and through VPN connections.
+template <class Request>
+void refuse_without_ipv6(const Request& request, const RouteEntry& route) {
+  if (!route.cidr6.empty() && (given(request.nat_gateway_id) || given(request.vpc_peering_connection_id) ||
+                               (given(request.gateway_id) && request.gateway_id->starts_with("vgw-"))))
+    throw wire::unsupported_operation(
+        "A route of IPv6 leads to an internet gateway, an egress-only one, an instance or a network interface.");
+}
+
 // One that waits to be accepted may be named already: the route leads nowhere until then.
 void set_peering(const World& world, const Context& context, const RouteTable& table, const std::string& id, RouteEntry& route) {
   check_id("pcx", id);
@@ -108,14 +131,19 @@ void set_peering(const World& world, const Context& context, const RouteTable& t
 template <class Request>
 void read_target(const World& world, const Context& context, const RouteTable& table, const Request& request, RouteEntry& route) {
   refuse_other_targets(request);
+  refuse_without_ipv6(request, route);
   const int count = static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.instance_id)) +
                     static_cast<int>(given(request.network_interface_id)) + static_cast<int>(given(request.nat_gateway_id)) +
-                    static_cast<int>(given(request.vpc_peering_connection_id));
-  if (count == 0) throw wire::missing_parameter("GatewayId, InstanceId, NetworkInterfaceId, NatGatewayId or VpcPeeringConnectionId");
+                    static_cast<int>(given(request.vpc_peering_connection_id)) +
+                    static_cast<int>(given(request.egress_only_internet_gateway_id));
+  if (count == 0)
+    throw wire::missing_parameter(
+        "GatewayId, EgressOnlyInternetGatewayId, InstanceId, NetworkInterfaceId, NatGatewayId or VpcPeeringConnectionId");
   if (count > 1) throw wire::invalid_parameter_combination("A route has one target only");
   if (given(request.gateway_id)) set_gateway(world, table, *request.gateway_id, route);
   if (given(request.network_interface_id)) set_interface(world, table, request.network_interface_id, route);
   if (given(request.instance_id)) set_instance(world, table, *request.instance_id, route);
+  if (given(request.egress_only_internet_gateway_id)) set_egress_only(world, table, request.egress_only_internet_gateway_id, route);
   if (given(request.vpc_peering_connection_id)) set_peering(world, context, table, *request.vpc_peering_connection_id, route);
   if (!given(request.nat_gateway_id)) return;
   const auto& nat = find_owned<state::NatGateway>(world, table.account, "nat", "NatGatewayId", request.nat_gateway_id);
@@ -123,8 +151,24 @@ void read_target(const World& world, const Context& context, const RouteTable& t
   route.nat_gateway_id = nat.id;
 }
 
+void check_against_local6(const World& world, const RouteTable& table, const RouteEntry& route) {
+  const auto range = *parse_ipv6_block(route.cidr6);
+  const auto* vpc = world.find<state::Vpc>(table.account, table.vpc_id);
+  if (vpc == nullptr) return;
+  for (const auto& local : vpc->ipv6) {
+    if (local.cidr == route.cidr6)
+      throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", route.cidr6));
+    if (lies_in(range, parse_ipv6_block(local.cidr).value_or(Ipv6Block{})) && route.interface_id.empty())
+      throw wire::invalid_parameter_value(fmt::format(
+          "The destination CIDR block {} is equal to or more specific than one of this VPC's CIDR blocks. This route can target "
+          "only an interface or an instance.",
+          route.cidr6));
+  }
+}
+
 // Inside the VPC only an interface may be put in the way.
 void check_against_local(const World& world, const RouteTable& table, const RouteEntry& route) {
+  if (!route.cidr6.empty()) return check_against_local6(world, table, route);
   if (route.cidr.empty()) return;
   const auto range = *parse_ipv4_block(route.cidr);
   const auto* vpc = world.find<state::Vpc>(table.account, table.vpc_id);
@@ -182,16 +226,22 @@ wire::ec2::ReplaceRouteResponse replace_route(state::Transaction& transaction, c
   return {};
 }
 
+wire::ApiError is_local(const RouteTable& table, const RouteEntry& asked) {
+  return wire::invalid_parameter_value(fmt::format("cannot remove local route {} in route table {}", destination_of(asked), table.id));
+}
+
 wire::ec2::DeleteRouteResponse delete_route(state::Transaction& transaction, const Context& context,
                                             const wire::ec2::DeleteRouteRequest& request) {
   auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
   const auto asked = read_destination(transaction.world(), context, request);
   const auto at = find_route(table, asked);
   if (at == table.routes.end()) {
-    if (const auto* vpc = transaction.find<state::Vpc>(table.account, table.vpc_id))
+    if (const auto* vpc = transaction.find<state::Vpc>(table.account, table.vpc_id)) {
+      for (const auto& local : vpc->ipv6)
+        if (local.cidr == asked.cidr6) throw is_local(table, asked);
       for (const auto& local : ranges_of(*vpc))
-        if (format_ipv4_block(local) == asked.cidr)
-          throw wire::invalid_parameter_value(fmt::format("cannot remove local route {} in route table {}", asked.cidr, table.id));
+        if (format_ipv4_block(local) == asked.cidr) throw is_local(table, asked);
+    }
     throw wire::ApiError(400, "InvalidRoute.NotFound",
                          fmt::format("no route with destination-cidr-block {} in route table {}", destination_of(asked), table.id));
   }

@@ -196,6 +196,12 @@ wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction&
     to_all.id = make_id(transaction.random(), "sgr");
     to_all.protocol = "-1";
     to_all.cidr = "0.0.0.0/0";
+    if (const auto* vpc = transaction.find<state::Vpc>(group.account, network); vpc != nullptr && !vpc->ipv6.empty()) {
+      auto& to_all6 = group.egress.emplace_back();
+      to_all6.id = make_id(transaction.random(), "sgr");
+      to_all6.protocol = "-1";
+      to_all6.cidr6 = "::/0";
+    }
   }
   tag_on_create(transaction, group.account, group.id, "security-group", request.tag_specifications);
 

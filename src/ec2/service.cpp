@@ -17,6 +17,7 @@ service::ServiceTable make_service() {
                            vpc_actions,
                            subnet_actions,
                            internet_gateway_actions,
+                           egress_only_gateway_actions,
                            route_table_actions,
                            network_acl_actions,
                            dhcp_options_actions,

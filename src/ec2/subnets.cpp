@@ -6,6 +6,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/ipv6_ranges.hpp"
 #include "ec2/network.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
@@ -46,6 +47,15 @@ const FilterField<Subnet> subnet_filters[] = {
     field<&Subnet::gives_public_address>("map-public-ip-on-launch"),
     {"map-customer-owned-ip-on-launch", [](const auto&, auto& out) { out.add(false); }},
     {"enable-dns64", [](const auto&, auto& out) { out.add(false); }},
+    {"ipv6-cidr-block-association.association-id",
+     [](const auto& at, auto& out) {
+       if (!at.record.ipv6_cidr.empty()) out.add(at.record.ipv6_association_id);
+     }},
+    field_if_set<&Subnet::ipv6_cidr>("ipv6-cidr-block-association.ipv6-cidr-block"),
+    {"ipv6-cidr-block-association.state",
+     [](const auto& at, auto& out) {
+       if (!at.record.ipv6_cidr.empty()) out.add("associated");
+     }},
     {"ipv6-native", [](const auto&, auto& out) { out.add(false); }},
     {"available-ip-address-count", [](const auto& at, auto& out) { out.add(count_free_addresses(at.world, at.record)); }},
     field<&Subnet::account>("owner-id"),
@@ -66,7 +76,8 @@ wire::ec2::Subnet show(const World& world, const Context& context, const Subnet&
   item.availability_zone_id = state::zone_id_of(world, subnet.account, settings.zones, subnet.zone);
   item.default_for_az = subnet.is_default;
   item.map_public_ip_on_launch = subnet.gives_public_address;
-  item.assign_ipv6_address_on_creation = false;
+  item.assign_ipv6_address_on_creation = subnet.gives_ipv6_address;
+  item.ipv6_cidr_block_association_set = show_subnet_ipv6(subnet, "associated");
   item.map_customer_owned_ip_on_launch = false;
   item.enable_dns64 = false;
   item.ipv6_native = false;
@@ -120,9 +131,8 @@ bool is_free(const std::vector<Ipv4Block>& taken, const Ipv4Block& range) {
 
 wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::CreateSubnetRequest& request) {
-  refuse(request.ipv6_cidr_block || request.ipv6_native.value_or(false) || request.ipv6_ipam_pool_id || request.ipv6_netmask_length,
-         "IPv6");
-  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
+  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
+  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length || request.ipv6_ipam_pool_id || request.ipv6_netmask_length, "IPAM");
   refuse(request.outpost_arn.has_value(), "A subnet on an Outpost");
   check_tag_types(request.tag_specifications, {"subnet"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
@@ -140,6 +150,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   subnet.id = make_id(transaction.random(), "subnet");
   subnet.vpc_id = vpc.id;
   subnet.cidr = text;
+  if (given(request.ipv6_cidr_block)) give_subnet_ipv6(transaction, vpc, subnet, *request.ipv6_cidr_block);
   transaction.put(subnet);
   join_default_acl(transaction, subnet);
   tag_on_create(transaction, subnet.account, subnet.id, "subnet", request.tag_specifications);
@@ -151,7 +162,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
 // The first /20 of the default VPC that no subnet has a part of.
 wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction& transaction, const Context& context,
                                                              const wire::ec2::CreateDefaultSubnetRequest& request) {
-  refuse(request.ipv6_native.value_or(false), "IPv6");
+  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
   if (!request.availability_zone && !request.availability_zone_id) throw wire::missing_parameter("AvailabilityZone");
   const auto zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
   const auto* found = default_vpc(transaction.world(), context.account());
@@ -183,7 +194,7 @@ wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transact
                                                                  const wire::ec2::ModifySubnetAttributeRequest& request) {
   auto subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
   const auto asks = [](const auto& attribute) { return attribute && attribute->value.value_or(false); };
-  refuse(asks(request.assign_ipv6_address_on_creation) || asks(request.enable_dns64), "IPv6");
+  refuse(asks(request.enable_dns64), "DNS64");
   refuse(asks(request.map_customer_owned_ip_on_launch) || request.customer_owned_ipv4_pool, "A customer-owned pool");
   refuse(request.private_dns_hostname_type_on_launch.value_or("ip-name") != "ip-name" ||
              asks(request.enable_resource_name_dns_a_record_on_launch) || asks(request.enable_resource_name_dns_aaaa_record_on_launch),
@@ -197,6 +208,10 @@ wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transact
     if (!request.map_public_ip_on_launch->value) throw wire::missing_parameter("MapPublicIpOnLaunch.Value");
     subnet.gives_public_address = *request.map_public_ip_on_launch->value;
   }
+  if (asks(request.assign_ipv6_address_on_creation) && subnet.ipv6_cidr.empty())
+    throw wire::invalid_parameter_value(
+        fmt::format("Invalid value 'true' for assignIpv6AddressOnCreation. The subnet '{}' has no IPv6 CIDR block.", subnet.id));
+  if (request.assign_ipv6_address_on_creation) subnet.gives_ipv6_address = asks(request.assign_ipv6_address_on_creation);
   transaction.put(std::move(subnet));
   return {};
 }
@@ -234,13 +249,15 @@ const Subnet& find_subnet(const World& world, const std::string& account, const 
 }
 
 std::vector<service::Action> subnet_actions() {
-  return {
+  std::vector<service::Action> actions = {
       service::write_action("CreateSubnet", create_subnet),
       service::write_action("CreateDefaultSubnet", create_default_subnet),
       service::write_action("DeleteSubnet", delete_subnet),
       service::read_action("DescribeSubnets", describe_subnets),
       service::write_action("ModifySubnetAttribute", modify_subnet_attribute),
   };
+  for (const auto& action : subnet_ipv6_actions()) actions.push_back(action);
+  return actions;
 }
 
 }  // namespace brume::ec2

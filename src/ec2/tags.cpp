@@ -91,6 +91,7 @@ constexpr Taggable taggables[] = {
     {"replacevol", owns<state::RootReplacement>},
     {"eipalloc", owns<state::ElasticIp>},
     {"igw", owns<state::InternetGateway>},
+    {"eigw", owns<state::EgressOnlyGateway>},
     {"rtb", owns<state::RouteTable>},
     {"acl", owns<state::NetworkAcl>},
     {"dopt", owns<state::DhcpOptions>},

@@ -8,6 +8,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/ipv6_ranges.hpp"
 #include "ec2/network.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
@@ -30,6 +31,11 @@ std::string first_association_id(const Vpc& vpc) { return "vpc-cidr-assoc-" + vp
 
 std::string dhcp_options_id(const Vpc& vpc) { return vpc.dhcp_options_id.empty() ? "default" : vpc.dhcp_options_id; }
 
+template <class Add>
+void each_ipv6(const Vpc& vpc, Add add) {
+  for (const auto& range : vpc.ipv6) add(range);
+}
+
 const FilterField<Vpc> vpc_filters[] = {
     field<&Vpc::id>("vpc-id"),
     field<&Vpc::cidr>("cidr"),
@@ -46,6 +52,14 @@ const FilterField<Vpc> vpc_filters[] = {
      }},
     {"cidr-block-association.state", [](const auto&, auto& out) { out.add("associated"); }},
     {"dhcp-options-id", [](const auto& at, auto& out) { out.add(dhcp_options_id(at.record)); }},
+    {"ipv6-cidr-block-association.association-id",
+     [](const auto& at, auto& out) { each_ipv6(at.record, [&](const auto& range) { out.add(range.association_id); }); }},
+    {"ipv6-cidr-block-association.ipv6-cidr-block",
+     [](const auto& at, auto& out) { each_ipv6(at.record, [&](const auto& range) { out.add(range.cidr); }); }},
+    {"ipv6-cidr-block-association.ipv6-pool",
+     [](const auto& at, auto& out) { each_ipv6(at.record, [&](const auto&) { out.add("Amazon"); }); }},
+    {"ipv6-cidr-block-association.state",
+     [](const auto& at, auto& out) { each_ipv6(at.record, [&](const auto&) { out.add("associated"); }); }},
     field<&Vpc::is_default>("is-default"),
     field<&Vpc::is_default>("isDefault"),
     field<&Vpc::account>("owner-id"),
@@ -60,7 +74,7 @@ wire::ec2::VpcCidrBlockAssociation show_range(const std::string& id, const std::
   return association;
 }
 
-wire::ec2::Vpc show(const World& world, const Vpc& vpc) {
+wire::ec2::Vpc show(const World& world, const Context& context, const Vpc& vpc) {
   wire::ec2::Vpc item;
   item.vpc_id = vpc.id;
   item.owner_id = vpc.account;
@@ -71,6 +85,7 @@ wire::ec2::Vpc show(const World& world, const Vpc& vpc) {
   item.is_default = vpc.is_default;
   item.cidr_block_association_set.push_back(show_range(first_association_id(vpc), vpc.cidr, "associated"));
   for (const auto& range : vpc.more) item.cidr_block_association_set.push_back(show_range(range.association_id, range.cidr, "associated"));
+  for (const auto& range : vpc.ipv6) item.ipv6_cidr_block_association_set.push_back(show_ipv6_range(context, range, "associated"));
   item.tags = tags_of(world, vpc.account, vpc.id);
   return item;
 }
@@ -78,7 +93,7 @@ wire::ec2::Vpc show(const World& world, const Vpc& vpc) {
 wire::ec2::DescribeVpcsResponse describe_vpcs(const World& world, const Context& context, const wire::ec2::DescribeVpcsRequest& request) {
   wire::ec2::DescribeVpcsResponse response;
   const Listing<Vpc> vpcs(world, context, request, {.action = "DescribeVpcs", .filters = vpc_filters});
-  response.next_token = vpcs.each(request.vpc_ids, "vpc", [&](const Vpc& vpc) { response.vpcs.push_back(show(world, vpc)); });
+  response.next_token = vpcs.each(request.vpc_ids, "vpc", [&](const Vpc& vpc) { response.vpcs.push_back(show(world, context, vpc)); });
   return response;
 }
 
@@ -107,9 +122,7 @@ void refuse(bool asked, std::string_view what) {
 
 wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const Context& context,
                                         const wire::ec2::CreateVpcRequest& request) {
-  refuse(request.amazon_provided_ipv6_cidr_block.value_or(false) || request.ipv6_cidr_block || request.ipv6_pool ||
-             request.ipv6_ipam_pool_id || request.ipv6_netmask_length || request.ipv6_cidr_block_network_border_group,
-         "IPv6");
+  const bool with_ipv6 = asks_for_ipv6(request);
   refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
   refuse(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
   const auto tenancy = request.instance_tenancy.value_or("default");
@@ -128,9 +141,13 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   vpc.dhcp_options_id = default_dhcp_options(transaction, vpc.account, context.services.settings);
   transaction.put(vpc);
   make_vpc_parts(transaction, vpc);
+  if (with_ipv6) {
+    give_ipv6_range(transaction, vpc);
+    transaction.put(vpc);
+  }
   tag_on_create(transaction, vpc.account, vpc.id, "vpc", request.tag_specifications);
   wire::ec2::CreateVpcResponse response;
-  response.vpc = show(transaction.world(), vpc);
+  response.vpc = show(transaction.world(), context, vpc);
   response.vpc->state = "pending";  // as EC2 says it of one just made
   return response;
 }
@@ -143,7 +160,7 @@ wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& trans
     throw wire::ApiError(400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
   check_limit(transaction.world(), context.account());
   wire::ec2::CreateDefaultVpcResponse response;
-  response.vpc = show(transaction.world(), make_default_network(transaction, context.account(), context.services.settings));
+  response.vpc = show(transaction.world(), context, make_default_network(transaction, context.account(), context.services.settings));
   response.vpc->state = "pending";  // as EC2 says it of one just made
   return response;
 }
@@ -161,7 +178,7 @@ bool any_in(const World& world, const Vpc& vpc) {
 bool has_more_than_its_parts(const World& world, const Vpc& vpc) {
   bool found = any_in<state::Subnet>(world, vpc) || any_in<state::NetworkInterface>(world, vpc) ||
                any_in<state::InternetGateway>(world, vpc) || any_in<state::VpcEndpoint>(world, vpc) ||
-               any_in<state::VpnGateway>(world, vpc);
+               any_in<state::VpnGateway>(world, vpc) || any_in<state::EgressOnlyGateway>(world, vpc);
   world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const auto& table) { found |= !table.is_main(); });
   world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { found |= !acl.is_default; });
   world.each_of<state::SecurityGroup>(vpc.account, [&](const auto& group) { found |= group.vpc_id == vpc.id && group.name != "default"; });
@@ -228,13 +245,42 @@ wire::ec2::ModifyVpcAttributeResponse modify_vpc_attribute(state::Transaction& t
 
 // ----- further ranges
 
+wire::ec2::AssociateVpcCidrBlockResponse associate_ipv6(state::Transaction& transaction, const Context& context, Vpc vpc) {
+  wire::ec2::AssociateVpcCidrBlockResponse response;
+  response.vpc_id = vpc.id;
+  response.ipv6_cidr_block_association = show_ipv6_range(context, give_ipv6_range(transaction, vpc), "associating");
+  transaction.put(std::move(vpc));
+  return response;
+}
+
+std::optional<wire::ec2::DisassociateVpcCidrBlockResponse> disassociate_ipv6(state::Transaction& transaction, const Context& context,
+                                                                             const std::string& id) {
+  std::optional<Vpc> found;
+  transaction.world().each_of<Vpc>(context.account(), [&](const Vpc& vpc) {
+    each_ipv6(vpc, [&](const auto& range) {
+      if (range.association_id == id) found = vpc;
+    });
+    return !found;
+  });
+  if (!found) return std::nullopt;
+  wire::ec2::DisassociateVpcCidrBlockResponse response;
+  response.vpc_id = found->id;
+  each_ipv6(*found, [&](const auto& range) {
+    if (range.association_id == id) response.ipv6_cidr_block_association = show_ipv6_range(context, range, "disassociating");
+  });
+  take_ipv6_range(transaction.world(), *found, id);
+  transaction.put(std::move(*found));
+  return response;
+}
+
 wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& transaction, const Context& context,
                                                          const wire::ec2::AssociateVpcCidrBlockRequest& request) {
-  refuse(request.amazon_provided_ipv6_cidr_block.value_or(false) || request.ipv6_cidr_block || request.ipv6_pool ||
-             request.ipv6_ipam_pool_id || request.ipv6_netmask_length || request.ipv6_cidr_block_network_border_group,
-         "IPv6");
+  const bool ipv6 = asks_for_ipv6(request);
   refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
   auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
+  if (ipv6 && given(request.cidr_block))
+    throw wire::invalid_parameter_combination("One range at a time: CidrBlock or AmazonProvidedIpv6CidrBlock");
+  if (ipv6) return associate_ipv6(transaction, context, std::move(vpc));
   const auto range = read_range("cidrBlock", request.cidr_block);
   check_usable(transaction.world(), range);
   for (const auto& other : ranges_of(vpc))
@@ -259,6 +305,7 @@ wire::ec2::DisassociateVpcCidrBlockResponse disassociate_range(state::Transactio
   const auto id = request.association_id.value_or("");
   if (id.empty()) throw wire::missing_parameter("AssociationId");
   check_id("vpc-cidr-assoc", "VpcCidrBlockAssociationID", id);
+  if (auto done = disassociate_ipv6(transaction, context, id)) return *done;
   std::optional<Vpc> found;
   transaction.world().each_of<Vpc>(context.account(), [&](const Vpc& vpc) {
     if (first_association_id(vpc) == id)
@@ -296,6 +343,15 @@ Ipv4Block read_range(std::string_view parameter, const std::optional<std::string
   if (!range)
     throw wire::invalid_parameter_value(
         fmt::format("Value ({}) for parameter {} is invalid. This is not a valid CIDR block.", *cidr, parameter));
+  return *range;
+}
+
+Ipv6Block read_range6(std::string_view parameter, const std::optional<std::string>& cidr) {
+  if (!cidr || cidr->empty()) throw wire::missing_parameter(parameter);
+  const auto range = parse_ipv6_block(*cidr);
+  if (!range)
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter {} is invalid. This is not a valid IPv6 CIDR block.", *cidr, parameter));
   return *range;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ipv4.hpp"
+#include "base/ipv6.hpp"
 #include "service/action.hpp"
 #include "state/store.hpp"
 
@@ -17,6 +18,7 @@ const state::Subnet& find_subnet(const state::World& world, const std::string& a
 
 // A range as EC2 takes it: host bits are cut off. Throws MissingParameter, InvalidParameterValue.
 Ipv4Block read_range(std::string_view parameter, const std::optional<std::string>& cidr);
+Ipv6Block read_range6(std::string_view parameter, const std::optional<std::string>& cidr);
 bool overlap(const Ipv4Block& a, const Ipv4Block& b);
 // The range lies in the other.
 bool lies_in(const Ipv4Block& range, const Ipv4Block& other);

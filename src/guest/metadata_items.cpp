@@ -108,6 +108,18 @@ std::string vpc_blocks(const View& view, const NetworkInterface& interface) {
   return join_lines(blocks);
 }
 
+std::string subnet_block6(const View& view, const NetworkInterface& interface) {
+  const auto* subnet = view.world.find<state::Subnet>(interface.account, interface.subnet_id);
+  return subnet ? subnet->ipv6_cidr : std::string();
+}
+
+std::string vpc_blocks6(const View& view, const NetworkInterface& interface) {
+  std::vector<std::string> blocks;
+  if (const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, interface.vpc_id))
+    for (const auto& range : vpc->ipv6) blocks.push_back(range.cidr);
+  return join_lines(blocks);
+}
+
 // The primary address first, each with the public one that stands for it, which may be empty.
 template <class Visitor>
 void each_address(const NetworkInterface& interface, Visitor visit) {
@@ -278,6 +290,7 @@ constexpr MetadataItem items[] = {
   {"meta-data/instance-id",                         "1.0",        [](const View& v) -> Value { return v.instance.id; }},
   {"meta-data/instance-life-cycle",                 "2019-10-01", [](const View&) -> Value { return "on-demand"; }},
   {"meta-data/instance-type",                       "2007-08-29", [](const View& v) { return unless_empty(v.instance.type); }},
+  {"meta-data/ipv6",                                "2021-01-03", [](const View& v) { return v.primary.ipv6.empty() ? std::nullopt : Value(v.primary.ipv6.front()); }},
   {"meta-data/kernel-id",                           "2008-02-01", [](const View& v) { return unless_empty(v.instance.kernel_id); }},
   {"meta-data/local-hostname",                      "2007-01-19", [](const View& v) -> Value { return local_name(v, v.primary); }},
   {"meta-data/local-ipv4",                          "1.0",        [](const View& v) -> Value { return v.primary.private_ip; }},
@@ -287,6 +300,7 @@ constexpr MetadataItem items[] = {
   {BRUME_MAC "device-number",                       "2011-01-01", [](const View& v) -> Value { return std::to_string(named_interface(v).device_index); }},
   {BRUME_MAC "interface-id",                        "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), named_interface(v).id); }},
   {BRUME_MAC "ipv4-associations/{address}",         "2011-01-01", associated_address},
+  {BRUME_MAC "ipv6s",                               "2016-06-30", [](const View& v) { return unless_empty(join_lines(named_interface(v).ipv6)); }},
   {BRUME_MAC "local-hostname",                      "2011-01-01", [](const View& v) -> Value { return local_name(v, named_interface(v)); }},
   {BRUME_MAC "local-ipv4s",                         "2011-01-01", [](const View& v) -> Value { return local_addresses(named_interface(v)); }},
   {BRUME_MAC "mac",                                 "2011-01-01", [](const View& v) -> Value { return named_interface(v).mac; }},
@@ -298,9 +312,11 @@ constexpr MetadataItem items[] = {
   {BRUME_MAC "security-groups",                     "2011-01-01", [](const View& v) { return unless_empty(group_names(v, named_interface(v))); }},
   {BRUME_MAC "subnet-id",                           "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), named_interface(v).subnet_id); }},
   {BRUME_MAC "subnet-ipv4-cidr-block",              "2011-01-01", [](const View& v) { return unless_empty(subnet_block(v, named_interface(v))); }},
+  {BRUME_MAC "subnet-ipv6-cidr-blocks",             "2016-06-30", [](const View& v) { return unless_empty(subnet_block6(v, named_interface(v))); }},
   {BRUME_MAC "vpc-id",                              "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), named_interface(v).vpc_id); }},
   {BRUME_MAC "vpc-ipv4-cidr-block",                 "2011-01-01", [](const View& v) { return unless_classic(named_interface(v), vpc_block(v, named_interface(v))); }},
   {BRUME_MAC "vpc-ipv4-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_classic(named_interface(v), vpc_blocks(v, named_interface(v))); }},
+  {BRUME_MAC "vpc-ipv6-cidr-blocks",                "2016-06-30", [](const View& v) { return unless_empty(vpc_blocks6(v, named_interface(v))); }},
 #undef BRUME_MAC
 
   {"meta-data/placement/availability-zone",         "2008-02-01", [](const View& v) { return unless_empty(v.instance.zone); }},

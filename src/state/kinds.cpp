@@ -41,7 +41,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "flow-log",
                                                                                        "customer-gateway",
                                                                                        "vpn-gateway",
-                                                                                       "vpn-connection"};
+                                                                                       "vpn-connection",
+                                                                                       "egress-only-gateway"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {
@@ -80,6 +81,7 @@ void index(const NetworkInterface& interface, IndexEntries& entries) {
     entries.add(Index::interface_by_private_ip, owned_key(interface.vpc_id, one.private_ip));
     entries.add(Index::interface_by_public_ip, one.public_ip);
   }
+  for (const auto& address : interface.ipv6) entries.add(Index::interface_by_ipv6, owned_key(interface.vpc_id, address));
   entries.add(Index::interface_by_attachment, interface.attachment_id);
   for (const auto& group : interface.group_ids) entries.add(Index::interface_by_group, group);
 }

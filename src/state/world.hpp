@@ -40,6 +40,7 @@ enum class Index : std::uint8_t {
   peering_by_account,           // "123456789012" → vpc_peering, of both accounts
   endpoint_by_vpc,              // "vpc-…" → vpc_endpoint
   flow_log_by_resource,         // "vpc-…", "subnet-…", "eni-…" → flow_log
+  interface_by_ipv6,            // "vpc-…/2001:db8::5" → network_interface
   count
 };
 

@@ -6,10 +6,10 @@ from conftest import instances_of
 # Names that nothing here has a value for: known, and matching nothing.
 EMPTY = """affinity capacity-reservation-id capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
 capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn host-id iam-instance-profile.arn
-iam-instance-profile.id instance-lifecycle ipv6-address network-interface.addresses.association.carrier-ip
+iam-instance-profile.id instance-lifecycle network-interface.addresses.association.carrier-ip
 network-interface.addresses.association.customer-owned-ip network-interface.association.carrier-ip network-interface.association.customer-owned-ip
-network-interface.ipv4-prefixes.ipv4-prefix network-interface.ipv6-address network-interface.ipv6-addresses.ipv6-address
-network-interface.ipv6-addresses.is-primary-ipv6 network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.principal
+network-interface.ipv4-prefixes.ipv4-prefix 
+network-interface.ipv6-prefixes.ipv6-prefix network-interface.operator.principal
 network-interface.outpost-arn operator.principal outpost-arn spot-instance-request-id tpm-support requester-id""".split()
 
 

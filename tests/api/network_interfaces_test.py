@@ -64,7 +64,7 @@ def test_what_cannot_be_created(ec2, make, subnet, other, refused):
                         ({"Groups": [other.describe_security_groups()["SecurityGroups"][0]["GroupId"]]}, "InvalidGroup.NotFound"),
                         ({"PrivateIpAddress": "10.9.9.9"}, "InvalidParameterValue"), ({"PrivateIpAddress": f"{base}.1"}, "InvalidParameterValue"),
                         ({"SecondaryPrivateIpAddressCount": 50}, "PrivateIpAddressLimitExceeded"), ({"InterfaceType": "efa"}, "UnsupportedOperation"),
-                        ({"Ipv6AddressCount": 1}, "UnsupportedOperation"), ({"SubnetId": other.describe_subnets()["Subnets"][0]["SubnetId"]}, "InvalidSubnetID.NotFound"),
+                        ({"Ipv6AddressCount": 1}, "InvalidParameterValue"), ({"SubnetId": other.describe_subnets()["Subnets"][0]["SubnetId"]}, "InvalidSubnetID.NotFound"),
                         ({"PrivateIpAddress": f"{base}.9", "PrivateIpAddresses": [{"PrivateIpAddress": f"{base}.8", "Primary": True}]}, "InvalidParameterCombination")):
         with refused(code):
             make(**wrong)

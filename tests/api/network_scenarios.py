@@ -58,13 +58,40 @@ class Network:
             if vpc is None or vpc in vpcs:
                 self.call("DeleteInternetGateway", InternetGatewayId=gateway)
 
+    def drop_egress_only(self):
+        for gateway in self.call("DescribeEgressOnlyInternetGateways").texts("egressOnlyInternetGatewaySet/item/egressOnlyInternetGatewayId"):
+            self.call("DeleteEgressOnlyInternetGateway", EgressOnlyInternetGatewayId=gateway)
+
+    def new_egress_only(self):
+        return self.get("egressOnlyInternetGateway/egressOnlyInternetGatewayId", "CreateEgressOnlyInternetGateway", VpcId=self.new_vpc())
+
+    def vpc_with_ipv6(self):
+        """A VPC and its first /64."""
+        vpc = self.new_vpc()
+        self.call("AssociateVpcCidrBlock", VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+        whole = self.get("vpcSet/item/ipv6CidrBlockAssociationSet/item/ipv6CidrBlock", "DescribeVpcs", VpcIds=[vpc])
+        return vpc, whole.replace("/56", "/64")
+
+    def subnet_with_ipv6(self):
+        """A subnet, and the association of its IPv6."""
+        vpc, range6 = self.vpc_with_ipv6()
+        subnet = self.new_subnet(vpc)
+        return subnet, self.get("ipv6CidrBlockAssociation/associationId", "AssociateSubnetCidrBlock", SubnetId=subnet, Ipv6CidrBlock=range6)
+
+    def interface_with_ipv6(self):
+        subnet, _ = self.subnet_with_ipv6()
+        return self.get("networkInterface/networkInterfaceId", "CreateNetworkInterface", SubnetId=subnet, Ipv6AddressCount=1)
+
     def drop_vpcs(self):
         self.drop_gateways()
+        self.drop_egress_only()
         self.drop_peerings()
         endpoints = self.call("DescribeVpcEndpoints").texts("vpcEndpointSet/item/vpcEndpointId")
         if endpoints:
             self.call("DeleteVpcEndpoints", VpcEndpointIds=endpoints)
         for vpc in self.own_vpcs():
+            for interface in self.call("DescribeNetworkInterfaces", **filtered("vpc-id", vpc)).texts("networkInterfaceSet/item/networkInterfaceId"):
+                self.call("DeleteNetworkInterface", NetworkInterfaceId=interface)
             for subnet in self.call("DescribeSubnets", **filtered("vpc-id", vpc)).texts("subnetSet/item/subnetId"):
                 self.call("DeleteSubnet", SubnetId=subnet)
             for item in self.call("DescribeRouteTables", **filtered("vpc-id", vpc)).tree.iterfind("routeTableSet/item"):
@@ -260,6 +287,17 @@ def attachment_change(interface, attachment):
     return {"NetworkInterfaceId": interface, "Attachment": {"AttachmentId": attachment, "DeleteOnTermination": True}}
 
 
+def with_ipv6_address(world):
+    interface = world.interface_with_ipv6()
+    address = world.get("assignedIpv6Addresses/item", "AssignIpv6Addresses", NetworkInterfaceId=interface, Ipv6AddressCount=1)
+    return {"NetworkInterfaceId": interface, "Ipv6Addresses": [address]}
+
+
+def new_subnet_range(world):
+    vpc, range6 = world.vpc_with_ipv6()
+    return {"SubnetId": world.new_subnet(vpc), "Ipv6CidrBlock": range6}
+
+
 def with_second_address(world):
     interface = world.new_interface()
     address = world.get("assignedPrivateIpAddressesSet/item/privateIpAddress", "AssignPrivateIpAddresses", NetworkInterfaceId=interface, SecondaryPrivateIpAddressCount=1)
@@ -294,6 +332,8 @@ SCENARIOS = {
     "DescribeNetworkInterfaceAttribute": [lambda w: {"NetworkInterfaceId": w.new_interface(), "Attribute": "groupSet"},
                                           lambda w: {"NetworkInterfaceId": w.attached_interface()[0], "Attribute": "attachment"}],
     "ResetNetworkInterfaceAttribute": lambda w: {"NetworkInterfaceId": w.new_interface(), "SourceDestCheck": "true"},
+    "AssignIpv6Addresses": lambda w: {"NetworkInterfaceId": w.interface_with_ipv6(), "Ipv6AddressCount": 1},
+    "UnassignIpv6Addresses": lambda w: with_ipv6_address(w),
     "AssignPrivateIpAddresses": lambda w: {"NetworkInterfaceId": w.new_interface(), "SecondaryPrivateIpAddressCount": 2},
     "UnassignPrivateIpAddresses": lambda w: with_second_address(w),
     # vpcs
@@ -306,6 +346,8 @@ SCENARIOS = {
     "AssociateVpcCidrBlock": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.30.0.0/16"},
     "DisassociateVpcCidrBlock": lambda w: {"AssociationId": w.range_association()},
     # subnets
+    "AssociateSubnetCidrBlock": lambda w: new_subnet_range(w),
+    "DisassociateSubnetCidrBlock": lambda w: {"AssociationId": w.subnet_with_ipv6()[1]},
     "CreateSubnet": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.20.1.0/24", "TagSpecifications": tagged("subnet")},
     "CreateDefaultSubnet": lambda w: {"AvailabilityZone": w.without_default_subnet()},
     "DeleteSubnet": lambda w: {"SubnetId": w.new_subnet()},
@@ -377,6 +419,10 @@ SCENARIOS = {
     "CreateNatGateway": lambda w: w.drop_nat_gateways() or {"SubnetId": w.subnet, "AllocationId": w.new_address(), "TagSpecifications": tagged("natgateway")},
     "DeleteNatGateway": lambda w: {"NatGatewayId": w.new_nat_gateway()},
     "DescribeNatGateways": lambda w: {"NatGatewayIds": [w.new_nat_gateway()]},
+    # egress_only_gateways
+    "CreateEgressOnlyInternetGateway": lambda w: {"VpcId": w.new_vpc(), "TagSpecifications": tagged("egress-only-internet-gateway")},
+    "DeleteEgressOnlyInternetGateway": lambda w: {"EgressOnlyInternetGatewayId": w.new_egress_only()},
+    "DescribeEgressOnlyInternetGateways": [lambda w: {"EgressOnlyInternetGatewayIds": [w.new_egress_only()]}, lambda w: {}],
     # internet_gateways
     "CreateInternetGateway": lambda w: w.drop_gateways() or {"TagSpecifications": tagged("internet-gateway")},
     "DeleteInternetGateway": lambda w: {"InternetGatewayId": w.new_gateway()},

@@ -89,8 +89,6 @@ def test_limits(ec2, vpc, refused):
         ec2.create_internet_gateway()
     with refused("UnsupportedOperation"):
         vpc(InstanceTenancy="dedicated")
-    with refused("UnsupportedOperation"):
-        vpc(AmazonProvidedIpv6CidrBlock=True)
 
 
 def test_attributes(ec2, vpc, launch, refused):
@@ -156,7 +154,7 @@ def test_subnets(ec2, vpc, subnet, launch, refused):
     ec2.modify_subnet_attribute(SubnetId=one, MapPublicIpOnLaunch={"Value": True})
     assert ec2.describe_subnets(**by("map-public-ip-on-launch", "true") | {"SubnetIds": [one]})["Subnets"]
     assert "PublicIpAddress" in launch(SubnetId=one)
-    with refused("UnsupportedOperation"):
+    with refused("InvalidParameterValue"):
         ec2.modify_subnet_attribute(SubnetId=one, AssignIpv6AddressOnCreation={"Value": True})
     two = subnet(made, "10.20.2.0/24")
     ec2.delete_subnet(SubnetId=two)
@@ -203,7 +201,7 @@ def test_routes(ec2, vpc, subnet, gateway, table, routes, launch, in_state, refu
                         ({"DestinationCidrBlock": "10.99.0.0/16", "GatewayId": igw, "InstanceId": "i-0123456789abcdef0"}, "InvalidParameterCombination"),
                         ({"DestinationCidrBlock": "10.99.0.0/16", "InstanceId": "i-0123456789abcdef0"}, "InvalidInstanceID.NotFound"),
                         ({"DestinationCidrBlock": "10.99.0.0/16", "VpcPeeringConnectionId": "pcx-0123456789abcdef0"}, "InvalidVpcPeeringConnectionID.NotFound"),
-                        ({"DestinationIpv6CidrBlock": "::/0", "GatewayId": igw}, "UnsupportedOperation"), ({"GatewayId": igw}, "MissingParameter")):
+                        ({"DestinationIpv6CidrBlock": "::", "GatewayId": igw}, "InvalidParameterValue"), ({"GatewayId": igw}, "MissingParameter")):
         with refused(code):
             ec2.create_route(RouteTableId=rtb, **wrong)
     instance = launch(SubnetId=subnet(made))

@@ -30,6 +30,19 @@ TEST(Dnsmasq, OptionSet) {
   expect_golden("dnsmasq_options.conf", dnsmasq_configuration(told, place));
 }
 
+TEST(Dnsmasq, Ipv6) {
+  auto told = vpc;
+  told.cidrs6 = {"2001:db8:1200::/56"};
+  told.subnets[1].cidr6 = "2001:db8:1200:1::/64";
+  expect_golden("dnsmasq_ipv6.conf", dnsmasq_configuration(told, place));
+  InterfaceSpec interface;
+  interface.mac = "02:00:00:00:00:01";
+  interface.private_ip = "172.31.16.5";
+  interface.host_name = "ip-172-31-16-5";
+  interface.ipv6 = {"2001:db8:1200:1::5", "2001:db8:1200:1::6"};
+  EXPECT_EQ(lease_line(interface), "02:00:00:00:00:01,172.31.16.5,[2001:db8:1200:1::5],ip-172-31-16-5\n");
+}
+
 TEST(Dnsmasq, LeaseAndName) {
   InterfaceSpec interface;
   interface.mac = "02:00:00:00:00:01";

@@ -75,6 +75,21 @@ TEST(NftRules, RoutedVpc) {
   expect_golden("vpc_routed.nft.json", replace_transaction(vpc_tables(model)));
 }
 
+// The same with IPv6 in one of the subnets: routes to both kinds of gateway, an ACL, two members of a group.
+TEST(NftRules, VpcWithIpv6) {
+  auto model = small_model();
+  model.vpc.cidrs6 = {"2001:db8:1200::/56"};
+  model.vpc.subnets = {{"172.31.0.0/20", "rtb-0open", "acl-0strict", "2001:db8:1200:1::/64"}, {"172.31.16.0/20"}};
+  model.vpc.route_tables = {
+      {"rtb-0open", {}, {{"::/0", RouteSpec::Target::egress_only, ""}, {"2001:db8:abc::/48", RouteSpec::Target::internet, ""}}}};
+  model.vpc.acls = {
+      {"acl-0strict",
+       {{false, true, "58", 128, -1, "::/0"}, {true, false, "6", 25, 25, "2001:db8::/32"}, {true, true, "-1", -1, -1, "::/0"}}}};
+  model.groups["sg-0app"].ingress = {{"icmpv6", 128, 0, "::/0", ""}, {"58", -1, -1, "2001:db8::/32", ""}};
+  model.interfaces.begin()->second.ipv6 = {"2001:db8:1200:1::5", "2001:db8:1200:1::99"};
+  expect_golden("vpc_ipv6.nft.json", replace_transaction(vpc_tables(model)));
+}
+
 TEST(NftRules, Host) {
   expect_golden("host.nft.json", replace_transaction(host_tables({"3fa2c1", {"198.18.5.0/24"}, "198.19.0.0/17", {"198.18.5.0/24"}})));
   expect_golden("host-routed-pool.nft.json", replace_transaction(host_tables({"3fa2c1", {"203.0.113.0/24"}, "198.19.0.0/17", {}})));
@@ -82,6 +97,12 @@ TEST(NftRules, Host) {
   expect_golden(
       "host-uplink.nft.json",
       replace_transaction(host_tables({"3fa2c1", {"10.9.0.16/28", "203.0.113.0/28"}, "198.19.0.0/17", {"10.9.0.16/28"}, "eth0"})));
+}
+
+TEST(NftRules, HostWithIpv6) {
+  HostTableSpec spec{"3fa2c1", {"198.18.5.0/24"}, "198.19.0.0/17", {"198.18.5.0/24"}};
+  spec.pools6 = {"fd6e:1c00:2::/48", "2001:db8:1200::/40"};
+  expect_golden("host-ipv6.nft.json", replace_transaction(host_tables(spec)));
 }
 
 TEST(NftRules, NoChangeIsNoTransaction) { EXPECT_EQ(change_transaction(vpc_tables(small_model()), vpc_tables(small_model())), ""); }

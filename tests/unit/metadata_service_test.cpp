@@ -53,7 +53,7 @@ class MetadataServiceTest : public testing::Test {
       network.cidr = "172.31.0.0/16";
       network.is_default = true;
       t.put(network);
-      t.put(state::Subnet{account, "subnet-1", vpc, "172.31.16.0/20", "us-east-1a", true, true});
+      t.put(state::Subnet{account, "subnet-1", vpc, "172.31.16.0/20", "us-east-1a", true, true, "", "", false});
       t.put(state::SecurityGroup{account, "sg-1", "default", "", vpc, {}, {}});
       t.put(state::SecurityGroup{account, "sg-2", "web servers", "", vpc, {}, {}});
       put_instance(t, "i-full", "172.31.16.5");
@@ -261,6 +261,21 @@ TEST_F(MetadataServiceTest, VpcsWithFurtherRangesAndWithoutPublicNames) {
   EXPECT_EQ(text(macs + mac + "/public-hostname"), "[404]");
   EXPECT_EQ(item("public-hostname"), "[404]");
   EXPECT_EQ(item("public-ipv4"), "67.202.51.223");
+}
+
+TEST_F(MetadataServiceTest, Ipv6IsToldWhereItIs) {
+  for (const auto* name : {"ipv6s", "subnet-ipv6-cidr-blocks", "vpc-ipv6-cidr-blocks"})
+    EXPECT_EQ(text(macs + mac + "/" + name), "[404]") << name;
+  EXPECT_EQ(item("ipv6"), "[404]");
+  change<state::NetworkInterface>("eni-i-full", [](state::NetworkInterface& n) { n.ipv6 = {"2001:db8::5", "2001:db8::6"}; });
+  change<state::Subnet>("subnet-1", [](state::Subnet& s) { s.ipv6_cidr = "2001:db8::/64"; });
+  change<state::Vpc>(vpc, [](state::Vpc& v) {
+    v.ipv6 = {{"vpc-cidr-assoc-2", "2001:db8::/56"}, {"vpc-cidr-assoc-3", "2001:db8:0:100::/56"}};
+  });
+  EXPECT_EQ(text(macs + mac + "/ipv6s"), "2001:db8::5\n2001:db8::6");
+  EXPECT_EQ(text(macs + mac + "/subnet-ipv6-cidr-blocks"), "2001:db8::/64");
+  EXPECT_EQ(text(macs + mac + "/vpc-ipv6-cidr-blocks"), "2001:db8::/56\n2001:db8:0:100::/56");
+  EXPECT_EQ(item("ipv6"), "2001:db8::5");
 }
 
 TEST_F(MetadataServiceTest, WhatDoesNotApplyIsNeitherListedNorFound) {

@@ -20,6 +20,7 @@ class HeldTaps final : public network::NetworkEngine {
   std::string why_no_tunnels() const override { return under_->why_no_tunnels(); }
   Result<void> ensure_names(const network::NamesSpec& names) override { return under_->ensure_names(names); }
   std::string resolver() const override { return under_->resolver(); }
+  std::string ipv6_pool() const override { return under_->ipv6_pool(); }
   Result<void> ensure_vpc(const network::VpcSpec& vpc) override { return under_->ensure_vpc(vpc); }
   Result<void> remove_vpc(const std::string& vpc_id) override { return under_->remove_vpc(vpc_id); }
   Result<void> ensure_interface(const network::InterfaceSpec& interface) override { return under_->ensure_interface(interface); }

@@ -8,6 +8,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/resolver.hpp"
 
@@ -28,6 +29,22 @@ bool remove_others(const std::string& folder, const std::map<std::string, Interf
   for (const auto& entry : fs::directory_iterator(folder, ignored))
     if (!wanted.contains(entry.path().filename().string())) removed |= fs::remove(entry.path(), ignored);
   return removed;
+}
+
+// The router's advertisements say: ask DHCP for an address, and send everything to me. Its neighbours a guest knows by nobody else.
+std::string ipv6_lines(const VpcSpec& vpc) {
+  if (!has_ipv6(vpc)) return {};
+  // Names are asked for by IPv4.
+  std::string text = "enable-ra\ndhcp-option=option6:dns-server\n";
+  // Whoever asks for a private name is told the private address and no other: rules of IPv4 are not rules of IPv6.
+  if (!vpc.domain.empty()) text += "dhcp-fqdn\n";
+  for (const auto& subnet : vpc.subnets) {
+    const auto range = parse_ipv6_block(subnet.cidr6);
+    if (!range) continue;
+    text += fmt::format("dhcp-range={},static,off-link,64,1h\n", format_ipv6(range->base));
+    if (!vpc.domain.empty()) text += fmt::format("domain=ipv6.{},{}\n", vpc.domain, format_ipv6_block(*range));
+  }
+  return text;
 }
 
 }  // namespace
@@ -52,6 +69,7 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
     line(fmt::format("dhcp-range=set:{},{},static,{},1h", tag, format_ipv4(range->base), netmask(*range)));
     line(fmt::format("dhcp-option=tag:{},option:router,{}", tag, router_address(subnet.cidr)));
   }
+  text += ipv6_lines(vpc);
   const auto& dhcp = vpc.dhcp;
   const auto join = [](const std::vector<std::string>& addresses) { return fmt::format("{}", fmt::join(addresses, ",")); };
   // An option that is left out has to be taken back: dnsmasq gives its own otherwise.
@@ -75,6 +93,7 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
 
 std::string lease_line(const InterfaceSpec& interface) {
   auto text = interface.mac + "," + interface.private_ip;
+  if (!interface.ipv6.empty()) text += ",[" + interface.ipv6.front() + "]";
   if (!interface.host_name.empty()) text += "," + interface.host_name;
   return text + "\n";
 }

@@ -75,6 +75,7 @@ Result<std::unique_ptr<Host>> Host::open(const HostNetworkConfiguration& configu
   }
   std::unique_ptr<Host> host(new Host(*mark, configuration.folder, configuration.uplink, std::move(*routes)));
   if (auto chosen = host->choose_pools(configuration.public_pool); !chosen) return fail(chosen.error());
+  if (auto chosen = host->choose_pools6(configuration.ipv6_pool); !chosen) return fail(chosen.error());
   return host;
 }
 
@@ -176,7 +177,7 @@ std::vector<Table> Host::tables() const {
   std::vector<std::string> masqueraded;
   std::copy_if(pools_.begin(), pools_.end(), std::back_inserter(masqueraded),
                [](const std::string& pool) { return is_private(*parse_ipv4_block(pool)); });
-  return host_tables({mark_, pools_, format_ipv4_block(links), masqueraded, uplink_});
+  return host_tables({mark_, pools_, format_ipv4_block(links), masqueraded, uplink_, pools6_});
 }
 
 Result<void> Host::ensure() {
@@ -365,6 +366,7 @@ Result<void> Host::remove_rest() {
   if (!known) return fail(known.error());
   for (const auto& route : *known)
     if (route.protocol == route_protocol && route.metric == reservation_metric()) routes_.remove_route(route);
+  if (auto released = release_pools6(); !released) return released;
   if (auto done = routes_.commit(); !done) return done;
   if (auto done = answer_for_addresses(); !done) log::warning("network", "{}", done.error().message);
   std::error_code ignored;

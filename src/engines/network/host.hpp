@@ -30,6 +30,8 @@ class Host {
   // Ranges of public addresses, and what is not to be handed out of them.
   const std::vector<std::string>& pools() const { return pools_; }
   std::vector<std::string> kept_addresses();
+  // Ranges that VPCs' IPv6 ranges are of; none: this host has no IPv6.
+  const std::vector<std::string>& pools6() const { return pools6_; }
   bool is_public(std::uint32_t address) const;
   std::string namespace_of(const std::string& vpc_id) const;
   std::string folder_of(const std::string& vpc_id) const;          // what is kept
@@ -48,6 +50,9 @@ class Host {
   Result<void> add_public_address(const std::string& vpc_id, const LinkEnds& ends, std::uint32_t address);
   Result<void> remove_public_address(const std::string& vpc_id, std::uint32_t address);
 
+  // Exactly these ranges of IPv6 lead to the VPC. Once there are any, the host forwards IPv6.
+  Result<void> lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Block>& ranges);
+
   // All that carries the mark and no VPC owns; the namespaces have to be gone.
   Result<void> remove_rest();
 
@@ -57,6 +62,10 @@ class Host {
   Result<void> choose_pools(const std::string& configured);
   Result<void> set_pools(const std::string& ranges, const std::string& origin);
   Result<void> reserve_pools(const std::vector<Route>& routes);
+  Result<void> choose_pools6(const std::string& configured);
+  Result<void> set_pools6(const std::string& ranges, const std::string& origin);
+  Result<void> reserve_pools6();
+  Result<void> release_pools6();
   // The uplink answers for exactly the public addresses that lead somewhere.
   Result<void> answer_for_addresses();
   std::uint32_t reservation_metric() const;
@@ -67,6 +76,7 @@ class Host {
   std::string mark_;
   std::string folder_;
   std::vector<std::string> pools_;
+  std::vector<std::string> pools6_;
   std::string uplink_;  // empty: none
   std::mutex mutex_;
   RouteSocket routes_;

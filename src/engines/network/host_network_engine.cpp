@@ -73,6 +73,7 @@ class HostNetworkEngine final : public NetworkEngine {
 
   std::string public_pool() const override { return fmt::format("{}", fmt::join(host_->pools(), ",")); }
   std::vector<std::string> kept_addresses() const override { return host_->kept_addresses(); }
+  std::string ipv6_pool() const override { return fmt::format("{}", fmt::join(host_->pools6(), ",")); }
 
   Result<void> ensure_vpc(const VpcSpec& vpc) override {
     if (auto good = check(vpc); !good) return good;

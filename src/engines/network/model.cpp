@@ -10,6 +10,7 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
 
 namespace brume::network {
@@ -325,7 +326,7 @@ Result<void> check_acls(const VpcSpec& vpc) {
   for (const auto& acl : vpc.acls) {
     if (!is_safe_id(acl.id)) return bad("network ACL", acl.id, vpc.id);
     for (const auto& entry : acl.entries)
-      if (!parse_ipv4_block(entry.cidr)) return bad("range", entry.cidr, acl.id);
+      if (!parse_ipv4_block(entry.cidr) && !parse_ipv6_block(entry.cidr)) return bad("range", entry.cidr, acl.id);
   }
   return {};
 }
@@ -442,6 +443,7 @@ Result<void> check(const VpcSpec& vpc) {
   if (auto good = check_peerings(vpc); !good) return good;
   if (auto good = check(vpc.names); !good) return good;
   if (auto good = check_vpns(vpc); !good) return good;
+  if (auto good = check_ipv6(vpc); !good) return good;
   return check_dhcp(vpc);
 }
 
@@ -458,7 +460,7 @@ Result<void> check(const InterfaceSpec& interface) {
   if (!is_host_name(interface.host_name)) return bad("host name", interface.host_name, interface.id);
   for (const auto& group : interface.group_ids)
     if (!is_safe_id(group)) return bad("group", group, interface.id);
-  return {};
+  return check_ipv6(interface);
 }
 
 Result<void> check(const GroupSpec& group) {
@@ -472,13 +474,18 @@ Result<void> check(const GroupSpec& group) {
 
 std::optional<Model> ModelFiles::load() const {
   Model model;
-  if (!take(folder_ + "/vpc.json", [&](const json::object& object) { model.vpc = read_vpc(object); })) return std::nullopt;
+  if (!take(folder_ + "/vpc.json", [&](const json::object& object) {
+        model.vpc = read_vpc(object);
+        read_ipv6(object, model.vpc);
+      }))
+    return std::nullopt;
   take_all(folder_ + "/groups", [&](const json::object& object) {
     auto group = read_group(object);
     model.groups[group.id] = std::move(group);
   });
   take_all(folder_ + "/interfaces", [&](const json::object& object) {
     auto interface = read_interface(object);
+    read_ipv6(object, interface);
     model.interfaces[interface.id] = std::move(interface);
   });
   return model;
@@ -487,13 +494,17 @@ std::optional<Model> ModelFiles::load() const {
 Result<void> ModelFiles::keep(const VpcSpec& vpc) const {
   for (const auto* name : {"/groups", "/interfaces"})
     if (auto made = make_folders(folder_ + name); !made) return made;
-  return put(folder_ + "/vpc.json", write(vpc));
+  auto content = write(vpc);
+  write_ipv6(vpc, content);
+  return put(folder_ + "/vpc.json", content);
 }
 
 Result<void> ModelFiles::keep(const GroupSpec& group) const { return put(folder_ + "/groups/" + group.id + ".json", write(group)); }
 
 Result<void> ModelFiles::keep(const InterfaceSpec& interface) const {
-  return put(folder_ + "/interfaces/" + interface.id + ".json", write(interface));
+  auto content = write(interface);
+  write_ipv6(interface, content);
+  return put(folder_ + "/interfaces/" + interface.id + ".json", content);
 }
 
 void ModelFiles::forget_group(const std::string& id) const { std::remove((folder_ + "/groups/" + id + ".json").c_str()); }

@@ -44,6 +44,10 @@ std::string router_mac(std::string_view vpc_id);
 // The other end of a peering's link, as a gateway of routes: no address that anybody has.
 inline constexpr std::uint32_t peer_gateway = 0xA9FEFEFD;  // 169.254.254.253
 
+// The two ends of the link between a VPC and the host, for IPv6: the same for every VPC.
+inline constexpr std::string_view host_end6 = "fe80::1";
+inline constexpr std::string_view vpc_end6 = "fe80::2";
+
 // An id as part of an nftables name: "sg-0a" becomes "sg_0a".
 std::string table_name_part(std::string_view id);
 

@@ -20,7 +20,7 @@ namespace brume::network {
 
 // Where packets to a range go. The most specific range decides, as in any router.
 struct RouteSpec {
-  enum class Target { internet, interface, nat, nowhere, peering, vpn };  // kept as numbers: new ones at the end
+  enum class Target { internet, interface, nat, nowhere, peering, vpn, egress_only };  // kept as numbers: new ones at the end
   std::string cidr;
   Target target = Target::nowhere;
   std::string id;  // of the interface ("eni-…"), the NAT gateway, or the peering connection
@@ -30,6 +30,7 @@ struct RouteSpec {
 struct RouteTableSpec {
   std::string id;  // "rtb-…"
   std::vector<RouteSpec> routes;
+  std::vector<RouteSpec> routes6{};  // of IPv6: internet, egress_only, interface, nowhere
 };
 
 // One line of a network ACL: the first that matches, by number, decides for each packet, without memory of any other.
@@ -39,7 +40,7 @@ struct AclEntrySpec {
   std::string protocol = "-1";  // a number
   std::int64_t from_port = -1;  // ICMP: type; -1: all
   std::int64_t to_port = -1;    // ICMP: code; -1: all
-  std::string cidr;
+  std::string cidr;             // of IPv4 or IPv6: for packets of that kind only
 };
 
 struct AclSpec {
@@ -51,6 +52,7 @@ struct SubnetSpec {
   std::string cidr;
   std::string route_table_id{};  // of the VPC's tables; empty: nothing but the VPC itself is reached
   std::string acl_id{};          // of the VPC's ACLs; empty: everything passes
+  std::string cidr6{};           // a /64; empty: no IPv6 here
 };
 
 // Translates what leaves through it to its own public address, ports included; nobody begins a connection through it from outside.
@@ -126,6 +128,7 @@ struct VpcSpec {
   std::vector<PeerGroupSpec> peer_groups{};
   NamesSpec names{};
   bool names_public_addresses = true;  // of its own interfaces; false: for its guests these are addresses like any other
+  std::vector<std::string> cidrs6{};   // of the installation's IPv6 pool; none: every packet of IPv6 is dropped
 };
 
 // A private address and the public one that stands for it outside (empty: none).
@@ -146,13 +149,14 @@ struct InterfaceSpec {
   bool source_dest_check = true;
   unsigned user = 0;                // the machine's user number: the tap belongs to it
   std::vector<AddressSpec> more{};  // addresses besides private_ip, which the guest sets up by itself
+  std::vector<std::string> ipv6{};  // the first one is told by DHCP, the others the guest sets up by itself
 };
 
 struct Permission {
   std::string protocol;         // "tcp", "udp", "icmp", "icmpv6", "-1", or a number
   std::int64_t from_port = -1;  // ICMP: type; -1: all
   std::int64_t to_port = -1;    // ICMP: code; -1: all
-  std::string cidr;             // IPv4 peer; empty when a group is the peer
+  std::string cidr;             // IPv4 or IPv6 peer; empty when a group is the peer
   std::string group_id;         // peer group: all interfaces in it; one of a peer VPC is in VpcSpec::peer_groups
 };
 
@@ -172,6 +176,8 @@ class NetworkEngine {
   virtual std::string public_pool() const = 0;
   // Addresses in them that are somebody's already (this host's, its routers'): never handed out.
   virtual std::vector<std::string> kept_addresses() const = 0;
+  // Ranges that VPCs' IPv6 ranges are taken from: "fd6e:1c00:2::/48", more with commas between. Empty: this host has no IPv6.
+  virtual std::string ipv6_pool() const = 0;
 
   // Namespace, link to the host, base rules, routes, ACLs, NAT gateways, peerings, DHCP and DNS. Also after a change of any of these.
   // Of a peering both VPCs are told; packets pass as soon as both are there.
@@ -228,8 +234,10 @@ struct HostNetworkConfiguration {
   std::string region;       // "us-east-1"
   std::string uplink{};     // link that answers for the pool's addresses in use (proxy ARP), "eth0"; empty: they are routed to this host
   std::string resolver{};   // address of the loopback network to answer the host's DNS questions on; empty: made of the mark; "none"
+  std::string ipv6_pool{};  // ranges with commas between; empty: a /48 of fd00::/8 (RFC 4193), made once and kept; "none"
 };
 Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration);
-std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool);
+std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool,
+                                                             const std::string& ipv6_pool = "2001:db8::/40");
 
 }  // namespace brume::network

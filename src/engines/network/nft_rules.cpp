@@ -1,55 +1,24 @@
 #include "engines/network/nft_rules.hpp"
 
 #include <algorithm>
-#include <initializer_list>
 
 #include <fmt/format.h>
-#include <boost/json.hpp>
 
 #include "base/text.hpp"
 #include "engines/network/charon.hpp"
+#include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
+#include "engines/network/nft_expressions.hpp"
 
 namespace brume::network {
 namespace {
 
-namespace json = boost::json;
-using json::value;
+using namespace expressions;
 
-value meta(std::string_view key) { return {{"meta", {{"key", key}}}}; }
-value field(std::string_view protocol, std::string_view name) { return {{"payload", {{"protocol", protocol}, {"field", name}}}}; }
-value connection(std::string_view key) { return {{"ct", {{"key", key}}}}; }
-value concatenation(std::initializer_list<json::value_ref> parts) { return {{"concat", json::array(parts)}}; }
-
-// value_ref: literals, texts and values alike; each lives as long as the expression it stands in.
-value match(std::string_view op, json::value_ref left, json::value_ref right) {
-  return {{"match", {{"op", op}, {"left", left}, {"right", right}}}};
-}
-value is(json::value_ref left, json::value_ref right) { return match("==", left, right); }
-value is_not(json::value_ref left, json::value_ref right) { return match("!=", left, right); }
-
-value accept() { return {{"accept", nullptr}}; }
-value drop() { return {{"drop", nullptr}}; }
-value jump(std::string_view chain) { return {{"jump", {{"target", chain}}}}; }
-
-value from_tap() { return is(meta("iifname"), std::string(tap_prefix) + "*"); }
-value not_from_tap() { return is_not(meta("iifname"), std::string(tap_prefix) + "*"); }
-value to_tap() { return is(meta("oifname"), std::string(tap_prefix) + "*"); }
-value not_to_tap() { return is_not(meta("oifname"), std::string(tap_prefix) + "*"); }
 value from_peer() { return is(meta("iifname"), std::string(peering_prefix) + "*"); }
 value to_peer() { return is(meta("oifname"), std::string(peering_prefix) + "*"); }
-value from_uplink() { return is(meta("iifname"), uplink_name); }
-value to_uplink() { return is(meta("oifname"), uplink_name); }
-value state(std::initializer_list<json::value_ref> states) { return match("in", connection("state"), json::array(states)); }
-value known_connection() { return state({"established", "related"}); }
-value invalid() { return match("in", connection("state"), "invalid"); }
 value was_sent_to_public() { return match("in", connection("status"), "dnat"); }
-value from_router() { return is({{"fib", {{"result", "type"}, {"flags", json::array{"saddr"}}}}}, "local"); }
 
-std::string rule(std::initializer_list<json::value_ref> expressions) { return json::serialize(json::array(expressions)); }
-
-value look_up(value key, std::string_view map) { return {{"map", {{"key", std::move(key)}, {"data", "@" + std::string(map)}}}}; }
-value verdict_of(std::string_view key, std::string_view map) { return {{"vmap", {{"key", meta(key)}, {"data", "@" + std::string(map)}}}}; }
 value translate(std::string_view kind, std::string_view address_field, std::string_view map) {
   return {{kind, {{"family", "ip"}, {"addr", look_up(field("ip", address_field), map)}}}};
 }
@@ -65,10 +34,6 @@ value vpc_ranges(const Model& model) {
   for (const auto& range : ranges_of(model.vpc)) ranges.push_back(address_range(range));
   if (ranges.size() == 1) return ranges.front();
   return {{"set", std::move(ranges)}};
-}
-
-std::string hook(std::string_view type, std::string_view hook_name, int priority, std::string_view policy) {
-  return json::serialize(value{{"type", type}, {"hook", hook_name}, {"prio", priority}, {"policy", policy}});
 }
 
 // The services that every guest may reach, whatever its groups say.
@@ -100,27 +65,6 @@ bool add_peer(json::array& expressions, const Permission& permission, std::strin
   return true;
 }
 
-void add_ports(json::array& expressions, const Permission& permission, std::string_view protocol) {
-  const auto from = permission.from_port;
-  const auto to = permission.to_port;
-  const bool all = from < 0 || (from == 0 && to >= 65535);
-  if (all)
-    expressions.push_back(is(meta("l4proto"), protocol));
-  else if (from == to)
-    expressions.push_back(is(field(protocol, "dport"), from));
-  else
-    expressions.push_back(is(field(protocol, "dport"), {{"range", {from, to}}}));
-}
-
-void add_icmp(json::array& expressions, const Permission& permission) {
-  if (permission.from_port < 0) {
-    expressions.push_back(is(meta("l4proto"), "icmp"));
-    return;
-  }
-  expressions.push_back(is(field("icmp", "type"), permission.from_port));
-  if (permission.to_port >= 0) expressions.push_back(is(field("icmp", "code"), permission.to_port));
-}
-
 bool add_protocol(json::array& expressions, const Permission& permission) {
   const auto& protocol = permission.protocol;
   if (protocol == "-1" || protocol == "all") return true;
@@ -129,7 +73,7 @@ bool add_protocol(json::array& expressions, const Permission& permission) {
   else if (protocol == "udp" || protocol == "17")
     add_ports(expressions, permission, "udp");
   else if (protocol == "icmp" || protocol == "1")
-    add_icmp(expressions, permission);
+    add_icmp(expressions, permission, "icmp");
   else if (const auto number = parse_integer(protocol); number && *number >= 0 && *number <= 255)
     expressions.push_back(is(meta("l4proto"), *number));
   else
@@ -452,6 +396,7 @@ std::vector<Table> vpc_tables(const Model& model) {
   table.chains["between"] = between(model);
   table.chains["to_public"] = to_public(model);
   table.chains["entering"] = entering();
+  if (has_ipv6(model.vpc)) add_ipv6_rules(table, model);
   return {std::move(table), arp_table(model)};
 }
 
@@ -492,6 +437,7 @@ std::vector<Table> host_tables(const HostTableSpec& spec) {
     masquerade(links, "");
     if (!spec.masqueraded.empty()) masquerade(ranges(spec.masqueraded, spec.links), spec.uplink);
   }
+  if (!spec.pools6.empty()) add_ipv6_rules(table, spec);
   return {std::move(table)};
 }
 

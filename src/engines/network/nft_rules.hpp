@@ -27,6 +27,14 @@ namespace brume::network {
 
 inline constexpr std::string_view vpc_table = "brume";  // in each family, inside the VPC's namespace
 std::vector<Table> vpc_tables(const Model& model);
+// In nft_rules6.cpp: what vpc_tables adds to the inet table of a VPC that has IPv6. Each of the chains above begins with a jump to one
+// for IPv6 ("guard6", …), which decides. Without IPv6 `guard` drops all of it.
+//   guard6      its own addresses and link-local ones; neighbours' and DHCP's words, but no router's
+//   leaving6    egress rules; the mark of the route table
+//   router6     neighbour discovery, DHCP
+//   between6    ACLs; from outside only where the way back leads to the internet gateway, which is what makes another gateway egress-only
+//   entering6   ingress rules
+void add_ipv6_rules(Table& table, const Model& model);
 
 struct HostTableSpec {
   std::string mark;
@@ -34,8 +42,11 @@ struct HostTableSpec {
   std::string links;                     // range of the links between namespaces and host
   std::vector<std::string> masqueraded;  // of the pools: the world outside has no way back to them
   std::string uplink{};                  // but there, where this host answers for them
+  std::vector<std::string> pools6{};     // of IPv6; those that the internet does not route are masqueraded
 };
 // On the host itself: guests do not reach the host's own services, what leaves gets the host's address.
 std::vector<Table> host_tables(const HostTableSpec& spec);
+// What host_tables adds where there is IPv6.
+void add_ipv6_rules(Table& table, const HostTableSpec& spec);
 
 }  // namespace brume::network

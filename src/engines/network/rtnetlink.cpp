@@ -92,9 +92,9 @@ NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Rout
   return message;
 }
 
-NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t preference, const MarkRule& rule) {
+NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t preference, const MarkRule& rule, int family) {
   fib_rule_hdr body{};
-  body.family = AF_INET;
+  body.family = static_cast<std::uint8_t>(family);
   body.action = FR_ACT_TO_TBL;
   NetlinkMessage message(type, flags);
   message.body(body);
@@ -231,10 +231,10 @@ void RouteSocket::remove_route(const Route& route) {
   socket_.queue(route_message(RTM_DELROUTE, 0, route), "cannot remove the route to " + format_ipv4_block(route.destination), ESRCH);
 }
 
-Result<std::vector<MarkRule>> RouteSocket::mark_rules(std::uint32_t preference) {
+Result<std::vector<MarkRule>> RouteSocket::mark_rules(std::uint32_t preference, int family) {
   std::vector<MarkRule> rules;
   fib_rule_hdr body{};
-  body.family = AF_INET;
+  body.family = static_cast<std::uint8_t>(family);
   NetlinkMessage message(RTM_GETRULE, 0);
   message.body(body);
   auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
@@ -252,12 +252,12 @@ Result<std::vector<MarkRule>> RouteSocket::mark_rules(std::uint32_t preference) 
   return rules;
 }
 
-void RouteSocket::add_mark_rule(std::uint32_t preference, const MarkRule& rule) {
-  socket_.queue(rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, preference, rule), "cannot add a routing rule", EEXIST);
+void RouteSocket::add_mark_rule(std::uint32_t preference, const MarkRule& rule, int family) {
+  socket_.queue(rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, preference, rule, family), "cannot add a routing rule", EEXIST);
 }
 
-void RouteSocket::remove_mark_rule(std::uint32_t preference, const MarkRule& rule) {
-  socket_.queue(rule_message(RTM_DELRULE, 0, preference, rule), "cannot remove a routing rule", ENOENT);
+void RouteSocket::remove_mark_rule(std::uint32_t preference, const MarkRule& rule, int family) {
+  socket_.queue(rule_message(RTM_DELRULE, 0, preference, rule, family), "cannot remove a routing rule", ENOENT);
 }
 
 void RouteSocket::answer_at_once(int link) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ipv4.hpp"
+#include "base/ipv6.hpp"
 #include "engines/network/netlink.hpp"
 
 namespace brume::network {
@@ -38,6 +39,22 @@ struct Route {
   std::uint32_t table = 0;  // 0: the main one
 };
 
+struct Link6Address {
+  int link = 0;
+  Ipv6Address address;
+  bool operator==(const Link6Address&) const = default;
+};
+
+struct Route6 {
+  Ipv6Block destination;
+  int link = 0;         // means nothing of a route that leads nowhere
+  Ipv6Address gateway;  // all zeroes: none
+  std::uint32_t metric = 1024;
+  std::uint8_t protocol = route_protocol;
+  std::uint8_t type = 1;    // RTN_UNICAST
+  std::uint32_t table = 0;  // 0: the main one
+};
+
 // Packets with this mark ask this table first.
 struct MarkRule {
   std::uint32_t mark = 0;
@@ -66,10 +83,10 @@ class RouteSocket {
   void remove_address(int link, std::uint32_t address, unsigned prefix);
   void put_route(const Route& route);  // in place of one to the same range
   void remove_route(const Route& route);
-  // Rules with `preference`, which no one else uses in this namespace.
-  Result<std::vector<MarkRule>> mark_rules(std::uint32_t preference);
-  void add_mark_rule(std::uint32_t preference, const MarkRule& rule);
-  void remove_mark_rule(std::uint32_t preference, const MarkRule& rule);
+  // Rules with `preference`, which no one else uses in this namespace; of IPv4 (2) or IPv6 (10).
+  Result<std::vector<MarkRule>> mark_rules(std::uint32_t preference, int family = 2);
+  void add_mark_rule(std::uint32_t preference, const MarkRule& rule, int family = 2);
+  void remove_mark_rule(std::uint32_t preference, const MarkRule& rule, int family = 2);
   // Proxy ARP without the kernel's random wait of up to 0.8 s. (A namespace has no default that new links would inherit.)
   void answer_at_once(int link);
   void put_neighbour(int link, std::uint32_t address, const std::string& mac);
@@ -78,6 +95,16 @@ class RouteSocket {
   void put_proxy(int link, std::uint32_t address);
   void remove_proxy(int link, std::uint32_t address);
   Result<void> commit() { return socket_.commit(); }
+
+  // The same of IPv6, in rtnetlink6.cpp. Addresses are there at once: nobody is asked whether they are taken.
+  Result<std::vector<Link6Address>> addresses6();
+  Result<std::vector<Route6>> routes6();  // of all tables but "local"
+  // Without a route to the range of `prefix`.
+  void add_address6(int link, const Ipv6Address& address, unsigned prefix);
+  void remove_address6(int link, const Ipv6Address& address, unsigned prefix);
+  void add_route6(const Route6& route);  // success also when it is there
+  void remove_route6(const Route6& route);
+  void put_neighbour6(int link, const Ipv6Address& address, const std::string& mac);
 
  private:
   explicit RouteSocket(NetlinkSocket socket) : socket_(std::move(socket)) {}

@@ -16,10 +16,11 @@ namespace {
 
 class SimulatedNetworkEngine final : public NetworkEngine {
  public:
-  explicit SimulatedNetworkEngine(std::string pool) : pool_(std::move(pool)) {}
+  SimulatedNetworkEngine(std::string pool, std::string pool6) : pool_(std::move(pool)), pool6_(std::move(pool6)) {}
 
   std::string public_pool() const override { return pool_; }
   std::vector<std::string> kept_addresses() const override { return {}; }
+  std::string ipv6_pool() const override { return pool6_; }
 
   // Nobody is at their other end.
   Result<std::vector<TunnelState>> tunnels(const std::string&) override { return std::vector<TunnelState>(); }
@@ -111,14 +112,15 @@ class SimulatedNetworkEngine final : public NetworkEngine {
 
  private:
   const std::string pool_;
+  const std::string pool6_;
   std::mutex mutex_;
   std::map<std::string, std::set<std::string>> vpcs_;  // interface ids by VPC
 };
 
 }  // namespace
 
-std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool) {
-  return std::make_unique<SimulatedNetworkEngine>(public_pool);
+std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool, const std::string& ipv6_pool) {
+  return std::make_unique<SimulatedNetworkEngine>(public_pool, ipv6_pool);
 }
 
 }  // namespace brume::network

@@ -19,6 +19,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "engines/network/connections.hpp"
+#include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/nft_rules.hpp"
@@ -87,11 +88,7 @@ std::set<std::uint32_t> tunnel_addresses(const VpcSpec& vpc) {
 
 // Settings of a router namespace. The taps inherit what "default" says when they are made.
 Result<void> set_options() {
-  constexpr std::array<std::pair<const char*, const char*>, 14> options = {{
-      {"ipv6/conf/all/disable_ipv6", "1"},
-      {"ipv6/conf/default/disable_ipv6", "1"},
-      {"ipv6/conf/all/accept_ra", "0"},
-      {"ipv6/conf/default/accept_ra", "0"},
+  constexpr std::array<std::pair<const char*, const char*>, 10> options = {{
       {"ipv4/ip_forward", "1"},
       {"ipv4/conf/all/rp_filter", "0"},  // the guard chain knows better who may send what
       {"ipv4/conf/default/rp_filter", "0"},
@@ -103,13 +100,8 @@ Result<void> set_options() {
       {"ipv4/conf/uplink/proxy_arp", "0"},
       {"netfilter/nf_conntrack_tcp_loose", "0"},  // an ended connection does not come back by its next packet
   }};
-  for (const auto& [name, value] : options) {
-    if (auto set = set_network_option(name, value); !set) {
-      // A host without IPv6 has nothing to switch off.
-      if (std::string_view(name).starts_with("ipv6/") && set.error().kind == ErrorKind::not_found) continue;
-      return set;
-    }
-  }
+  for (const auto& [name, value] : options)
+    if (auto set = set_network_option(name, value); !set) return set;
   return {};
 }
 
@@ -164,7 +156,7 @@ Result<void> VpcNetwork::ensure_base() {
   });
   if (!prepared) return prepared;
   ends_ = *ends;
-  return {};
+  return host_.lead_ipv6(id_, ranges6_of(model_->vpc));
 }
 
 Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
@@ -201,6 +193,7 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
   if (auto done = netlink->commit(); !done) return done;
   if (auto linked = ensure_peerings(); !linked) return linked;
   if (auto routed = apply_routes(ends); !routed) return routed;
+  if (auto applied = apply_ipv6(); !applied) return applied;
   return remove_old_peerings();
 }
 
@@ -220,7 +213,7 @@ Result<void> VpcNetwork::end_connections() const {
     const auto ended = end_forbidden_connections(FlowRules(*model_));
     if (!ended) return fail(ended.error());
     if (*ended > 0) log::info("network", "connections ended because no rule allows them any more vpc={} count={}", id_, *ended);
-    return {};
+    return end_connections6();
   });
 }
 
@@ -257,7 +250,7 @@ Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   const bool moved = !same_translation(before, vpc);
   if (moved)
     if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
-  if (moved || repaired_ || !covers(vpc.peer_groups, before.peer_groups))
+  if (moved || repaired_ || !covers(vpc.peer_groups, before.peer_groups) || !same_ways6(before, vpc))
     if (auto ended = end_connections(); !ended) return ended;
   repaired_ = false;
   if (auto made = ensure_tunnels(); !made) return made;
@@ -354,6 +347,8 @@ Result<void> VpcNetwork::ensure_taps(const std::vector<const InterfaceSpec*>& in
     }
   }
   if (auto done = netlink->commit(); !done) return done;
+  if (model_ && has_ipv6(model_->vpc))
+    if (auto applied = apply_ipv6(); !applied) return applied;
   const bool leads = std::any_of(interfaces.begin(), interfaces.end(), [&](const auto* one) { return is_route_target(one->id); });
   return leads && ends_ ? apply_routes(*ends_) : Result<void>();
 }
@@ -401,6 +396,9 @@ void VpcNetwork::take_from_others(const InterfaceSpec& interface) {
     std::erase_if(other.more, [&](const AddressSpec& one) { return is_ours(privates, one.private_ip); });
     for (auto& one : other.more)
       if (is_ours(publics, one.public_ip)) one.public_ip.clear();
+    std::erase_if(other.ipv6, [&](const std::string& one) {
+      return std::find(interface.ipv6.begin(), interface.ipv6.end(), one) != interface.ipv6.end();
+    });
   }
 }
 
@@ -442,8 +440,8 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
     if (auto removed = remove_old_routes(*before, interface); !removed) return removed;
   if (auto moved = move_public_addresses(before ? &*before : nullptr, interface); !moved) return moved;
   const auto changed = [&](std::string AddressSpec::*which) { return numbers_of(*before, which) != numbers_of(interface, which); };
-  const bool narrower =
-      before && (before->group_ids != interface.group_ids || changed(&AddressSpec::public_ip) || changed(&AddressSpec::private_ip));
+  const bool narrower = before && (before->group_ids != interface.group_ids || changed(&AddressSpec::public_ip) ||
+                                   changed(&AddressSpec::private_ip) || before->ipv6 != interface.ipv6);
   return narrower ? end_connections() : Result<void>();
 }
 

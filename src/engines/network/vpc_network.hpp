@@ -56,6 +56,9 @@ class VpcNetwork {
   Result<void> apply_routes(const LinkEnds& ends) const;
   Route kernel_route(const RouteSpec& route, const LinkEnds& ends, int uplink) const;
   bool is_route_target(const std::string& interface_id) const;
+  // In vpc_ipv6.cpp; in the namespace. Options, addresses of the router, routes: all that the model says of IPv6.
+  Result<void> apply_ipv6() const;
+  Result<void> end_connections6() const;
   // Tunnels and the routes into them. A VPC whose tunnels cannot be made is a VPC still.
   Result<void> ensure_tunnels();
   Result<void> ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const;

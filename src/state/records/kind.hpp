@@ -45,6 +45,7 @@ enum class Kind : std::uint8_t {
   customer_gateway,
   vpn_gateway,
   vpn_connection,
+  egress_only_gateway,
   count
 };
 

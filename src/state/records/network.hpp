@@ -69,7 +69,7 @@ struct SecurityGroup {
   }
 };
 
-// A further range of a VPC.
+// A further range of a VPC, or one of IPv6.
 struct VpcRange {
   std::string association_id;  // "vpc-cidr-assoc-…"
   std::string cidr;
@@ -90,6 +90,7 @@ struct Vpc {
   bool dns_support = true;      // its guests are answered at base + 2
   bool dns_hostnames = true;    // public addresses have names; CreateVpc begins without
   std::string dhcp_options_id;  // "dopt-…"; empty: EC2's own, which is called "default"
+  std::vector<VpcRange> ipv6;   // "2001:db8:1200::/56"
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -101,6 +102,7 @@ struct Vpc {
     v("dnsSupport", dns_support);
     v("dnsHostnames", dns_hostnames);
     v("dhcpOptionsId", dhcp_options_id);
+    v("ipv6", ipv6);
   }
 };
 
@@ -113,6 +115,9 @@ struct Subnet {
   std::string zone;  // "us-east-1a"
   bool is_default = false;
   bool gives_public_address = false;
+  std::string ipv6_association_id;  // "subnet-cidr-assoc-…"
+  std::string ipv6_cidr;            // "2001:db8:1200:1::/64"; empty: it has no IPv6
+  bool gives_ipv6_address = false;  // to each new interface
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -123,6 +128,9 @@ struct Subnet {
     v("zone", zone);
     v("default", is_default);
     v("public", gives_public_address);
+    v("ipv6AssociationId", ipv6_association_id);
+    v("ipv6Cidr", ipv6_cidr);
+    v("givesIpv6", gives_ipv6_address);
   }
 };
 
@@ -161,6 +169,7 @@ struct NetworkInterface {
   bool wants_public_address = true;           // its instance's start gives it one, if its subnet does too
   std::string requester_id;                   // who made it for the account; empty: the account itself
   std::string type = "interface";             // or "natGateway"
+  std::vector<std::string> ipv6;              // as RFC 5952 writes them; the first one is told by DHCP
   // Made by another service for the account (a NAT gateway's): the account does not change it by itself.
   bool is_managed() const { return !requester_id.empty(); }
   std::string key() const { return owned_key(account, id); }
@@ -188,6 +197,7 @@ struct NetworkInterface {
     v("wantsPublicAddress", wants_public_address);
     v("requesterId", requester_id);
     v("type", type);
+    v("ipv6", ipv6);
   }
 };
 

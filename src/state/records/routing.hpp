@@ -24,6 +24,21 @@ struct InternetGateway {
   }
 };
 
+// A VPC's way out for IPv6, by which nobody comes in. It is of one VPC as long as it is there.
+struct EgressOnlyGateway {
+  static constexpr Kind kind = Kind::egress_only_gateway;
+  std::string account;
+  std::string id;  // "eigw-…"
+  std::string vpc_id;
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("vpcId", vpc_id);
+  }
+};
+
 // One of the targets is set. The route to the VPC's own ranges is not kept: it is always there.
 struct RouteEntry {
   std::string cidr;            // destination; or
@@ -33,6 +48,8 @@ struct RouteEntry {
   std::string nat_gateway_id;
   std::string peering_id;  // "pcx-…"
   std::string origin = "CreateRoute";
+  std::string cidr6;           // destination in place of `cidr`
+  std::string egress_only_id;  // "eigw-…"
   template <class V>
   void fields(V& v) {
     v("cidr", cidr);
@@ -42,6 +59,8 @@ struct RouteEntry {
     v("natGatewayId", nat_gateway_id);
     v("peeringId", peering_id);
     v("origin", origin);
+    v("cidr6", cidr6);
+    v("egressOnlyId", egress_only_id);
   }
 };
 
@@ -89,6 +108,7 @@ struct AclEntry {
   std::string cidr;
   std::int64_t from = -1;  // ports; ICMP: type; -1: all
   std::int64_t to = -1;    // ports; ICMP: code; -1: all
+  std::string cidr6;       // in place of `cidr`
   template <class V>
   void fields(V& v) {
     v("number", number);
@@ -98,6 +118,7 @@ struct AclEntry {
     v("cidr", cidr);
     v("from", from);
     v("to", to);
+    v("cidr6", cidr6);
   }
 };
 
