@@ -55,6 +55,7 @@ std::string free_range(state::Transaction& transaction) {
   };
   std::uint64_t count = 0;
   for (const auto& pool : ranges) count += size_of(pool);
+  --count;  // the last one is the host's own
   const auto* cursor = transaction.find<state::Setting>("ipv6-range-cursor");
   const auto start = cursor == nullptr ? 0 : std::stoull(cursor->value);
   for (std::uint64_t i = 0; i < count; ++i) {

@@ -156,7 +156,7 @@ def test_instances(ec2, ami, launch, vpc, subnet, refused):
     asked = {"ImageId": ami, "MinCount": 1, "MaxCount": 1, "SubnetId": one, "InstanceType": "t2.micro"}
     for wrong, code in (({"Ipv6AddressCount": 3}, "PrivateIpAddressLimitExceeded"), ({"InstanceType": "m1.small"}, "InvalidParameterCombination"),
                         ({"MaxCount": 2, "Ipv6Addresses": [{"Ipv6Address": str(block[0x55])}]}, "InvalidParameterCombination"),
-                        ({"Ipv6Addresses": [{"Ipv6Address": chosen}]}, "InvalidIPAddress.InUse"), ({"EnablePrimaryIpv6": True}, "UnsupportedOperation")):
+                        ({"Ipv6Addresses": [{"Ipv6Address": chosen}]}, "InvalidIPAddress.InUse")):
         with refused(code):
             ec2.run_instances(**{**asked, **wrong})
     template = ec2.create_launch_template(LaunchTemplateName="six", LaunchTemplateData={"ImageId": ami, "InstanceType": "t2.micro", "NetworkInterfaces": [

@@ -54,7 +54,7 @@ def test_tags_of_every_interface(ec2, launch):
         ("InvalidParameterCombination", [interface(0, SecondaryPrivateIpAddressCount=1, PrivateIpAddresses=[{"PrivateIpAddress": "172.31.0.9"}])]),
         ("InvalidParameterCombination", [interface(0, PrivateIpAddress="172.31.0.9", PrivateIpAddresses=[{"PrivateIpAddress": "172.31.0.10", "Primary": True}])]),
         ("InvalidParameterValue", [interface(0, PrivateIpAddress="10.0.0.1")]),
-        ("InvalidParameterCombination", [interface(0, Ipv6AddressCount=1)]),  # of this type
+        ("InvalidParameterValue", [interface(0, Ipv6AddressCount=1)]),  # the subnet has none
         ("UnsupportedOperation", [interface(0, Ipv4PrefixCount=1)]),
         ("UnsupportedOperation", [interface(0, InterfaceType="efa")]),
         ("UnsupportedOperation", [interface(0, AssociateCarrierIpAddress=True)]),

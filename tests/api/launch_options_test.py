@@ -60,7 +60,6 @@ def test_dedicated_hardware_is_nobody_elses(refused):
         ("UnsupportedOperation", {"ElasticInferenceAccelerators": [{"Type": "eia1.medium"}]}),
         ("UnsupportedOperation", {"CapacityReservationSpecification": {"CapacityReservationTarget": {"CapacityReservationId": "cr-1"}}}),
         ("InvalidParameterCombination", {"Ipv6AddressCount": 1}),  # of this type
-        ("UnsupportedOperation", {"EnablePrimaryIpv6": True}),
         ("UnsupportedOperation", {"AdditionalInfo": "x"}),
         ("InvalidParameterValue", {"TagSpecifications": [{"ResourceType": "spot-instances-request", "Tags": [{"Key": "a", "Value": "b"}]}]}),
     ],

@@ -404,6 +404,8 @@ TEST_F(Ipv6, AnInternetGatewayLetsBothSidesBegin) {
   EXPECT_EQ(seen_as6(internet, web_ip, 80), internet_ip);
   auto connection = connect6(internet, web_ip, 80);
   ASSERT_TRUE(talks(connection.socket));
+  // This host itself, by an address of the pool that no VPC has.
+  EXPECT_EQ(seen_as6("", web_ip, 80), "2001:db8:12ff:ff00::1");
   // The hidden subnet has no way there.
   EXPECT_EQ(try6(hidden->space(), internet_ip, 80, 300), Outcome::silent);
   EXPECT_FALSE(pings6(internet, hidden_ip));

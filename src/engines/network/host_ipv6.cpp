@@ -31,6 +31,13 @@ std::string random_pool() {
   return format_ipv6_block(pool);
 }
 
+// Of the last /56 of the pool, which no VPC gets. A host need not have another address that guests could answer.
+Ipv6Address own_address(const std::vector<std::string>& pools) {
+  const auto last = *parse_ipv6_block(pools.back());
+  const auto range = ipv6_part(last, vpc_prefix, (std::uint64_t{1} << (vpc_prefix - last.prefix)) - 1);
+  return ipv6_host(range, 1);
+}
+
 std::string option_of(const std::string& link, std::string_view name) { return fmt::format("ipv6/conf/{}/{}", link, name); }
 
 // A host that forwards listens to routers' advertisements only where it is told to: those that it listens to now it goes on to.
@@ -64,9 +71,9 @@ Result<void> Host::set_pools6(const std::string& ranges, const std::string& orig
   if (!blocks || blocks->empty()) return fail(ErrorKind::invalid, origin + " \"" + ranges + "\" is not a range of IPv6 addresses");
   for (const auto& block : *blocks) {
     const auto text = format_ipv6_block(block);
-    if (block.prefix < 16 || block.prefix > vpc_prefix)
+    if (block.prefix < 16 || block.prefix >= vpc_prefix)
       return fail(ErrorKind::invalid,
-                  fmt::format("{} {} is not between a /16 and a /{}, which is what a VPC gets", origin, text, vpc_prefix));
+                  fmt::format("{} {} is not between a /16 and a /{}: a VPC gets a /{}", origin, text, vpc_prefix - 1, vpc_prefix));
     for (const auto& other : pools6_)
       if (overlap(block, *parse_ipv6_block(other))) return fail(ErrorKind::invalid, fmt::format("{} {} is given twice", origin, text));
     pools6_.push_back(text);
@@ -138,6 +145,7 @@ Result<void> Host::lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Bl
   for (const auto& [name, value] : {std::pair("accept_ra", "0"), std::pair("accept_dad", "0"), std::pair("disable_ipv6", "0")})
     if (auto set = set_network_option(option_of(link->name, name), value); !set) return set;
   routes_.add_address6(link->index, *parse_ipv6(host_end6), 64);
+  routes_.add_address6(link->index, own_address(pools6_), 128);
   for (const auto& range : ranges) {
     Route6 route;
     route.destination = range;

@@ -176,7 +176,8 @@ class NetworkEngine {
   virtual std::string public_pool() const = 0;
   // Addresses in them that are somebody's already (this host's, its routers'): never handed out.
   virtual std::vector<std::string> kept_addresses() const = 0;
-  // Ranges that VPCs' IPv6 ranges are taken from: "fd6e:1c00:2::/48", more with commas between. Empty: this host has no IPv6.
+  // Ranges that VPCs' IPv6 ranges are taken from: "fd6e:1c00:2::/48", more with commas between. Empty: this host has no
+  // IPv6. The last /56 of the last range is the host's own, by which it speaks to guests.
   virtual std::string ipv6_pool() const = 0;
 
   // Namespace, link to the host, base rules, routes, ACLs, NAT gateways, peerings, DHCP and DNS. Also after a change of any of these.
