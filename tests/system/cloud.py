@@ -36,10 +36,14 @@ class Account:
     def __init__(self, cloud, environment):
         self.cloud = cloud
         self.session = boto3.session.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
-        config = botocore.config.Config(retries={"max_attempts": 0})
-        self.ec2 = self.session.client("ec2", endpoint_url=environment["AWS_ENDPOINT_URL"], config=config)
-        self.sts = self.session.client("sts", endpoint_url=environment["AWS_ENDPOINT_URL"], config=config)
+        self.connect(environment["AWS_ENDPOINT_URL"])
         self.key_file = None
+
+    def connect(self, endpoint):
+        """Again after another start of the daemon, perhaps on another port."""
+        config = botocore.config.Config(retries={"max_attempts": 0})
+        self.ec2 = self.session.client("ec2", endpoint_url=endpoint, config=config)
+        self.sts = self.session.client("sts", endpoint_url=endpoint, config=config)
 
     def group(self, name="default"):
         return self.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])["SecurityGroups"][0]["GroupId"]
@@ -189,6 +193,7 @@ class Cloud:
 
     def leftovers(self):
         """What this installation has on the host besides its files."""
+        runs = self.process and self.process.poll() is None
         mark = (self.home / "network/mark").read_text().strip() if (self.home / "network/mark").exists() else "no mark"
         left = [f"machine {id}" for id in self.machine_processes()]
         for command in (["ip", "netns"], ["ip", "-br", "link"], ["nft", "list", "tables"]):
@@ -198,6 +203,8 @@ class Cloud:
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     command = (entry / "cmdline").read_text(errors="replace")
+                    if runs and "/resolver/" in command:
+                        continue  # which answers the host itself, as long as there is a daemon
                     if command.startswith("dnsmasq") and mark in command:
                         left.append(f"dnsmasq {entry.name}")
         left += [f"volume file {path.name}" for path in (self.home / "blocks/volumes").glob("*")]

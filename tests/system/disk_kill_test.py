@@ -33,11 +33,6 @@ def machine(account, tiny):
     made.wait_state("terminated")
 
 
-def again(cloud, account):
-    """After another start of the daemon, perhaps on another port."""
-    account.ec2 = cloud.account().ec2
-
-
 class Writer:
     """Writes numbered blocks in the guest one after another, each synced before its number is told."""
 
@@ -111,7 +106,7 @@ class Trouble:
             self.cloud.kill()
             self.writer.wait_for(self.writer.last + 2)  # the guest goes on
             self.cloud.start()
-            again(self.cloud, self.account)
+            self.account.connect(self.cloud.endpoint)
             self.writer.wait_for(self.writer.last + 2)
         else:
             os.kill(self.machine.machine_process(), signal.SIGKILL)

@@ -29,11 +29,6 @@ def machine(account, tiny):
     made.wait_state("terminated")
 
 
-def again(cloud, account):
-    """After another start of the daemon, perhaps on another port."""
-    account.ec2 = cloud.account().ec2
-
-
 class Fio:
     """Regions of a disk, each written once by fio with a check sum in every block; they can be checked at any time, on any copy."""
 
@@ -108,7 +103,7 @@ def test_what_fio_wrote_is_there_after_everything(cloud, account, machine, fio_s
     finish = fio.write_in_background("/dev/sdi", places[2], "--rate=8m")
     cloud.kill()
     cloud.start()
-    again(cloud, account)
+    account.connect(cloud.endpoint)
     finish()
     fio.check("/dev/sdi", places)
     account.ec2.stop_instances(InstanceIds=[machine.id])

@@ -19,12 +19,15 @@ def check_files(cloud):
         assert file.suffix == ".qcow2", f"{file} was left"
         if str(file) in open_now:
             continue
-        with open(file, "rb") as head:
-            encrypted = head.read(36)[35] == 2
+        try:
+            with open(file, "rb") as head:
+                encrypted = head.read(36)[35] == 2
+        except FileNotFoundError:
+            continue  # went since it was listed, in the course of a chain's shortening
         if encrypted:
             continue  # its key is the daemon's; the unit tests look inside
         done = subprocess.run(["qemu-img", "check", "--output=json", json_node(file)], capture_output=True, text=True)
-        assert done.returncode == 0, f"{file}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0 or not file.exists(), f"{file}: {done.stdout}{done.stderr}"
 
 
 def json_node(file):

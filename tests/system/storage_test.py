@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from cloud import ssh_options, wait_until
+from cloud import Cloud, ssh_options, wait_until
 from disks import Volume, check_files, gone, snapshot, there, zone
 
 

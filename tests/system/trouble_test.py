@@ -33,13 +33,6 @@ def owner(own_cloud):
     return account
 
 
-def again(cloud, owner):
-    """The same account of a daemon that was started anew, perhaps on another port."""
-    account = cloud.account()
-    account.key_file = owner.key_file
-    return account
-
-
 def test_machines_connections_and_metadata_outlive_the_daemon(own_cloud, owner):
     tiny = own_cloud.image("tiny", limit=300)
     instance = owner.launch(tiny).wait_ssh()
@@ -48,7 +41,7 @@ def test_machines_connections_and_metadata_outlive_the_daemon(own_cloud, owner):
         assert held.recv(4) == b"SSH-"
         own_cloud.kill()
         own_cloud.start()
-        instance.account = again(own_cloud, owner)
+        owner.connect(own_cloud.endpoint)
         assert instance.state == "running" and instance.machine_process() == process
         # The connection of before the kill still speaks: a wrong greeting is answered by the server's closing it.
         held.sendall(b"not ssh\r\n" * 40)
@@ -208,7 +201,7 @@ def test_two_clouds_side_by_side(cloud, account, tiny, own_cloud, owner):
     assert mine.ssh("echo here") == "here"
     # What was stored is there again, and what ran runs again.
     own_cloud.start()
-    other.account = again(own_cloud, owner)
+    owner.connect(own_cloud.endpoint)
     assert other.state == "running"
     other.wait_ssh()
 
@@ -234,7 +227,7 @@ def test_killed_at_random_moments_of_launch_and_end(own_cloud, owner):
             for each in work:
                 each.result(timeout=30)
         own_cloud.start()
-        account = again(own_cloud, owner)
+        account.connect(own_cloud.endpoint)
         known = {i["InstanceId"]: i["State"]["Name"] for r in account.ec2.describe_instances()["Reservations"] for i in r["Instances"]}
         missing = [id for id in acknowledged if id not in known]
         assert not missing, f"acknowledged and gone in round {round_number}: {missing}"

@@ -95,7 +95,8 @@ Result<std::shared_ptr<QmpClient>> Machine::monitor(milliseconds limit) {
     if (qmp_ && !qmp_->closed()) return qmp_;
   }
   auto socket = connect_unix(folder_.qmp_socket());
-  if (!socket) return fail(socket.error());
+  // A process that has just died refuses: the same as a connection that it closed.
+  if (!socket) return fail(ErrorKind::broken, socket.error().message);
   auto client = QmpClient::open(loop_, std::move(*socket), [self = weak_from_this()](const QmpMessage& event) {
     if (const auto machine = self.lock()) machine->on_event(event);
   });
