@@ -25,16 +25,23 @@ class QmpClientTest : public ::testing::Test {
     auto made = EventLoop::make();
     ASSERT_TRUE(made);
     loop_ = std::move(*made);
+    connect([&](Descriptor socket) { return QmpClient::open(*loop_, std::move(socket), handler(), 0); });
+  }
+  template <class Open>
+  void connect(Open open) {
     std::array<int, 2> ends{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
     peer_ = Descriptor(ends[1]);
-    auto client = QmpClient::open(*loop_, Descriptor(ends[0]), [this](const QmpMessage& event) {
+    auto client = open(Descriptor(ends[0]));
+    ASSERT_TRUE(client);
+    client_ = *client;
+  }
+  QmpClient::EventHandler handler() {
+    return [this](const QmpMessage& event) {
       const std::lock_guard lock(mutex_);
       events_.push_back(event);
       changed_.notify_all();
-    });
-    ASSERT_TRUE(client);
-    client_ = *client;
+    };
   }
   void TearDown() override {
     if (client_) client_->close();
@@ -161,6 +168,25 @@ TEST_F(QmpClientTest, LateAnswersGoToNobodysCommand) {
     hear();
     say("{\"return\": {\"status\": \"late\"}, \"id\": 2}\r\n{\"return\": {\"status\": \"right\"}, \"id\": 3}\r\n");
   });
+  const auto reply = client_->execute("query-status");
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(reply->field("status"), "right");
+}
+
+TEST_F(QmpClientTest, WhatAConnectionBeforeAskedForIsNotTakenForItsOwn) {
+  client_->close();
+  connect([&](Descriptor socket) { return QmpClient::open(*loop_, std::move(socket), handler()); });
+  const auto answer = [&](const std::string& text) {
+    const auto line = hear();
+    for (int old = 1; old < 10; ++old) say("{\"return\": {\"status\": \"stale\"}, \"id\": " + std::to_string(old) + "}\r\n");
+    say("{\"return\": " + text + ", " + line.substr(line.find("\"id\":")) + "\r\n");
+  };
+  play([&] {
+    say(greeting);
+    answer("{}");
+    answer("{\"status\": \"right\"}");
+  });
+  ASSERT_TRUE(client_->greet(seconds(5)));
   const auto reply = client_->execute("query-status");
   ASSERT_TRUE(reply) << reply.error().message;
   EXPECT_EQ(reply->field("status"), "right");

@@ -84,14 +84,19 @@ Result<Descriptor> listen_unix(const std::string& path) {
   return socket;
 }
 
-QmpClient::QmpClient(EventLoop& loop, Descriptor socket, EventHandler on_event)
-    : loop_(loop), on_event_(std::move(on_event)), socket_(std::move(socket)) {}
+QmpClient::QmpClient(EventLoop& loop, Descriptor socket, EventHandler on_event, std::uint64_t last_id)
+    : loop_(loop), on_event_(std::move(on_event)), socket_(std::move(socket)), last_id_(last_id) {}
 
 QmpClient::~QmpClient() = default;
 
-Result<std::shared_ptr<QmpClient>> QmpClient::open(EventLoop& loop, Descriptor socket, EventHandler on_event) {
+// Nanoseconds since the host's start: no connection makes commands as fast as that.
+std::uint64_t QmpClient::unused_ids() {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+Result<std::shared_ptr<QmpClient>> QmpClient::open(EventLoop& loop, Descriptor socket, EventHandler on_event, std::uint64_t last_id) {
   ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
-  auto client = std::make_shared<QmpClient>(loop, std::move(socket), std::move(on_event));
+  auto client = std::make_shared<QmpClient>(loop, std::move(socket), std::move(on_event), last_id);
   // Held over the registration: the loop's thread may read at once, and break_off must see the watch's number.
   const std::lock_guard lock(client->mutex_);
   auto watch = loop.add(client->socket_.get(), client);

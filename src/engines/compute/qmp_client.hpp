@@ -27,8 +27,11 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   using EventHandler = std::function<void(const QmpMessage&)>;
 
   // `on_event` runs on the loop's thread and must not wait. It gets events, and replies that nobody waits for.
-  static Result<std::shared_ptr<QmpClient>> open(EventLoop& loop, Descriptor socket, EventHandler on_event);
-  QmpClient(EventLoop& loop, Descriptor socket, EventHandler on_event);  // for open
+  // The commands' ids begin after `last_id`. QEMU answers what a connection that broke off had asked for to the next one: whose ids
+  // have to be others then, even when it is of a daemon that came after a killed one.
+  static Result<std::shared_ptr<QmpClient>> open(EventLoop& loop, Descriptor socket, EventHandler on_event,
+                                                 std::uint64_t last_id = unused_ids());
+  QmpClient(EventLoop& loop, Descriptor socket, EventHandler on_event, std::uint64_t last_id);  // for open
   ~QmpClient() override;
 
   // Waits for QEMU's greeting and leaves the negotiation. To be called once, first.
@@ -52,6 +55,7 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   };
 
   // One command on the wire at a time: waits for its turn, then for the socket.
+  static std::uint64_t unused_ids();
   Result<void> send(std::string_view line, int handed_over, std::chrono::steady_clock::time_point turn,
                     std::chrono::steady_clock::time_point deadline);
   Result<void> write(std::string_view line, int handed_over, std::chrono::steady_clock::time_point deadline);
@@ -70,7 +74,7 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_map<std::uint64_t, Pending> pending_;
-  std::uint64_t last_id_ = 0;
+  std::uint64_t last_id_;
   bool sending_ = false;
   bool greeted_ = false;
   bool closed_ = false;
