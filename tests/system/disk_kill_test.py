@@ -16,7 +16,7 @@ from disks import Volume, check_files, snapshot, there, zone
 @pytest.fixture(autouse=True)
 def files_are_whole(cloud):
     yield
-    check_files(cloud)
+    check_files(cloud, killed=True)
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,7 @@ class Trouble:
         found = blocks_of(self.cloud, f"volumes/{self.volume.id}", self.folder)
         # The one that was under way when the guest's command ended may be there too.
         assert found[:self.written] == list(range(self.written)) and len(found) <= self.written + 1, "something that was synced is gone"
-        check_files(self.cloud)
+        check_files(self.cloud, killed=True)
 
     def end(self):
         for id, _ in self.snapshots:

@@ -8,8 +8,9 @@ from cloud import wait_until
 zone = {"AvailabilityZone": "us-east-1a"}
 
 
-def check_files(cloud):
-    """qemu-img finds no fault in any layer that no machine has open, and no layer is nobody's."""
+def check_files(cloud, killed=False):
+    """qemu-img finds no fault in any layer that no machine has open, and no layer is nobody's. What a killed QEMU had taken and not yet used
+    is lost room, which qemu-img tells from a fault."""
     layers = cloud.home / "blocks/layers"
     open_now = set()
     for process in cloud.machine_processes().values():
@@ -27,7 +28,7 @@ def check_files(cloud):
         if encrypted:
             continue  # its key is the daemon's; the unit tests look inside
         done = subprocess.run(["qemu-img", "check", "--output=json", json_node(file)], capture_output=True, text=True)
-        assert done.returncode == 0 or not file.exists(), f"{file}: {done.stdout}{done.stderr}"
+        assert done.returncode in ((0, 3) if killed else (0,)) or not file.exists(), f"{file}: {done.stdout}{done.stderr}"
 
 
 def json_node(file):
