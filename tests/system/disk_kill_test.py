@@ -157,9 +157,6 @@ def test_nothing_that_was_synced_is_lost_when_daemon_or_machine_are_killed(cloud
     trouble.end()
     account.ec2.start_instances(InstanceIds=[machine.id])
     machine.wait_ssh()
-    left = lambda: [file for file in (cloud.home / "blocks").glob("*/vol-*") if not file.name.startswith(root_volume(machine))]  # noqa: E731
+    gone = [trouble.volume.id, *(each.id for each in trouble.others)]
+    left = lambda: [file for id in gone for file in (cloud.home / "blocks").glob(f"*/{id}*")]  # noqa: E731
     wait_until(lambda: not left(), 15, "the room to come back")
-
-
-def root_volume(machine):
-    return machine.describe()["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]

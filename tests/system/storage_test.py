@@ -53,7 +53,7 @@ def test_plugged_by_name_and_data_outlives_detach_stop_and_the_daemon(cloud, acc
     # The daemon dies; what was plugged stays plugged.
     cloud.kill()
     cloud.start()
-    account.ec2 = cloud.account().ec2
+    account.connect(cloud.endpoint)
     assert volume.describe()["State"] == "in-use"
     assert machine.ssh(read).split()[0] == sum
     account.ec2.stop_instances(InstanceIds=[machine.id])
@@ -267,7 +267,7 @@ def test_what_a_volume_did_is_counted_over_restarts(cloud, account, machine):
     cloud.kill()
     subprocess.run([*login, "sudo dd if=/dev/zero of=/dev/sdf bs=1M count=8 oflag=direct 2>/dev/null"], check=True, timeout=60)
     cloud.start()
-    account.ec2 = cloud.account().ec2
+    account.connect(cloud.endpoint)
     wait_until(lambda: counted()["totals"]["writeBytes"] == 32 * mib, 20, "the writes since")
     # What a guest writes last, before it turns itself off, counts too, and another machine begins at zero.
     machine.ssh("sudo sh -c 'dd if=/dev/zero of=/dev/sdf bs=1M count=4 oflag=direct 2>/dev/null; poweroff'")
@@ -304,7 +304,7 @@ def test_instance_stores_live_as_long_as_their_machine(cloud, account, tiny):
     read = "sudo mount /dev/sdb /mnt && cat /mnt/file && sudo umount /mnt"
     cloud.kill()
     cloud.start()
-    account.ec2 = cloud.account().ec2
+    account.connect(cloud.endpoint)
     boot = one.ssh("cat /proc/sys/kernel/random/boot_id")
     account.ec2.reboot_instances(InstanceIds=[one.id])
     wait_until(lambda: one.ssh("cat /proc/sys/kernel/random/boot_id", check=False) not in ("", boot), 120, "the reboot")
