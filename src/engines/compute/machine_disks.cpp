@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "engines/compute/qemu_arguments.hpp"
 
@@ -203,6 +204,18 @@ Result<void> remove_unused_overlays(Machine& machine, const std::string& volume_
   return {};
 }
 
+// What a daemon that was killed had asked for may come about while the next one looks: then the node is there already, used or unused.
+Result<void> add_overlay(Machine& machine, const Disk& overlay) {
+  // What it stands on is open already: the node that it takes the place of.
+  auto alone = overlay;
+  alone.bases.clear();
+  const auto made = machine.execute("blockdev-add", disk_node(alone), command_limit);
+  if (made) return {};
+  if (!says(made.error(), "Duplicate nodes")) return fail(made.error());
+  log::info("compute", "{} of {} was there already", disk_node_name(overlay), machine.id());
+  return {};
+}
+
 }  // namespace
 
 Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& overlays) {
@@ -218,13 +231,12 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
     const auto node = current_node(machine, overlay.volume_id);
     if (!node) return undo(node.error());
     if (auto cleared = remove_unused_overlays(machine, overlay.volume_id, *node); !cleared) return undo(cleared.error());
-    // What it stands on is open already: the node that it takes the place of.
-    auto alone = overlay;
-    alone.bases.clear();
-    if (auto made = machine.execute("blockdev-add", disk_node(alone), command_limit); !made) return undo(made.error());
+    if (auto made = add_overlay(machine, overlay); !made) return undo(made.error());
+    if (const auto now = current_node(machine, overlay.volume_id); now && *now == disk_node_name(overlay)) continue;
     added.push_back(disk_node_name(overlay));
     actions.push_back(json::object{{"type", "blockdev-snapshot"}, {"data", {{"node", *node}, {"overlay", added.back()}}}});
   }
+  if (actions.empty()) return milliseconds(0);
   const auto began = std::chrono::steady_clock::now();
   const auto switched = machine.execute("transaction", json::serialize(json::object{{"actions", std::move(actions)}}), seconds(30));
   if (!switched) return undo(switched.error());
