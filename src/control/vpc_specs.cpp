@@ -1,6 +1,7 @@
 #include "control/vpc_specs.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/ipv4.hpp"
 #include "state/classic.hpp"
@@ -149,14 +150,14 @@ std::vector<std::string> members_of(const state::World& world, const std::string
 
 // Those of active peerings with one of these ids.
 void add_peer_groups(const state::World& world, const state::Vpc& vpc, const std::set<std::string>& peerings, network::VpcSpec& spec) {
-  std::set<std::string> named;
+  std::map<std::string, std::string> named;  // and over which peering
   world.each_of<state::SecurityGroup>(vpc.account, [&](const state::SecurityGroup& group) {
     if (group.vpc_id != vpc.id) return;
     for (const auto* rules : {&group.ingress, &group.egress})
       for (const auto& rule : *rules)
-        if (peerings.contains(rule.peering_id)) named.insert(rule.group_id);
+        if (peerings.contains(rule.peering_id)) named[rule.group_id] = rule.peering_id;
   });
-  for (const auto& id : named) spec.peer_groups.push_back({id, members_of(world, id)});
+  for (const auto& [id, peering_id] : named) spec.peer_groups.push_back({id, members_of(world, id), peering_id});
 }
 
 void add_peerings(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {

@@ -71,5 +71,7 @@ def test_each_was_answered(request):
     seen = answered()
     silent = [f"{code}: {', '.join(sorted(where))}" for code, where in sorted(codes().items()) if code not in seen | ELSEWHERE.keys() | UNRAISED.keys()]
     assert not silent, "No daemon has answered this to any test:\n" + "\n".join(silent)
+    excused = sorted(seen & (ELSEWHERE.keys() | UNRAISED.keys()))
+    assert not excused, f"answered here, and need no excuse: {', '.join(excused)}"
     for code, file in ELSEWHERE.items():
         assert re.search(rf"\b{code}\b", (conftest.ROOT / file).read_text()), f"{file} does not name {code}"

@@ -246,6 +246,7 @@ TEST_F(PeeredSpecs, AnActivePeeringIsALinkARouteAndTheMembersOfItsGroups) {
   EXPECT_EQ(made.route_tables[0].routes[0].id, "pcx-1");
   ASSERT_EQ(made.peer_groups.size(), 1U);
   EXPECT_EQ(made.peer_groups[0].id, "sg-2");
+  EXPECT_EQ(made.peer_groups[0].peering_id, "pcx-1");
   EXPECT_THAT(made.peer_groups[0].addresses, ElementsAre("10.2.0.5", "10.2.0.6"));
   // The other side's view of it.
   const auto other = specify(*store_->world(), peer_, Domains{});

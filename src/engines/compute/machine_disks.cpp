@@ -205,15 +205,16 @@ Result<void> remove_unused_overlays(Machine& machine, const std::string& volume_
 }
 
 // What a daemon that was killed had asked for may come about while the next one looks: then the node is there already, used or unused.
-Result<void> add_overlay(Machine& machine, const Disk& overlay) {
+// False: it is what the disk stands on.
+Result<bool> add_overlay(Machine& machine, const Disk& overlay) {
   // What it stands on is open already: the node that it takes the place of.
   auto alone = overlay;
   alone.bases.clear();
   const auto made = machine.execute("blockdev-add", disk_node(alone), command_limit);
-  if (made) return {};
+  if (made) return true;
   if (!says(made.error(), "Duplicate nodes")) return fail(made.error());
   log::info("compute", "{} of {} was there already", disk_node_name(overlay), machine.id());
-  return {};
+  return current_node(machine, overlay.volume_id).map([&](const std::string& now) { return now != disk_node_name(overlay); });
 }
 
 }  // namespace
@@ -231,8 +232,9 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
     const auto node = current_node(machine, overlay.volume_id);
     if (!node) return undo(node.error());
     if (auto cleared = remove_unused_overlays(machine, overlay.volume_id, *node); !cleared) return undo(cleared.error());
-    if (auto made = add_overlay(machine, overlay); !made) return undo(made.error());
-    if (const auto now = current_node(machine, overlay.volume_id); now && *now == disk_node_name(overlay)) continue;
+    const auto unused = add_overlay(machine, overlay);
+    if (!unused) return undo(unused.error());
+    if (!*unused) continue;
     added.push_back(disk_node_name(overlay));
     actions.push_back(json::object{{"type", "blockdev-snapshot"}, {"data", {{"node", *node}, {"overlay", added.back()}}}});
   }

@@ -89,7 +89,9 @@ json::object write(const VpcSpec& vpc) {
   const auto peering = [](const PeeringSpec& one) {
     return json::object{{"id", one.id}, {"peer_vpc_id", one.peer_vpc_id}, {"peer_cidrs", texts(one.peer_cidrs)}};
   };
-  const auto peer_group = [](const PeerGroupSpec& one) { return json::object{{"id", one.id}, {"addresses", texts(one.addresses)}}; };
+  const auto peer_group = [](const PeerGroupSpec& one) {
+    return json::object{{"id", one.id}, {"addresses", texts(one.addresses)}, {"peering", one.peering_id}};
+  };
   return {{"id", vpc.id},
           {"cidr", vpc.cidr},
           {"subnets", list(vpc.subnets, subnet)},
@@ -170,8 +172,10 @@ VpcSpec read_vpc(const json::object& object) {
     return PeeringSpec{text(one, "id"), text(one, "peer_vpc_id"), read_texts(one.at("peer_cidrs"))};
   });
   vpc.peer_groups = read_list<PeerGroupSpec>(object, "peer_groups", [](const json::object& one) {
-    return PeerGroupSpec{text(one, "id"), read_texts(one.at("addresses"))};
+    return PeerGroupSpec{text(one, "id"), read_texts(one.at("addresses")), one.contains("peering") ? text(one, "peering") : ""};
   });
+  // Of a version that did not say: it lets nobody in until it is told anew.
+  std::erase_if(vpc.peer_groups, [](const PeerGroupSpec& group) { return group.peering_id.empty(); });
   if (!object.contains("names")) return vpc;
   vpc.names = read_names(object.at("names").as_object());
   if (object.contains("vpns")) vpc.vpns = read_list<VpnSpec>(object, "vpns", read_vpn);
@@ -316,6 +320,7 @@ Result<void> check_peerings(const VpcSpec& vpc) {
   }
   for (const auto& group : vpc.peer_groups) {
     if (!is_safe_id(group.id)) return bad("peer group", group.id, vpc.id);
+    if (!is_safe_id(group.peering_id)) return bad("peering", group.peering_id, vpc.id);
     for (const auto& address : group.addresses)
       if (!parse_ipv4(address)) return bad("peer's address", address, vpc.id);
   }

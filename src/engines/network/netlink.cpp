@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 namespace brume::network {
 namespace {
@@ -65,6 +66,13 @@ std::string NetlinkAttribute::text() const {
   std::string value(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (const auto end = value.find('\0'); end != std::string::npos) value.resize(end);
   return value;
+}
+
+std::array<std::uint8_t, 6> mac_bytes(const std::string& mac) {
+  std::array<std::uint8_t, 6> bytes{};
+  for (size_t i = 0; i < bytes.size() && mac.size() >= i * 3 + 2; ++i)
+    bytes[i] = static_cast<std::uint8_t>(std::strtoul(mac.substr(i * 3, 2).c_str(), nullptr, 16));
+  return bytes;
 }
 
 std::vector<NetlinkAttribute> parse_attributes(std::span<const std::uint8_t> bytes) {

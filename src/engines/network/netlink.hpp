@@ -1,6 +1,8 @@
 // The kernel's netlink protocol: many requests in one go, dumps. Knows nothing of what the messages mean.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -55,6 +57,19 @@ struct NetlinkAttribute {
   std::string text() const;
 };
 std::vector<NetlinkAttribute> parse_attributes(std::span<const std::uint8_t> bytes);
+
+// The fixed part that a message begins with; what is left are its attributes. Bytes that are not there are zero.
+template <class T>
+T take_body(std::span<const std::uint8_t>& payload) {
+  T body{};
+  const auto size = std::min(payload.size(), sizeof body);
+  std::memcpy(&body, payload.data(), size);
+  payload = payload.subspan(std::min(payload.size(), (sizeof body + 3) & ~size_t{3}));
+  return body;
+}
+
+// Of "02:00:00:00:00:01".
+std::array<std::uint8_t, 6> mac_bytes(const std::string& mac);
 
 // Threads: one at a time. A socket belongs to the namespace that its thread was in when it was opened.
 class NetlinkSocket {

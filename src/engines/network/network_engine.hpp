@@ -102,6 +102,7 @@ struct PeeringSpec {
 struct PeerGroupSpec {
   std::string id;                      // "sg-…"
   std::vector<std::string> addresses;  // of its members
+  std::string peering_id{};            // over which they come: another peer may have the same addresses
 };
 
 // Names of public addresses. Outside "ec2-198-18-5-7.<domain>" is 198.18.5.7; inside a VPC it is the private address of its own

@@ -81,10 +81,19 @@ bool add_protocol(json::array& expressions, const Permission& permission) {
   return true;
 }
 
-std::vector<std::string> group_rules(const std::vector<Permission>& permissions, std::string_view address_field) {
+// What members of a peer VPC's group send comes over its peering; what has their addresses and comes over another is not theirs.
+void add_peering(json::array& expressions, const Model& model, const Permission& permission) {
+  if (permission.group_id.empty()) return;
+  for (const auto& group : model.vpc.peer_groups)
+    if (group.id == permission.group_id) expressions.push_back(is(meta("iifname"), peering_name(group.peering_id)));
+}
+
+std::vector<std::string> group_rules(const Model& model, const std::vector<Permission>& permissions, bool ingress) {
+  const auto* address_field = ingress ? "saddr" : "daddr";
   std::vector<std::string> rules;
   for (const auto& permission : permissions) {
     json::array expressions;
+    if (ingress) add_peering(expressions, model, permission);
     if (!add_peer(expressions, permission, address_field) || !add_protocol(expressions, permission)) continue;
     expressions.push_back(accept());
     rules.push_back(json::serialize(expressions));
@@ -101,8 +110,8 @@ void add_groups(Table& table, const Model& model) {
   };
   for (const auto& [id, group] : model.groups) {
     name_group(id);
-    table.chains[ingress_chain(id)].rules = group_rules(group.ingress, "saddr");
-    table.chains[egress_chain(id)].rules = group_rules(group.egress, "daddr");
+    table.chains[ingress_chain(id)].rules = group_rules(model, group.ingress, true);
+    table.chains[egress_chain(id)].rules = group_rules(model, group.egress, false);
     for (const auto* permissions : {&group.ingress, &group.egress})
       for (const auto& permission : *permissions)
         if (!permission.group_id.empty()) table.sets[members_set(permission.group_id)].type = R"("ipv4_addr")";

@@ -8,28 +8,10 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdlib>
 
 namespace brume::network {
 namespace {
-
-std::array<std::uint8_t, 6> mac_bytes(const std::string& mac) {
-  std::array<std::uint8_t, 6> bytes{};
-  for (size_t i = 0; i < bytes.size() && mac.size() >= i * 3 + 2; ++i)
-    bytes[i] = static_cast<std::uint8_t>(std::strtoul(mac.substr(i * 3, 2).c_str(), nullptr, 16));
-  return bytes;
-}
-
-template <class T>
-T take_body(std::span<const std::uint8_t>& payload) {
-  T body{};
-  const auto size = std::min(payload.size(), sizeof body);
-  std::memcpy(&body, payload.data(), size);
-  payload = payload.subspan(std::min(payload.size(), (sizeof body + 3) & ~size_t{3}));
-  return body;
-}
 
 ifinfomsg link_body(int index) {
   ifinfomsg body{};

@@ -4,24 +4,12 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdlib>
 
 #include "engines/network/rtnetlink.hpp"
 
 namespace brume::network {
 namespace {
-
-template <class T>
-T take_body(std::span<const std::uint8_t>& payload) {
-  T body{};
-  const auto size = std::min(payload.size(), sizeof body);
-  std::memcpy(&body, payload.data(), size);
-  payload = payload.subspan(std::min(payload.size(), (sizeof body + 3) & ~size_t{3}));
-  return body;
-}
 
 bool leads_somewhere(const Route6& route) { return route.type == RTN_UNICAST; }
 
@@ -132,11 +120,8 @@ void RouteSocket::put_neighbour6(int link, const Ipv6Address& address, const std
   body.ndm_family = AF_INET6;
   body.ndm_ifindex = link;
   body.ndm_state = NUD_PERMANENT;
-  std::array<std::uint8_t, 6> hardware{};
-  for (size_t i = 0; i < hardware.size() && mac.size() >= i * 3 + 2; ++i)
-    hardware[i] = static_cast<std::uint8_t>(std::strtoul(mac.substr(i * 3, 2).c_str(), nullptr, 16));
   NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
-  message.body(body).attribute(NDA_DST, address.bytes).attribute(NDA_LLADDR, hardware);
+  message.body(body).attribute(NDA_DST, address.bytes).attribute(NDA_LLADDR, mac_bytes(mac));
   socket_.queue(std::move(message), "cannot set the neighbour " + format_ipv6(address));
 }
 
