@@ -164,12 +164,12 @@ void give_available(Descriptor& to, std::string_view& rest) {
   if (rest.empty()) to.close();
 }
 
-// Feeds and drains the child until it has closed its output. False: the time is over.
+// Feeds and drains the child until it has closed its output and taken its input. False: the time is over.
 bool converse(Descriptor& input, std::string_view text, Descriptor& output, Descriptor& errors, CommandOutput& result, milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   ::fcntl(input.get(), F_SETFL, O_NONBLOCK);
   if (text.empty()) input.close();
-  while (output || errors) {
+  while (output || errors || input) {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
     std::array<pollfd, 3> waits = {pollfd{output.get(), POLLIN, 0}, pollfd{errors.get(), POLLIN, 0}, pollfd{input.get(), POLLOUT, 0}};

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "control/direct_snapshots.hpp"
+#include "control/flow_logs.hpp"
 #include "control/folding.hpp"
 #include "control/images.hpp"
 #include "control/instances.hpp"
@@ -53,6 +54,8 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   instances_ =
       std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, *roots_, wake_after);
   interfaces_ = std::make_unique<InterfaceReconciler>(store_, engines_, *vpcs_, wake_after);
+  flow_logs_ = std::make_unique<FlowLogWriter>(store_, engines_.network, clock, FlowLogPlace{settings_.flow_log_folder, settings_.region},
+                                               wake_after);
 }
 
 Controller::~Controller() { stop(); }
@@ -72,6 +75,7 @@ Result<void> Controller::start() {
   snapshots_->recover();
   images_->recover();
   roots_->recover();
+  flow_logs_->recover();
   return {};
 }
 
@@ -90,6 +94,7 @@ void Controller::stop() {
   watcher_ = 0;
   engines_.network.on_disturbance({});
   queue_->stop();
+  flow_logs_->finish();
   meter_->stop();
 }
 
@@ -110,6 +115,7 @@ void Controller::follow(const state::Commit& commit) {
   vpcs_->follow(commit);
   instances_->follow(commit);
   interfaces_->follow(commit);
+  flow_logs_->follow(commit);
   images_->follow(commit);
   roots_->follow(commit);
   volumes_->follow(commit);
@@ -143,6 +149,8 @@ void Controller::work(const std::string& key) {
     volumes_->reconcile(name);
   } else if (kind == "root") {
     roots_->reconcile(name);
+  } else if (kind == "flow-logs") {
+    flow_logs_->reconcile();
   } else if (kind == "folding") {
     folder_->reconcile();
   }

@@ -47,6 +47,8 @@ struct ControllerSettings {
   std::function<compute::DiskLimits(const state::Volume&)> disk_limits;
   std::string volume_key;                         // 32 bytes; seals the keys of encrypted volumes
   std::string disk_counters_file;                 // empty: counters do not outlive the daemon
+  std::string flow_log_folder;                    // empty: flow logs are not written
+  std::string region;                             // as flow logs name it
   milliseconds disk_counters_pause = seconds(5);  // between two readings
 };
 
@@ -64,6 +66,7 @@ class VolumeFiles;
 class VolumeReconciler;
 class VolumeFolder;
 class DirectSnapshots;
+class FlowLogWriter;
 class RootVolumes;
 class SnapshotReconciler;
 
@@ -127,6 +130,7 @@ class Controller {
   std::unique_ptr<RootVolumes> roots_;
   std::unique_ptr<InstanceReconciler> instances_;
   std::unique_ptr<InterfaceReconciler> interfaces_;
+  std::unique_ptr<FlowLogWriter> flow_logs_;
   std::unique_ptr<WorkQueue> queue_;
   std::uint64_t watcher_ = 0;
 };

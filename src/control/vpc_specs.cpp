@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/ipv4.hpp"
+#include "control/flow_logs.hpp"
 #include "state/classic.hpp"
 #include "state/vpn.hpp"
 
@@ -271,6 +272,9 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   add_vpns(world, vpc, spec);
   spec.dhcp = specify_dhcp(world, vpc);
   add_peerings(world, vpc, spec);
+  world.each_of<state::FlowLog>(vpc.account, [&](const state::FlowLog& log) {
+    if (vpc_of(world, log) == vpc.id) spec.flow_logs = true;
+  });
   return spec;
 }
 
@@ -294,6 +298,9 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   add_vpc_of<state::NatGateway>(change, vpcs);
   for (const auto* peering : {change.old<state::VpcPeering>(), change.now<state::VpcPeering>()})
     if (peering != nullptr) vpcs.insert({peering->vpc_id, peering->peer_vpc_id});
+  // One log more or less; how its delivery goes is nothing to the network.
+  if (const auto* before = change.old<state::FlowLog>(), *now = change.now<state::FlowLog>(); (before == nullptr) != (now == nullptr))
+    if (const auto vpc_id = vpc_of(world, now != nullptr ? *now : *before); !vpc_id.empty()) vpcs.insert(vpc_id);
   // Its ranges are its peers' business too.
   if (const auto* vpc = change.now<state::Vpc>()) vpcs.merge(peers_of(world, vpc->id));
   add_vpc_of<state::VpnGateway>(change, vpcs);

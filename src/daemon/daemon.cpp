@@ -315,6 +315,8 @@ Result<void> Daemon::Parts::build_controller() {
   controller_settings.disk_limits = [which](const state::Volume& volume) { return limit_volume(volume, which); };
   controller_settings.volume_key = std::move(*volume_key);
   if (!configuration.simulate) controller_settings.disk_counters_file = configuration.path("disk-counters");
+  controller_settings.flow_log_folder = configuration.path("flow-logs");
+  controller_settings.region = settings.region;
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
   controller = std::make_unique<control::Controller>(
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,

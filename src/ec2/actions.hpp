@@ -30,6 +30,7 @@ std::vector<service::Action> address_name_actions();
 std::vector<service::Action> customer_gateway_actions();
 std::vector<service::Action> vpn_gateway_actions();
 std::vector<service::Action> vpn_connection_actions();
+std::vector<service::Action> flow_log_actions();
 std::vector<service::Action> address_actions();
 std::vector<service::Action> network_interface_actions();
 std::vector<service::Action> volume_actions();

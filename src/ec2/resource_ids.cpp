@@ -35,6 +35,7 @@ constexpr ResourceKind kinds[] = {
   {"vpn", "vpn-connection", "InvalidVpnConnectionID.Malformed", "InvalidVpnConnectionID.NotFound", "The vpnConnection ID '{}' does not exist", "The vpnConnection IDs '{}' do not exist"},
   {"pcx", "vpc-peering-connection", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '{}' does not exist", "The vpcPeeringConnection IDs '{}' do not exist"},
   {"vpce", "vpc-endpoint", "InvalidVpcEndpointId.Malformed", "InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '{}' does not exist", "The Vpc Endpoint Ids '{}' do not exist"},
+  {"fl", "vpc-flow-log", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound", "These flow log ids in the input list are not found: [TotalCount: 1] {}", "These flow log ids in the input list are not found: {}"},
   {"lt", "launch-template", "InvalidLaunchTemplateId.Malformed", "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID {}, does not exist.", "The specified launch templates, with template IDs {}, do not exist."},
   {"replacevol", "replace-root-volume-task", "InvalidReplaceRootVolumeTaskId.Malformed", "InvalidReplaceRootVolumeTaskId.NotFound", "The replace root volume task ID '{}' does not exist", "The replace root volume task IDs '{}' do not exist"},
   {"pg", "placement-group", "InvalidPlacementGroupId.Malformed", "InvalidPlacementGroup.Unknown", "The Placement Group '{}' is unknown.", "The Placement Groups '{}' are unknown."},

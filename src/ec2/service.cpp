@@ -29,6 +29,7 @@ service::ServiceTable make_service() {
                            customer_gateway_actions,
                            vpn_gateway_actions,
                            vpn_connection_actions,
+                           flow_log_actions,
                            address_actions,
                            network_interface_actions,
                            volume_actions,

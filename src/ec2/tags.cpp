@@ -102,6 +102,7 @@ constexpr Taggable taggables[] = {
     {"cgw", owns<state::CustomerGateway>},
     {"vgw", owns<state::VpnGateway>},
     {"vpn", owns<state::VpnConnection>},
+    {"fl", owns<state::FlowLog>},
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.

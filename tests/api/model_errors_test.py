@@ -28,6 +28,7 @@ KINDS = {
     "eipassoc-": ("InvalidAssociationID.NotFound", "InvalidAssociationID.Malformed"),
     "eni-": ("InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterfaceID.Malformed"),
     "eni-attach-": ("InvalidAttachmentID.NotFound", "InvalidAttachmentID.Malformed"),
+    "fl-": ("InvalidFlowLogId.NotFound", "InvalidFlowLogId.Malformed"),
     "i-": ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"),
     "igw-": ("InvalidInternetGatewayID.NotFound", "InvalidInternetGatewayID.Malformed"),
     "key-": ("InvalidKeyPair.NotFound", "InvalidKeyPairId.Malformed"),
@@ -59,11 +60,13 @@ MALFORMED = {("CreateRoute", "GatewayId"): "InvalidGatewayID.Malformed", ("Repla
 ANY_KIND = {("CreateTags", "Resources"), ("DeleteTags", "Resources")}
 # Each resource is refused by itself, inside of an answer that went well; for what.
 REFUSED_WITHIN = {("ModifyInstanceCreditSpecification", "InstanceCreditSpecifications"): ("NotFound", "Malformed"),
-                  ("DeleteVpcEndpoints", "VpcEndpointIds"): ("NotFound",)}
+                  ("DeleteVpcEndpoints", "VpcEndpointIds"): ("NotFound",), ("CreateFlowLogs", "ResourceIds"): ("NotFound", "Malformed")}
 # Accepted at first: that it comes to nothing is told later, and it does not say why.
 FAILS_LATER = {("CreateVpcPeeringConnection", "PeerVpcId"): "DescribeVpcPeeringConnections"}
-# What is another's is left out of the list without a word (STO-051).
-LEFT_OUT = {("DescribeSnapshots", "SnapshotIds")}
+# What does not exist is left out of the list without a word.
+EMPTY = {("DescribeFlowLogs", "FlowLogIds")}
+# What is another's is (STO-051).
+LEFT_OUT = {("DescribeSnapshots", "SnapshotIds"), *EMPTY}
 # Members that are called an id and may have any value, with the reason.
 # A launch template keeps what it is told; what there is not is refused at the launch, as in EC2.
 ANY_VALUE = {(operation, ("LaunchTemplateData", *names)): "kept, and checked at launch"
@@ -123,7 +126,7 @@ def ids_in(parameters):
 
 
 def is_filter(path):
-    return path[0] == "Filters"
+    return path[0] in ("Filters", "Filter")
 
 
 def expect(answer, code, what):
@@ -157,7 +160,7 @@ def test_ids_that_do_not_exist(ours, operation, number):
     for path, _, prefix in ids_in(parameters):
         for digits in ("0123456789abcdef0", "01234567"):  # both lengths are looked up
             answer = ours.send(operation, with_value(parameters, path, prefix + digits))
-            if is_filter(path):
+            if is_filter(path) or (operation, path[0]) in EMPTY:
                 assert answer.status == 200 and ID.search(answer.body.decode()) is None
             elif (operation, path[0]) in FAILS_LATER:
                 expect_failure(ours, operation, path, answer)

@@ -228,6 +228,15 @@ class Network:
         self.call("CreateVpnConnectionRoute", **route)
         return route
 
+    def drop_flow_logs(self):
+        logs = self.call("DescribeFlowLogs").texts("flowLogSet/item/flowLogId")
+        if logs:
+            self.call("DeleteFlowLogs", FlowLogIds=logs)
+
+    def new_flow_log(self):
+        self.drop_flow_logs()
+        return self.get("flowLogIdSet/item", "CreateFlowLogs", **flow_log(self))
+
     def drop_nat_gateways(self):
         for gateway in self.call("DescribeNatGateways", Filter=[{"Name": "state", "Values": ["available"]}]).texts("natGatewaySet/item/natGatewayId"):
             self.call("DeleteNatGateway", NatGatewayId=gateway)
@@ -263,6 +272,12 @@ class Network:
 
 
 S3 = "com.amazonaws.us-east-1.s3"
+
+
+def flow_log(world):
+    return {"ResourceType": "VPC", "ResourceIds": [world.vpc], "TrafficType": "ALL", "LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::flows"}
+
+
 DHCP = [{"Key": "domain-name", "Values": ["corp.example"]}, {"Key": "domain-name-servers", "Values": ["10.2.5.1", "10.2.5.2"]}]
 
 
@@ -415,6 +430,10 @@ SCENARIOS = {
                                lambda w: filtered("vpn-connection-id", w.new_vpn_connection())],
     "CreateVpnConnectionRoute": lambda w: {"VpnConnectionId": w.new_vpn_connection(), "DestinationCidrBlock": "192.168.7.0/24"},
     "DeleteVpnConnectionRoute": lambda w: w.routed_vpn_connection(),
+    # flow_logs
+    "CreateFlowLogs": lambda w: w.drop_flow_logs() or {**flow_log(w), "TagSpecifications": tagged("vpc-flow-log")},
+    "DeleteFlowLogs": lambda w: {"FlowLogIds": [w.new_flow_log()]},
+    "DescribeFlowLogs": [lambda w: {"FlowLogIds": [w.new_flow_log()]}, lambda w: {"Filter": filtered("flow-log-id", w.new_flow_log())["Filters"]}],
     # nat_gateways
     "CreateNatGateway": lambda w: w.drop_nat_gateways() or {"SubnetId": w.subnet, "AllocationId": w.new_address(), "TagSpecifications": tagged("natgateway")},
     "DeleteNatGateway": lambda w: {"NatGatewayId": w.new_nat_gateway()},

@@ -19,3 +19,7 @@ add_executable(ipv6_system_test ${CMAKE_CURRENT_LIST_DIR}/ipv6_test.cpp ${CMAKE_
 target_link_libraries(ipv6_system_test PRIVATE brume_network GTest::gtest)
 add_test(NAME ipv6_system_test COMMAND ipv6_system_test)
 set_tests_properties(ipv6_system_test PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
+add_executable(flow_log_system_test ${CMAKE_CURRENT_LIST_DIR}/flow_log_test.cpp ${CMAKE_CURRENT_LIST_DIR}/network_world.cpp)
+target_link_libraries(flow_log_system_test PRIVATE brume_control GTest::gtest GTest::gmock)
+add_test(NAME flow_log_system_test COMMAND flow_log_system_test)
+set_tests_properties(flow_log_system_test PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)

@@ -251,6 +251,84 @@ TEST_F(Peering, WhatWasDeletedLeadsNowhere) {
   EXPECT_EQ(try_from(far->space(), "10.2.0.5", 80), Outcome::connected);
 }
 
+TEST_F(Peering, ConnectionsEndWithIt) {
+  const EchoServer server(there->space(), 80);
+  const EchoServer back(here->space(), 81);
+  auto going = connect_from(here->space(), "10.2.0.5", 80);
+  auto coming = connect_from(there->space(), "10.1.0.5", 81);
+  auto third = connect_from(far->space(), "10.2.0.5", 80);
+  ASSERT_TRUE(talks(going.socket) && talks(coming.socket) && talks(third.socket));
+  auto alone = left({{"10.2.0.0/16", Target::nowhere, one}});
+  alone.peerings.clear();
+  auto other_side = middle({{"10.1.0.0/16", Target::nowhere, one}, {"10.3.0.0/16", Target::peering, two}});
+  other_side.peerings.erase(other_side.peerings.begin());
+  good(engine->ensure_vpc(alone));
+  good(engine->ensure_vpc(other_side));
+  // Another peering between the two begins anew.
+  good(engine->ensure_vpc(left()));
+  good(engine->ensure_vpc(middle()));
+  EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80), Outcome::connected);
+  EXPECT_FALSE(talks(going.socket, short_limit));
+  EXPECT_FALSE(talks(coming.socket, short_limit));
+  EXPECT_TRUE(talks(third.socket));
+}
+
+// As in EC2: peers may have the same range, and the routes of each subnet say who is meant.
+TEST_F(Peering, TwoPeersWithTheSameRange) {
+  far.reset();
+  good(engine->remove_vpc(right_id));
+  auto same = left();  // in all but its id and its peering
+  same.id = right_id;
+  same.peerings = {{two, middle_id, {"10.2.0.0/16"}}};
+  same.route_tables[0].routes = {{"10.2.0.0/16", Target::peering, two}};
+  good(engine->ensure_vpc(same));
+  good(engine->ensure_group({"sg-all", right_id, everything, everything}));
+  plug(far, interface(4, right_id, "10.1.0.5"), "guest-far");
+  auto hub = middle();
+  hub.peerings[1].peer_cidrs = {"10.1.0.0/16"};
+  hub.subnets.push_back({"10.2.1.0/24", "rtb-2"});
+  hub.route_tables = {{"rtb-1", {{"10.1.0.0/16", Target::peering, one}}}, {"rtb-2", {{"10.1.0.0/16", Target::peering, two}}}};
+  good(engine->ensure_vpc(hub));
+  const auto spec = interface(5, middle_id, "10.2.1.5");
+  good(engine->ensure_interface(spec));
+  const Guest second(*engine, spec, "guest-second");
+  {
+    const EchoServer first_port(here->space(), 81);
+    const EchoServer second_port(far->space(), 82);
+    EXPECT_EQ(try_from(there->space(), "10.1.0.5", 81), Outcome::connected);
+    EXPECT_EQ(try_from(there->space(), "10.1.0.5", 82), Outcome::refused);
+    EXPECT_EQ(try_from(second.space(), "10.1.0.5", 82), Outcome::connected);
+    EXPECT_EQ(try_from(second.space(), "10.1.0.5", 81), Outcome::refused);
+    // Only the connections of the one that goes end.
+    auto first = connect_from(there->space(), "10.1.0.5", 81);
+    auto other_one = connect_from(second.space(), "10.1.0.5", 82);
+    ASSERT_TRUE(talks(first.socket) && talks(other_one.socket));
+    auto less = hub;
+    less.peerings.pop_back();
+    less.route_tables[1].routes = {{"10.1.0.0/16", Target::nowhere, two}};
+    good(engine->ensure_vpc(less));
+    EXPECT_TRUE(talks(first.socket));
+    good(engine->ensure_vpc(hub));
+    EXPECT_EQ(try_from(second.space(), "10.1.0.5", 82), Outcome::connected);
+    EXPECT_FALSE(talks(other_one.socket, short_limit));
+  }
+  // A group over one of them lets in nobody who has its members' addresses over the other.
+  good(engine->ensure_group({"sg-server", middle_id, {{"udp", 9000, 9000, "", "sg-clients"}}, everything}));
+  auto guarded = there->interface();
+  guarded.group_ids = {"sg-server"};
+  good(engine->ensure_interface(guarded));
+  hub.peer_groups = {{"sg-clients", {"10.1.0.5"}, one}};
+  good(engine->ensure_vpc(hub));
+  UdpSocket listener(there->space(), 9000);
+  UdpSocket(far->space(), 1234).send("10.2.0.5", 9000, "another");
+  EXPECT_EQ(listener.receive(), std::nullopt);
+  UdpSocket(here->space(), 1235).send("10.2.0.5", 9000, "a member");
+  EXPECT_EQ(listener.receive(1000), "a member");
+  far.reset();
+  good(engine->remove_interface(middle_id, spec.id));
+  good(engine->remove_vpc(right_id));
+}
+
 TEST_F(Peering, AVpcThatComesBackIsLinkedAgain) {
   far.reset();
   good(engine->remove_vpc(right_id));

@@ -25,7 +25,8 @@ int protocol_number(const std::string& protocol) {
 }  // namespace
 
 // The model must outlive the rules.
-FlowRules::FlowRules(const Model& model) : vpc_(model.vpc), ranges_(ranges_of(model.vpc)) {
+FlowRules::FlowRules(const Model& model, std::vector<Ipv4Block> lost)
+    : vpc_(model.vpc), ranges_(ranges_of(model.vpc)), lost_(std::move(lost)) {
   routers_ = {metadata, broadcast, 0, ranges_.front().base + 2};
   for (const auto& subnet : model.vpc.subnets)
     if (const auto range = parse_ipv4_block(subnet.cidr)) routers_.insert(range->base + 1);
@@ -80,12 +81,26 @@ bool FlowRules::translated_as_now(const Flow& flow, const InterfaceSpec* sender)
   return flow.destination == flow.reply_source || has(flow.reply_source, flow.destination);
 }
 
+// What is translated went by the internet gateway. Where two peers have the same range, the route of the end in this VPC tells them apart.
+bool FlowRules::went_over_lost_peering(const Flow& flow, const InterfaceSpec* sender, const InterfaceSpec* receiver) const {
+  if ((sender == nullptr) == (receiver == nullptr)) return false;
+  if (flow.reply_destination != flow.source || flow.reply_source != flow.destination) return false;
+  const auto far = sender != nullptr ? flow.destination : flow.source;
+  if (std::none_of(lost_.begin(), lost_.end(), [&](const Ipv4Block& range) { return range.contains(far); })) return false;
+  const auto* table = route_table_of(vpc_, sender != nullptr ? *sender : *receiver);
+  const auto* route = table == nullptr ? nullptr : route_to(*table, far);
+  if (route == nullptr) return true;
+  if (route->target == RouteSpec::Target::vpn || route->target == RouteSpec::Target::interface) return false;
+  return route->target != RouteSpec::Target::peering ||
+         std::none_of(vpc_.peerings.begin(), vpc_.peerings.end(), [&](const PeeringSpec& one) { return one.id == route->id; });
+}
+
 bool FlowRules::allow(const Flow& flow) const {
   const auto* sender = at(flow.source);
   const auto* receiver = at(flow.reply_source);
   // DHCP, DNS, metadata: for everybody who is there.
   if (is_router(flow.reply_source) || is_router(flow.source)) return !in_vpc(flow.source) || sender != nullptr || is_router(flow.source);
-  if (!translated_as_now(flow, sender)) return false;
+  if (!translated_as_now(flow, sender) || went_over_lost_peering(flow, sender, receiver)) return false;
   if (sender != nullptr && !permitted(*sender, false, flow.destination, flow)) return false;
   if (receiver != nullptr && !permitted(*receiver, true, flow.reply_destination, flow)) return false;
   // An address of this VPC that nobody has any more.

@@ -23,11 +23,15 @@ struct Flow {
   std::uint16_t destination_port = 0;  // as sent; translation never changes a port here
   std::uint8_t icmp_type = 0;
   std::uint8_t icmp_code = 0;
+  std::uint16_t source_port = 0;
+  std::uint16_t reply_source_port = 0;
+  std::uint16_t reply_destination_port = 0;
 };
 
 class FlowRules {
  public:
-  explicit FlowRules(const Model& model);
+  // `lost`: ranges that a peering led to which is no more.
+  explicit FlowRules(const Model& model, std::vector<Ipv4Block> lost = {});
   bool allow(const Flow& flow) const;
 
  private:
@@ -48,12 +52,14 @@ class FlowRules {
   bool matches(const Rule& rule, std::uint32_t peer, const Flow& flow) const;
   bool translated_as_now(const Flow& flow, const InterfaceSpec* sender) const;
   bool leaves_by_nat(const InterfaceSpec& sender, const Flow& flow) const;
+  bool went_over_lost_peering(const Flow& flow, const InterfaceSpec* sender, const InterfaceSpec* receiver) const;
   bool in_vpc(std::uint32_t address) const;
   bool is_router(std::uint32_t address) const { return routers_.contains(address); }
   const InterfaceSpec* at(std::uint32_t address) const;
 
   const VpcSpec& vpc_;
   std::vector<Ipv4Block> ranges_;
+  std::vector<Ipv4Block> lost_;
   std::map<std::string, Group> groups_;
   std::map<std::uint32_t, const InterfaceSpec*> interfaces_;  // of the model
   std::map<std::uint32_t, std::uint32_t> public_of_;

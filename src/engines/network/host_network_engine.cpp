@@ -147,6 +147,15 @@ class HostNetworkEngine final : public NetworkEngine {
     return at(vpc_id).listen_metadata();
   }
 
+  Result<TakenFlows> take_flows(const std::string& vpc_id) override {
+    std::shared_ptr<VpcNetwork> vpc;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = vpcs_.find(vpc_id); found != vpcs_.end()) vpc = found->second;
+    }
+    return vpc ? vpc->take_flows() : Result<TakenFlows>();
+  }
+
   Result<void> ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups, const std::vector<InterfaceSpec>& interfaces) override {
     if (auto good = check(vpc); !good) return good;
     for (const auto& group : groups)

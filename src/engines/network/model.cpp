@@ -107,7 +107,8 @@ json::object write(const VpcSpec& vpc) {
           {"peerings", list(vpc.peerings, peering)},
           {"peer_groups", list(vpc.peer_groups, peer_group)},
           {"names", write(vpc.names)},
-          {"names_public_addresses", vpc.names_public_addresses}};
+          {"names_public_addresses", vpc.names_public_addresses},
+          {"flow_logs", vpc.flow_logs}};
 }
 
 RouteSpec read_route(const json::object& object) {
@@ -176,6 +177,7 @@ VpcSpec read_vpc(const json::object& object) {
   });
   // Of a version that did not say: it lets nobody in until it is told anew.
   std::erase_if(vpc.peer_groups, [](const PeerGroupSpec& group) { return group.peering_id.empty(); });
+  if (object.contains("flow_logs")) vpc.flow_logs = object.at("flow_logs").as_bool();
   if (!object.contains("names")) return vpc;
   vpc.names = read_names(object.at("names").as_object());
   if (object.contains("vpns")) vpc.vpns = read_list<VpnSpec>(object, "vpns", read_vpn);
@@ -371,6 +373,19 @@ std::vector<AddressSpec> addresses_of(const InterfaceSpec& interface) {
   std::vector<AddressSpec> all = {{interface.private_ip, interface.public_ip}};
   all.insert(all.end(), interface.more.begin(), interface.more.end());
   return all;
+}
+
+std::vector<Ipv4Block> lost_ranges(const VpcSpec& before, const VpcSpec& now) {
+  std::vector<Ipv4Block> lost;
+  for (const auto& old : before.peerings)
+    for (const auto& cidr : old.peer_cidrs) {
+      const auto still_leads_there = [&](const PeeringSpec& one) {
+        return one.id == old.id && std::find(one.peer_cidrs.begin(), one.peer_cidrs.end(), cidr) != one.peer_cidrs.end();
+      };
+      if (std::none_of(now.peerings.begin(), now.peerings.end(), still_leads_there))
+        if (const auto range = parse_ipv4_block(cidr)) lost.push_back(*range);
+    }
+  return lost;
 }
 
 std::vector<Ipv4Block> ranges_of(const VpcSpec& vpc) {

@@ -20,6 +20,8 @@ struct Model {
 
 // All of the interface's addresses, the primary first.
 std::vector<AddressSpec> addresses_of(const InterfaceSpec& interface);
+// The ranges that peerings led to and, one by one, do so no more.
+std::vector<Ipv4Block> lost_ranges(const VpcSpec& before, const VpcSpec& now);
 // The VPC's ranges, the first one first.
 std::vector<Ipv4Block> ranges_of(const VpcSpec& vpc);
 // The subnet that the interface is in, the table that rules there, and the ACL; null: none.

@@ -130,6 +130,7 @@ struct VpcSpec {
   NamesSpec names{};
   bool names_public_addresses = true;  // of its own interfaces; false: for its guests these are addresses like any other
   std::vector<std::string> cidrs6{};   // of the installation's IPv6 pool; none: every packet of IPv6 is dropped
+  bool flow_logs = false;              // count what passes and what is refused, for take_flows
 };
 
 // A private address and the public one that stands for it outside (empty: none).
@@ -166,6 +167,32 @@ struct GroupSpec {
   std::string vpc_id;
   std::vector<Permission> ingress;
   std::vector<Permission> egress;
+};
+
+struct FlowAddresses {
+  std::uint32_t source = 0;
+  std::uint32_t destination = 0;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+  std::uint8_t protocol = 0;
+  auto operator<=>(const FlowAddresses&) const = default;
+};
+
+// What passed an interface in one direction, or was refused there by its groups or its subnet's ACL. The addresses are those in the
+// packets as its guest sees them.
+struct FlowRecord {
+  std::string interface_id;
+  FlowAddresses addresses;
+  bool egress = false;
+  bool accepted = false;
+  // Below zero: so much that was told as accepted before was refused after all.
+  std::int64_t packets = 0;
+  std::int64_t bytes = 0;
+};
+
+struct TakenFlows {
+  std::vector<FlowRecord> flows;
+  bool complete = true;  // false: something was not counted
 };
 
 // Threads: all functions may be called from any thread; calls for one VPC are made one after another by the caller.
@@ -217,6 +244,10 @@ class NetworkEngine {
 
   // A listening socket on 169.254.169.254:80 inside the VPC's namespace, for the metadata service.
   virtual Result<Descriptor> listen_metadata(const std::string& vpc_id) = 0;
+
+  // What flowed in a VPC with flow_logs since it was last asked, but for what every guest is given (DHCP, DNS, metadata). Nothing of a
+  // VPC that has no network here.
+  virtual Result<TakenFlows> take_flows(const std::string& vpc_id) = 0;
 
   // From now on told, by a thread of the engine's own, when somebody else has changed what was made for the VPC (flushed its packet
   // filter, removed its namespace's name): ensure_vpc puts it back. Empty: nobody is told; when this returns, nobody is being told.

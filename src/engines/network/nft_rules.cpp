@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "engines/network/charon.hpp"
+#include "engines/network/flow_meter.hpp"
 #include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/nft_expressions.hpp"
@@ -15,6 +16,10 @@ namespace {
 
 using namespace expressions;
 
+// Shows it to the flow meter, if that listens.
+value show_refused(std::string_view way, std::string_view what = "") {
+  return {{"log", {{"prefix", std::string(way).append(what)}, {"group", refusal_group}, {"snaplen", 64}}}};
+}
 value from_peer() { return is(meta("iifname"), std::string(peering_prefix) + "*"); }
 value to_peer() { return is(meta("oifname"), std::string(peering_prefix) + "*"); }
 value was_sent_to_public() { return match("in", connection("status"), "dnat"); }
@@ -185,17 +190,38 @@ std::string subnet_chain(std::string_view direction, const SubnetSpec& subnet) {
 
 value go_on() { return {{"return", nullptr}}; }
 
-void add_acl(Table& table, const AclSpec& acl, bool egress) {
+std::string refusal_chain(bool leaving) { return leaving ? "refused_leaving" : "refused_coming"; }
+
+// `expressions`: which packets; none: all.
+std::string refusal(const Model& model, bool leaving, json::array expressions = {}) {
+  if (model.vpc.flow_logs)
+    expressions.push_back(value{{"goto", {{"target", refusal_chain(leaving)}}}});
+  else
+    expressions.push_back(drop());
+  return json::serialize(expressions);
+}
+
+void add_refusals(Table& table, const Model& model) {
+  if (!model.vpc.flow_logs) return;
+  for (const bool leaving : {true, false}) {
+    const auto way = leaving ? refused_leaving : refused_coming;
+    table.chains[refusal_chain(leaving)].rules = {rule({state({"new"}), show_refused(way, refused_new), drop()}),
+                                                  rule({state({"established"}), show_refused(way, refused_known), drop()}),
+                                                  rule({show_refused(way), drop()})};
+  }
+}
+
+void add_acl(Table& table, const Model& model, const AclSpec& acl, bool egress) {
   auto& chain = table.chains[acl_chain(egress ? "out" : "in", acl.id)];
   for (const auto& entry : acl.entries) {
     if (entry.egress != egress) continue;
     const Permission matched{entry.protocol, entry.from_port, entry.to_port, entry.cidr, ""};
     json::array expressions;
     if (!add_peer(expressions, matched, egress ? "daddr" : "saddr") || !add_protocol(expressions, matched)) continue;
-    expressions.push_back(entry.allow ? go_on() : drop());
-    chain.rules.push_back(json::serialize(expressions));
+    if (entry.allow) expressions.push_back(go_on());
+    chain.rules.push_back(entry.allow ? json::serialize(expressions) : refusal(model, egress, std::move(expressions)));
   }
-  chain.rules.push_back(rule({drop()}));
+  chain.rules.push_back(refusal(model, egress));
 }
 
 // What stays inside a subnet passes no ACL.
@@ -203,7 +229,7 @@ void add_acls(Table& table, const Model& model) {
   table.sets["leaving_subnet"] = Set{R"("ifname")", R"("verdict")", {}};
   table.sets["entering_subnet"] = Set{R"("ifname")", R"("verdict")", {}};
   for (const auto& acl : model.vpc.acls)
-    for (const bool egress : {false, true}) add_acl(table, acl, egress);
+    for (const bool egress : {false, true}) add_acl(table, model, acl, egress);
   for (const auto& subnet : model.vpc.subnets) {
     if (subnet.acl_id.empty()) continue;
     const auto range = address_range(parse_ipv4_block(subnet.cidr).value_or(Ipv4Block{}));
@@ -277,9 +303,12 @@ Chain leaving(const Model& model) {
                // Each packet's way is decided by the routes as they are now, also within a known connection.
                rule({value{{"mangle", {{"key", meta("mark")}, {"value", look_up(meta("iifname"), "tables")}}}}}),
                rule({known_connection(), accept()})}};
+  if (model.vpc.flow_logs)
+    chain.rules.insert(chain.rules.begin(), {rule({from_tap(), invalid(), show_refused(refused_leaving)}),
+                                             rule({not_from_tap(), invalid(), show_refused(refused_coming)})});
   for (auto& service : service_rules(model)) chain.rules.push_back(std::move(service));
   chain.rules.push_back(rule({verdict_of("iifname", "egress")}));
-  chain.rules.push_back(rule({drop()}));
+  chain.rules.push_back(refusal(model, true));
   return chain;
 }
 
@@ -356,14 +385,14 @@ Chain to_public(const Model& model) {
   return chain;
 }
 
-Chain entering() {
+Chain entering(const Model& model) {
   return {hook("filter", "postrouting", 150, "accept"),
           {
               rule({not_to_tap(), accept()}),
               rule({known_connection(), accept()}),
               rule({from_router(), accept()}),
               rule({verdict_of("oifname", "ingress")}),
-              rule({drop()}),
+              refusal(model, false),
           }};
 }
 
@@ -396,6 +425,7 @@ std::vector<Table> vpc_tables(const Model& model) {
     add_interface(table, model, interface);
     add_routing(table, model, interface, outside);
   }
+  add_refusals(table, model);
   add_acls(table, model);
   table.chains["guard"] = guard(model);
   table.chains["leaving"] = leaving(model);
@@ -404,7 +434,7 @@ std::vector<Table> vpc_tables(const Model& model) {
   table.chains["router"] = router(model);
   table.chains["between"] = between(model);
   table.chains["to_public"] = to_public(model);
-  table.chains["entering"] = entering();
+  table.chains["entering"] = entering(model);
   if (has_ipv6(model.vpc)) add_ipv6_rules(table, model);
   return {std::move(table), arp_table(model)};
 }

@@ -79,6 +79,8 @@ class SimulatedNetworkEngine final : public NetworkEngine {
     return all;
   }
 
+  Result<TakenFlows> take_flows(const std::string&) override { return TakenFlows{}; }
+
   // A listener that no guest can reach, since there is none: some port of the loopback interface.
   Result<Descriptor> listen_metadata(const std::string& vpc_id) override {
     {

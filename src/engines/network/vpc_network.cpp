@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -23,6 +22,7 @@
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/nft_rules.hpp"
+#include "engines/network/router_options.hpp"
 #include "engines/network/taps.hpp"
 
 namespace brume::network {
@@ -86,25 +86,6 @@ std::set<std::uint32_t> tunnel_addresses(const VpcSpec& vpc) {
   return addresses;
 }
 
-// Settings of a router namespace. The taps inherit what "default" says when they are made.
-Result<void> set_options() {
-  constexpr std::array<std::pair<const char*, const char*>, 10> options = {{
-      {"ipv4/ip_forward", "1"},
-      {"ipv4/conf/all/rp_filter", "0"},  // the guard chain knows better who may send what
-      {"ipv4/conf/default/rp_filter", "0"},
-      {"ipv4/conf/all/send_redirects", "0"},
-      {"ipv4/conf/default/send_redirects", "0"},
-      {"ipv4/conf/all/accept_redirects", "0"},
-      {"ipv4/conf/default/accept_redirects", "0"},
-      {"ipv4/conf/default/proxy_arp", "1"},  // peers are on the guest's link only by our word
-      {"ipv4/conf/uplink/proxy_arp", "0"},
-      {"netfilter/nf_conntrack_tcp_loose", "0"},  // an ended connection does not come back by its next packet
-  }};
-  for (const auto& [name, value] : options)
-    if (auto set = set_network_option(name, value); !set) return set;
-  return {};
-}
-
 }  // namespace
 
 VpcNetwork::VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, const DnsmasqPlace& place)
@@ -149,9 +130,11 @@ Result<void> VpcNetwork::ensure_base() {
   if (!ends) return fail(ends.error());
   // The filter stands before the first packet can pass.
   if (fresh) nft_ = Nft(namespace_);
+  if (fresh) meter_.end();
+  count_flows();
   if (auto applied = apply_rules(); !applied) return applied;
   auto prepared = in_namespace(namespace_, [&]() -> Result<void> {
-    if (auto set = set_options(); !set) return set;
+    if (auto set = set_router_options(); !set) return set;
     return prepare_inside(*ends);
   });
   if (!prepared) return prepared;
@@ -197,6 +180,16 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
   return remove_old_peerings();
 }
 
+void VpcNetwork::count_flows() {
+  uncounted_ = false;
+  if (!model_->vpc.flow_logs) return meter_.end();
+  const auto begun = in_namespace(namespace_, [&] { return meter_.begin(); });
+  if (begun) return;
+  log::warning("network", "the flows of {} cannot be counted: {}", id_, begun.error().message);
+  uncounted_ = true;
+  model_->vpc.flow_logs = false;  // the rules do without; the next ensure tries again
+}
+
 // --- rules ---
 
 Result<void> VpcNetwork::apply_rules() {
@@ -206,11 +199,11 @@ Result<void> VpcNetwork::apply_rules() {
   return {};
 }
 
-Result<void> VpcNetwork::end_connections() const {
+Result<void> VpcNetwork::end_connections(std::vector<Ipv4Block> lost) const {
   return in_namespace(namespace_, [&]() -> Result<void> {
     // Listing them costs 10 ms and more even when there are few: the kernel walks the table of all namespaces.
     if (const auto count = read_file("/proc/sys/net/netfilter/nf_conntrack_count", 32); count && trim(*count) == "0") return {};
-    const auto ended = end_forbidden_connections(FlowRules(*model_));
+    const auto ended = end_forbidden_connections(FlowRules(*model_, std::move(lost)));
     if (!ended) return fail(ended.error());
     if (*ended > 0) log::info("network", "connections ended because no rule allows them any more vpc={} count={}", id_, *ended);
     return end_connections6();
@@ -250,8 +243,9 @@ Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   const bool moved = !same_translation(before, vpc);
   if (moved)
     if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
-  if (moved || repaired_ || !covers(vpc.peer_groups, before.peer_groups) || !same_ways6(before, vpc))
-    if (auto ended = end_connections(); !ended) return ended;
+  auto lost = lost_ranges(before, vpc);
+  if (moved || repaired_ || !lost.empty() || !covers(vpc.peer_groups, before.peer_groups) || !same_ways6(before, vpc))
+    if (auto ended = end_connections(std::move(lost)); !ended) return ended;
   repaired_ = false;
   if (auto made = ensure_tunnels(); !made) return made;
   return dnsmasq_.ensure(*model_);
@@ -274,14 +268,18 @@ Result<std::vector<TunnelState>> VpcNetwork::tunnels() {
   return charon_.tunnels(model_->vpc.vpns);
 }
 
-void VpcNetwork::keep_exactly(const Model& wanted) {
+VpcSpec VpcNetwork::keep_exactly(const Model& wanted) {
   const auto before = model_ ? std::move(model_) : files_.load();
   model_ = wanted;
-  if (!before) return;
+  if (!before) return {};
   for (const auto& [id, group] : before->groups)
     if (!wanted.groups.contains(id)) files_.forget_group(id);
-  for (const auto& [id, interface] : before->interfaces)
-    if (!wanted.interfaces.contains(id)) files_.forget_interface(id);
+  for (const auto& [id, interface] : before->interfaces) {
+    if (wanted.interfaces.contains(id)) continue;
+    meter_.remember(interface);
+    files_.forget_interface(id);
+  }
+  return before->vpc;
 }
 
 Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups,
@@ -290,7 +288,7 @@ Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupS
   Model wanted{vpc, {}, {}};
   for (const auto& group : groups) wanted.groups[group.id] = group;
   for (const auto& interface : interfaces) wanted.interfaces[interface.id] = interface;
-  keep_exactly(wanted);
+  const auto before = keep_exactly(wanted);
   if (auto kept = files_.keep(vpc); !kept) return kept;
   for (const auto& group : groups)
     if (auto kept = files_.keep(group); !kept) return kept;
@@ -304,7 +302,7 @@ Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupS
   if (auto made = ensure_tunnels(); !made) return made;
   if (auto running = dnsmasq_.ensure(*model_); !running) return running;
   if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
-  return end_connections();
+  return end_connections(lost_ranges(before, vpc));
 }
 
 // --- interfaces ---
@@ -431,6 +429,7 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
   if (before && (before->private_ip != interface.private_ip || before->subnet_cidr != interface.subnet_cidr))
     if (auto removed = remove_tap(interface.id); !removed) return removed;
   take_from_others(interface);
+  if (before) meter_.remember(*before);
   model_->interfaces[interface.id] = interface;
   if (auto kept = files_.keep(interface); !kept) return kept;
   if (auto applied = apply_rules(); !applied) return applied;
@@ -457,6 +456,7 @@ Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
     if (!is_public_of_other(address, interface_id))
       if (auto removed = host_.remove_public_address(id_, address); !removed) return removed;
   if (auto removed = remove_tap(interface_id); !removed) return removed;
+  meter_.remember(interface);
   model_->interfaces.erase(interface_id);
   if (is_route_target(interface_id))
     if (auto routed = in_namespace(namespace_, [&] { return apply_routes(*ends_); }); !routed) return routed;
@@ -496,6 +496,20 @@ Result<std::vector<std::string>> VpcNetwork::interface_ids() {
   });
   if (!looked) return fail(looked.error());
   return ids;
+}
+
+Result<TakenFlows> VpcNetwork::take_flows() {
+  const std::lock_guard lock(mutex_);
+  TakenFlows taken;
+  if (!model_ || !namespace_exists(namespace_)) return taken;
+  taken.complete = !uncounted_;
+  if (!meter_.runs()) return taken;
+  auto counted = in_namespace(namespace_, [&]() -> Result<void> {
+    taken = meter_.take(*model_);
+    return {};
+  });
+  if (!counted) return fail(counted.error());
+  return taken;
 }
 
 bool VpcNetwork::is_as_left(const std::set<std::uint32_t>& generations) {
@@ -575,6 +589,7 @@ Result<void> VpcNetwork::remove() {
   if (auto removed = host_.remove_link(id_); !removed) return removed;
   if (auto removed = remove_namespace(namespace_); !removed) return removed;
   files_.forget_all();
+  meter_.end();
   held_ = Descriptor();
   model_.reset();
   ends_.reset();

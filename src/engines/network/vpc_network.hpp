@@ -10,6 +10,7 @@
 
 #include "engines/network/charon.hpp"
 #include "engines/network/dnsmasq.hpp"
+#include "engines/network/flow_meter.hpp"
 #include "engines/network/host.hpp"
 #include "engines/network/model.hpp"
 #include "engines/network/nft.hpp"
@@ -36,6 +37,8 @@ class VpcNetwork {
   Result<std::vector<std::string>> interface_ids();
   // Nobody else has changed what is there: its name, and the tables in these transactions (none: in any).
   bool is_as_left(const std::set<std::uint32_t>& generations);
+  // Empty where nothing of it is here yet.
+  Result<TakenFlows> take_flows();
   // The links to other VPCs that came or went since it was last asked: those VPCs' ids. They are to be told by peer_changed.
   std::set<std::string> take_touched_peers();
   // The other side made or removed a link to this VPC: it is taken up here, and routes go over it.
@@ -67,10 +70,14 @@ class VpcNetwork {
   void take_from_others(const InterfaceSpec& interface);
   Result<void> move_public_addresses(const InterfaceSpec* before, const InterfaceSpec& now);
   bool is_public_of_other(std::uint32_t address, const std::string& interface_id) const;
+  // Begins or ends counting for flow logs. A VPC that cannot be counted is a VPC still.
+  void count_flows();
   Result<void> apply_rules();
-  Result<void> end_connections() const;
+  // `lost`: ranges that peerings led to until now.
+  Result<void> end_connections(std::vector<Ipv4Block> lost = {}) const;
   std::vector<std::uint32_t> public_addresses() const;
-  void keep_exactly(const Model& wanted);
+  // Returns what the VPC was before.
+  VpcSpec keep_exactly(const Model& wanted);
 
   Host& host_;
   TableWatch& watch_;
@@ -82,6 +89,8 @@ class VpcNetwork {
   std::optional<LinkEnds> ends_;  // set: the base was brought in order by us
   Nft nft_;
   Descriptor held_;  // the namespace, which so outlives the removal of its name
+  FlowMeter meter_;
+  bool uncounted_ = false;  // flows should be counted, and cannot be
   std::set<std::string> touched_peers_;
   bool may_have_links_ = true;  // to peers
   bool repaired_ = false;       // tables were put back: what they would not have let through may have passed meanwhile
