@@ -87,7 +87,7 @@ class Disks:
             raise Skipped("fio is not installed")
         self.machines = bench.machines()
         self.account = self.machines.cloud.first
-        self.key = self.provide_key()
+        self.key = self.machines.provide_key()
         self.tools = self.machines.folder / "fio.raw"
         if not self.tools.exists():
             subprocess.run([root / "tools/fio-disk", self.tools], check=True)
@@ -103,14 +103,6 @@ class Disks:
         self.guest = Guest(self.machines.look(self.id)[1], 22, self.key)
         self.volumes = []
         self.guest.mount_fio(self.serial(self.attach(self.make(SnapshotId=self.tools_snapshot))))
-
-    def provide_key(self):
-        file = self.machines.folder / "bench.pem"
-        if not file.exists():
-            answer = self.account.call("CreateKeyPair", KeyName="bench")
-            with open(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as out:
-                out.write(values(answer, "keyMaterial")[0])
-        return file
 
     @staticmethod
     def serial(volume):

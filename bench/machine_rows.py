@@ -53,8 +53,17 @@ class Machines:
             raise RuntimeError(f"importing {name}: " + done.stderr[-600:])
         return self.cloud.image(name)
 
-    def launch(self, count=1, image=None):
-        return values(self.cloud.first.call("RunInstances", ImageId=image or self.image, InstanceType="t2.nano", MinCount=count, MaxCount=count), "instanceId")
+    def provide_key(self):
+        file = self.folder / "bench.pem"
+        if not file.exists():
+            answer = self.cloud.first.call("CreateKeyPair", KeyName="bench")
+            with open(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as out:
+                out.write(values(answer, "keyMaterial")[0])
+        return file
+
+    def launch(self, count=1, image=None, **more):
+        asked = dict(ImageId=image or self.image, InstanceType="t2.nano", MinCount=count, MaxCount=count)
+        return values(self.cloud.first.call("RunInstances", **{**asked, **more}), "instanceId")
 
     def look(self, id):
         answer = self.cloud.first.call("DescribeInstances", InstanceId__1=id)
@@ -141,9 +150,13 @@ class BareMachine:
 
     def __init__(self, machines, command, number):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bare.", dir=machines.folder))
-        self.port = free_port()
+        self.address, self.port = self.place()
         self.arguments = self.translate(command, machines)
         self.disk = self.folder / "disk.qcow2"
+
+    def place(self):
+        """Where its SSH answers."""
+        return "127.0.0.1", free_port()
 
     def translate(self, command, machines):
         kept, skip = [], {"-chardev", "-mon", "-name", "-S", "-no-shutdown", "-serial", "-sandbox"}
@@ -157,11 +170,14 @@ class BareMachine:
             if part.startswith('{"driver":"qcow2"'):
                 part = self.disk_argument(json.loads(part))
             elif part.startswith('{"type":"tap"'):
-                # The link-local net stands for the metadata address: the user network sends its host's packets to our own port 80.
-                part = (f"user,id={json.loads(part)['id']},net=169.254.0.0/16,host=169.254.169.254,dhcpstart=169.254.1.15,dns=169.254.1.1,"
-                        f"hostfwd=tcp:127.0.0.1:{self.port}-:22")
+                part = self.network_end(json.loads(part)["id"])
             kept.append(part)
         return kept + ["-serial", f"file:{self.folder}/console"]
+
+    def network_end(self, id):
+        # The link-local net stands for the metadata address: the user network sends its host's packets to our own port 80.
+        return (f"user,id={id},net=169.254.0.0/16,host=169.254.169.254,dhcpstart=169.254.1.15,dns=169.254.1.1,"
+                f"hostfwd=tcp:{self.address}:{self.port}-:22")
 
     def disk_argument(self, block):
         file = block["file"]
@@ -180,7 +196,7 @@ class BareMachine:
         def up():
             if self.process.poll() is not None:
                 raise RuntimeError(f"bare QEMU ended with {self.process.returncode}: " + (self.folder / "log").read_text()[-600:] + (self.folder / "console").read_text(errors="replace")[-600:])
-            return banner("127.0.0.1", self.port)
+            return banner(self.address, self.port)
 
         try:
             wait_until(up, 240, "an SSH banner of bare QEMU", 0.02)
