@@ -134,6 +134,13 @@ int wait_for_exec(int report) {
   return got == sizeof code ? code : 0;
 }
 
+// It stays to be waited for.
+void wait_until_ended(pid_t process) {
+  siginfo_t ended{};
+  while (::waitid(P_PID, static_cast<id_t>(process), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+}
+
 int wait_for(pid_t process) {
   int status = 0;
   while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
@@ -200,7 +207,7 @@ std::string Command::describe() const {
   return line;
 }
 
-Result<CommandOutput> run(const Command& command, milliseconds limit) {
+Result<CommandOutput> run(const Command& command, milliseconds limit, const std::stop_token& stop) {
   Prepared prepared(command);
   auto input = make_pipe();
   auto output = make_pipe();
@@ -224,12 +231,17 @@ Result<CommandOutput> run(const Command& command, milliseconds limit) {
     wait_for(child);
     return fail_system("cannot start " + command.program, code);
   }
+  // While there is somebody to kill: the number is the child's until it is waited for.
+  std::optional<std::stop_callback<std::function<void()>>> killer(std::in_place, stop, [child] { ::kill(-child, SIGKILL); });
   CommandOutput result;
   if (!converse(input->write, command.input, output->read, errors->read, result, limit)) {
     ::kill(-child, SIGKILL);
+    killer.reset();
     wait_for(child);
     return fail(ErrorKind::timed_out, command.program + " did not end within " + std::to_string(limit.count() / 1000) + " s");
   }
+  wait_until_ended(child);
+  killer.reset();
   result.status = wait_for(child);
   return result;
 }

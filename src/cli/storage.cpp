@@ -34,8 +34,11 @@ int storage(const Options& options, bool as_json) {
   for (const auto& each : list->as_array()) {
     const auto instance = text(each, "instance");
     const auto of = text(each, "of");
+    const auto* folding = each.as_object().if_contains("foldingPercent");
     fmt::print(row, text(each, "id"), text(each, "state"), size(each, "virtualBytes"), size(each, "ownBytes"), size(each, "sharedBytes"),
-               json::serialize(each.at("depth")), instance + (instance.empty() || of.empty() ? "" : ", ") + (of.empty() ? "" : "of " + of));
+               json::serialize(each.at("depth")),
+               instance + (instance.empty() || of.empty() ? "" : ", ") + (of.empty() ? "" : "of " + of) +
+                   (folding == nullptr ? "" : ", files made fewer: " + json::serialize(*folding) + " %"));
   }
   return 0;
 }

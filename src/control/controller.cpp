@@ -93,6 +93,7 @@ void Controller::stop() {
   if (watcher_ != 0) store_.unwatch(watcher_);
   watcher_ = 0;
   engines_.network.on_disturbance({});
+  folder_->stop();
   queue_->stop();
   flow_logs_->finish();
   meter_->stop();
@@ -190,5 +191,11 @@ std::vector<Controller::Tunnel> Controller::tunnels(const std::string& vpc_id) {
 }
 
 std::optional<int> Controller::import_progress(const std::string& image_id) const { return images_->progress(image_id); }
+
+std::optional<std::pair<std::string, int>> Controller::fold_progress() const {
+  const auto progress = folder_->progress();
+  if (!progress) return std::nullopt;
+  return std::pair(progress->volume_id, progress->percent);
+}
 
 }  // namespace brume::control

@@ -93,6 +93,8 @@ class Controller {
   std::optional<int> import_progress(const std::string& image_id) const;
   // What volumes and snapshots cost.
   Result<std::vector<block::Holding>> storage() { return engines_.block.holdings(); }
+  // The volume whose chain of files is shortened just now, and how far that is in percent.
+  std::optional<std::pair<std::string, int>> fold_progress() const;
   // The bytes of snapshots, for clients.
   DirectSnapshots& direct_snapshots() { return *direct_; }
   // Where on this host the names of instances can be asked for; empty: nowhere.

@@ -8,12 +8,12 @@ namespace brume::control {
 namespace {
 
 constexpr std::uint64_t bytes_per_second = 64ULL << 20;
-// What is done at once, with the volume held: a second or so.
-constexpr std::uint64_t little = 64ULL << 20;
 // Snapshots often go several at a time.
 constexpr milliseconds gather = seconds(1);
-// A machine that died took its report along.
+// A machine that died took its report along; whoever wanted a volume has it no longer.
 constexpr milliseconds look_again = std::chrono::minutes(5);
+// Until it is asked again whether it is our turn to copy.
+constexpr milliseconds turn_pause = seconds(5);
 
 }  // namespace
 
@@ -48,34 +48,80 @@ void VolumeFolder::reconcile() {
   }
   const auto folds = engines_.block.foldable();
   if (!folds || folds->empty()) return;
-  const auto world = store_.world();
-  std::map<std::string, const state::Volume*> volumes;
-  world->each<state::Volume>("", [&](const state::Volume& volume) { volumes[volume.id] = &volume; });
-  for (const auto& each : *folds) {
-    const auto volume = volumes.find(each.volume_id);
-    if (volume == volumes.end() || !fold(*volume->second, each)) continue;
-    {
-      const std::lock_guard lock(mutex_);
-      running_ = each.volume_id;
-    }
-    return wake_(key, look_again);
-  }
+  std::map<std::string, std::string> keys;
+  store_.world()->each<state::Volume>("", [&](const state::Volume& volume) { keys[volume.id] = volume.key(); });
+  for (const auto& each : *folds)
+    if (const auto found = keys.find(each.volume_id); found != keys.end() && begin(found->second, each)) return;
 }
 
-bool VolumeFolder::fold(const state::Volume& volume, const block::Fold& fold) {
-  const auto pass = files_.enter({volume.id});
-  const auto open = files_.is_open(volume);
+bool VolumeFolder::begin(const std::string& volume_key, const block::Fold& fold) {
+  auto pass = files_.enter({fold.volume_id});
+  // As it is by now: others were before us.
+  const auto world = store_.world();
+  const auto* volume = world->find<state::Volume>(volume_key);
+  if (volume == nullptr) return false;
+  const auto open = files_.is_open(*volume);
   if (!open) return false;
-  if (!*open) {
-    if (volume.encrypted || fold.bytes > little) return false;
-    if (auto done = engines_.block.fold(fold); !done) log::warning("block", "{}", done.error().message);
+  if (!*open) return fold_closed(*volume, fold, pass);
+  auto begun = files_.catch_up(*volume);
+  if (begun) begun = engines_.hypervisor.fold_disk(volume->instance_id, volume->id, fold.base, fold.base_name, bytes_per_second);
+  if (!begun && begun.error().kind != ErrorKind::exists) {
+    log::warning("block", "{}", begun.error().message);
     return false;
   }
-  auto begun = files_.catch_up(volume);
-  if (begun) begun = engines_.hypervisor.fold_disk(volume.instance_id, volume.id, fold.base, fold.base_name, bytes_per_second);
-  if (begun || begun.error().kind == ErrorKind::exists) return true;
-  log::warning("block", "{}", begun.error().message);
-  return false;
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = volume->id;
+    machine_ = volume->instance_id;
+  }
+  wake_(key, look_again);
+  return true;
+}
+
+bool VolumeFolder::fold_closed(const state::Volume& volume, const block::Fold& fold, VolumeFiles::Pass& pass) {
+  if (volume.state != "available" && volume.state != "in-use") return false;
+  const auto turn = files_.begin_copy();
+  if (turn == nullptr) {
+    wake_(key, turn_pause);
+    return true;
+  }
+  const auto secret = files_.key(volume);
+  if (!secret) return false;
+  std::stop_source wanted;
+  const std::stop_callback stopped(stopping_.get_token(), [&wanted] { wanted.request_stop(); });
+  pass.give_way(wanted);
+  const auto note = [&](int percent) {
+    const std::lock_guard lock(mutex_);
+    closed_ = Progress{volume.id, percent};
+  };
+  note(0);
+  const auto done = engines_.block.fold(fold, *secret, {bytes_per_second, note, wanted.get_token()});
+  {
+    const std::lock_guard lock(mutex_);
+    closed_.reset();
+  }
+  if (!done && done.error().kind != ErrorKind::refused) {
+    log::warning("block", "{}", done.error().message);
+    return false;
+  }
+  // Others may stand on other files by now: they are looked at anew.
+  wake_(key, done ? milliseconds(0) : look_again);
+  return true;
+}
+
+std::optional<VolumeFolder::Progress> VolumeFolder::progress() const {
+  std::string volume_id;
+  std::string machine;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return closed_;
+    volume_id = running_;
+    machine = machine_;
+  }
+  if (volume_id.empty()) return std::nullopt;
+  const auto percent = engines_.hypervisor.fold_percent(machine, volume_id);
+  if (!percent) return std::nullopt;
+  return Progress{volume_id, *percent};
 }
 
 }  // namespace brume::control

@@ -1,10 +1,12 @@
 // Keeps chains of files short and brings room back: when a snapshot goes, what only one volume still needs of it moves into that volume's
-// own file, in the background, one volume at a time and at a bounded rate. A volume that no machine has open is done at once if that is
-// little; else it waits until one has.
+// own file, in the background, one volume at a time and at a bounded rate. The machine that has the volume open does it, else the block
+// engine does, who gives way as soon as anybody wants the volume.
 #pragma once
 
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
 
 #include "control/controller.hpp"
@@ -24,17 +26,30 @@ class VolumeFolder {
   void follow(const state::Commit& commit);
   void hear(const compute::MachineReport& report);
   void reconcile();
+  // Breaks off what is under way; for the end of the daemon. What a machine does goes on.
+  void stop() { stopping_.request_stop(); }
+
+  // What is under way.
+  struct Progress {
+    std::string volume_id;
+    int percent = 0;
+  };
+  std::optional<Progress> progress() const;
 
  private:
-  // True: a machine does it now, and reports when it has.
-  bool fold(const state::Volume& volume, const block::Fold& fold);
+  // True: that is all for now; `reconcile` is woken when there is more to do.
+  bool begin(const std::string& volume_key, const block::Fold& fold);
+  bool fold_closed(const state::Volume& volume, const block::Fold& fold, VolumeFiles::Pass& pass);
 
   state::Store& store_;
   Engines engines_;
   VolumeFiles& files_;
   Wake wake_;
-  std::mutex mutex_;
-  std::string running_;  // volume that a machine folds
+  std::stop_source stopping_;
+  mutable std::mutex mutex_;
+  std::string running_;             // volume that a machine folds
+  std::string machine_;             // that one's instance
+  std::optional<Progress> closed_;  // volume that no machine has open
 };
 
 }  // namespace brume::control

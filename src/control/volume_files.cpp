@@ -7,15 +7,40 @@ namespace brume::control {
 VolumeFiles::Pass::~Pass() {
   if (files_ == nullptr) return;
   const std::lock_guard lock(files_->mutex_);
-  for (const auto& id : ids_) files_->inside_.erase(id);
+  for (const auto& id : ids_) {
+    files_->inside_.erase(id);
+    files_->give_way_.erase(id);
+  }
   files_->left_.notify_all();
+}
+
+void VolumeFiles::Pass::give_way(const std::stop_source& stop) {
+  auto asked = stop;
+  bool wanted = false;
+  {
+    const std::lock_guard lock(files_->mutex_);
+    for (const auto& id : ids_) {
+      files_->give_way_[id] = stop;
+      wanted = wanted || files_->wanted_.count(id) != 0;
+    }
+  }
+  if (wanted) asked.request_stop();
 }
 
 VolumeFiles::Pass VolumeFiles::enter(const std::vector<std::string>& volume_ids) {
   std::set<std::string> ids(volume_ids.begin(), volume_ids.end());
   std::unique_lock lock(mutex_);
+  wanted_.insert(ids.begin(), ids.end());
+  std::vector<std::stop_source> in_the_way;
+  for (const auto& id : ids)
+    if (const auto found = give_way_.find(id); found != give_way_.end()) in_the_way.push_back(found->second);
+  // It kills a process: not under the lock.
+  lock.unlock();
+  for (auto& each : in_the_way) each.request_stop();
+  lock.lock();
   // All at once: nobody waits for one while holding another.
   left_.wait(lock, [&] { return std::none_of(ids.begin(), ids.end(), [&](const auto& id) { return inside_.count(id) != 0; }); });
+  for (const auto& id : ids) wanted_.erase(wanted_.find(id));
   inside_.insert(ids.begin(), ids.end());
   return {*this, std::move(ids)};
 }

@@ -1,14 +1,17 @@
 // The bytes of volumes, for the reconcilers that touch them: who is at a volume just now, how it is opened, what its key is.
 //
 // A machine that starts, a snapshot, a plug and a growth must not meet at one volume: whoever works on the files of volumes holds a pass
-// for all of them at once. A pass is held for a moment, at most for the few seconds that a forced detach gives the guest.
+// for all of them at once. A pass is held for a moment, at most for the few seconds that a forced detach gives the guest; who needs
+// longer gives way to others or, with a copy that nobody can use before it is whole, has them wait.
 #pragma once
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,9 @@ class VolumeFiles {
     Pass(const Pass&) = delete;
     Pass& operator=(const Pass&) = delete;
     ~Pass();
+
+    // From now on `stop` is asked for when anybody waits for one of these; already, if somebody does.
+    void give_way(const std::stop_source& stop);
 
    private:
     VolumeFiles* files_;
@@ -75,6 +81,8 @@ class VolumeFiles {
   std::mutex mutex_;  // never held across a call of anything else
   std::condition_variable left_;
   std::set<std::string> inside_;
+  std::multiset<std::string> wanted_;                 // waited for
+  std::map<std::string, std::stop_source> give_way_;  // inside, and stopped when it is wanted
   int copies_ = 0;
 };
 

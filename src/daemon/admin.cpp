@@ -197,6 +197,7 @@ json::array show_storage(const AdminParts& parts) {
                           {"instance", ""},     {"of", snapshot.volume_id},    {"encrypted", snapshot.encrypted}};
   });
   json::array list;
+  const auto fold = parts.controller.fold_progress();
   for (const auto& held : *holdings) {
     const auto found = known.find(held.id);
     json::object shown = found == known.end() ? json::object{{"kind", "instance store"}} : std::move(found->second);
@@ -209,6 +210,7 @@ json::array show_storage(const AdminParts& parts) {
     shown["ownBytes"] = held.own_bytes;
     shown["sharedBytes"] = held.shared_bytes;
     shown["depth"] = held.depth;
+    if (fold && fold->first == held.id) shown["foldingPercent"] = fold->second;
     list.push_back(std::move(shown));
   }
   return list;

@@ -252,13 +252,58 @@ TEST_F(BlockSnapshotsTest, ChainsStayShortAndRoomComesBack) {
   // All twenty are needed, but the volume has not to look through all of them.
   auto folds = blocks_->foldable();
   ASSERT_EQ(folds->size(), 1U);
-  ASSERT_TRUE(blocks_->fold(folds->front()));
+  ASSERT_TRUE(blocks_->fold(folds->front(), "", {}));
   EXPECT_LE(blocks_->open("vol-1", ::geteuid())->bases.size(), 1U);
   for (const auto& id : ids) ASSERT_TRUE(blocks_->remove_snapshot(id));
   folds = blocks_->foldable();
-  for (const auto& fold : *folds) ASSERT_TRUE(blocks_->fold(fold));
+  for (const auto& fold : *folds) ASSERT_TRUE(blocks_->fold(fold, "", {}));
   EXPECT_TRUE(holds("vol-1", 'A'));
   EXPECT_TRUE(holds("vol-1", 'B', "2M 1M"));
+  EXPECT_EQ(layer_count(), 1U);
+}
+
+TEST_F(BlockSnapshotsTest, AnEncryptedChainIsFoldedWithItsKey) {
+  ASSERT_TRUE(blocks_->create("vol-1", 4 * mib, key));
+  write("vol-1", 'A');
+  ASSERT_TRUE(snapshot("snap-1", "vol-1", key));
+  write("vol-1", 'B', "2M 1M");
+  ASSERT_TRUE(blocks_->remove_snapshot("snap-1"));
+  const auto folds = blocks_->foldable();
+  ASSERT_EQ(folds->size(), 1U);
+  EXPECT_FALSE(blocks_->fold(folds->front(), std::string(64, 'x'), {})) << "another key does not open it";
+  EXPECT_TRUE(holds("vol-1", 'A'));
+  ASSERT_TRUE(blocks_->fold(folds->front(), key, {}));
+  EXPECT_TRUE(holds("vol-1", 'A'));
+  EXPECT_TRUE(holds("vol-1", 'B', "2M 1M"));
+  EXPECT_EQ(layer_count(), 1U);
+}
+
+TEST_F(BlockSnapshotsTest, AFoldTakesItsTimeSaysHowFarItIsAndCanBeBrokenOff) {
+  ASSERT_TRUE(blocks_->create("vol-1", 64 * mib, ""));
+  write("vol-1", 'A', "0 64M");
+  ASSERT_TRUE(snapshot("snap-1", "vol-1"));
+  ASSERT_TRUE(blocks_->remove_snapshot("snap-1"));
+  const auto folds = blocks_->foldable();
+  ASSERT_EQ(folds->size(), 1U);
+  // Eight seconds' worth; the first word of progress ends it.
+  std::stop_source stop;
+  int seen = -1;
+  const Pace slow{8 * mib,
+                  [&](int percent) {
+                    seen = percent;
+                    stop.request_stop();
+                  },
+                  stop.get_token()};
+  const auto broken_off = blocks_->fold(folds->front(), "", slow);
+  ASSERT_FALSE(broken_off);
+  EXPECT_EQ(broken_off.error().kind, ErrorKind::refused) << broken_off.error().message;
+  EXPECT_GT(seen, 0);
+  EXPECT_LT(seen, 100);
+  EXPECT_TRUE(holds("vol-1", 'A', "0 64M"));
+  EXPECT_EQ(layer_count(), 2U);
+  // It goes on with what is left.
+  ASSERT_TRUE(blocks_->fold(folds->front(), "", {}));
+  EXPECT_TRUE(holds("vol-1", 'A', "0 64M"));
   EXPECT_EQ(layer_count(), 1U);
 }
 
@@ -445,13 +490,13 @@ TEST_F(CrashTest, OfFold) {
       },
       [](BlockEngine& engine) {
         const auto folds = engine.foldable();
-        return folds && folds->size() == 1 && engine.fold(folds->front());
+        return folds && folds->size() == 1 && engine.fold(folds->front(), "", {});
       },
       all,
       [&](const std::string& step) {
         EXPECT_TRUE(holds("vol-1", 'A')) << step;
         EXPECT_TRUE(holds("vol-1", 'B', "2M 1M")) << step;
-        for (const auto folds = blocks_->foldable(); const auto& fold : *folds) ASSERT_TRUE(blocks_->fold(fold));
+        for (const auto folds = blocks_->foldable(); const auto& fold : *folds) ASSERT_TRUE(blocks_->fold(fold, "", {}));
         EXPECT_TRUE(holds("vol-1", 'A')) << step;
         EXPECT_TRUE(holds("vol-1", 'B', "2M 1M")) << step;
         EXPECT_EQ(layer_count(), 2U) << step;

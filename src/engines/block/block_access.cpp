@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 
 #include <boost/json.hpp>
 
@@ -23,11 +24,12 @@ constexpr auto map_limit = std::chrono::minutes(2);
 constexpr int key_descriptor = 3;
 constexpr int data_descriptor = 4;
 
-json::value node_of(const ImageChain& chain) {
+json::value node_of(const ImageChain& chain, const std::map<size_t, std::string>& names = {}) {
   json::value below = nullptr;
-  for (auto file = chain.rbegin(); file != chain.rend(); ++file) {
-    json::object node = {{"driver", "qcow2"}, {"file", {{"driver", "file"}, {"filename", file->path}}}};
-    if (file->encrypted) node["encrypt"] = {{"format", "luks"}, {"key-secret", "key"}};
+  for (auto place = chain.size(); place-- > 0;) {
+    json::object node = {{"driver", "qcow2"}, {"file", {{"driver", "file"}, {"filename", chain[place].path}}}};
+    if (chain[place].encrypted) node["encrypt"] = {{"format", "luks"}, {"key-secret", "key"}};
+    if (const auto name = names.find(place); name != names.end()) node["node-name"] = name->second;
     node["backing"] = std::move(below);
     below = std::move(node);
   }
@@ -102,6 +104,10 @@ Result<std::vector<Extent>> parse_map(const std::string& text) {
 }
 
 }  // namespace
+
+std::string node_text(const ImageChain& chain, const std::map<size_t, std::string>& names) {
+  return json::serialize(node_of(chain, names));
+}
 
 Result<std::vector<Extent>> mapped_extents(const ImageChain& chain, const std::string& key) {
   Tool tool("qemu-img");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,10 @@ struct ImageFile {
 
 // qcow2 files, each on the next; the last on nothing, whatever its header says.
 using ImageChain = std::vector<ImageFile>;
+
+// What QEMU's programs are told of a chain, as JSON. Nodes that are spoken of later get the name that `names` has for their place; the key
+// of encrypted files is the secret "key".
+std::string node_text(const ImageChain& chain, const std::map<size_t, std::string>& names);
 
 // Where the files have something: bytes, or zeroes that hide what is below. In ascending order, without gaps of none.
 Result<std::vector<Extent>> mapped_extents(const ImageChain& chain, const std::string& key);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,13 @@ struct Fold {
   std::uint64_t bytes = 0;  // at most this much is copied
 };
 
+// How something that takes long is done beside other work.
+struct Pace {
+  std::uint64_t bytes_per_second = 0;  // 0: as fast as it goes
+  std::function<void(int percent)> progress;
+  std::stop_token stop;  // broken off when this is asked for
+};
+
 // Threads: all functions may be called from any thread; calls for one volume or snapshot are made one after another by the caller.
 // A `key` is the secret that an encrypted volume is opened by; empty: the volume is not encrypted.
 class BlockEngine {
@@ -123,8 +131,8 @@ class BlockEngine {
 
   // What could be folded: copied into the volume's own file, so that the files between need not stay.
   virtual Result<std::vector<Fold>> foldable() = 0;
-  // Does it; only while no machine has the volume open, and not for an encrypted one.
-  virtual Result<void> fold(const Fold& fold) = 0;
+  // Does it, which takes its time; only while no machine has the volume open. `refused`: it was broken off, which harms nothing.
+  virtual Result<void> fold(const Fold& fold, const std::string& key, const Pace& pace) = 0;
   // A machine has done it (Hypervisor::fold_disk): files that are nobody's go.
   virtual Result<void> note_fold(const std::string& volume_id) = 0;
 

@@ -25,6 +25,7 @@
 #include "engines/block/qcow2_header.hpp"
 #include "engines/block/qcow2_overlay.hpp"
 #include "engines/block/shared_blocks.hpp"
+#include "engines/block/stream_job.hpp"
 
 namespace brume::block {
 namespace {
@@ -99,7 +100,7 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data, const std::string& key) override;
   Result<std::vector<Holding>> holdings() override;
   Result<std::vector<Fold>> foldable() override;
-  Result<void> fold(const Fold& fold) override;
+  Result<void> fold(const Fold& fold, const std::string& key, const Pace& pace) override;
   Result<void> note_fold(const std::string& volume_id) override;
   Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string& file,
                                         const std::function<void(int percent)>& progress) override;
@@ -497,17 +498,19 @@ Result<std::vector<Fold>> FileBlockEngine::foldable() {
   return folds;
 }
 
-Result<void> FileBlockEngine::fold(const Fold& fold) {
+Result<void> FileBlockEngine::fold(const Fold& fold, const std::string& key, const Pace& pace) {
   const auto layer = volume_layer(fold.volume_id);
   if (!layer) return fail(layer.error());
+  const auto chain = layers_.chain(*layer);
+  if (!chain) return fail(chain.error());
   if (auto room = check_room(fold.bytes); !room) return room;
-  Command command;
-  command.program = "qemu-img";
-  command.folder = layers_.folder() + "/layers";
+  StreamJob job{image_of(*chain), 0, fold.base_name, key, pace.bytes_per_second};
+  const auto is_base = [&](const ImageFile& file) { return file.path == fold.base; };
+  job.base = static_cast<size_t>(std::find_if(job.chain.begin(), job.chain.end(), is_base) - job.chain.begin());
+  if (job.base == job.chain.size() && !fold.base.empty()) return fail(ErrorKind::invalid, fold.volume_id + " stands on other files by now");
   // Copies what differs, then changes the header: cut off anywhere, the volume reads the same.
-  command.arguments = {"rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", fold.base_name, layers_.path_of(*layer)};
-  layers_.step("fold.rebase");
-  if (auto done = run_checked(command, std::chrono::minutes(10)); !done)
+  layers_.step("fold.stream");
+  if (auto done = stream(job, pace.progress, pace.stop); !done)
     return fail(explain(done.error()).within("cannot shorten the chain of " + fold.volume_id));
   layers_.step("fold.sync");
   if (auto synced = sync_path(layers_.path_of(*layer)); !synced) return synced;

@@ -161,7 +161,7 @@ class SimulatedBlockEngine final : public BlockEngine {
   }
   // There are no files.
   Result<std::vector<Fold>> foldable() override { return std::vector<Fold>(); }
-  Result<void> fold(const Fold& fold) override { return note_fold(fold.volume_id); }
+  Result<void> fold(const Fold& fold, const std::string& /*key*/, const Pace& /*pace*/) override { return note_fold(fold.volume_id); }
   Result<void> note_fold(const std::string& volume_id) override {
     return usage(volume_id).map([](const Usage&) {});
   }

@@ -131,6 +131,10 @@ class Hypervisor {
   // detachment of the disk break it off, which harms nothing. `exists`: under way.
   virtual Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
                                  std::uint64_t bytes_per_second) = 0;
+  // How far that is. not_found: none is under way.
+  virtual Result<int> fold_percent(const std::string& id, const std::string& /*volume_id*/) {
+    return fail(ErrorKind::not_found, id + " folds nothing");
+  }
   // From now on the disk is held to these. not_found: the machine does not run or has no such disk.
   virtual Result<void> limit_disk(const std::string& /*id*/, const std::string& /*volume_id*/, const DiskLimits& /*limits*/) { return {}; }
   // The guest sees the new size; the disk may only grow.

@@ -266,6 +266,18 @@ Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std
   return fail(error.within("cannot shorten the chain of " + volume_id));
 }
 
+Result<int> fold_percent(Machine& machine, const std::string& volume_id) {
+  const auto jobs = ask(machine, "query-block-jobs");
+  if (!jobs) return fail(jobs.error());
+  if (const auto* list = jobs->if_array())
+    for (const auto& job : *list) {
+      if (text_at(job, "device") != disk_name(volume_id) + fold_suffix) continue;
+      const auto length = job.at("len").to_number<std::uint64_t>();
+      return length == 0 ? 0 : static_cast<int>(job.at("offset").to_number<std::uint64_t>() * 100 / length);
+    }
+  return fail(ErrorKind::not_found, machine.id() + " does not shorten the chain of " + volume_id);
+}
+
 // The limit is of the guest's disk and not of a node: it stays when a snapshot puts another file under it.
 Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits) {
   auto limited = machine.execute("block_set_io_throttle", disk_throttle(backend_of(volume_id), limits), command_limit);

@@ -23,6 +23,7 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
 Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume_id);
 Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std::string& base, const std::string& base_name,
                        std::uint64_t bytes_per_second);
+Result<int> fold_percent(Machine& machine, const std::string& volume_id);
 Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits);
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes);
 

@@ -88,6 +88,9 @@ class QemuHypervisor final : public Hypervisor {
   Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) override;
   Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
                          std::uint64_t bytes_per_second) override;
+  Result<int> fold_percent(const std::string& id, const std::string& volume_id) override {
+    return running(id).and_then([&](const auto& machine) { return compute::fold_percent(*machine, volume_id); });
+  }
   Result<void> limit_disk(const std::string& id, const std::string& volume_id, const DiskLimits& limits) override {
     return running(id).and_then([&](const auto& machine) { return compute::limit_disk(*machine, volume_id, limits); });
   }
