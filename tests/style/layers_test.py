@@ -55,7 +55,7 @@ HEAVY = {
         "engines/block/block_access.cpp", "engines/block/image_import.cpp", "engines/block/stream_job.cpp", "engines/compute/disk_counters.cpp",
         "engines/compute/machine_disks.cpp",
         "engines/compute/qemu_arguments.cpp", "engines/compute/qmp_message.cpp",
-        "engines/network/model.cpp", "engines/network/model6.cpp", "engines/network/nft.cpp", "engines/network/nft_expressions.hpp",
+        "engines/network/model_files.cpp", "engines/network/nft.cpp", "engines/network/nft_both.cpp", "engines/network/nft_expressions.hpp",
         "engines/network/nft_rules.cpp", "engines/network/nft_rules6.cpp", "state/json_fields.cpp", "wire/json_body.cpp"],
     r"boost/(?!asio|beast|json)": [],
     r"openssl/": [

@@ -1,13 +1,11 @@
 // IPv6: blocks and their parts, what records become for the network engine, and which connections may go on.
 #include "base/ipv6.hpp"
 
-#include <boost/json.hpp>
-
+#include "base/files.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "control/vpc_specs.hpp"
-#include "engines/network/flows6.hpp"
-#include "engines/network/model6.hpp"
+#include "engines/network/flows.hpp"
 
 namespace brume {
 namespace {
@@ -64,7 +62,9 @@ network::Model model() {
   const auto add = [&](const std::string& id, const std::string& subnet, const std::string& group, const std::string& address) {
     network::InterfaceSpec spec;
     spec.id = id;
+    spec.vpc_id = "vpc-1";
     spec.subnet_cidr = subnet;
+    spec.mac = "02:00:00:00:00:01";
     spec.private_ip = "10.0.0.5";
     spec.group_ids = {group};
     spec.ipv6 = {address};
@@ -78,7 +78,13 @@ network::Model model() {
 
 bool allowed(const std::string& from, const std::string& to, std::uint8_t protocol, std::uint16_t port, std::uint8_t type = 0) {
   const auto now = model();
-  return network::FlowRules6(now).allow({protocol, *parse_ipv6(from), *parse_ipv6(to), port, type, 0});
+  network::Flow6 flow;
+  flow.protocol = protocol;
+  flow.source = flow.reply_destination = *parse_ipv6(from);
+  flow.destination = flow.reply_source = *parse_ipv6(to);
+  flow.destination_port = port;
+  flow.icmp_type = type;
+  return network::FlowRules6(now).allow(flow);
 }
 
 TEST(Ipv6, ConnectionsLiveByTheRulesOfIpv6) {
@@ -104,48 +110,46 @@ TEST(Ipv6, ConnectionsLiveByTheRulesOfIpv6) {
 
 TEST(Ipv6, TheMostSpecificRouteIsTaken) {
   const auto now = model();
-  EXPECT_EQ(network::route6_to(now.vpc.route_tables[0], *parse_ipv6("2001:db8:ff::1"))->target, RouteSpec::Target::nowhere);
-  EXPECT_EQ(network::route6_to(now.vpc.route_tables[0], *parse_ipv6("2001:db8:fe::1"))->target, RouteSpec::Target::internet);
-  EXPECT_EQ(network::sorted_routes6(now.vpc.route_tables[0]).front().cidr, "2001:db8:ff::/48");
+  EXPECT_EQ(network::route_to<network::Ipv6>(now.vpc.route_tables[0], *parse_ipv6("2001:db8:ff::1"))->target, RouteSpec::Target::nowhere);
+  EXPECT_EQ(network::route_to<network::Ipv6>(now.vpc.route_tables[0], *parse_ipv6("2001:db8:fe::1"))->target, RouteSpec::Target::internet);
+  EXPECT_EQ(network::sorted_routes<network::Ipv6>(now.vpc.route_tables[0]).front().cidr, "2001:db8:ff::/48");
 }
 
 // What is kept of a VPC and of an interface is found again.
 TEST(Ipv6, TheModelIsKept) {
+  const std::string folder = testing::TempDir() + "/brume-ipv6-model";
+  const network::ModelFiles files(folder);
   auto before = model();
   before.vpc.subnets[1].cidr6 = "2001:db8:0:1::/64";
-  ASSERT_TRUE(network::check_ipv6(before.vpc));
-  boost::json::object kept;
-  network::write_ipv6(before.vpc, kept);
-  auto after = model().vpc;
-  after.cidrs6.clear();
-  for (auto& table : after.route_tables) table.routes6.clear();
-  network::read_ipv6(kept, after);
-  EXPECT_EQ(after.subnets[1].cidr6, "2001:db8:0:1::/64");
-  EXPECT_TRUE(network::same_ways6(after, before.vpc));
-  after.route_tables[1].routes6[0].target = RouteSpec::Target::internet;
-  EXPECT_FALSE(network::same_ways6(after, before.vpc));
-  boost::json::object interface;
-  network::write_ipv6(before.interfaces["eni-web"], interface);
-  network::InterfaceSpec again;
-  network::read_ipv6(interface, again);
-  EXPECT_THAT(again.ipv6, ElementsAre("2001:db8::5"));
+  ASSERT_TRUE(network::check(before.vpc));
+  ASSERT_TRUE(files.keep(before.vpc));
+  ASSERT_TRUE(files.keep(before.interfaces["eni-web"]));
+  auto after = files.load();
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->vpc.subnets[0].cidr6, "");
+  EXPECT_EQ(after->vpc.subnets[1].cidr6, "2001:db8:0:1::/64");
+  EXPECT_TRUE(network::same_ways6(after->vpc, before.vpc));
+  after->vpc.route_tables[1].routes6[0].target = RouteSpec::Target::internet;
+  EXPECT_FALSE(network::same_ways6(after->vpc, before.vpc));
+  EXPECT_THAT(after->interfaces["eni-web"].ipv6, ElementsAre("2001:db8::5"));
   // A VPC without has nothing of it in its file.
-  boost::json::object empty;
-  network::write_ipv6(network::VpcSpec{"vpc-2", "10.1.0.0/16", {{"10.1.0.0/24"}}, ""}, empty);
-  EXPECT_TRUE(empty.empty());
+  ASSERT_TRUE(files.keep(network::VpcSpec{"vpc-2", "10.1.0.0/16", {{"10.1.0.0/24"}}, ""}));
+  EXPECT_EQ(read_file(folder + "/vpc.json")->find("6\":"), std::string::npos);
+  files.forget_all();
 }
 
 TEST(Ipv6, WhatIsNoRangeOfTheVpcIsRefused) {
   auto wrong = model();
   wrong.vpc.subnets[0].cidr6 = "2001:db9::/64";
-  EXPECT_FALSE(network::check_ipv6(wrong.vpc));
+  EXPECT_FALSE(network::check(wrong.vpc));
   wrong.vpc.subnets[0].cidr6 = "2001:db8::/65";
-  EXPECT_FALSE(network::check_ipv6(wrong.vpc));
+  EXPECT_FALSE(network::check(wrong.vpc));
   wrong.vpc.subnets[0].cidr6.clear();
   wrong.vpc.route_tables[0].routes6[0].cidr = "x";
-  EXPECT_FALSE(network::check_ipv6(wrong.vpc));
+  EXPECT_FALSE(network::check(wrong.vpc));
+  EXPECT_TRUE(network::check(wrong.interfaces["eni-web"]));
   wrong.interfaces["eni-web"].ipv6 = {"10.0.0.1"};
-  EXPECT_FALSE(network::check_ipv6(wrong.interfaces["eni-web"]));
+  EXPECT_FALSE(network::check(wrong.interfaces["eni-web"]));
 }
 
 // --- from records

@@ -155,10 +155,10 @@ TEST(Routes, TheMostSpecificDecides) {
                              {{"0.0.0.0/0", RouteSpec::Target::internet, ""},
                               {"10.0.0.0/8", RouteSpec::Target::nowhere, ""},
                               {"10.1.0.0/16", RouteSpec::Target::nat, "nat-1"}}};
-  EXPECT_EQ(route_to(table, *parse_ipv4("8.8.8.8"))->target, RouteSpec::Target::internet);
-  EXPECT_EQ(route_to(table, *parse_ipv4("10.2.0.1"))->target, RouteSpec::Target::nowhere);
-  EXPECT_EQ(route_to(table, *parse_ipv4("10.1.0.1"))->id, "nat-1");
-  EXPECT_EQ(route_to({"rtb-2", {}}, *parse_ipv4("8.8.8.8")), nullptr);
+  EXPECT_EQ(route_to<Ipv4>(table, *parse_ipv4("8.8.8.8"))->target, RouteSpec::Target::internet);
+  EXPECT_EQ(route_to<Ipv4>(table, *parse_ipv4("10.2.0.1"))->target, RouteSpec::Target::nowhere);
+  EXPECT_EQ(route_to<Ipv4>(table, *parse_ipv4("10.1.0.1"))->id, "nat-1");
+  EXPECT_EQ(route_to<Ipv4>({"rtb-2", {}}, *parse_ipv4("8.8.8.8")), nullptr);
   EXPECT_NE(table_number("rtb-1"), table_number("rtb-2"));
   EXPECT_EQ(table_number("rtb-1") >> 28, 1u);
 }

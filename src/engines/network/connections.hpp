@@ -11,7 +11,9 @@ namespace brume::network {
 
 // In the namespace of the calling thread. Returns how many connections were ended. The next packet of an ended one is judged as a new
 // one, and a TCP packet in the middle of nothing is dropped (nf_conntrack_tcp_loose=0).
-Result<size_t> end_forbidden_connections(const FlowRules& rules);
+// Of the family that the rules (FlowRules, FlowRules6) are for.
+template <class Rules>
+Result<size_t> end_forbidden_connections(const Rules& rules);
 
 // What was counted of a connection since it began, there and back.
 struct FlowCounts {

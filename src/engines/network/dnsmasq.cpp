@@ -8,7 +8,6 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/resolver.hpp"
 

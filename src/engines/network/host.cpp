@@ -103,14 +103,18 @@ Result<void> Host::set_pools(const std::string& ranges, const std::string& origi
 }
 
 Result<void> Host::choose_pools(const std::string& configured) {
-  auto routes = routes_.routes();
-  if (!routes) return fail(routes.error());
+  const auto reserve_them = [&]() -> Result<void> {
+    if (auto reserved = reserve<Ipv4>(pools_, "public pool"); !reserved) return reserved;
+    return routes_.commit();
+  };
   const auto path = folder_ + "/pool";
   const auto kept = configured.empty() ? read_file(path, 64) : Result<std::string>(configured);
   if (kept) {
     if (auto set = set_pools(std::string(trim(*kept)), configured.empty() ? path : "public pool"); !set) return set;
-    return reserve_pools(*routes);
+    return reserve_them();
   }
+  auto routes = routes_.routes();
+  if (!routes) return fail(routes.error());
   auto addresses = routes_.addresses();
   if (!addresses) return fail(addresses.error());
   for (const auto& range : pool_candidates(mark_number(mark_))) {
@@ -118,32 +122,44 @@ Result<void> Host::choose_pools(const std::string& configured) {
     pools_ = {format_ipv4_block(range)};
     if (auto written = write_file(path, pools_.front() + "\n", 0644); !written) return written;
     log::info("network", "public addresses come from {}", pools_.front());
-    return reserve_pools(*routes);
+    return reserve_them();
   }
   return fail(ErrorKind::exhausted, "the host uses all of 198.18.0.0/15 already: set a range for public addresses in the configuration");
 }
 
-Result<void> Host::reserve_pools(const std::vector<Route>& routes) {
-  std::set<std::string> missing(pools_.begin(), pools_.end());
-  for (const auto& route : routes) {
+template <class Family>
+Result<void> Host::reserve(const std::vector<std::string>& pools, std::string_view what) {
+  auto routes = routes_.routes<Family>();
+  if (!routes) return fail(routes.error());
+  std::set<std::string> missing(pools.begin(), pools.end());
+  for (const auto& route : *routes) {
     if (route.protocol != route_protocol || route.type != RTN_UNREACHABLE || route.table != 0) continue;
-    const auto range = format_ipv4_block(route.destination);
-    const bool wanted = std::find(pools_.begin(), pools_.end(), range) != pools_.end();
+    const auto range = Family::format(route.destination);
     if (route.metric == reservation_metric()) {
       if (missing.erase(range) == 0) routes_.remove_route(route);
-    } else if (wanted) {
+    } else if (std::find(pools.begin(), pools.end(), range) != pools.end()) {
       return fail(ErrorKind::refused,
-                  fmt::format("public pool {} belongs to another installation on this host (route metric {})", range, route.metric));
+                  fmt::format("{} {} belongs to another installation on this host (route metric {})", what, range, route.metric));
     }
   }
   for (const auto& range : missing) {
-    Route route;
-    route.destination = *parse_ipv4_block(range);
+    RouteOf<Family> route;
+    route.destination = *Family::parse_block(range);
     route.metric = reservation_metric();
     route.type = RTN_UNREACHABLE;
     routes_.put_route(route);
   }
-  return routes_.commit();
+  return {};
+}
+template Result<void> Host::reserve<Ipv6>(const std::vector<std::string>&, std::string_view);
+
+template <class Family>
+Result<void> Host::release() {
+  auto known = routes_.routes<Family>();
+  if (!known) return fail(known.error());
+  for (const auto& route : *known)
+    if (route.protocol == route_protocol && route.metric == reservation_metric()) routes_.remove_route(route);
+  return {};
 }
 
 bool Host::is_public(std::uint32_t address) const {
@@ -362,11 +378,9 @@ Result<void> Host::remove_rest() {
   if (!all) return fail(all.error());
   for (const auto& link : *all)
     if (link.name.starts_with(std::string(link_prefix) + mark_) && link.kind == "veth") routes_.remove_link(link.index, link.name);
-  auto known = routes_.routes();
-  if (!known) return fail(known.error());
-  for (const auto& route : *known)
-    if (route.protocol == route_protocol && route.metric == reservation_metric()) routes_.remove_route(route);
-  if (auto released = release_pools6(); !released) return released;
+  if (auto released = release<Ipv4>(); !released) return released;
+  if (!pools6_.empty())
+    if (auto released = release<Ipv6>(); !released) return released;
   if (auto done = routes_.commit(); !done) return done;
   if (auto done = answer_for_addresses(); !done) log::warning("network", "{}", done.error().message);
   std::error_code ignored;

@@ -61,11 +61,13 @@ class Host {
       : mark_(std::move(mark)), folder_(std::move(folder)), uplink_(std::move(uplink)), routes_(std::move(routes)) {}
   Result<void> choose_pools(const std::string& configured);
   Result<void> set_pools(const std::string& ranges, const std::string& origin);
-  Result<void> reserve_pools(const std::vector<Route>& routes);
   Result<void> choose_pools6(const std::string& configured);
   Result<void> set_pools6(const std::string& ranges, const std::string& origin);
-  Result<void> reserve_pools6();
-  Result<void> release_pools6();
+  // Queue the routes that hold the pools, and their removal.
+  template <class Family>
+  Result<void> reserve(const std::vector<std::string>& pools, std::string_view what);
+  template <class Family>
+  Result<void> release();
   // The uplink answers for exactly the public addresses that lead somewhere.
   Result<void> answer_for_addresses();
   std::uint32_t reservation_metric() const;

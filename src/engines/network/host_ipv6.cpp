@@ -99,31 +99,7 @@ Result<void> Host::choose_pools6(const std::string& configured) {
     }
   }
   if (auto set = set_pools6(chosen, configured.empty() ? path : "IPv6 pool"); !set) return set;
-  return reserve_pools6();
-}
-
-// As reserve_pools does it for IPv4.
-Result<void> Host::reserve_pools6() {
-  auto routes = routes_.routes6();
-  if (!routes) return fail(routes.error());
-  std::vector<std::string> missing = pools6_;
-  for (const auto& route : *routes) {
-    if (route.protocol != route_protocol || route.type != RTN_UNREACHABLE || route.table != 0) continue;
-    const auto range = format_ipv6_block(route.destination);
-    if (route.metric == reservation_metric()) {
-      if (std::erase(missing, range) == 0) routes_.remove_route6(route);
-    } else if (std::find(pools6_.begin(), pools6_.end(), range) != pools6_.end()) {
-      return fail(ErrorKind::refused,
-                  fmt::format("IPv6 pool {} belongs to another installation on this host (route metric {})", range, route.metric));
-    }
-  }
-  for (const auto& range : missing) {
-    Route6 route;
-    route.destination = *parse_ipv6_block(range);
-    route.metric = reservation_metric();
-    route.type = RTN_UNREACHABLE;
-    routes_.add_route6(route);
-  }
+  if (auto reserved = reserve<Ipv6>(pools6_, "IPv6 pool"); !reserved) return reserved;
   // A host whose links are all without IPv6 may have no place for such a route; then nothing can lead there either.
   if (auto done = routes_.commit(); !done) log::warning("network", "the IPv6 pool is not reserved: {}", done.error().message);
   return {};
@@ -134,36 +110,26 @@ Result<void> Host::lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Bl
   if (pools6_.empty() && ranges.empty()) return {};
   auto link = link_of(vpc_id);
   if (!link) return fail(link.error());
-  auto routes = routes_.routes6();
+  auto routes = routes_.routes<Ipv6>();
   if (!routes) return fail(routes.error());
   for (const auto& route : *routes)
     if (route.link == link->index && route.protocol == route_protocol &&
         std::find(ranges.begin(), ranges.end(), route.destination) == ranges.end())
-      routes_.remove_route6(route);
+      routes_.remove_route(route);
   if (ranges.empty()) return routes_.commit();
   if (auto set = forward_ipv6(); !set) return set;
   for (const auto& [name, value] : {std::pair("accept_ra", "0"), std::pair("accept_dad", "0"), std::pair("disable_ipv6", "0")})
     if (auto set = set_network_option(option_of(link->name, name), value); !set) return set;
-  routes_.add_address6(link->index, *parse_ipv6(host_end6), 64);
-  routes_.add_address6(link->index, own_address(pools6_), 128);
+  routes_.add_address(link->index, *parse_ipv6(host_end6), 64);
+  routes_.add_address(link->index, own_address(pools6_), 128);
   for (const auto& range : ranges) {
     Route6 route;
     route.destination = range;
     route.link = link->index;
     route.gateway = *parse_ipv6(vpc_end6);
-    routes_.add_route6(route);
+    routes_.put_route(route);
   }
   return routes_.commit();
-}
-
-// Queues what remove_rest commits.
-Result<void> Host::release_pools6() {
-  if (pools6_.empty()) return {};
-  auto known = routes_.routes6();
-  if (!known) return fail(known.error());
-  for (const auto& route : *known)
-    if (route.protocol == route_protocol && route.metric == reservation_metric()) routes_.remove_route6(route);
-  return {};
 }
 
 }  // namespace brume::network

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "base/ipv4.hpp"
 #include "base/result.hpp"
+#include "engines/network/family.hpp"
 #include "engines/network/network_engine.hpp"
 
 namespace brume::network {
@@ -18,17 +18,40 @@ struct Model {
   std::map<std::string, InterfaceSpec> interfaces;
 };
 
-// All of the interface's addresses, the primary first.
+// The interface's addresses of IPv4 with those that stand for them outside, the primary first.
 std::vector<AddressSpec> addresses_of(const InterfaceSpec& interface);
+// Its own addresses of the family, the primary first.
+template <class Family>
+std::vector<typename Family::Address> addresses_in(const InterfaceSpec& interface);
+template <>
+std::vector<std::uint32_t> addresses_in<Ipv4>(const InterfaceSpec& interface);
+template <>
+std::vector<Ipv6Address> addresses_in<Ipv6>(const InterfaceSpec& interface);
 // The ranges that peerings led to and, one by one, do so no more.
 std::vector<Ipv4Block> lost_ranges(const VpcSpec& before, const VpcSpec& now);
 // The VPC's ranges, the first one first.
-std::vector<Ipv4Block> ranges_of(const VpcSpec& vpc);
+template <class Family>
+std::vector<typename Family::Block> ranges_of(const VpcSpec& vpc);
+template <>
+std::vector<Ipv4Block> ranges_of<Ipv4>(const VpcSpec& vpc);
+template <>
+std::vector<Ipv6Block> ranges_of<Ipv6>(const VpcSpec& vpc);
+bool has_ipv6(const VpcSpec& vpc);
 // The subnet that the interface is in, the table that rules there, and the ACL; null: none.
 const SubnetSpec* subnet_of(const VpcSpec& vpc, const InterfaceSpec& interface);
 const RouteTableSpec* route_table_of(const VpcSpec& vpc, const InterfaceSpec& interface);
+// Its routes of the family, and these with the most specific first.
+template <class Family>
+const std::vector<RouteSpec>& routes_of(const RouteTableSpec& table) {
+  return is_ipv4<Family> ? table.routes : table.routes6;
+}
+template <class Family>
+std::vector<RouteSpec> sorted_routes(const RouteTableSpec& table);
 // The route that packets to the address take; null: none.
-const RouteSpec* route_to(const RouteTableSpec& table, std::uint32_t address);
+template <class Family>
+const RouteSpec* route_to(const RouteTableSpec& table, const typename Family::Address& address);
+// True: connections of IPv6 that had a way by the one have it by the other too.
+bool same_ways6(const VpcSpec& a, const VpcSpec& b);
 // The routing table of the kernel that stands for one of EC2's, which is also the mark of the packets that it decides on. The same
 // after every restart. An empty id has one too: from there only the VPC is reached.
 std::uint32_t table_number(const std::string& route_table_id);
@@ -37,6 +60,8 @@ std::uint32_t table_number(const std::string& route_table_id);
 std::string dns_address(const VpcSpec& vpc);
 // Base + 1 of the subnet: the router.
 std::string router_address(const std::string& subnet_cidr);
+// The same of IPv6, but there guests know the router by its link-local address.
+Ipv6Address router_address6(const Ipv6Block& subnet);
 
 // "ip-172-31-0-5"
 std::string private_host_name(std::string address);

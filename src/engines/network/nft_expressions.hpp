@@ -8,8 +8,9 @@
 
 #include <boost/json.hpp>
 
+#include "engines/network/family.hpp"
+#include "engines/network/model.hpp"
 #include "engines/network/names.hpp"
-#include "engines/network/network_engine.hpp"
 
 namespace brume::network::expressions {
 
@@ -54,29 +55,25 @@ inline std::string hook(std::string_view type, std::string_view hook_name, int p
   return json::serialize(value{{"type", type}, {"hook", hook_name}, {"prio", priority}, {"policy", policy}});
 }
 
-// --- protocols and ports of permissions and ACL entries
+// --- addresses
 
-inline void add_ports(json::array& expressions, const Permission& permission, std::string_view protocol) {
-  const auto from = permission.from_port;
-  const auto to = permission.to_port;
-  const bool all = from < 0 || (from == 0 && to >= 65535);
-  if (all)
-    expressions.push_back(is(meta("l4proto"), protocol));
-  else if (from == to)
-    expressions.push_back(is(field(protocol, "dport"), from));
-  else
-    expressions.push_back(is(field(protocol, "dport"), {{"range", {from, to}}}));
+inline value any_of(json::array values) {
+  if (values.size() == 1) return values.front();
+  return {{"set", std::move(values)}};
 }
 
-// "icmp" or "icmpv6".
-inline void add_icmp(json::array& expressions, const Permission& permission, std::string_view protocol) {
-  if (permission.from_port < 0) {
-    // A host's /etc/protocols need not have the other name.
-    expressions.push_back(is(meta("l4proto"), protocol == "icmp" ? value("icmp") : value(58)));
-    return;
-  }
-  expressions.push_back(is(field(protocol, "type"), permission.from_port));
-  if (permission.to_port >= 0) expressions.push_back(is(field(protocol, "code"), permission.to_port));
+template <class Family>
+value address_range(const typename Family::Block& range) {
+  if (range.prefix == Family::bits) return value(Family::format(range.base));
+  return {{"prefix", {{"addr", Family::format(range.base)}, {"len", range.prefix}}}};
+}
+
+// Any address of the VPC.
+template <class Family>
+value vpc_ranges(const Model& model) {
+  json::array ranges;
+  for (const auto& range : ranges_of<Family>(model.vpc)) ranges.push_back(address_range<Family>(range));
+  return any_of(std::move(ranges));
 }
 
 }  // namespace brume::network::expressions

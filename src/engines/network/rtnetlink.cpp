@@ -3,12 +3,15 @@
 #include <arpa/inet.h>
 #include <linux/fib_rules.h>
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
+#include <array>
 #include <cerrno>
+#include <type_traits>
 
 namespace brume::network {
 namespace {
@@ -33,54 +36,87 @@ Link read_link(std::span<const std::uint8_t> payload) {
   return link;
 }
 
-std::optional<Route> read_route(std::span<const std::uint8_t> payload) {
+// Addresses as attributes of messages.
+std::array<std::uint8_t, 4> bytes_of(std::uint32_t address) {
+  return {static_cast<std::uint8_t>(address >> 24), static_cast<std::uint8_t>(address >> 16), static_cast<std::uint8_t>(address >> 8),
+          static_cast<std::uint8_t>(address)};
+}
+const std::array<std::uint8_t, 16>& bytes_of(const Ipv6Address& address) { return address.bytes; }
+
+template <class Family>
+typename Family::Address address_in(const NetlinkAttribute& attribute) {
+  if constexpr (is_ipv4<Family>)
+    return ntohl(attribute.as<std::uint32_t>());
+  else
+    return attribute.as<Ipv6Address>();
+}
+
+template <class Family>
+ifaddrmsg address_body(int link, unsigned prefix) {
+  ifaddrmsg body{};
+  body.ifa_family = Family::number;
+  body.ifa_prefixlen = static_cast<std::uint8_t>(prefix);
+  body.ifa_index = static_cast<unsigned>(link);
+  return body;
+}
+
+template <class Family>
+std::optional<RouteOf<Family>> read_route(std::span<const std::uint8_t> payload) {
   const auto body = take_body<rtmsg>(payload);
-  if (body.rtm_family != AF_INET || body.rtm_table == RT_TABLE_LOCAL) return std::nullopt;
-  Route route;
+  if (body.rtm_family != Family::number || body.rtm_table == RT_TABLE_LOCAL || (body.rtm_flags & RTM_F_CLONED) != 0) return std::nullopt;
+  RouteOf<Family> route;
   route.destination.prefix = body.rtm_dst_len;
+  route.metric = 0;
   route.protocol = body.rtm_protocol;
   route.type = body.rtm_type;
   route.table = body.rtm_table == RT_TABLE_MAIN ? 0 : body.rtm_table;
   for (const auto& attribute : parse_attributes(payload)) {
-    if (attribute.type == RTA_DST) route.destination.base = ntohl(attribute.as<std::uint32_t>());
+    if (attribute.type == RTA_DST) route.destination.base = address_in<Family>(attribute);
     if (attribute.type == RTA_OIF) route.link = attribute.as<int>();
-    if (attribute.type == RTA_GATEWAY) route.gateway = ntohl(attribute.as<std::uint32_t>());
-    if (attribute.type == RTA_PREFSRC) route.source = ntohl(attribute.as<std::uint32_t>());
+    if (attribute.type == RTA_GATEWAY) route.gateway = address_in<Family>(attribute);
+    if (attribute.type == RTA_PREFSRC) route.source = address_in<Family>(attribute);
     if (attribute.type == RTA_PRIORITY) route.metric = attribute.as<std::uint32_t>();
     if (attribute.type == RTA_TABLE && attribute.as<std::uint32_t>() != RT_TABLE_MAIN) route.table = attribute.as<std::uint32_t>();
   }
+  // The kernel gives one of IPv6 a link of its own choice.
+  if (route.type != RTN_UNICAST) route.link = 0;
   return route;
 }
 
-NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Route& route) {
+template <class Family>
+NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const RouteOf<Family>& route) {
+  constexpr typename Family::Address none{};
   rtmsg body{};
-  body.rtm_family = AF_INET;
+  body.rtm_family = Family::number;
   body.rtm_dst_len = static_cast<unsigned char>(route.destination.prefix);
   body.rtm_table = route.table == 0 ? RT_TABLE_MAIN : RT_TABLE_UNSPEC;
   body.rtm_protocol = route.protocol;
   body.rtm_type = route.type;
-  body.rtm_scope = route.type == RTN_UNICAST && route.gateway == 0 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  // Whatever its scope is: who removes a route by its link need not know that it has a gateway.
-  if (type == RTM_DELROUTE) body.rtm_scope = RT_SCOPE_NOWHERE;
+  if (is_ipv4<Family>) {
+    body.rtm_scope = route.type == RTN_UNICAST && route.gateway == none ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    // Whatever its scope is: who removes a route by its link need not know that it has a gateway.
+    if (type == RTM_DELROUTE) body.rtm_scope = RT_SCOPE_NOWHERE;
+  }
   if (route.on_link) body.rtm_flags = RTNH_F_ONLINK;
   NetlinkMessage message(type, flags);
   message.body(body);
-  if (route.destination.prefix > 0) message.number(RTA_DST, htonl(route.destination.base));
+  if (route.destination.prefix > 0) message.attribute(RTA_DST, bytes_of(route.destination.base));
   if (route.link != 0) message.number(RTA_OIF, route.link);
-  if (route.gateway != 0) message.number(RTA_GATEWAY, htonl(route.gateway));
-  if (route.source != 0) message.number(RTA_PREFSRC, htonl(route.source));
+  if (route.gateway != none) message.attribute(RTA_GATEWAY, bytes_of(route.gateway));
+  if (route.source != none) message.attribute(RTA_PREFSRC, bytes_of(route.source));
   if (route.metric != 0) message.number(RTA_PRIORITY, route.metric);
   if (route.table != 0) message.number(RTA_TABLE, route.table);
   return message;
 }
 
-NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t preference, const MarkRule& rule, int family) {
+template <class Family>
+NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, std::uint32_t preference, std::uint32_t table) {
   fib_rule_hdr body{};
-  body.family = static_cast<std::uint8_t>(family);
+  body.family = Family::number;
   body.action = FR_ACT_TO_TBL;
   NetlinkMessage message(type, flags);
   message.body(body);
-  message.number(FRA_PRIORITY, preference).number(FRA_FWMARK, rule.mark).number(FRA_TABLE, rule.table);
+  message.number(FRA_PRIORITY, preference).number(FRA_FWMARK, table).number(FRA_TABLE, table);
   return message;
 }
 
@@ -111,35 +147,39 @@ Result<std::optional<Link>> RouteSocket::link(const std::string& name) {
   return std::optional<Link>();
 }
 
-Result<std::vector<LinkAddress>> RouteSocket::addresses() {
-  std::vector<LinkAddress> addresses;
-  ifaddrmsg body{};
-  body.ifa_family = AF_INET;
+template <class Family>
+Result<std::vector<AddressOf<Family>>> RouteSocket::addresses() {
+  std::vector<AddressOf<Family>> addresses;
   NetlinkMessage message(RTM_GETADDR, 0);
-  message.body(body);
+  message.body(address_body<Family>(0, 0));
   auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
     const auto header = take_body<ifaddrmsg>(payload);
-    LinkAddress one{static_cast<int>(header.ifa_index), 0, header.ifa_prefixlen};
+    AddressOf<Family> one{static_cast<int>(header.ifa_index), {}, header.ifa_prefixlen};
     for (const auto& attribute : parse_attributes(payload))
-      if (attribute.type == IFA_LOCAL) one.address = ntohl(attribute.as<std::uint32_t>());
+      if (attribute.type == (is_ipv4<Family> ? IFA_LOCAL : IFA_ADDRESS)) one.address = address_in<Family>(attribute);
     addresses.push_back(one);
   });
   if (!done) return fail(done.error().within("cannot list addresses"));
   return addresses;
 }
+template Result<std::vector<AddressOf<Ipv4>>> RouteSocket::addresses<Ipv4>();
+template Result<std::vector<AddressOf<Ipv6>>> RouteSocket::addresses<Ipv6>();
 
-Result<std::vector<Route>> RouteSocket::routes() {
-  std::vector<Route> routes;
+template <class Family>
+Result<std::vector<RouteOf<Family>>> RouteSocket::routes() {
+  std::vector<RouteOf<Family>> routes;
   rtmsg body{};
-  body.rtm_family = AF_INET;
+  body.rtm_family = Family::number;
   NetlinkMessage message(RTM_GETROUTE, 0);
   message.body(body);
   auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
-    if (auto route = read_route(payload)) routes.push_back(*route);
+    if (auto route = read_route<Family>(payload)) routes.push_back(*route);
   });
   if (!done) return fail(done.error().within("cannot list routes"));
   return routes;
 }
+template Result<std::vector<Route>> RouteSocket::routes<Ipv4>();
+template Result<std::vector<Route6>> RouteSocket::routes<Ipv6>();
 
 void RouteSocket::add_veth(const std::string& name, const std::string& peer, int peer_namespace) {
   NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
@@ -185,62 +225,68 @@ void RouteSocket::set_up(int index, const std::string& alias, const std::string&
 }
 
 void RouteSocket::add_address(int link, std::uint32_t address, unsigned prefix) {
-  ifaddrmsg body{};
-  body.ifa_family = AF_INET;
-  body.ifa_prefixlen = static_cast<std::uint8_t>(prefix);
-  body.ifa_index = static_cast<unsigned>(link);
   NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-  message.body(body).number(IFA_LOCAL, htonl(address)).number(IFA_ADDRESS, htonl(address));
+  message.body(address_body<Ipv4>(link, prefix)).attribute(IFA_LOCAL, bytes_of(address)).attribute(IFA_ADDRESS, bytes_of(address));
   socket_.queue(std::move(message), "cannot give address " + format_ipv4(address), EEXIST);
 }
 
+void RouteSocket::add_address(int link, const Ipv6Address& address, unsigned prefix) {
+  NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+  message.body(address_body<Ipv6>(link, prefix)).attribute(IFA_ADDRESS, bytes_of(address));
+  message.number(IFA_FLAGS, std::uint32_t{IFA_F_NODAD | IFA_F_NOPREFIXROUTE | IFA_F_PERMANENT});
+  socket_.queue(std::move(message), "cannot give address " + format_ipv6(address), EEXIST);
+}
+
 void RouteSocket::remove_address(int link, std::uint32_t address, unsigned prefix) {
-  ifaddrmsg body{};
-  body.ifa_family = AF_INET;
-  body.ifa_prefixlen = static_cast<std::uint8_t>(prefix);
-  body.ifa_index = static_cast<unsigned>(link);
   NetlinkMessage message(RTM_DELADDR, 0);
-  message.body(body).number(IFA_LOCAL, htonl(address));
+  message.body(address_body<Ipv4>(link, prefix)).attribute(IFA_LOCAL, bytes_of(address));
   socket_.queue(std::move(message), "cannot take back address " + format_ipv4(address), EADDRNOTAVAIL);
 }
 
 void RouteSocket::put_route(const Route& route) {
-  socket_.queue(route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route),
+  socket_.queue(route_message<Ipv4>(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route),
                 "cannot set the route to " + format_ipv4_block(route.destination));
 }
 
-void RouteSocket::remove_route(const Route& route) {
-  socket_.queue(route_message(RTM_DELROUTE, 0, route), "cannot remove the route to " + format_ipv4_block(route.destination), ESRCH);
+void RouteSocket::put_route(const Route6& route) {
+  socket_.queue(route_message<Ipv6>(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route),
+                "cannot set the route to " + format_ipv6_block(route.destination), EEXIST);
 }
 
-Result<std::vector<MarkRule>> RouteSocket::mark_rules(std::uint32_t preference, int family) {
-  std::vector<MarkRule> rules;
+void RouteSocket::remove_route(const Route& route) {
+  socket_.queue(route_message<Ipv4>(RTM_DELROUTE, 0, route), "cannot remove the route to " + format_ipv4_block(route.destination), ESRCH);
+}
+
+void RouteSocket::remove_route(const Route6& route) {
+  socket_.queue(route_message<Ipv6>(RTM_DELROUTE, 0, route), "cannot remove the route to " + format_ipv6_block(route.destination), ESRCH);
+}
+
+template <class Family>
+Result<void> RouteSocket::set_mark_rules(std::uint32_t preference, std::set<std::uint32_t> tables) {
+  std::vector<std::uint32_t> gone;
   fib_rule_hdr body{};
-  body.family = static_cast<std::uint8_t>(family);
+  body.family = Family::number;
   NetlinkMessage message(RTM_GETRULE, 0);
   message.body(body);
   auto done = socket_.dump(std::move(message), [&](std::uint16_t, std::span<const std::uint8_t> payload) {
     take_body<fib_rule_hdr>(payload);
-    MarkRule rule;
     std::uint32_t at = 0;
+    std::uint32_t table = 0;
     for (const auto& attribute : parse_attributes(payload)) {
       if (attribute.type == FRA_PRIORITY) at = attribute.as<std::uint32_t>();
-      if (attribute.type == FRA_FWMARK) rule.mark = attribute.as<std::uint32_t>();
-      if (attribute.type == FRA_TABLE) rule.table = attribute.as<std::uint32_t>();
+      if (attribute.type == FRA_TABLE) table = attribute.as<std::uint32_t>();
     }
-    if (at == preference) rules.push_back(rule);
+    if (at == preference && tables.erase(table) == 0) gone.push_back(table);
   });
   if (!done) return fail(done.error().within("cannot list routing rules"));
-  return rules;
+  for (const auto table : gone)
+    socket_.queue(rule_message<Family>(RTM_DELRULE, 0, preference, table), "cannot remove a routing rule", ENOENT);
+  for (const auto table : tables)
+    socket_.queue(rule_message<Family>(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, preference, table), "cannot add a routing rule", EEXIST);
+  return {};
 }
-
-void RouteSocket::add_mark_rule(std::uint32_t preference, const MarkRule& rule, int family) {
-  socket_.queue(rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, preference, rule, family), "cannot add a routing rule", EEXIST);
-}
-
-void RouteSocket::remove_mark_rule(std::uint32_t preference, const MarkRule& rule, int family) {
-  socket_.queue(rule_message(RTM_DELRULE, 0, preference, rule, family), "cannot remove a routing rule", ENOENT);
-}
+template Result<void> RouteSocket::set_mark_rules<Ipv4>(std::uint32_t, std::set<std::uint32_t>);
+template Result<void> RouteSocket::set_mark_rules<Ipv6>(std::uint32_t, std::set<std::uint32_t>);
 
 void RouteSocket::answer_at_once(int link) {
   ndtmsg body{};
@@ -253,15 +299,21 @@ void RouteSocket::answer_at_once(int link) {
   socket_.queue(std::move(message), "cannot set the proxy delay of link " + std::to_string(link));
 }
 
-void RouteSocket::put_neighbour(int link, std::uint32_t address, const std::string& mac) {
+template <class Address>
+void RouteSocket::queue_neighbour(int link, const Address& address, const std::string& mac) {
+  using Family = std::conditional_t<std::is_same_v<Address, Ipv6Address>, Ipv6, Ipv4>;
   ndmsg body{};
-  body.ndm_family = AF_INET;
+  body.ndm_family = Family::number;
   body.ndm_ifindex = link;
   body.ndm_state = NUD_PERMANENT;
   NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
-  message.body(body).number(NDA_DST, htonl(address)).attribute(NDA_LLADDR, mac_bytes(mac));
-  socket_.queue(std::move(message), "cannot set the neighbour " + format_ipv4(address));
+  message.body(body).attribute(NDA_DST, bytes_of(address)).attribute(NDA_LLADDR, mac_bytes(mac));
+  socket_.queue(std::move(message), "cannot set the neighbour " + Family::format(address));
 }
+
+void RouteSocket::put_neighbour(int link, std::uint32_t address, const std::string& mac) { queue_neighbour(link, address, mac); }
+
+void RouteSocket::put_neighbour(int link, const Ipv6Address& address, const std::string& mac) { queue_neighbour(link, address, mac); }
 
 Result<std::vector<std::uint32_t>> RouteSocket::proxies(int link) {
   std::vector<std::uint32_t> addresses;
@@ -274,7 +326,7 @@ Result<std::vector<std::uint32_t>> RouteSocket::proxies(int link) {
     const auto entry = take_body<ndmsg>(payload);
     if (entry.ndm_ifindex != link || (entry.ndm_flags & NTF_PROXY) == 0) return;
     for (const auto& attribute : parse_attributes(payload))
-      if (attribute.type == NDA_DST) addresses.push_back(ntohl(attribute.as<std::uint32_t>()));
+      if (attribute.type == NDA_DST) addresses.push_back(address_in<Ipv4>(attribute));
   });
   if (!done) return fail(done.error().within("cannot list the addresses that a link answers for"));
   return addresses;
@@ -288,7 +340,7 @@ NetlinkMessage proxy_message(std::uint16_t type, std::uint16_t flags, int link, 
   body.ndm_ifindex = link;
   body.ndm_flags = NTF_PROXY;
   NetlinkMessage message(type, flags);
-  message.body(body).number(NDA_DST, htonl(address));
+  message.body(body).attribute(NDA_DST, bytes_of(address));
   return message;
 }
 

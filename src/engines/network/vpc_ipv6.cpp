@@ -1,7 +1,6 @@
 // IPv6 in one VPC's namespace: addresses of the router, routes to guests, the kernel's route tables. What is there already stays.
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <map>
@@ -11,17 +10,13 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
-#include "engines/network/connections6.hpp"
-#include "engines/network/flows6.hpp"
-#include "engines/network/model6.hpp"
+#include "engines/network/connections.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/vpc_network.hpp"
 
 namespace brume::network {
 namespace {
-
-constexpr std::uint32_t mark_preference = 1000;
 
 Result<void> switch_options(bool on) {
   for (const auto* place : {"all", "default"}) {
@@ -57,22 +52,18 @@ class Wanted {
   void table(std::uint32_t number) { tables_.insert(number); }
 
   Result<void> apply(RouteSocket& netlink) {
-    auto present = netlink.addresses6();
+    auto present = netlink.addresses<Ipv6>();
     if (!present) return fail(present.error());
     for (const auto& one : *present) addresses_.erase({one.link, one.address});
-    for (const auto& [link, address] : addresses_) netlink.add_address6(link, address, 64);
+    for (const auto& [link, address] : addresses_) netlink.add_address(link, address, 64);
     if (auto routed = apply_routes(netlink); !routed) return routed;
-    auto rules = netlink.mark_rules(mark_preference, AF_INET6);
-    if (!rules) return fail(rules.error());
-    for (const auto& rule : *rules)
-      if (tables_.erase(rule.table) == 0) netlink.remove_mark_rule(mark_preference, rule, AF_INET6);
-    for (const auto number : tables_) netlink.add_mark_rule(mark_preference, {number, number}, AF_INET6);
+    if (auto ruled = netlink.set_mark_rules<Ipv6>(mark_preference, std::move(tables_)); !ruled) return ruled;
     return netlink.commit();
   }
 
  private:
   Result<void> apply_routes(RouteSocket& netlink) {
-    auto known = netlink.routes6();
+    auto known = netlink.routes<Ipv6>();
     if (!known) return fail(known.error());
     for (const auto& route : *known) {
       if (route.protocol != route_protocol) continue;
@@ -80,12 +71,12 @@ class Wanted {
       if (at != routes_.end() && at->second.type == route.type && at->second.link == route.link && at->second.gateway == route.gateway)
         routes_.erase(at);
       else
-        netlink.remove_route6(route);
+        netlink.remove_route(route);
     }
     for (const auto& [place, route] : routes_) {
-      netlink.add_route6(route);
+      netlink.put_route(route);
       if (const auto mac = hardware_.find(place.second); mac != hardware_.end() && route.table == 0)
-        netlink.put_neighbour6(route.link, route.destination.base, mac->second);
+        netlink.put_neighbour(route.link, route.destination.base, mac->second);
     }
     return {};
   }
@@ -129,7 +120,7 @@ void want_tables(const Model& model, int uplink, Wanted& wanted) {
     wanted.table(number);
     wanted.route(leading_nowhere({{}, 0}, RTN_BLACKHOLE, number));
     // The VPC itself: where its addresses are, the main table knows.
-    for (const auto& range : ranges6_of(model.vpc)) wanted.route(leading_nowhere(range, RTN_THROW, number));
+    for (const auto& range : ranges_of<Ipv6>(model.vpc)) wanted.route(leading_nowhere(range, RTN_THROW, number));
     return number;
   };
   begin("");
@@ -146,7 +137,7 @@ void want_interfaces(const Model& model, Wanted& wanted) {
     const auto link = static_cast<int>(::if_nametoindex(tap_name(id).c_str()));
     if (!range || link == 0) continue;
     wanted.address(link, router_address6(*range));
-    for (const auto& address : addresses6_of(interface)) wanted.lead_to(link, address, interface.mac);
+    for (const auto& address : addresses_in<Ipv6>(interface)) wanted.lead_to(link, address, interface.mac);
   }
 }
 
@@ -160,7 +151,7 @@ Result<void> VpcNetwork::apply_ipv6() const {
   const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
   Wanted wanted;
   wanted.address(uplink, *parse_ipv6(vpc_end6));
-  for (const auto& range : ranges6_of(model_->vpc)) wanted.route(leading_nowhere(range, RTN_BLACKHOLE));
+  for (const auto& range : ranges_of<Ipv6>(model_->vpc)) wanted.route(leading_nowhere(range, RTN_BLACKHOLE));
   want_tables(*model_, uplink, wanted);
   want_interfaces(*model_, wanted);
   return wanted.apply(*netlink);

@@ -18,7 +18,6 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "engines/network/connections.hpp"
-#include "engines/network/model6.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/nft_rules.hpp"
@@ -139,7 +138,7 @@ Result<void> VpcNetwork::ensure_base() {
   });
   if (!prepared) return prepared;
   ends_ = *ends;
-  return host_.lead_ipv6(id_, ranges6_of(model_->vpc));
+  return host_.lead_ipv6(id_, ranges_of<Ipv6>(model_->vpc));
 }
 
 Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
@@ -148,7 +147,7 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
   const auto loopback = static_cast<int>(::if_nametoindex("lo"));
   const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
   if (uplink == 0) return fail(ErrorKind::not_found, "the link to the host is missing in " + namespace_);
-  const auto ranges = ranges_of(model_->vpc);
+  const auto ranges = ranges_of<Ipv4>(model_->vpc);
   netlink->set_up(loopback);
   netlink->add_address(loopback, metadata_address, 32);
   netlink->add_address(loopback, ranges.front().base + 2, 32);
@@ -425,7 +424,7 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
   if (auto there = require(); !there) return there;
   std::optional<InterfaceSpec> before;
   if (const auto found = model_->interfaces.find(interface.id); found != model_->interfaces.end()) before = found->second;
-  // std::uint32_t and range of an interface never change in EC2; should they, the old ones must not linger.
+  // Address and range of an interface never change in EC2; should they, the old ones must not linger.
   if (before && (before->private_ip != interface.private_ip || before->subnet_cidr != interface.subnet_cidr))
     if (auto removed = remove_tap(interface.id); !removed) return removed;
   take_from_others(interface);

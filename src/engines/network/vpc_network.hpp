@@ -18,6 +18,8 @@
 
 namespace brume::network {
 
+inline constexpr std::uint32_t mark_preference = 1000;  // of the rules that choose a route table, before the main one's
+
 // Threads: all functions may be called from any thread; they wait for each other.
 class VpcNetwork {
  public:

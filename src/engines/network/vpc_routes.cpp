@@ -15,14 +15,13 @@
 namespace brume::network {
 namespace {
 
-constexpr std::uint32_t mark_preference = 1000;  // of the rules that choose a route table, before the main one's
 constexpr std::uint32_t last_resort_metric = 1000;
 
-Route nowhere(const Ipv4Block& destination, std::uint32_t metric = 0) {
+Route leading_nowhere(const Ipv4Block& range, std::uint8_t type = RTN_BLACKHOLE, std::uint32_t metric = 0) {
   Route route;
-  route.type = RTN_BLACKHOLE;
-  route.destination = destination;
+  route.destination = range;
   route.metric = metric;
+  route.type = type;
   return route;
 }
 
@@ -87,14 +86,9 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
   const auto begin_table = [&](const std::string& id) {
     const auto table = table_number(id);
     tables.insert(table);
-    put(table, nowhere({0, 0}));  // what no route is for
+    put(table, leading_nowhere({0, 0}));  // what no route is for
     // The VPC itself: where its addresses are, the main table knows.
-    for (const auto& range : ranges_of(model_->vpc)) {
-      Route inside;
-      inside.destination = range;
-      inside.type = RTN_THROW;
-      put(table, inside);
-    }
+    for (const auto& range : ranges_of<Ipv4>(model_->vpc)) put(table, leading_nowhere(range, RTN_THROW));
     return table;
   };
   begin_table("");
@@ -103,7 +97,8 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
     for (const auto& route : spec.routes) {
       put(table, kernel_route(route, ends, uplink));
       // Should the link go with the other VPC, its packets take no other way.
-      if (route.target == RouteSpec::Target::peering) put(table, nowhere(*parse_ipv4_block(route.cidr), last_resort_metric));
+      if (route.target == RouteSpec::Target::peering)
+        put(table, leading_nowhere(*parse_ipv4_block(route.cidr), RTN_BLACKHOLE, last_resort_metric));
     }
   }
   auto present = netlink->routes();
@@ -118,11 +113,7 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
       wanted.erase(at);
   }
   for (const auto& [place, route] : wanted) netlink->put_route(route);
-  auto rules = netlink->mark_rules(mark_preference);
-  if (!rules) return fail(rules.error());
-  for (const auto& rule : *rules)
-    if (tables.erase(rule.table) == 0) netlink->remove_mark_rule(mark_preference, rule);
-  for (const auto table : tables) netlink->add_mark_rule(mark_preference, {table, table});
+  if (auto ruled = netlink->set_mark_rules<Ipv4>(mark_preference, std::move(tables)); !ruled) return ruled;
   for (const auto& route : gone) netlink->remove_route(route);
   return netlink->commit();
 }
