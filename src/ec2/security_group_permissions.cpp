@@ -115,19 +115,9 @@ std::vector<wire::ec2::SecurityGroupRule> authorize(state::Transaction& transact
 }
 
 wire::ec2::RevokedSecurityGroupRule show_revoked(const SecurityGroup& group, const SecurityRule& rule, bool is_egress) {
-  const auto some = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
   wire::ec2::RevokedSecurityGroupRule out;
-  out.security_group_rule_id = rule.id;
-  out.group_id = group.id;
-  out.is_egress = is_egress;
-  out.ip_protocol = rule.protocol;
-  out.from_port = rule.from_port;
-  out.to_port = rule.to_port;
-  out.cidr_ipv4 = some(rule.cidr);
-  out.cidr_ipv6 = some(rule.cidr6);
-  out.prefix_list_id = some(rule.prefix_list_id);
-  out.referenced_group_id = some(rule.group_id);
-  out.description = some(rule.description);
+  show_rule_fields(out, group, rule, is_egress);
+  if (!rule.group_id.empty()) out.referenced_group_id = rule.group_id;
   return out;
 }
 

@@ -267,16 +267,8 @@ std::vector<wire::ec2::IpPermission> show_permissions(const World& world, const 
 wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& context, const state::SecurityGroup& group,
                                        const SecurityRule& rule, bool is_egress) {
   wire::ec2::SecurityGroupRule out;
-  out.security_group_rule_id = rule.id;
-  out.group_id = group.id;
+  show_rule_fields(out, group, rule, is_egress);
   out.group_owner_id = group.account;
-  out.is_egress = is_egress;
-  out.ip_protocol = rule.protocol;
-  out.from_port = rule.from_port;
-  out.to_port = rule.to_port;
-  out.cidr_ipv4 = some(rule.cidr);
-  out.cidr_ipv6 = some(rule.cidr6);
-  out.prefix_list_id = some(rule.prefix_list_id);
   if (!rule.group_id.empty()) {
     auto& peer = out.referenced_group_info.emplace();
     peer.group_id = rule.group_id;
@@ -287,7 +279,6 @@ wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& contex
       peer.peering_status = peering_status(world, rule.peering_id, context.now);
     }
   }
-  out.description = some(rule.description);
   out.tags = tags_of(world, group.account, rule.id);
   const auto& settings = context.services.settings;
   out.security_group_rule_arn =

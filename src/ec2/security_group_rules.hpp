@@ -27,6 +27,22 @@ void check_new_rule(const state::World& world, const state::SecurityRule& rule);
 std::vector<wire::ec2::IpPermission> show_permissions(const state::World& world, const service::Context& context,
                                                       const std::vector<state::SecurityRule>& rules);
 
+// What a rule and a revoked rule are shown with alike: `Shown` has the members of wire::ec2::SecurityGroupRule.
+template <class Shown>
+void show_rule_fields(Shown& out, const state::SecurityGroup& group, const state::SecurityRule& rule, bool is_egress) {
+  const auto some = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
+  out.security_group_rule_id = rule.id;
+  out.group_id = group.id;
+  out.is_egress = is_egress;
+  out.ip_protocol = rule.protocol;
+  out.from_port = rule.from_port;
+  out.to_port = rule.to_port;
+  out.cidr_ipv4 = some(rule.cidr);
+  out.cidr_ipv6 = some(rule.cidr6);
+  out.prefix_list_id = some(rule.prefix_list_id);
+  out.description = some(rule.description);
+}
+
 wire::ec2::SecurityGroupRule show_rule(const state::World& world, const service::Context& context, const state::SecurityGroup& group,
                                        const state::SecurityRule& rule, bool is_egress);
 

@@ -1,9 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
-#include "base/files.hpp"
 #include "engines/network/charon.hpp"
+#include "golden_file.hpp"
 
 namespace brume::network {
 namespace {
@@ -11,18 +9,8 @@ namespace {
 const std::vector<VpnSpec> vpns = {
     {"vpn-0one", "192.0.2.10", "0.0.0.0/0", "10.0.0.0/16", {{"198.18.5.1", "first.key"}, {"198.18.5.2", "second_key"}}}};
 
-void expect_golden(const std::string& name, const std::string& text) {
-  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/network/" + name;
-  if (std::getenv("BRUME_UPDATE_GOLDEN") != nullptr) {
-    ASSERT_TRUE(write_file(path, text, 0644));
-  }
-  const auto golden = read_file(path);
-  ASSERT_TRUE(golden) << path << " is missing: run with BRUME_UPDATE_GOLDEN=1";
-  EXPECT_EQ(text, *golden) << path;
-}
-
-TEST(Charon, Settings) { expect_golden("strongswan.conf", charon_settings("/run/brume-3fa2c1/vpc-1/charon")); }
-TEST(Charon, Connections) { expect_golden("swanctl.conf", charon_connections(vpns)); }
+TEST(Charon, Settings) { expect_golden("network/strongswan.conf", charon_settings("/run/brume-3fa2c1/vpc-1/charon")); }
+TEST(Charon, Connections) { expect_golden("network/swanctl.conf", charon_connections(vpns)); }
 
 TEST(Charon, ATunnelIsUpWhenPacketsCanPassIt) {
   const auto ups = [](std::string_view listing) {

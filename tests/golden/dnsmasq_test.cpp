@@ -1,10 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
-#include "base/files.hpp"
 #include "engines/network/dnsmasq.hpp"
 #include "engines/network/resolver.hpp"
+#include "golden_file.hpp"
 
 namespace brume::network {
 namespace {
@@ -12,29 +10,19 @@ namespace {
 const VpcSpec vpc = {"vpc-0123456789abcdef0", "172.31.0.0/16", {{"172.31.0.0/20"}, {"172.31.16.0/20"}}, "ec2.internal"};
 const DnsmasqPlace place = {"/run/brume-3fa2c1/vpc-0123456789abcdef0", "dnsmasq", "nogroup", {"192.0.2.53"}};
 
-void expect_golden(const std::string& name, const std::string& text) {
-  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/network/" + name;
-  if (std::getenv("BRUME_UPDATE_GOLDEN") != nullptr) {
-    ASSERT_TRUE(write_file(path, text, 0644));
-  }
-  const auto golden = read_file(path);
-  ASSERT_TRUE(golden) << path << " is missing: run with BRUME_UPDATE_GOLDEN=1";
-  EXPECT_EQ(text, *golden) << path;
-}
-
-TEST(Dnsmasq, Configuration) { expect_golden("dnsmasq.conf", dnsmasq_configuration(vpc, place)); }
+TEST(Dnsmasq, Configuration) { expect_golden("network/dnsmasq.conf", dnsmasq_configuration(vpc, place)); }
 
 TEST(Dnsmasq, OptionSet) {
   auto told = vpc;
   told.dhcp = {false, "corp.example", {"10.2.5.1", "172.31.0.2"}, {"10.2.5.3"}, {"10.2.5.4"}, "2"};
-  expect_golden("dnsmasq_options.conf", dnsmasq_configuration(told, place));
+  expect_golden("network/dnsmasq_options.conf", dnsmasq_configuration(told, place));
 }
 
 TEST(Dnsmasq, Ipv6) {
   auto told = vpc;
   told.cidrs6 = {"2001:db8:1200::/56"};
   told.subnets[1].cidr6 = "2001:db8:1200:1::/64";
-  expect_golden("dnsmasq_ipv6.conf", dnsmasq_configuration(told, place));
+  expect_golden("network/dnsmasq_ipv6.conf", dnsmasq_configuration(told, place));
   InterfaceSpec interface;
   interface.mac = "02:00:00:00:00:01";
   interface.private_ip = "172.31.16.5";
@@ -68,8 +56,8 @@ TEST(Dnsmasq, PublicNames) {
   named.names = {"compute-1.amazonaws.com", {{"198.18.5.2", "mail.example.com"}}};
   auto at = place;
   at.pools = {"198.18.5.0/30", "203.0.113.9/32"};
-  expect_golden("dnsmasq_public.conf", dnsmasq_configuration(named, at));
-  expect_golden("resolver.conf", resolver_configuration(named.names, at, "127.66.1.2", "/etc/resolv.conf"));
+  expect_golden("network/dnsmasq_public.conf", dnsmasq_configuration(named, at));
+  expect_golden("network/resolver.conf", resolver_configuration(named.names, at, "127.66.1.2", "/etc/resolv.conf"));
 }
 
 // Split horizon (OPS-121): inside, the public name of an address is the private one.

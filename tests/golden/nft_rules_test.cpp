@@ -1,23 +1,11 @@
 // Whole transactions of nftables, as `nft -j -f -` takes them.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
-#include "base/files.hpp"
 #include "engines/network/nft_rules.hpp"
+#include "golden_file.hpp"
 
 namespace brume::network {
 namespace {
-
-void expect_golden(const std::string& name, const std::string& text) {
-  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/network/" + name;
-  if (std::getenv("BRUME_UPDATE_GOLDEN") != nullptr) {
-    ASSERT_TRUE(write_file(path, text, 0644));
-  }
-  const auto golden = read_file(path);
-  ASSERT_TRUE(golden) << path << " is missing: run with BRUME_UPDATE_GOLDEN=1";
-  EXPECT_EQ(text, *golden) << path;
-}
 
 InterfaceSpec interface(const std::string& id, const std::string& mac, const std::string& address, const std::string& given,
                         const std::vector<std::string>& groups) {
@@ -56,7 +44,7 @@ Model small_model() {
   return model;
 }
 
-TEST(NftRules, WholeVpc) { expect_golden("vpc.nft.json", replace_transaction(vpc_tables(small_model()))); }
+TEST(NftRules, WholeVpc) { expect_golden("network/vpc.nft.json", replace_transaction(vpc_tables(small_model()))); }
 
 // Routes, a NAT gateway, an ACL, a second range, and an interface with a second address.
 TEST(NftRules, RoutedVpc) {
@@ -72,7 +60,7 @@ TEST(NftRules, RoutedVpc) {
       {"acl-0strict",
        {{false, true, "6", 80, 80, "0.0.0.0/0"}, {true, false, "17", -1, -1, "10.0.0.0/8"}, {true, true, "-1", -1, -1, "0.0.0.0/0"}}}};
   model.interfaces.begin()->second.more = {{"172.31.0.99", "198.18.5.2"}};
-  expect_golden("vpc_routed.nft.json", replace_transaction(vpc_tables(model)));
+  expect_golden("network/vpc_routed.nft.json", replace_transaction(vpc_tables(model)));
 }
 
 // The same with IPv6 in one of the subnets: routes to both kinds of gateway, an ACL, two members of a group.
@@ -87,22 +75,23 @@ TEST(NftRules, VpcWithIpv6) {
        {{false, true, "58", 128, -1, "::/0"}, {true, false, "6", 25, 25, "2001:db8::/32"}, {true, true, "-1", -1, -1, "::/0"}}}};
   model.groups["sg-0app"].ingress = {{"icmpv6", 128, 0, "::/0", ""}, {"58", -1, -1, "2001:db8::/32", ""}};
   model.interfaces.begin()->second.ipv6 = {"2001:db8:1200:1::5", "2001:db8:1200:1::99"};
-  expect_golden("vpc_ipv6.nft.json", replace_transaction(vpc_tables(model)));
+  expect_golden("network/vpc_ipv6.nft.json", replace_transaction(vpc_tables(model)));
 }
 
 TEST(NftRules, Host) {
-  expect_golden("host.nft.json", replace_transaction(host_tables({"3fa2c1", {"198.18.5.0/24"}, "198.19.0.0/17", {"198.18.5.0/24"}})));
-  expect_golden("host-routed-pool.nft.json", replace_transaction(host_tables({"3fa2c1", {"203.0.113.0/24"}, "198.19.0.0/17", {}})));
+  expect_golden("network/host.nft.json",
+                replace_transaction(host_tables({"3fa2c1", {"198.18.5.0/24"}, "198.19.0.0/17", {"198.18.5.0/24"}})));
+  expect_golden("network/host-routed-pool.nft.json", replace_transaction(host_tables({"3fa2c1", {"203.0.113.0/24"}, "198.19.0.0/17", {}})));
   // On the uplink the host answers for them, elsewhere nobody knows them.
   expect_golden(
-      "host-uplink.nft.json",
+      "network/host-uplink.nft.json",
       replace_transaction(host_tables({"3fa2c1", {"10.9.0.16/28", "203.0.113.0/28"}, "198.19.0.0/17", {"10.9.0.16/28"}, "eth0"})));
 }
 
 TEST(NftRules, HostWithIpv6) {
   HostTableSpec spec{"3fa2c1", {"198.18.5.0/24"}, "198.19.0.0/17", {"198.18.5.0/24"}};
   spec.pools6 = {"fd6e:1c00:2::/48", "2001:db8:1200::/40"};
-  expect_golden("host-ipv6.nft.json", replace_transaction(host_tables(spec)));
+  expect_golden("network/host-ipv6.nft.json", replace_transaction(host_tables(spec)));
 }
 
 TEST(NftRules, NoChangeIsNoTransaction) { EXPECT_EQ(change_transaction(vpc_tables(small_model()), vpc_tables(small_model())), ""); }
@@ -113,7 +102,7 @@ TEST(NftRules, NewMemberTouchesSetsOnly) {
   auto one = interface("eni-0123456789abcdef2", "02:00:00:00:00:03", "172.31.0.7", "198.18.5.2", {"sg-0web"});
   model.interfaces[one.id] = one;
   const auto change = change_transaction(before, vpc_tables(model));
-  expect_golden("new-member.nft.json", change);
+  expect_golden("network/new-member.nft.json", change);
   EXPECT_EQ(change.find("flush"), std::string::npos);
 }
 
@@ -121,14 +110,14 @@ TEST(NftRules, MemberGoes) {
   auto model = small_model();
   const auto before = vpc_tables(model);
   model.interfaces.erase("eni-0123456789abcdef1");
-  expect_golden("member-gone.nft.json", change_transaction(before, vpc_tables(model)));
+  expect_golden("network/member-gone.nft.json", change_transaction(before, vpc_tables(model)));
 }
 
 TEST(NftRules, RuleChangeTouchesItsChainOnly) {
   auto model = small_model();
   const auto before = vpc_tables(model);
   model.groups["sg-0web"].ingress = {{"tcp", 443, 443, "0.0.0.0/0", ""}};
-  expect_golden("rule-change.nft.json", change_transaction(before, vpc_tables(model)));
+  expect_golden("network/rule-change.nft.json", change_transaction(before, vpc_tables(model)));
 }
 
 TEST(NftRules, PublicAddressMoves) {
@@ -136,7 +125,7 @@ TEST(NftRules, PublicAddressMoves) {
   const auto before = vpc_tables(model);
   model.interfaces["eni-0123456789abcdef0"].public_ip = "";
   model.interfaces["eni-0123456789abcdef1"].public_ip = "198.18.5.1";
-  expect_golden("address-moves.nft.json", change_transaction(before, vpc_tables(model)));
+  expect_golden("network/address-moves.nft.json", change_transaction(before, vpc_tables(model)));
 }
 
 // A group without rules, or one that nobody has told us yet, lets nothing through, and its name is there to be jumped to.

@@ -2,10 +2,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
-#include "base/files.hpp"
 #include "engines/compute/qemu_arguments.hpp"
+#include "golden_file.hpp"
 
 namespace brume::compute {
 namespace {
@@ -43,24 +41,14 @@ std::string text_of(const Command& command) {
   return text + "\n";
 }
 
-void expect_golden(const std::string& name, const std::string& text) {
-  const auto path = std::string(BRUME_GOLDEN_FOLDER) + "/qemu_" + name + ".args";
-  if (std::getenv("BRUME_UPDATE_GOLDEN")) {
-    ASSERT_TRUE(write_file(path, text, 0644));
-  }
-  const auto golden = read_file(path);
-  ASSERT_TRUE(golden) << golden.error().message;
-  EXPECT_EQ(*golden, text);
-}
-
-TEST(QemuArguments, DiskWithItsOwnBootLoader) { expect_golden("disk", text_of(qemu_command(make_spec(), make_host("tcg")))); }
+TEST(QemuArguments, DiskWithItsOwnBootLoader) { expect_golden("qemu_disk.args", text_of(qemu_command(make_spec(), make_host("tcg")))); }
 
 TEST(QemuArguments, KernelAndRamdisk) {
   auto spec = make_spec();
   spec.kernel = "/var/lib/brume/blocks/boot/aki-1";
   spec.ramdisk = "/var/lib/brume/blocks/boot/ari-1";
   spec.kernel_arguments = "root=/dev/vda rw console=ttyS0,115200";
-  expect_golden("kernel", text_of(qemu_command(spec, make_host("tcg"))));
+  expect_golden("qemu_kernel.args", text_of(qemu_command(spec, make_host("tcg"))));
 }
 
 TEST(QemuArguments, KvmWithTwoOfEverything) {
@@ -70,7 +58,7 @@ TEST(QemuArguments, KvmWithTwoOfEverything) {
   spec.product.clear();
   spec.disks.push_back({"vol-0fedcba9876543210", "/data, with a comma/vol.raw", "raw"});
   spec.nics.push_back({"eni-0fedcba9876543210", "02:ab:cd:00:00:02", Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC))});
-  expect_golden("kvm", text_of(qemu_command(spec, make_host("kvm"))));
+  expect_golden("qemu_kvm.args", text_of(qemu_command(spec, make_host("kvm"))));
 }
 
 TEST(QemuArguments, KvmThatOnlyAGroupMayOpen) {

@@ -10,27 +10,13 @@ import time
 import pytest
 
 from cloud import ssh_options, wait_until
-from disks import Volume, check_files, snapshot, there, zone
+from disks import Volume, check_files, ends_instances, machine, snapshot, there  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
 def files_are_whole(cloud):
     yield
     check_files(cloud, killed=True)
-
-
-@pytest.fixture(autouse=True)
-def ends_instances():
-    """The machine is this module's."""
-    yield
-
-
-@pytest.fixture(scope="module")
-def machine(account, tiny):
-    made = account.launch(tiny, Placement=zone).wait_ssh()
-    yield made
-    made.account.ec2.terminate_instances(InstanceIds=[made.id])
-    made.wait_state("terminated")
 
 
 class Writer:

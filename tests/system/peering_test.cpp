@@ -180,38 +180,6 @@ TEST_F(Peering, GroupsOfBothSidesDecide) {
   EXPECT_EQ(try_from(here->space(), "10.2.0.5", 80, short_limit), Outcome::silent);
 }
 
-// As in EC2 two peers may have the same range. A group over one of them lets in nobody who has its members' addresses over the other.
-TEST_F(Peering, AGroupOfOnePeerIsNotTheOthers) {
-  far.reset();
-  good(engine->remove_vpc(right_id));
-  auto same = left();  // in all but its id and its peering
-  same.id = right_id;
-  same.peerings = {{two, middle_id, {"10.2.0.0/16"}}};
-  same.route_tables[0].routes = {{"10.2.0.0/16", Target::peering, two}};
-  good(engine->ensure_vpc(same));
-  good(engine->ensure_group({"sg-all", right_id, everything, everything}));
-  plug(far, interface(4, right_id, "10.1.0.5"), "guest-far");
-  auto hub = middle();
-  hub.peerings[1].peer_cidrs = {"10.1.0.0/16"};
-  good(engine->ensure_vpc(hub));
-  UdpSocket listener(there->space(), 9000);
-  UdpSocket stranger(far->space(), 1234);
-  stranger.send("10.2.0.5", 9000, "open to all");
-  EXPECT_EQ(listener.receive(1000), "open to all");
-  good(engine->ensure_group({"sg-server", middle_id, {{"udp", 9000, 9000, "", "sg-clients"}}, everything}));
-  auto guarded = there->interface();
-  guarded.group_ids = {"sg-server"};
-  good(engine->ensure_interface(guarded));
-  hub.peer_groups = {{"sg-clients", {"10.1.0.5"}, one}};
-  good(engine->ensure_vpc(hub));
-  UdpSocket(far->space(), 1235).send("10.2.0.5", 9000, "another");
-  EXPECT_EQ(listener.receive(), std::nullopt);
-  UdpSocket(here->space(), 1236).send("10.2.0.5", 9000, "a member");
-  EXPECT_EQ(listener.receive(1000), "a member");
-  far.reset();
-  good(engine->remove_vpc(right_id));
-}
-
 TEST_F(Peering, AclsOfBothSidesDecide) {
   const EchoServer server(there->space(), 80);
   const std::vector<AclEntrySpec> no_left = {
