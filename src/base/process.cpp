@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -216,10 +217,13 @@ Result<CommandOutput> run(const Command& command, milliseconds limit, const std:
   if (!input || !output || !errors || !report) return fail(ErrorKind::exhausted, "no descriptors left to start " + command.program);
   Descriptor file;
   if (!command.output_file.empty()) file = open_output(command);
+  const pid_t us = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return fail_system("cannot start " + command.program, errno);
   if (child == 0) {
     ::setpgid(0, 0);
+    // When the thread ends that waits for it, which it does not before the command has.
+    if (command.ends_with_us && (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us)) ::_exit(127);
     prepared.become(input->read.get(), file ? file.get() : output->write.get(), file ? file.get() : errors->write.get(),
                     report->write.get());
   }

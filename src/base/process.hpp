@@ -23,6 +23,7 @@ struct Command {
   std::string input;                                             // given on standard input
   std::vector<std::pair<int, int>> descriptors;                  // {ours, the child's number ≥ 3}; every other descriptor is closed
   std::optional<uid_t> user;                                     // run as this user (and group of the same number) without further groups
+  bool ends_with_us = false;                                     // `run` only: killed when we are, so that it holds nothing for longer
   std::string network_namespace;                                 // path to enter before exec ("/run/netns/x"); empty: ours
   std::string folder;                                            // working folder; empty: "/"
   std::string output_file;  // standard output and error are appended there; empty: collected (run) or /dev/null (start)
@@ -37,7 +38,7 @@ struct CommandOutput {
   std::string errors;  // at most 64 KiB
 };
 
-// Runs to the end. Errors: system (cannot start), timed_out (killed after `limit`). An exit code other than 0 is no error here, nor is
+// Runs to the end. Errors: the system's (cannot start; not_found: no such program), timed_out (killed after `limit`). An exit code other than 0 is no error here, nor is
 // that it was killed since `stop` was asked for (status 137).
 Result<CommandOutput> run(const Command& command, milliseconds limit = seconds(30), const std::stop_token& stop = {});
 

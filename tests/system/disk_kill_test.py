@@ -10,7 +10,7 @@ import time
 import pytest
 
 from cloud import ssh_options, wait_until
-from disks import Volume, check_files, ends_instances, machine, snapshot, there  # noqa: F401
+from disks import Volume, check_files, ends_instances, machine, qemu_img, snapshot, there  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ class Writer:
 def blocks_of(cloud, name, folder):
     """What the file of a volume or snapshot holds, read through its chain: the number in each block."""
     raw = folder / "content.raw"
-    subprocess.run(["qemu-img", "convert", "-O", "raw", (cloud.home / "blocks" / name).resolve(), raw], check=True)
+    qemu_img("convert", "-O", "raw", (cloud.home / "blocks" / name).resolve(), raw).check_returncode()
     numbers = []
     with open(raw, "rb") as file:
         while (block := file.read(4096)) and block.strip(b"\0"):

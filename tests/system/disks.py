@@ -44,14 +44,18 @@ def check_files(cloud, killed=False):
             continue  # went since it was listed, in the course of a chain's shortening
         if encrypted:
             continue  # its key is the daemon's; the unit tests look inside
-        done = wait_until(lambda: checked(file), 60, f"{file} let go by what makes its chain short")
+        done = qemu_img("check", "--output=json", json_node(file))
         assert done.returncode in ((0, 3) if killed else (0,)) or not file.exists(), f"{file}: {done.stdout}{done.stderr}"
 
 
-def checked(file):
-    """What qemu-img says of the file; None while the background has it."""
-    done = subprocess.run(["qemu-img", "check", "--output=json", json_node(file)], capture_output=True, text=True)
-    return None if "lock" in done.stderr else done
+def qemu_img(*arguments):
+    """As soon as the background, which makes chains short, has the file no longer."""
+
+    def tried():
+        done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True)
+        return None if "lock" in done.stderr else done
+
+    return wait_until(tried, 60, f"qemu-img {arguments[0]} without another at the file")
 
 
 def json_node(file):

@@ -130,6 +130,7 @@ Result<void> stream(const StreamJob& job, const std::function<void(int percent)>
   Descriptor theirs(ends[1]);
   Command command;
   command.program = "qemu-storage-daemon";
+  command.ends_with_us = true;  // nobody would tell it to end, and it has the volume
   command.descriptors = {{theirs.get(), talk_descriptor}};
   Descriptor secret;
   if (!job.key.empty()) {
