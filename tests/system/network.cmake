@@ -23,3 +23,8 @@ add_executable(flow_log_system_test ${CMAKE_CURRENT_LIST_DIR}/flow_log_test.cpp 
 target_link_libraries(flow_log_system_test PRIVATE brume_control GTest::gtest GTest::gmock)
 add_test(NAME flow_log_system_test COMMAND flow_log_system_test)
 set_tests_properties(flow_log_system_test PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
+add_executable(network_kill_system_test ${CMAKE_CURRENT_LIST_DIR}/network_kill_test.cpp ${CMAKE_CURRENT_LIST_DIR}/network_world.cpp
+                                        ${CMAKE_CURRENT_LIST_DIR}/step_killer.cpp ${CMAKE_CURRENT_LIST_DIR}/kernel_picture.cpp)
+target_link_libraries(network_kill_system_test PRIVATE brume_network GTest::gtest)
+add_test(NAME network_kill_system_test COMMAND network_kill_system_test)
+set_tests_properties(network_kill_system_test PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)

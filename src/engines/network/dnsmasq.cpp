@@ -138,7 +138,8 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   if (auto made = make_dnsmasq_folder(place_.folder, place_.group); !made) return made;
   for (const auto* part : {"/leases", "/names"})
     if (auto made = make_folders(place_.folder + part, 0755); !made) return made;
-  bool changed = remove_others(place_.folder + "/leases", model.interfaces);
+  bool changed = process_.begin_change();
+  changed |= remove_others(place_.folder + "/leases", model.interfaces);
   changed |= remove_others(place_.folder + "/names", model.interfaces);
   for (const auto& [id, interface] : model.interfaces) {
     const auto lease = put_dnsmasq_file(place_.folder + "/leases/" + id, lease_line(interface));
@@ -149,7 +150,9 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   }
   const auto configured = put_dnsmasq_file(place_.folder + "/dnsmasq.conf", dnsmasq_configuration(model.vpc, place_));
   if (!configured) return fail(configured.error());
-  if (*configured || changed || !process_.is_in_place()) return start();
+  if (*configured || changed || !process_.is_in_place())
+    if (auto started = start(); !started) return started;
+  process_.end_change();
   return {};
 }
 
@@ -165,22 +168,31 @@ bool Dnsmasq::forget_lease_of(const InterfaceSpec& interface) {
 Result<void> Dnsmasq::put(const InterfaceSpec& interface, const VpcSpec& vpc) {
   const auto lease_path = place_.folder + "/leases/" + interface.id;
   const bool known = path_exists(lease_path);
+  const bool untold = process_.begin_change();
   const auto lease = put_dnsmasq_file(lease_path, lease_line(interface));
   const auto name = put_dnsmasq_file(place_.folder + "/names/" + interface.id, name_lines(interface, vpc));
   if (!lease) return fail(lease.error());
   if (!name) return fail(name.error());
-  if (forget_lease_of(interface) || !process_.id()) return start();
-  if (known && (*lease || *name)) process_.read_again();
+  if (forget_lease_of(interface) || untold || !process_.id()) {
+    if (auto started = start(); !started) return started;
+  } else if (known && (*lease || *name)) {
+    process_.read_again();
+  }
+  process_.end_change();
   return {};
 }
 
 void Dnsmasq::remove(const InterfaceSpec& interface) {
+  const bool untold = process_.begin_change();
   std::error_code ignored;
   const bool lease = fs::remove(place_.folder + "/leases/" + interface.id, ignored);
   const bool name = fs::remove(place_.folder + "/names/" + interface.id, ignored);
-  if (!lease && !name) return;
-  std::ofstream(fmt::format("{}/{}{}", place_.folder, released, interface.private_ip)) << interface.mac << '\n';
-  process_.read_again();
+  if (lease || name) {
+    std::ofstream(fmt::format("{}/{}{}", place_.folder, released, interface.private_ip)) << interface.mac << '\n';
+    process_.read_again();
+  }
+  // What it was not told before may be more than it reads again: then the next change starts it anew.
+  if (!untold) process_.end_change();
 }
 
 void Dnsmasq::stop() {

@@ -78,4 +78,12 @@ void DnsmasqProcess::read_again() const {
   if (const auto running = id()) ::kill(*running, SIGHUP);
 }
 
+bool DnsmasqProcess::begin_change() const {
+  const bool untold = path_exists(change_mark());
+  if (!untold) std::ofstream(change_mark()).flush();
+  return untold;
+}
+
+void DnsmasqProcess::end_change() const { ::unlink(change_mark().c_str()); }
+
 }  // namespace brume::network

@@ -31,7 +31,13 @@ class DnsmasqProcess {
   // What is in its folders of names and leases.
   void read_again() const;
 
+  // Around each change of its files and the telling of it. True: a daemon was killed between the two, so it is still to be told.
+  bool begin_change() const;
+  void end_change() const;
+
  private:
+  std::string change_mark() const { return folder_ + "/changing"; }
+
   std::string folder_;
   std::string namespace_;
 };

@@ -56,9 +56,13 @@ Result<void> Resolver::ensure(const NamesSpec& names) {
   // Behind systemd-resolved's stub, which may be asking us, are the real ones.
   const std::string behind = "/run/systemd/resolve/resolv.conf";
   const auto resolvers = path_exists(behind) ? behind : "/etc/resolv.conf";
+  const bool untold = process_.begin_change();
   const auto configured = put_dnsmasq_file(process_.configuration(), resolver_configuration(names, place_, address_, resolvers));
   if (!configured) return fail(configured.error());
-  return *configured || !process_.is_in_place() ? process_.start() : Result<void>();
+  if (*configured || untold || !process_.is_in_place())
+    if (auto started = process_.start(); !started) return started;
+  process_.end_change();
+  return {};
 }
 
 void Resolver::stop() {

@@ -12,5 +12,7 @@ namespace brume::network {
 Result<void> make_tap(const std::string& name, unsigned user);
 // The queue of a tap that is there. refused: a machine holds it already.
 Result<Descriptor> open_tap_queue(const std::string& name);
+// The number of a tap that is there and up; else 0, so also of one that a daemon made which was killed right then: no route may lead there.
+int index_of_tap(const std::string& name);
 
 }  // namespace brume::network

@@ -13,6 +13,7 @@
 #include "engines/network/connections.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
+#include "engines/network/taps.hpp"
 #include "engines/network/vpc_network.hpp"
 
 namespace brume::network {
@@ -38,6 +39,12 @@ Result<void> switch_options(bool on) {
 
 // What the namespace shall have, collected and then compared with what it has.
 class Wanted {
+  struct Neighbour {
+    int link;
+    Ipv6Address address;
+    std::string mac;
+  };
+
  public:
   void address(int link, const Ipv6Address& address) { addresses_.insert({link, address}); }
 
@@ -47,7 +54,7 @@ class Wanted {
     to.destination = {address, 128};
     to.link = link;
     route(to);
-    hardware_[format_ipv6_block(to.destination)] = mac;
+    neighbours_.push_back({link, address, mac});
   }
   void table(std::uint32_t number) { tables_.insert(number); }
 
@@ -57,6 +64,8 @@ class Wanted {
     for (const auto& one : *present) addresses_.erase({one.link, one.address});
     for (const auto& [link, address] : addresses_) netlink.add_address(link, address, 64);
     if (auto routed = apply_routes(netlink); !routed) return routed;
+    // Also where the route was there: whoever sets a link's own hardware address, be it the same, makes the kernel forget them.
+    for (const auto& one : neighbours_) netlink.put_neighbour(one.link, one.address, one.mac);
     if (auto ruled = netlink.set_mark_rules<Ipv6>(mark_preference, std::move(tables_)); !ruled) return ruled;
     return netlink.commit();
   }
@@ -73,17 +82,13 @@ class Wanted {
       else
         netlink.remove_route(route);
     }
-    for (const auto& [place, route] : routes_) {
-      netlink.put_route(route);
-      if (const auto mac = hardware_.find(place.second); mac != hardware_.end() && route.table == 0)
-        netlink.put_neighbour(route.link, route.destination.base, mac->second);
-    }
+    for (const auto& [place, route] : routes_) netlink.put_route(route);
     return {};
   }
 
   std::set<std::pair<int, Ipv6Address>> addresses_;
   std::map<std::pair<std::uint32_t, std::string>, Route6> routes_;
-  std::map<std::string, std::string> hardware_;  // by destination
+  std::vector<Neighbour> neighbours_;
   std::set<std::uint32_t> tables_;
 };
 
@@ -106,7 +111,7 @@ Route6 kernel_route(const Model& model, const RouteSpec& spec, int uplink, std::
   }
   const auto target = spec.target == Target::interface ? model.interfaces.find(spec.id) : model.interfaces.end();
   if (target == model.interfaces.end() || target->second.ipv6.empty()) return route;
-  const auto link = static_cast<int>(::if_nametoindex(tap_name(spec.id).c_str()));
+  const auto link = index_of_tap(tap_name(spec.id));
   if (link == 0) return route;
   route.type = RTN_UNICAST;
   route.link = link;
@@ -134,7 +139,7 @@ void want_interfaces(const Model& model, Wanted& wanted) {
   for (const auto& [id, interface] : model.interfaces) {
     const auto* subnet = subnet_of(model.vpc, interface);
     const auto range = subnet == nullptr ? std::nullopt : parse_ipv6_block(subnet->cidr6);
-    const auto link = static_cast<int>(::if_nametoindex(tap_name(id).c_str()));
+    const auto link = index_of_tap(tap_name(id));
     if (!range || link == 0) continue;
     wanted.address(link, router_address6(*range));
     for (const auto& address : addresses_in<Ipv6>(interface)) wanted.lead_to(link, address, interface.mac);

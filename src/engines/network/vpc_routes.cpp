@@ -10,6 +10,7 @@
 
 #include "engines/network/names.hpp"
 #include "engines/network/nft_rules.hpp"
+#include "engines/network/taps.hpp"
 #include "engines/network/vpc_network.hpp"
 
 namespace brume::network {
@@ -62,7 +63,7 @@ Route VpcNetwork::kernel_route(const RouteSpec& spec, const LinkEnds& ends, int 
     return route;
   }
   const auto target = spec.target == Target::interface ? model_->interfaces.find(spec.id) : model_->interfaces.end();
-  if (target != model_->interfaces.end()) route.link = static_cast<int>(::if_nametoindex(tap_name(spec.id).c_str()));
+  if (target != model_->interfaces.end()) route.link = index_of_tap(tap_name(spec.id));
   if (route.link == 0) {
     route.type = RTN_BLACKHOLE;
   } else {
