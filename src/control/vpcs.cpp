@@ -13,6 +13,9 @@ constexpr size_t few = 4;
 
 // What could not be removed (a machine on its way out still holds its tap) is tried again, whether or not anything else changes.
 constexpr milliseconds retry_pause = seconds(1);
+// What could not be made or put into force likewise: the host was short of something, or a program that a killed daemon had started was
+// still at work.
+constexpr milliseconds failure_pause = seconds(2);
 // Somebody else may have the port of the host's resolver, and keep it.
 constexpr milliseconds names_pause = seconds(60);
 
@@ -271,7 +274,7 @@ std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look
   std::string group_failure;
   for (const auto& group : groups_for(look, look.wanted, look.network.groups)) {
     if (auto applied = engines_.network.ensure_group(group); !applied) {
-      group_failure = applied.error().message;
+      failures[group.id] = group_failure = applied.error().message;
       log::error("network", "cannot put {} into force: {}", group.id, group_failure);
     } else {
       groups_in_force.insert(group.id);
@@ -289,8 +292,8 @@ std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look
   return failures;
 }
 
-void VpcReconciler::apply(const Look& look, bool made) {
-  if (look.vpc == nullptr || (look.wanted.empty() && look.network.dirty_groups.empty())) return;
+bool VpcReconciler::apply(const Look& look, bool made) {
+  if (look.vpc == nullptr || (look.wanted.empty() && look.network.dirty_groups.empty())) return made;
   auto groups_in_force = look.network.groups;
   std::map<std::string, std::string> failures;
   std::string failure = made ? std::string() : std::string("the VPC's network cannot be made; the daemon's log says why");
@@ -310,6 +313,18 @@ void VpcReconciler::apply(const Look& look, bool made) {
   }
   for (const auto& interface : look.wanted)
     settle(look.vpc_id, look.keys.at(interface.id), failure.empty() ? failures[interface.id] : failure);
+  return failure.empty() && std::all_of(failures.begin(), failures.end(), [](const auto& one) { return one.second.empty(); });
+}
+
+void VpcReconciler::try_again(const Look& look) {
+  const std::lock_guard lock(mutex_);
+  const auto at = networks_.find(look.vpc_id);
+  if (at == networks_.end()) return;
+  auto& network = at->second;
+  for (const auto& key : look.network.dirty)
+    if (network.wanted.contains(key)) network.dirty.insert(key);
+  network.dirty_groups.insert(look.network.dirty_groups.begin(), look.network.dirty_groups.end());
+  wake_("vpc/" + look.vpc_id, failure_pause);
 }
 
 void VpcReconciler::remove_groups(const Look& look) {
@@ -346,9 +361,10 @@ void VpcReconciler::reconcile(const std::string& vpc_id) {
   if (!look) return;
   const bool made = look->is_used && look->vpc != nullptr && make(*look);
   remove_unwanted(*look);
-  apply(*look, made);
+  const bool applied = apply(*look, made);
   remove_groups(*look);
   remove_if_empty(vpc_id);
+  if (look->is_used && look->vpc != nullptr && !(made && applied)) try_again(*look);
 }
 
 bool VpcReconciler::ready(const std::string& interface_id) const {

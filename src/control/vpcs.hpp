@@ -64,10 +64,13 @@ class VpcReconciler {
   std::optional<Look> begin(const std::string& vpc_id);
   bool make(const Look& look);
   void remove_unwanted(const Look& look);
-  void apply(const Look& look, bool made);
+  // False: something is not as it shall be.
+  bool apply(const Look& look, bool made);
+  // All that the look was about, after a while; instances that wait for it are told at once.
+  void try_again(const Look& look);
   // Everything the VPC should have, in few steps; interfaces and groups that are not wanted go.
   Result<void> apply_whole(const Look& look, std::set<std::string>& groups_in_force);
-  // Only what changed. Says for each interface what went wrong; an entry of its own for none.
+  // Only what changed. Says for each interface and group what went wrong; an empty entry for nothing.
   std::map<std::string, std::string> apply_changes(const Look& look, std::set<std::string>& groups_in_force);
   void remove_groups(const Look& look);
   void remove_if_empty(const std::string& vpc_id);

@@ -36,5 +36,85 @@ TEST_F(HeldTapsTest, ATapThatCouldNotBeRemovedIsTriedAgain) {
   }
 }
 
+// Simulated, but as often as told it cannot do what it shall.
+class ShortOfAll final : public network::NetworkEngineOver {
+ public:
+  using NetworkEngineOver::NetworkEngineOver;
+  Result<void> ensure_vpc(const network::VpcSpec& vpc) override {
+    return tried([&] { return NetworkEngineOver::ensure_vpc(vpc); });
+  }
+  Result<void> ensure_group(const network::GroupSpec& group) override {
+    return tried([&] { return NetworkEngineOver::ensure_group(group); });
+  }
+  Result<void> ensure_all(const network::VpcSpec& vpc, const std::vector<network::GroupSpec>& groups,
+                          const std::vector<network::InterfaceSpec>& interfaces) override {
+    return tried([&] { return NetworkEngineOver::ensure_all(vpc, groups, interfaces); });
+  }
+
+  std::atomic<int> failures{0}, successes{0};
+
+ private:
+  template <class Call>
+  Result<void> tried(Call&& call) {
+    if (failures.load() > 0) {
+      --failures;
+      return fail(ErrorKind::exhausted, "no processes are left");
+    }
+    auto done = call();
+    successes += done ? 1 : 0;
+    return done;
+  }
+};
+
+class ShortOfAllTest : public ControlTest {
+ protected:
+  std::unique_ptr<network::NetworkEngine> make_network() override { return std::make_unique<ShortOfAll>(ControlTest::make_network()); }
+  ShortOfAll& engine() { return static_cast<ShortOfAll&>(*network_); }
+  // Nothing else changes meanwhile.
+  void expect_success() {
+    for (const auto end = std::chrono::steady_clock::now() + seconds(10); engine().failures > 0 || engine().successes == 0;) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it was not tried again";
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  }
+};
+
+TEST_F(ShortOfAllTest, WhatAStartCouldNotPutBackIsTriedAgain) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  controller_.reset();
+  engine().failures = 2;
+  engine().successes = 0;
+  build();
+  expect_success();
+  EXPECT_EQ(instance().current_state(), InstanceState::running);
+}
+
+TEST_F(ShortOfAllTest, AGroupThatCouldNotBePutIntoForceIsTriedAgain) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  engine().failures = 1;
+  engine().successes = 0;
+  store_->transact([&](state::Transaction& transaction) {
+    state::SecurityGroup group;
+    group.account = "a", group.id = "sg-1", group.vpc_id = "vpc-1", group.name = "one";
+    transaction.put(group);
+    auto interface = *transaction.find<state::NetworkInterface>("a/eni-1");
+    interface.group_ids = {"sg-1"};
+    transaction.put(interface);
+  });
+  expect_success();
+  // And once more it is in force by itself when its rules change.
+  engine().failures = 2;
+  engine().successes = 0;
+  store_->transact([&](state::Transaction& transaction) {
+    auto group = *transaction.find<state::SecurityGroup>("a/sg-1");
+    group.ingress.emplace_back();
+    group.ingress.back().protocol = "-1", group.ingress.back().cidr = "0.0.0.0/0";
+    transaction.put(group);
+  });
+  expect_success();
+}
+
 }  // namespace
 }  // namespace brume::control
