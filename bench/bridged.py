@@ -2,6 +2,7 @@
 The bridge is also the host's own card there, gives addresses by DHCP and answers for the metadata. Only in the run's own namespace."""
 import http.server
 import json
+import pathlib
 import re
 import socket
 import subprocess
@@ -63,6 +64,17 @@ class BridgedMachine(machine_rows.BareMachine):
 
     def network_end(self, id):
         return f"tap,id={id},ifname={self.bridge.tap()},script=no,downscript=no,vhost=off"
+
+
+def share_processors(process, beside, id):
+    """The bare machine goes into the control groups of its instance, so that both have the same share and the same limit."""
+    for line in pathlib.Path(f"/proc/{beside}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if id not in path:
+            continue
+        root = pathlib.Path("/sys/fs/cgroup")
+        places = [root / (controllers.removeprefix("name=") or "unified"), root]
+        next(file for file in (place / path.lstrip("/") / "cgroup.procs" for place in places) if file.exists()).write_text(str(process))
 
 
 class Monitor:

@@ -94,6 +94,8 @@ class Guests:
             self.bridge = bridged.Bridge([bridged.card_of(command) for command in commands] + [self.extra_card])
             self.bare = [bridged.BridgedMachine(self.machines, command, self.bridge) for command in commands]
             bridged.start_together(self.bare)
+            for id, machine in zip(self.ids, self.bare):
+                bridged.share_processors(machine.process.pid, processes[id], id)
             self.plain = [Guest(*machine.place(), key) for machine in self.bare]
             for guest in self.plain:
                 wait_until(lambda guest=guest: self.answers(guest), 60, "a login at bare QEMU", 0.5)
@@ -244,7 +246,7 @@ def attach(bench):
         interface = values(guests.account.call("CreateNetworkInterface", SubnetId=guests.subnet), "networkInterfaceId")[0]
         tap = guests.bridge.tap()
         ours, theirs = [], []
-        for _ in range(2 if bench.quick else 7):
+        for _ in range(2 if bench.quick else 5):
             ours.append(attach_by_api(guests, interface))
             theirs.append(attach_by_monitor(guests, tap))
         guests.account.call("DeleteNetworkInterface", NetworkInterfaceId=interface)
