@@ -129,29 +129,26 @@ void DiskMeter::note(const std::string& instance_id, const compute::DiskReading&
   std::set<std::string> plugged;
   for (const auto& counters : reading.disks) {
     const auto id = disk_id(instance_id, counters.volume_id);
-    auto& meter = meters_[id];
-    if (meter.instance != instance_id) meter.plugged = false;
-    meter.instance = instance_id;
-    add(meter, reading.run, counters, reading.taken);
+    add(meters_[id], instance_id, reading.run, counters, reading.taken);
     plugged.insert(id);
   }
   // Unplugged: if it comes back, even to the same machine, it is counted from zero.
   for (auto& [id, meter] : meters_)
-    if (meter.instance == instance_id && plugged.count(id) == 0) meter.plugged = false;
+    if (plugged.count(id) == 0) meter.plugs.erase(instance_id);
 }
 
-void DiskMeter::add(Meter& meter, const std::string& run, const compute::DiskCounters& now, steady_clock::time_point taken) {
+void DiskMeter::add(Meter& meter, const std::string& instance_id, const std::string& run, const compute::DiskCounters& now,
+                    steady_clock::time_point taken) {
   const auto current = totals_of(now);
-  const bool goes_on = meter.plugged && meter.run == run;
-  auto done = goes_on ? difference(current, meter.last).value_or(current) : current;
-  if (goes_on && meter.seen) {
-    done.watched_ns = nanoseconds(taken - *meter.seen);
+  const auto before = meter.plugs.find(instance_id);
+  const bool goes_on = before != meter.plugs.end() && before->second.run == run;
+  auto done = goes_on ? difference(current, before->second.last).value_or(current) : current;
+  if (goes_on && before->second.seen) {
+    done.watched_ns = nanoseconds(taken - *before->second.seen);
     done.idle_ns = idle_of(done, now, done.watched_ns);
   }
-  meter.run = run;
-  meter.last = current;
-  meter.plugged = true;
-  meter.seen = taken;
+  meter.instance = instance_id;
+  meter.plugs[instance_id] = {run, current, taken};
   meter.totals += done;
   const auto begin = std::chrono::floor<std::chrono::minutes>(parts_.clock.now());
   const auto aligned = Time(begin.time_since_epoch() - begin.time_since_epoch() % period);
@@ -171,23 +168,34 @@ std::vector<DiskMeasure> DiskMeter::measures() const {
   return all;
 }
 
-// A line a disk: id, instance, run ("-": unplugged), what QEMU last said, the totals.
+// A line for each machine that has the disk, and one without run ("-") when none has: id, instance, run, what QEMU last said, the totals.
 void DiskMeter::save() {
   if (parts_.file.empty()) return;
   const auto known = parts_.known();
+  const auto running = parts_.running();
   std::string text(file_header);
   text += '\n';
+  const auto add_line = [&](const std::string& id, const std::string& instance, const std::string& run, const DiskTotals& last,
+                            const DiskTotals& totals) {
+    text += id + '\t' + instance + '\t' + run;
+    for (const auto* numbers : {&last, &totals})
+      for (const auto& [name, member] : DiskTotals::members()) text += '\t' + std::to_string(numbers->*member);
+    text += '\n';
+  };
   {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(changed_, false)) return;
     std::erase_if(meters_, [&](const auto& each) { return known.count(each.first) == 0; });
     std::set<std::string> instances;
-    for (const auto& [id, meter] : meters_) {
+    for (auto& [id, meter] : meters_) {
+      // Of a machine that ended nothing goes on.
+      std::erase_if(meter.plugs, [&](const auto& plug) { return std::find(running.begin(), running.end(), plug.first) == running.end(); });
       instances.insert(meter.instance);
-      text += id + '\t' + meter.instance + '\t' + (meter.plugged && !meter.run.empty() ? meter.run : "-");
-      for (const auto& numbers : {meter.last, meter.totals})
-        for (const auto& [name, member] : DiskTotals::members()) text += '\t' + std::to_string(numbers.*member);
-      text += '\n';
+      if (meter.plugs.empty()) add_line(id, meter.instance, "-", {}, meter.totals);
+      for (const auto& [instance, plug] : meter.plugs) {
+        instances.insert(instance);
+        add_line(id, instance, plug.run.empty() ? "-" : plug.run, plug.last, meter.totals);
+      }
     }
     std::erase_if(taken_, [&](const auto& each) { return instances.count(each.first) == 0; });
   }
@@ -204,15 +212,17 @@ void DiskMeter::load() {
   for (size_t i = 1; i < lines.size(); ++i) {
     const auto words = split(lines[i], '\t');
     if (words.size() != 3 + 2 * DiskTotals::count) continue;
-    Meter meter;
-    meter.instance = words[1];
-    meter.plugged = words[2] != "-";
-    meter.run = words[2];
+    Plug plug;
+    DiskTotals totals;
     size_t at = 3;
-    for (auto* numbers : {&meter.last, &meter.totals})
+    for (auto* numbers : {&plug.last, &totals})
       for (const auto& [name, member] : DiskTotals::members())
         numbers->*member = static_cast<std::uint64_t>(parse_integer(words[at++]).value_or(0));
-    meters_.emplace(std::string(words[0]), std::move(meter));
+    plug.run = words[2];
+    auto& meter = meters_[std::string(words[0])];
+    meter.instance = words[1];
+    meter.totals = totals;
+    if (plug.run != "-") meter.plugs[meter.instance] = std::move(plug);
   }
 }
 

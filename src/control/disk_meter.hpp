@@ -71,12 +71,15 @@ class DiskMeter {
   std::vector<DiskMeasure> measures() const;
 
  private:
-  struct Meter {
-    std::string instance;
-    std::string run;       // that `last` is of
-    DiskTotals last;       // what QEMU said
-    bool plugged = false;  // `last` goes on
+  // A disk in a machine.
+  struct Plug {
+    std::string run;  // that `last` is of
+    DiskTotals last;  // what QEMU said
     std::optional<std::chrono::steady_clock::time_point> seen;
+  };
+  struct Meter {
+    std::string instance;               // that spoke of it last
+    std::map<std::string, Plug> plugs;  // by instance; more than one only with Multi-Attach
     DiskTotals totals;
     std::deque<DiskPeriod> periods;
   };
@@ -86,7 +89,8 @@ class DiskMeter {
   void collect_all();
   void load();
   void save();
-  void add(Meter& meter, const std::string& run, const compute::DiskCounters& now, std::chrono::steady_clock::time_point taken);
+  void add(Meter& meter, const std::string& instance_id, const std::string& run, const compute::DiskCounters& now,
+           std::chrono::steady_clock::time_point taken);
 
   const Parts parts_;
   std::mutex collecting_;  // held while a machine is asked, so that the last answer is the newest

@@ -64,7 +64,7 @@ bool VolumeFolder::begin(const std::string& volume_key, const block::Fold& fold)
   if (!open) return false;
   if (!*open) return fold_closed(*volume, fold, pass);
   auto begun = files_.catch_up(*volume);
-  if (begun) begun = engines_.hypervisor.fold_disk(volume->instance_id, volume->id, fold.base, fold.base_name, bytes_per_second);
+  if (begun) begun = engines_.hypervisor.fold_disk(holder_of(*volume), volume->id, fold.base, fold.base_name, bytes_per_second);
   if (!begun && begun.error().kind != ErrorKind::exists) {
     log::warning("block", "{}", begun.error().message);
     return false;
@@ -72,7 +72,7 @@ bool VolumeFolder::begin(const std::string& volume_key, const block::Fold& fold)
   {
     const std::lock_guard lock(mutex_);
     running_ = volume->id;
-    machine_ = volume->instance_id;
+    machine_ = holder_of(*volume);
   }
   wake_(key, look_again);
   return true;

@@ -48,7 +48,7 @@ class VolumeFolder {
   std::stop_source stopping_;
   mutable std::mutex mutex_;
   std::string running_;             // volume that a machine folds
-  std::string machine_;             // that one's instance
+  std::string machine_;             // who has that one's files open
   std::optional<Progress> closed_;  // volume that no machine has open
 };
 

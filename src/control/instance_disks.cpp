@@ -10,14 +10,14 @@ bool InstanceReconciler::make_disks(const state::World& world, const state::Inst
   std::vector<const state::Volume*> volumes;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
+    const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
     // Given away since, or on its way: the machine never had it.
-    if (volume == nullptr || volume->instance_id != instance.id || volume->attachment_state == "detaching" ||
-        volume->attachment_state == "busy")
-      continue;
+    if (attachment == nullptr || attachment->attachment_state == "detaching" || attachment->attachment_state == "busy") continue;
     volumes.push_back(volume);
   }
   // The root may have been taken off and attached again, after the others.
-  std::stable_partition(volumes.begin(), volumes.end(), [&](const auto* volume) { return volume->device == instance.root_device_name; });
+  std::stable_partition(volumes.begin(), volumes.end(),
+                        [&](const auto* volume) { return volume->attachment_to(instance.id)->device == instance.root_device_name; });
   for (const auto* volume : volumes) {
     auto made = volume->state == "creating" ? files_.make(*volume) : Result<void>();
     const auto newest = store_.world();  // its key may have been made just now

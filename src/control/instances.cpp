@@ -43,9 +43,10 @@ void let_go(state::Transaction& transaction, const state::Instance& instance, bo
   // The volumes that go with it, as they are marked now: DeleteOnTermination may have been changed since the launch (STO-012).
   left.volumes.clear();
   for (const auto& id : instance.volume_ids)
-    if (const auto* volume = transaction.find<state::Volume>(instance.account, id);
-        volume != nullptr && (volume->delete_on_termination || volume->state == "creating"))
-      left.volumes.push_back(id);
+    if (const auto* volume = transaction.find<state::Volume>(instance.account, id))
+      if (const auto* attachment = volume->attachment_to(instance.id);
+          attachment != nullptr && !attachment->served && (attachment->delete_on_termination || volume->state == "creating"))
+        left.volumes.push_back(id);
   transaction.put(std::move(left));
 }
 
@@ -244,10 +245,11 @@ void InstanceReconciler::settle_running(const state::Instance& seen) {
     auto instance = *found;
     for (const auto& id : instance.volume_ids) {
       const auto* volume = transaction.find<state::Volume>(instance.account, id);
-      if (volume == nullptr || (volume->state == "in-use" && volume->attachment_state != "attaching")) continue;
+      const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
+      if (attachment == nullptr || (volume->state == "in-use" && attachment->attachment_state != "attaching")) continue;
       auto attached = *volume;
       attached.state = "in-use";
-      attached.attachment_state = "attached";
+      attached.attachment_to(instance.id)->attachment_state = "attached";
       transaction.put(std::move(attached));
     }
     // Stopped or terminated while it came up: that is what is wanted now, and the machine is known to be there.
@@ -482,13 +484,11 @@ void InstanceReconciler::part_with(const state::Instance& seen, const std::vecto
         continue;
       }
       auto kept = *volume;
-      kept.state = "available";
-      kept.instance_id.clear();
-      kept.device.clear();
-      kept.attachment_state.clear();
-      kept.attached = {};
-      kept.delete_on_termination = false;
-      kept.detach_forced = false;
+      // With Multi-Attach it goes with the last of its instances, if that one says so.
+      const auto* attachment = volume->attachment_to(instance.id);
+      const bool goes = attachment != nullptr && attachment->served && attachment->delete_on_termination;
+      kept.detach_from(instance.id);
+      if (kept.attachments().empty()) kept.state = goes ? "deleting" : "available";
       transaction.put(std::move(kept));
     }
     for (const auto& id : instance.interface_ids) release_interface(transaction, state::owned_key(instance.account, id));

@@ -113,18 +113,14 @@ void RootVolumes::swap(const state::Instance& seen) {
     auto fresh = *made;
     auto old = *root;
     auto instance = *found;
-    fresh.instance_id = instance.id;
-    fresh.device = old.device;
-    fresh.delete_on_termination = old.delete_on_termination;
+    fresh.attach({.instance_id = instance.id,
+                  .device = old.device,
+                  .attachment_state = "attached",
+                  .attached = transaction.now(),
+                  .delete_on_termination = old.delete_on_termination});
     fresh.state = "in-use";
-    fresh.attachment_state = "attached";
-    fresh.attached = transaction.now();
     std::replace(instance.volume_ids.begin(), instance.volume_ids.end(), old.id, fresh.id);
-    old.instance_id.clear();
-    old.device.clear();
-    old.attachment_state.clear();
-    old.attached = {};
-    old.delete_on_termination = false;
+    old.detach_from(instance.id);
     old.state = task->delete_replaced ? "deleting" : "available";
     transaction.put(std::move(fresh));
     transaction.put(std::move(old));

@@ -154,7 +154,7 @@ void SnapshotReconciler::take(const std::string& account, const std::vector<std:
 }
 
 Result<void> SnapshotReconciler::take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots) {
-  std::map<std::string, std::vector<compute::Disk>> switches;  // by instance id
+  std::map<std::string, std::vector<compute::Disk>> switches;  // by who has them open
   for (const auto* snapshot : snapshots) {
     const auto* volume = world.find<state::Volume>(snapshot->account, snapshot->volume_id);
     if (volume == nullptr) return fail(ErrorKind::not_found, "the volume " + snapshot->volume_id + " is not there");
@@ -165,20 +165,19 @@ Result<void> SnapshotReconciler::take_all(const state::World& world, const std::
       if (auto followed = files_.catch_up(*volume); !followed) return followed;
     const auto secret = files_.key(*volume);
     if (!secret) return fail(secret.error());
-    const auto overlay = engines_.block.prepare_snapshot(volume->id, engines_.hypervisor.user_of(volume->instance_id), *secret);
+    const auto overlay = engines_.block.prepare_snapshot(volume->id, engines_.hypervisor.user_of(holder_of(*volume)), *secret);
     if (!overlay) return fail(overlay.error());
     if (!*open || !*overlay) continue;
     auto disk = files_.disk(*volume, **overlay);
     if (!disk) return fail(disk.error());
-    switches[volume->instance_id].push_back(std::move(*disk));
+    switches[holder_of(*volume)].push_back(std::move(*disk));
   }
-  for (const auto& [instance, overlays] : switches) {
-    const auto pause = engines_.hypervisor.switch_disks(instance, overlays);
+  for (const auto& [holder, overlays] : switches) {
+    const auto pause = engines_.hypervisor.switch_disks(holder, overlays);
     // A machine that died in the midst of it leaves its volumes free: the next try needs none.
     if (!pause && pause.error().kind == ErrorKind::not_found) return fail(ErrorKind::timed_out, pause.error().message);
     if (!pause) return fail(pause.error());
-    log::info("block", "{} disks of {} went on in new files; they stood still for at most {} ms", overlays.size(), instance,
-              pause->count());
+    log::info("block", "{} disks of {} went on in new files; they stood still for at most {} ms", overlays.size(), holder, pause->count());
   }
   for (const auto* snapshot : snapshots)
     if (auto kept = engines_.block.keep_snapshot(snapshot->id, snapshot->volume_id); !kept) return kept;

@@ -49,6 +49,8 @@ const state::Snapshot* find_snapshot(const state::World& world, const std::strin
   return world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, id);
 }
 
+std::string holder_of(const state::Volume& volume) { return volume.is_served() ? volume.id : volume.instance_id; }
+
 std::string instance_store_id(const std::string& instance_id, const std::string& virtual_name) { return instance_id + "-" + virtual_name; }
 
 Result<std::string> VolumeFiles::open_key(const std::string& id, bool encrypted, const std::string& wrapped) const {
@@ -138,7 +140,6 @@ Result<compute::Disk> VolumeFiles::disk(const state::Volume& volume, const block
   disk.volume_id = volume.id;
   disk.file = opened.file;
   disk.format = opened.format;
-  disk.device = volume.device;
   disk.generation = opened.generation;
   disk.encrypted = opened.encrypted;
   if (limits_) disk.limits = limits_(volume);
@@ -148,32 +149,58 @@ Result<compute::Disk> VolumeFiles::disk(const state::Volume& volume, const block
 }
 
 Result<compute::Disk> VolumeFiles::open(const state::Volume& volume, const std::string& instance_id) {
-  const auto opened = engines_.block.open(volume.id, engines_.hypervisor.user_of(instance_id));
+  const auto opened = engines_.block.open(volume.id, engines_.hypervisor.user_of(holder_of(volume)));
   if (!opened) return fail(opened.error().within("cannot open the volume " + volume.id));
-  return disk(volume, *opened);
+  auto made = disk(volume, *opened);
+  const auto* attachment = volume.attachment_to(instance_id);
+  if (made && attachment != nullptr) {
+    made->device = attachment->device;
+    if (attachment->served) made->served_to = instance_id;
+  }
+  return made;
 }
 
 Result<bool> VolumeFiles::is_open(const state::Volume& volume) const {
-  if (volume.instance_id.empty()) return false;
-  const auto generation = engines_.hypervisor.disk_generation(volume.instance_id, volume.id);
+  const auto holder = holder_of(volume);
+  if (holder.empty()) return false;
+  const auto generation = engines_.hypervisor.disk_generation(holder, volume.id);
   if (generation) return true;
   if (generation.error().kind == ErrorKind::not_found) return false;
   return fail(generation.error());
 }
 
 Result<void> VolumeFiles::catch_up(const state::Volume& volume) {
-  const auto generation = engines_.hypervisor.disk_generation(volume.instance_id, volume.id);
+  const auto holder = holder_of(volume);
+  const auto generation = engines_.hypervisor.disk_generation(holder, volume.id);
   if (!generation) return fail(generation.error());
-  auto wanted = open(volume, volume.instance_id);
+  auto wanted = open(volume, holder);
   if (!wanted) return fail(wanted.error());
   if (wanted->generation == *generation) return {};
-  if (auto switched = engines_.hypervisor.switch_disks(volume.instance_id, {std::move(*wanted)}); !switched) return fail(switched.error());
+  if (auto switched = engines_.hypervisor.switch_disks(holder, {std::move(*wanted)}); !switched) return fail(switched.error());
+  return {};
+}
+
+Result<void> VolumeFiles::serve(const state::Volume& volume) {
+  const auto world = store_.world();
+  for (const auto* attachment : volume.attachments()) {
+    const auto* instance = world->find<state::Instance>(volume.account, attachment->instance_id);
+    if (!attachment->served || attachment->attachment_state == "attaching" || instance == nullptr) continue;
+    const auto machine = engines_.hypervisor.state(instance->id);
+    if (!machine || *machine == compute::MachineState::ended) continue;
+    // Not plugged in, or not any more: there is nothing to be served.
+    if (const auto has = engines_.hypervisor.disk_generation(instance->id, volume.id); !has) continue;
+    auto disk = open(volume, instance->id);
+    if (!disk) return fail(disk.error());
+    auto served = engines_.hypervisor.serve_disk(instance->id, *disk);
+    if (!served && served.error().kind != ErrorKind::not_found) return served;
+  }
   return {};
 }
 
 Result<void> VolumeFiles::limit(const state::Volume& volume) const {
-  if (!limits_ || volume.instance_id.empty()) return {};
-  auto limited = engines_.hypervisor.limit_disk(volume.instance_id, volume.id, limits_(volume));
+  const auto holder = holder_of(volume);
+  if (!limits_ || holder.empty()) return {};
+  auto limited = engines_.hypervisor.limit_disk(holder, volume.id, limits_(volume));
   if (!limited && limited.error().kind == ErrorKind::not_found) return {};  // at its start it is told
   return limited;
 }
@@ -187,7 +214,7 @@ Result<void> VolumeFiles::grow(const state::Volume& volume, std::uint64_t bytes)
     return engines_.block.resize(volume.id, bytes, *secret);
   }
   if (auto done = catch_up(volume); !done) return done;
-  return engines_.hypervisor.resize_disk(volume.instance_id, volume.id, bytes);
+  return engines_.hypervisor.resize_disk(holder_of(volume), volume.id, bytes);
 }
 
 }  // namespace brume::control

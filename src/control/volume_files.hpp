@@ -64,6 +64,8 @@ class VolumeFiles {
   Result<std::string> provide_key(const state::Snapshot& snapshot);
   // True: the instance's machine has the volume open. `broken`, `timed_out` …: it cannot say.
   Result<bool> is_open(const state::Volume& volume) const;
+  // Of a volume that is served: its server lets in each machine that has it, and is started when it went.
+  Result<void> serve(const state::Volume& volume);
   // A snapshot that was broken off may have left the machine in the file of before: it follows now.
   Result<void> catch_up(const state::Volume& volume);
   Result<void> grow(const state::Volume& volume, std::uint64_t bytes);
@@ -85,6 +87,10 @@ class VolumeFiles {
   std::map<std::string, std::stop_source> give_way_;  // inside, and stopped when it is wanted
   int copies_ = 0;
 };
+
+// Who has the volume's files open, if anybody has: the machine that it is attached to, by its instance's id, or its own server, by the
+// volume's. Empty: nobody.
+std::string holder_of(const state::Volume& volume);
 
 // By its id, whoever owns it. nullptr: there is none.
 const state::Snapshot* find_snapshot(const state::World& world, const std::string& id);

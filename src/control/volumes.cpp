@@ -1,5 +1,7 @@
 #include "control/volumes.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 
 namespace brume::control {
@@ -16,12 +18,29 @@ constexpr milliseconds retry_pause = seconds(2);
 // Until a volume that has to be encrypted asks again whether it is its turn.
 constexpr milliseconds turn_pause = milliseconds(500);
 
-bool is_leaving(const state::Volume& volume) { return volume.attachment_state == "detaching" || volume.attachment_state == "busy"; }
+bool is_leaving(const state::VolumeAttachment& attachment) {
+  return attachment.attachment_state == "detaching" || attachment.attachment_state == "busy";
+}
+
+template <class Is>
+bool any_attachment(const state::Volume& volume, Is&& is) {
+  const auto all = volume.attachments();
+  return std::any_of(all.begin(), all.end(), [&](const auto* attachment) { return is(*attachment); });
+}
+
+bool is_attached(const state::Volume& volume) {
+  return any_attachment(volume, [](const auto& attachment) { return attachment.attachment_state == "attached"; });
+}
+
+bool is_coming_or_leaving(const state::Volume& volume) {
+  return any_attachment(volume, [&](const auto& attachment) {
+    return (attachment.attachment_state == "attaching" && volume.state != "creating") || is_leaving(attachment);
+  });
+}
 
 // Something is still to be done for it, and not by its instance's start.
 bool is_between(const state::Volume& volume) {
-  return (volume.state == "creating" && volume.instance_id.empty()) || volume.state == "deleting" ||
-         (volume.attachment_state == "attaching" && volume.state != "creating") || is_leaving(volume);
+  return (volume.state == "creating" && volume.instance_id.empty()) || volume.state == "deleting" || is_coming_or_leaving(volume);
 }
 
 // A snapshot that was asked for earlier is taken first.
@@ -40,7 +59,7 @@ void VolumeReconciler::recover() {
   const auto world = store_.world();
   world->each<state::Volume>("", [&](const state::Volume& volume) {
     // Also those that are attached: what they are held to may be another since the last daemon.
-    if (is_between(volume) || volume.attachment_state == "attached") wake(volume.key());
+    if (is_between(volume) || is_attached(volume)) wake(volume.key());
   });
   world->each<state::VolumeModification>("", [&](const state::VolumeModification& modification) {
     if (modification.state == "modifying" || modification.state == "optimizing") wake(modification.key());
@@ -73,13 +92,22 @@ void VolumeReconciler::follow(const state::Commit& commit) {
 }
 
 void VolumeReconciler::hear(const compute::MachineReport& report) {
-  if (report.event != compute::MachineEvent::device_gone) return;
   const auto world = store_.world();
+  // The server of a volume is gone, and its machines wait for another.
+  if (report.event == compute::MachineEvent::died && report.id.starts_with("vol-")) {
+    log::warning("block", "the server of {} died: {}", report.id, report.detail);
+    world->each<state::Volume>("", [&](const state::Volume& volume) {
+      if (volume.id == report.id) wake(volume.key());
+      return volume.id != report.id;
+    });
+  }
+  if (report.event != compute::MachineEvent::device_gone) return;
   const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, report.id);
   if (instance == nullptr) return;
   for (const auto& id : instance->volume_ids)
-    if (const auto* volume = world->find<state::Volume>(instance->account, id); volume != nullptr && is_leaving(*volume))
-      wake(volume->key());
+    if (const auto* volume = world->find<state::Volume>(instance->account, id))
+      if (const auto* attachment = volume->attachment_to(instance->id); attachment != nullptr && is_leaving(*attachment))
+        wake(volume->key());
 }
 
 void VolumeReconciler::reconcile(const std::string& key) {
@@ -95,21 +123,35 @@ void VolumeReconciler::reconcile(const std::string& key) {
   if (volume->state == "deleting" && is_to_be_copied_first(*world, *volume)) return;  // until follow hears otherwise
   if (volume->state == "deleting") return remove(*volume);
   if (volume->state == "creating" && volume->instance_id.empty()) return make(*volume);
-  if (volume->attachment_state == "attaching" && volume->state != "creating") return attach(*volume);
-  if (is_leaving(*volume)) return detach(*volume);
+  for (const auto* attachment : volume->attachments()) {
+    if (attachment->attachment_state == "attaching" && volume->state != "creating") attach(*volume, attachment->instance_id);
+    if (is_leaving(*attachment)) detach(*volume, attachment->instance_id);
+  }
+  // What comes or goes is left alone; with Multi-Attach others may have it meanwhile.
+  if (is_coming_or_leaving(*volume) && !volume->is_served()) return;
   if (const auto* modification = world->find<state::VolumeModification>(key)) modify(*volume, *modification);
-  if (volume->attachment_state == "attached") hold(*volume);
+  if (is_attached(*volume)) hold(*volume);
 }
 
 void VolumeReconciler::hold(const state::Volume& seen) {
   // As it is now: a modification may have been done just before.
-  const auto world = store_.world();
+  auto world = store_.world();
   const auto* volume = world->find<state::Volume>(seen.key());
   if (volume == nullptr) return;
-  if (auto limited = files_.limit(*volume); !limited) {
-    log::warning("block", "{}", limited.error().message);
-    if (limited.error().kind == ErrorKind::timed_out) wake(seen.key(), retry_pause);
+  Result<void> done;
+  if (volume->is_served()) {
+    const auto pass = files_.enter({seen.id});
+    world = store_.world();
+    volume = world->find<state::Volume>(seen.key());
+    if (volume == nullptr) return;
+    done = files_.serve(*volume);
+    // Its machines stand still until it works.
+    if (!done) wake(seen.key(), retry_pause);
   }
+  if (done) done = files_.limit(*volume);
+  if (done) return;
+  log::warning("block", "{}", done.error().message);
+  if (done.error().kind == ErrorKind::timed_out) wake(seen.key(), retry_pause);
 }
 
 template <class Change>
@@ -150,77 +192,81 @@ void VolumeReconciler::remove(const state::Volume& volume) {
   });
 }
 
-void VolumeReconciler::attach(const state::Volume& seen) {
+void VolumeReconciler::attach(const state::Volume& seen, const std::string& instance_id) {
   const auto pass = files_.enter({seen.id});
   const auto world = store_.world();
   const auto* volume = world->find<state::Volume>(seen.key());
-  if (volume == nullptr || volume->attachment_state != "attaching") return;
-  const auto* instance = world->find<state::Instance>(volume->account, volume->instance_id);
-  if (instance == nullptr || instance->current_state() == InstanceState::terminated) return settle_detached(*volume);
+  const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance_id);
+  if (attachment == nullptr || attachment->attachment_state != "attaching") return;
+  const auto* instance = world->find<state::Instance>(volume->account, instance_id);
+  if (instance == nullptr || instance->current_state() == InstanceState::terminated) return settle_detached(*volume, instance_id);
   // One of its disks at the next start.
-  if (instance->current_state() == InstanceState::stopped) return settle_attached(*volume);
+  if (instance->current_state() == InstanceState::stopped) return settle_attached(*volume, instance_id);
   // On its way: its next state wakes us.
   if (instance->current_state() != InstanceState::running) return;
   const auto machine = engines_.hypervisor.state(instance->id);
   if (!machine || *machine == compute::MachineState::ended) return wake(volume->key(), retry_pause);
   auto disk = files_.open(*volume, instance->id);
   auto attached = disk ? engines_.hypervisor.attach_disk(instance->id, *disk) : Result<void>(fail(disk.error()));
-  if (attached || attached.error().kind == ErrorKind::exists) return settle_attached(*volume);
+  if (attached || attached.error().kind == ErrorKind::exists) return settle_attached(*volume, instance_id);
   if (attached.error().kind == ErrorKind::not_found && disk) return wake(volume->key(), retry_pause);  // the machine ended just now
   log::error("block", "{} is free again: {}", volume->id, attached.error().message);
-  settle_detached(*volume);
+  settle_detached(*volume, instance_id);
 }
 
-void VolumeReconciler::settle_attached(const state::Volume& volume) {
-  change(volume, [](state::Volume& changed) {
-    if (changed.attachment_state != "attaching") return false;
-    changed.attachment_state = "attached";
+void VolumeReconciler::settle_attached(const state::Volume& volume, const std::string& instance_id) {
+  change(volume, [&](state::Volume& changed) {
+    auto* attachment = changed.attachment_to(instance_id);
+    if (attachment == nullptr || attachment->attachment_state != "attaching") return false;
+    attachment->attachment_state = "attached";
     changed.state = "in-use";
     return true;
   });
 }
 
-void VolumeReconciler::detach(const state::Volume& seen) {
+void VolumeReconciler::detach(const state::Volume& seen, const std::string& instance_id) {
   const auto pass = files_.enter({seen.id});
   const auto world = store_.world();
   const auto* volume = world->find<state::Volume>(seen.key());
-  if (volume == nullptr || !is_leaving(*volume)) return;
+  const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance_id);
+  if (attachment == nullptr || !is_leaving(*attachment)) return;
   // Also for an instance that is on its way down: as long as there is a machine it is asked, and it knows best whether it has the disk.
-  const auto limit = volume->detach_forced ? force_after : milliseconds(0);
-  meter_.collect(volume->instance_id);
-  const auto gone = engines_.hypervisor.detach_disk(volume->instance_id, volume->id, volume->detach_forced, limit);
-  if (gone) meter_.collect(volume->instance_id);
-  if (gone || gone.error().kind == ErrorKind::not_found) return settle_detached(*volume);
+  const auto limit = attachment->detach_forced ? force_after : milliseconds(0);
+  meter_.collect(instance_id);
+  const auto gone = engines_.hypervisor.detach_disk(instance_id, volume->id, attachment->detach_forced, limit);
+  if (gone) meter_.collect(instance_id);
+  if (gone || gone.error().kind == ErrorKind::not_found) return settle_detached(*volume, instance_id);
   if (gone.error().kind != ErrorKind::timed_out)
-    log::error("block", "cannot take {} from {}, tried again: {}", volume->id, volume->instance_id, gone.error().message);
+    log::error("block", "cannot take {} from {}, tried again: {}", volume->id, instance_id, gone.error().message);
   bool asked_before = false;
   {
     const std::lock_guard lock(mutex_);
-    asked_before = !asked_.insert(volume->id).second;
+    asked_before = !asked_.insert({volume->id, instance_id}).second;
   }
   // The guest has it still; it says when it lets go (hear), and the look at the clock is for the word "busy" and for lost reports.
-  if (asked_before) say_busy(*volume);
+  if (asked_before) say_busy(*volume, instance_id);
   wake(volume->key(), busy_after);
 }
 
-void VolumeReconciler::say_busy(const state::Volume& volume) {
-  change(volume, [](state::Volume& changed) {
-    if (changed.attachment_state != "detaching") return false;
-    changed.attachment_state = "busy";
+void VolumeReconciler::say_busy(const state::Volume& volume, const std::string& instance_id) {
+  change(volume, [&](state::Volume& changed) {
+    auto* attachment = changed.attachment_to(instance_id);
+    if (attachment == nullptr || attachment->attachment_state != "detaching") return false;
+    attachment->attachment_state = "busy";
     return true;
   });
 }
 
-void VolumeReconciler::settle_detached(const state::Volume& seen) {
+void VolumeReconciler::settle_detached(const state::Volume& seen, const std::string& instance_id) {
   {
     const std::lock_guard lock(mutex_);
-    asked_.erase(seen.id);
+    asked_.erase({seen.id, instance_id});
   }
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Volume>(seen.key());
-    if (found == nullptr || found->instance_id != seen.instance_id) return;
+    if (found == nullptr || found->attachment_to(instance_id) == nullptr) return;
     auto volume = *found;
-    if (const auto* holder = transaction.find<state::Instance>(volume.account, volume.instance_id)) {
+    if (const auto* holder = transaction.find<state::Instance>(volume.account, instance_id)) {
       auto instance = *holder;
       std::erase(instance.volume_ids, volume.id);
       if (const auto* dependents = transaction.find<state::Dependents>(instance.key())) {
@@ -230,13 +276,8 @@ void VolumeReconciler::settle_detached(const state::Volume& seen) {
       }
       transaction.put(std::move(instance));
     }
-    volume.instance_id.clear();
-    volume.device.clear();
-    volume.attachment_state.clear();
-    volume.attached = {};
-    volume.delete_on_termination = false;
-    volume.detach_forced = false;
-    if (volume.state == "in-use") volume.state = "available";
+    volume.detach_from(instance_id);
+    if (volume.state == "in-use" && volume.attachments().empty()) volume.state = "available";
     transaction.put(std::move(volume));
   });
 }
@@ -269,6 +310,7 @@ void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModi
       if (!modification.target_type.empty()) changed.type = modification.target_type;
       changed.iops = modification.target_iops;
       changed.throughput = modification.target_throughput;
+      changed.multi_attach = modification.target_multi_attach;
       transaction.put(std::move(changed));
       // Nothing has to be moved for the new size: the next look says that it is done.
       modification.state = "optimizing";

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "control/controller.hpp"
 #include "control/volume_files.hpp"
@@ -29,15 +30,15 @@ class VolumeReconciler {
  private:
   void make(const state::Volume& volume);
   void remove(const state::Volume& volume);
-  void attach(const state::Volume& volume);
-  void detach(const state::Volume& volume);
+  void attach(const state::Volume& volume, const std::string& instance_id);
+  void detach(const state::Volume& volume, const std::string& instance_id);
   void modify(const state::Volume& volume, const state::VolumeModification& modification);
-  // Its machine keeps it to what its type promises.
+  // Its machine, or its server, which runs from now on, keeps it to what its type promises.
   void hold(const state::Volume& volume);
-  void settle_attached(const state::Volume& volume);
-  // Free of its instance, also in the instance's record.
-  void settle_detached(const state::Volume& volume);
-  void say_busy(const state::Volume& volume);
+  void settle_attached(const state::Volume& volume, const std::string& instance_id);
+  // Free of the instance, also in the instance's record.
+  void settle_detached(const state::Volume& volume, const std::string& instance_id);
+  void say_busy(const state::Volume& volume, const std::string& instance_id);
   template <class Change>
   void change(const state::Volume& volume, Change&& change);
   void wake(const std::string& key, milliseconds delay = milliseconds(0)) { wake_("volume/" + key, delay); }
@@ -48,7 +49,7 @@ class VolumeReconciler {
   DiskMeter& meter_;
   Wake wake_;
   std::mutex mutex_;
-  std::set<std::string> asked_;  // volumes whose guest was asked to let go, and has not yet
+  std::set<std::pair<std::string, std::string>> asked_;  // volume and instance, whose guest was asked to let go and has not yet
 };
 
 }  // namespace brume::control

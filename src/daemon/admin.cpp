@@ -188,9 +188,10 @@ json::array show_storage(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   std::map<std::string, json::object> known;
   world->each<state::Volume>("", [&](const state::Volume& volume) {
-    known[volume.id] = {{"kind", "volume"},         {"account", volume.account},
-                        {"state", volume.state},    {"instance", volume.instance_id},
-                        {"of", volume.snapshot_id}, {"encrypted", volume.encrypted}};
+    std::string instances;
+    for (const auto* attachment : volume.attachments()) instances += (instances.empty() ? "" : " ") + attachment->instance_id;
+    known[volume.id] = {{"kind", "volume"},      {"account", volume.account}, {"state", volume.state},
+                        {"instance", instances}, {"of", volume.snapshot_id},  {"encrypted", volume.encrypted}};
   });
   world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
     known[snapshot.id] = {{"kind", "snapshot"}, {"account", snapshot.account}, {"state", snapshot.state},

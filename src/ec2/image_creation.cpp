@@ -33,16 +33,17 @@ std::vector<Part> parts_of(const state::World& world, const state::Instance& ins
   std::vector<Part> parts;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
-    if (volume == nullptr || volume->attachment_state == "detaching") continue;
+    const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
+    if (attachment == nullptr || attachment->attachment_state == "detaching") continue;
     check_can_be_snapshot(*volume);
     BlockDevice device;
-    device.device = volume->device;
+    device.device = attachment->device;
     device.size_gib = volume->size_gib;
     const auto shape = shape_of(*volume);
     device.volume_type = shape.type;
     device.iops = shape.iops;
     device.throughput = shape.throughput;
-    device.delete_on_termination = volume->delete_on_termination;
+    device.delete_on_termination = attachment->delete_on_termination;
     device.encrypted = volume->encrypted;
     parts.push_back({std::move(device), volume});
   }

@@ -255,14 +255,17 @@ void change_devices(Subject& subject, const std::vector<wire::ec2::InstanceBlock
     const state::Volume* found = nullptr;
     for (const auto& id : subject.instance.volume_ids) {
       const auto* volume = subject.transaction.find<state::Volume>(subject.instance.account, id);
-      if (volume != nullptr && volume->device == *mapping.device_name) found = volume;
+      const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(subject.instance.id);
+      if (attachment != nullptr && attachment->device == *mapping.device_name) found = volume;
     }
     if (found == nullptr) throw invalid_attribute_value(fmt::format("No device is currently mapped at {}", *mapping.device_name));
     if (mapping.ebs->volume_id && *mapping.ebs->volume_id != found->id)
       throw invalid_attribute_value(fmt::format("The volume at {} is not '{}'", *mapping.device_name, *mapping.ebs->volume_id));
     auto volume = *found;
-    volume.delete_on_termination = *mapping.ebs->delete_on_termination;
-    note_deletion(subject, volume.id, volume.delete_on_termination);
+    auto& attachment = *volume.attachment_to(subject.instance.id);
+    attachment.delete_on_termination = *mapping.ebs->delete_on_termination;
+    // What others may have too is looked at when the instance goes.
+    if (!attachment.served) note_deletion(subject, volume.id, attachment.delete_on_termination);
     subject.transaction.put(std::move(volume));
   }
 }

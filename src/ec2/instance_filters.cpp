@@ -41,12 +41,14 @@ void with_primary(const At& at, Add&& add) {
   if (const auto* interface = primary_interface(at.world, at.record)) add(*interface);
 }
 
+// Each volume as it is attached to the instance.
 template <class Add>
 void each_volume(const At& at, Add&& add) {
   const auto& instance = at.record;
   if (is_gone(instance)) return;
   for (const auto& id : instance.volume_ids)
-    if (const auto* volume = at.world.find<state::Volume>(instance.account, id)) add(*volume);
+    if (const auto* volume = at.world.find<state::Volume>(instance.account, id))
+      if (const auto* attachment = volume->attachment_to(instance.id)) add(*attachment, volume->id);
 }
 
 template <class Add>
@@ -233,13 +235,13 @@ const FilterField<state::Instance> instance_fields[] = {
 
     // Of its volumes.
     {"block-device-mapping.attach-time",
-     [](const At& at, Values& out) { each_volume(at, [&](const auto& v) { out.add(v.attached); }); }},
+     [](const At& at, Values& out) { each_volume(at, [&](const auto& v, const auto&) { out.add(v.attached); }); }},
     {"block-device-mapping.delete-on-termination",
-     [](const At& at, Values& out) { each_volume(at, [&](const auto& v) { out.add(v.delete_on_termination); }); }},
-    {"block-device-mapping.device-name", [](const At& at, Values& out) { each_volume(at, [&](const auto& v) { out.add(v.device); }); }},
+     [](const At& at, Values& out) { each_volume(at, [&](const auto& v, const auto&) { out.add(v.delete_on_termination); }); }},
+    {"block-device-mapping.device-name", [](const At& at, Values& out) { each_volume(at, [&](const auto& v, const auto&) { out.add(v.device); }); }},
     {"block-device-mapping.status",
-     [](const At& at, Values& out) { each_volume(at, [&](const auto& v) { out.add(v.attachment_state); }); }},
-    {"block-device-mapping.volume-id", [](const At& at, Values& out) { each_volume(at, [&](const auto& v) { out.add(v.id); }); }},
+     [](const At& at, Values& out) { each_volume(at, [&](const auto& v, const auto&) { out.add(v.attachment_state); }); }},
+    {"block-device-mapping.volume-id", [](const At& at, Values& out) { each_volume(at, [&](const auto&, const auto& id) { out.add(id); }); }},
 
     // Of its network interfaces. "association.…" is what the first VPC clients called the first of them.
     {"association.allocation-id", allocation_ids},

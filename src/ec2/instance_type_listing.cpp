@@ -17,7 +17,6 @@ using service::Context;
 constexpr std::int64_t threads_per_core = 1;  // guests see every virtual processor as a core
 constexpr std::string_view ebs_encryption = "supported";
 
-std::string_view hypervisor_of(const InstanceType& type) { return type.current_generation ? "nitro" : "xen"; }
 bool has_storage(const InstanceType& type) { return type.storage_disks > 0; }
 
 // Filters see a type as they see a record; it belongs to no account.
@@ -44,7 +43,7 @@ const FilterField<TypeRecord> type_filters[] = {
     {"ebs-info.nvme-support", [](const auto&, auto& out) { out.add("unsupported"); }},
     {"free-tier-eligible", [](const auto&, auto& out) { out.add(false); }},
     {"hibernation-supported", [](const auto&, auto& out) { out.add(false); }},
-    {"hypervisor", [](const auto& at, auto& out) { out.add(hypervisor_of(*at.record.type)); }},
+    {"hypervisor", [](const auto& at, auto& out) { out.add(at.record.type->hypervisor()); }},
     {"instance-storage-info.disk.count",
      [](const auto& at, auto& out) {
        if (has_storage(*at.record.type)) out.add(at.record.type->storage_disks);
@@ -156,7 +155,7 @@ wire::ec2::InstanceTypeInfo describe(const InstanceType& type) {
   info.supported_root_device_types = {"ebs"};
   info.supported_virtualization_types = {"hvm"};
   info.bare_metal = false;
-  info.hypervisor = std::string(hypervisor_of(type));
+  info.hypervisor = std::string(type.hypervisor());
   info.processor_info.emplace().supported_architectures = type.architectures;
   describe_processors(type, info.vcpu_info.emplace());
   info.memory_info.emplace().size_in_mib = type.memory_mib;

@@ -31,6 +31,7 @@ struct InstanceType {
   std::int64_t addresses_per_interface = 4;
 
   bool runs(std::string_view architecture) const;
+  std::string_view hypervisor() const { return current_generation ? "nitro" : "xen"; }
   // Of placement groups: "cluster", "spread", "partition".
   bool takes_strategy(std::string_view strategy) const { return strategy != "cluster" || cluster; }
 };

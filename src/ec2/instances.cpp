@@ -186,14 +186,15 @@ std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::W
   if (instance.current_state() == state::InstanceState::terminated) return mappings;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
-    if (volume == nullptr) continue;
+    const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
+    if (attachment == nullptr) continue;
     auto& mapping = mappings.emplace_back();
-    mapping.device_name = volume->device;
+    mapping.device_name = attachment->device;
     auto& ebs = mapping.ebs.emplace();
     ebs.volume_id = id;
-    ebs.status = volume->attachment_state;
-    ebs.attach_time = volume->attached;
-    ebs.delete_on_termination = volume->delete_on_termination;
+    ebs.status = attachment->attachment_state;
+    ebs.attach_time = attachment->attached;
+    ebs.delete_on_termination = attachment->delete_on_termination;
   }
   return mappings;
 }

@@ -218,8 +218,10 @@ void put_dependents(state::Transaction& transaction, const state::Instance& inst
   dependents.machine = true;
   dependents.taps = instance.interface_ids;
   for (const auto& id : instance.volume_ids)
-    if (const auto* volume = transaction.find<state::Volume>(instance.account, id); volume != nullptr && volume->delete_on_termination)
-      dependents.volumes.push_back(id);
+    if (const auto* volume = transaction.find<state::Volume>(instance.account, id))
+      if (const auto* attachment = volume->attachment_to(instance.id);
+          attachment != nullptr && attachment->delete_on_termination && !attachment->served)
+        dependents.volumes.push_back(id);
   transaction.put(std::move(dependents));
 }
 

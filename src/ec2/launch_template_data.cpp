@@ -130,12 +130,13 @@ void show_interfaces(const state::World& world, const state::Instance& instance,
 void show_disks(const state::World& world, const state::Instance& instance, ResponseLaunchTemplateData& data) {
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
-    if (volume == nullptr) continue;
+    const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
+    if (attachment == nullptr) continue;
     auto& mapping = data.block_device_mappings.emplace_back();
-    mapping.device_name = volume->device;
+    mapping.device_name = attachment->device;
     auto& ebs = mapping.ebs.emplace();
     ebs.encrypted = volume->encrypted;
-    ebs.delete_on_termination = volume->delete_on_termination;
+    ebs.delete_on_termination = attachment->delete_on_termination;
     ebs.volume_size = volume->size_gib;
     ebs.volume_type = volume->type;
     if (volume->iops > 0) ebs.iops = volume->iops;

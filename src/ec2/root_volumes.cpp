@@ -46,7 +46,7 @@ wire::ec2::ReplaceRootVolumeTask describe(const state::World& world, const RootR
 const state::Volume& root_of(const state::World& world, const state::Instance& instance) {
   for (const auto& id : instance.volume_ids)
     if (const auto* volume = world.find<state::Volume>(instance.account, id);
-        volume != nullptr && is_same_device(volume->device, instance.root_device_name))
+        volume != nullptr && volume->instance_id == instance.id && is_same_device(volume->device, instance.root_device_name))
       return *volume;
   throw wire::ApiError(400, "IncorrectInstanceState", fmt::format("The instance '{}' has no root volume.", instance.id));
 }

@@ -162,14 +162,16 @@ std::vector<const state::Volume*> volumes_to_copy(const state::World& world, con
   const auto& excluded = asked.exclude_data_volume_ids;
   for (const auto& id : excluded) {
     const auto& volume = find_volume(world, instance.account, id);
-    if (volume.instance_id != instance.id || is_same_device(volume.device, instance.root_device_name))
+    const auto* attachment = volume.attachment_to(instance.id);
+    if (attachment == nullptr || is_same_device(attachment->device, instance.root_device_name))
       throw wire::invalid_parameter_value(fmt::format("Volume '{}' is not a data volume of instance '{}'.", id, instance.id));
   }
   std::vector<const state::Volume*> volumes;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
-    if (volume == nullptr || volume->attachment_state == "detaching") continue;
-    if (asked.exclude_boot_volume.value_or(false) && is_same_device(volume->device, instance.root_device_name)) continue;
+    const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
+    if (attachment == nullptr || attachment->attachment_state == "detaching") continue;
+    if (asked.exclude_boot_volume.value_or(false) && is_same_device(attachment->device, instance.root_device_name)) continue;
     if (std::find(excluded.begin(), excluded.end(), id) != excluded.end()) continue;
     check_can_be_snapshot(*volume);
     volumes.push_back(volume);

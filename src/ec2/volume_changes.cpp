@@ -31,9 +31,8 @@ const FilterField<VolumeModification> modification_filters[] = {
     {"target-size", add_if_any<&VolumeModification::target_size_gib>},
     {"target-iops", add_if_any<&VolumeModification::target_iops>},
     field<&VolumeModification::target_type>("target-volume-type"),
-    // No volume here is attached to several instances, nor becomes so.
-    {"originalMultiAttachEnabled", [](const auto&, auto& out) { out.add(false); }},
-    {"targetMultiAttachEnabled", [](const auto&, auto& out) { out.add(false); }},
+    field<&VolumeModification::original_multi_attach>("originalMultiAttachEnabled"),
+    field<&VolumeModification::target_multi_attach>("targetMultiAttachEnabled"),
 };
 
 wire::ec2::VolumeModification describe(const VolumeModification& modification) {
@@ -46,12 +45,12 @@ wire::ec2::VolumeModification describe(const VolumeModification& modification) {
   item.original_volume_type = modification.original_type;
   if (modification.original_iops > 0) item.original_iops = modification.original_iops;
   if (modification.original_throughput > 0) item.original_throughput = modification.original_throughput;
-  item.original_multi_attach_enabled = false;
+  item.original_multi_attach_enabled = modification.original_multi_attach;
   item.target_size = modification.target_size_gib;
   item.target_volume_type = modification.target_type;
   if (modification.target_iops > 0) item.target_iops = modification.target_iops;
   if (modification.target_throughput > 0) item.target_throughput = modification.target_throughput;
-  item.target_multi_attach_enabled = false;
+  item.target_multi_attach_enabled = modification.target_multi_attach;
   item.start_time = modification.started;
   if (modification.ended != Time{}) item.end_time = modification.ended;
   return item;
@@ -72,6 +71,20 @@ VolumeShape target_of(const state::Volume& volume, const wire::ec2::ModifyVolume
   return target;
 }
 
+// Multi-Attach can be switched of io2 only, and on while no instance has the volume: each that has it opens it in a way of its own.
+void check_multi_attach(const state::Volume& volume, const VolumeShape& target, bool enabled) {
+  const auto attached = volume.attachments().size();
+  if (volume.type == "io1" && (volume.multi_attach || enabled))
+    throw wire::unsupported_operation(volume.multi_attach ? "An io1 volume with Multi-Attach cannot be modified."
+                                                          : "Multi-Attach cannot be enabled for an io1 volume that exists.");
+  if (enabled) check_can_multi_attach(target.type);
+  if (enabled && !volume.multi_attach && attached > 0)
+    throw wire::ApiError(400, "VolumeInUse", fmt::format("Multi-Attach cannot be enabled while '{}' is attached.", volume.id));
+  if (!enabled && volume.multi_attach && attached > 1)
+    throw wire::ApiError(400, "VolumeInUse",
+                         fmt::format("Multi-Attach cannot be disabled while '{}' is attached to {} instances.", volume.id, attached));
+}
+
 void check_may_be_modified(const state::World& world, const state::Volume& volume) {
   if (volume.state != "available" && volume.state != "in-use")
     throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
@@ -85,12 +98,12 @@ wire::ec2::ModifyVolumeResponse modify_volume(state::Transaction& transaction, c
                                               const wire::ec2::ModifyVolumeRequest& request) {
   const auto& volume = find_volume(transaction.world(), context.account(), *request.volume_id);
   if (!request.size && !request.volume_type && !request.iops && !request.throughput && !request.multi_attach_enabled)
-    throw wire::missing_parameter("Size, VolumeType, Iops or Throughput");
-  if (request.multi_attach_enabled.value_or(false))
-    throw wire::unsupported_operation("Multi-Attach is not supported: a volume is attached to one instance.");
+    throw wire::missing_parameter("Size, VolumeType, Iops, Throughput or MultiAttachEnabled");
   const auto target = target_of(volume, request);
   check_volume_shape(target);
   check_may_be_modified(transaction.world(), volume);
+  const bool multi_attach = request.multi_attach_enabled.value_or(volume.multi_attach);
+  check_multi_attach(volume, target, multi_attach);
   check_volume_quota(transaction.world(), context, 0, target.size_gib - volume.size_gib);
   const auto original = shape_of(volume);
   VolumeModification modification;
@@ -104,6 +117,8 @@ wire::ec2::ModifyVolumeResponse modify_volume(state::Transaction& transaction, c
   modification.target_type = target.type;
   modification.target_iops = iops_of(target);
   modification.target_throughput = throughput_of(target);
+  modification.original_multi_attach = volume.multi_attach;
+  modification.target_multi_attach = multi_attach;
   modification.started = transaction.now();
   wire::ec2::ModifyVolumeResponse response;
   response.volume_modification = describe(modification);

@@ -123,6 +123,11 @@ void check_volume_shape(const VolumeShape& shape) {
   check_throughput(*type, shape);
 }
 
+void check_can_multi_attach(const std::string& type) {
+  if (type != "io1" && type != "io2")
+    throw wire::invalid_parameter_combination(fmt::format("Multi-Attach is not supported for {} volumes.", type));
+}
+
 std::int64_t iops_of(const VolumeShape& shape) {
   if (shape.iops != 0) return shape.iops;
   // gp2 gives three for each GiB.

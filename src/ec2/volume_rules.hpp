@@ -30,6 +30,8 @@ struct VolumeShape {
 };
 // Throws UnknownVolumeType, InvalidParameterValue, InvalidParameterCombination, MissingParameter.
 void check_volume_shape(const VolumeShape& shape);
+// Throws InvalidParameterCombination unless several instances can have a volume of this type at once.
+void check_can_multi_attach(const std::string& type);
 // The numbers that EC2 gives where none was named; 0: the type has no such number.
 std::int64_t iops_of(const VolumeShape& shape);
 std::int64_t throughput_of(const VolumeShape& shape);

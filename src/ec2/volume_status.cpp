@@ -11,14 +11,16 @@ namespace {
 
 using service::Context;
 
-// Does its instance stand still because the host failed to read or write this volume, or has no room for it?
+// Does an instance of it stand still because the host failed to read or write this volume, or has no room for it?
 bool stands_still(const state::World& world, const state::Volume& volume) {
-  const auto* instance = volume.instance_id.empty() ? nullptr : world.find<state::Instance>(volume.account, volume.instance_id);
-  if (instance == nullptr || instance->impairment.empty()) return false;
   // What control wrote down names the disk, as the machine has it: the volume's id without its dash.
   auto disk = volume.id;
   std::erase(disk, '-');
-  return instance->impairment.find(disk) != std::string::npos;
+  const auto attachments = volume.attachments();
+  return std::any_of(attachments.begin(), attachments.end(), [&](const auto* attachment) {
+    const auto* instance = world.find<state::Instance>(volume.account, attachment->instance_id);
+    return instance != nullptr && instance->impairment.find(disk) != std::string::npos;
+  });
 }
 
 // What is known of a volume's health. One whose file could not be made, or whose guest waits for the host's disk, is impaired; while it is

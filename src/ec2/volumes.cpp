@@ -15,11 +15,11 @@ namespace {
 using service::Context;
 using wire::ec2::CreateVolumeRequest;
 
-// Of the attachment, if there is one.
+// Of its attachments.
 template <auto member>
 constexpr auto attachment_field(std::string_view name) {
   return FilterField<state::Volume>{name, [](const auto& at, auto& out) {
-                                      if (!at.record.instance_id.empty()) out.add(at.record.*member);
+                                      for (const auto* attachment : at.record.attachments()) out.add(attachment->*member);
                                     }};
 }
 
@@ -36,8 +36,8 @@ const FilterField<state::Volume> volume_filters[] = {
      }},
     field<&state::Volume::created>("create-time"),
     field<&state::Volume::encrypted>("encrypted"),
+    field<&state::Volume::multi_attach>("multi-attach-enabled"),
     // What no volume here is.
-    {"multi-attach-enabled", [](const auto&, auto& out) { out.add(false); }},
     {"fast-restored", [](const auto&, auto& out) { out.add(false); }},
     {"operator.managed", [](const auto&, auto& out) { out.add(false); }},
     {"operator.principal", [](const auto&, auto&) {}},
@@ -66,13 +66,6 @@ void refuse_what_is_not_built(const Context& context, const CreateVolumeRequest&
   check_key(context, request.kms_key_id, request.encrypted.value_or(false));
 }
 
-void check_multi_attach(const CreateVolumeRequest& request, const std::string& type) {
-  if (!request.multi_attach_enabled.value_or(false)) return;
-  if (type != "io1" && type != "io2")
-    throw wire::invalid_parameter_combination(fmt::format("Multi-Attach is not supported for {} volumes.", type));
-  throw wire::unsupported_operation("Multi-Attach is not supported: a volume is attached to one instance.");
-}
-
 // Size, snapshot and type, of which each depends on the others.
 void read_shape(const state::World& world, const Context& context, const CreateVolumeRequest& request, state::Volume& volume) {
   volume.snapshot_id = request.snapshot_id.value_or("");
@@ -93,7 +86,8 @@ void read_shape(const state::World& world, const Context& context, const CreateV
     volume.encrypted = volume.encrypted || snapshot.encrypted;
   }
   check_volume_shape({volume.type, volume.size_gib, volume.iops, volume.throughput});
-  check_multi_attach(request, volume.type);
+  volume.multi_attach = request.multi_attach_enabled.value_or(false);
+  if (volume.multi_attach) check_can_multi_attach(volume.type);
 }
 
 wire::ec2::Volume create_volume(state::Transaction& transaction, const Context& context, const CreateVolumeRequest& request) {
@@ -143,15 +137,15 @@ void check_can_be_snapshot(const state::Volume& volume) {
     throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
 }
 
-wire::ec2::VolumeAttachment describe_attachment(const state::Volume& volume) {
-  wire::ec2::VolumeAttachment attachment;
-  attachment.volume_id = volume.id;
-  attachment.instance_id = volume.instance_id;
-  attachment.device = volume.device;
-  attachment.state = volume.attachment_state;
-  attachment.attach_time = volume.attached;
-  attachment.delete_on_termination = volume.delete_on_termination;
-  return attachment;
+wire::ec2::VolumeAttachment describe_attachment(const state::Volume& volume, const state::VolumeAttachment& attachment) {
+  wire::ec2::VolumeAttachment item;
+  item.volume_id = volume.id;
+  item.instance_id = attachment.instance_id;
+  item.device = attachment.device;
+  item.state = attachment.attachment_state;
+  item.attach_time = attachment.attached;
+  item.delete_on_termination = attachment.delete_on_termination;
+  return item;
 }
 
 wire::ec2::Volume describe_volume(const state::World& world, const Context& context, const state::Volume& volume) {
@@ -166,11 +160,11 @@ wire::ec2::Volume describe_volume(const state::World& world, const Context& cont
   item.volume_type = volume.type;
   item.encrypted = volume.encrypted;
   if (volume.encrypted) item.kms_key_id = key_arn(context, volume.account);
-  item.multi_attach_enabled = false;
+  item.multi_attach_enabled = volume.multi_attach;
   const auto shape = shape_of(volume);
   if (const auto iops = iops_of(shape); iops > 0) item.iops = iops;
   if (const auto throughput = throughput_of(shape); throughput > 0) item.throughput = throughput;
-  if (!volume.instance_id.empty()) item.attachments.push_back(describe_attachment(volume));
+  for (const auto* attachment : volume.attachments()) item.attachments.push_back(describe_attachment(volume, *attachment));
   item.tags = tags_of(world, volume.account, volume.id);
   return item;
 }

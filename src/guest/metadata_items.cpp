@@ -207,7 +207,8 @@ std::vector<std::string> data_devices(const View& view) {
   std::vector<std::string> devices;
   for (const auto& id : view.instance.volume_ids) {
     const auto* volume = view.world.find<state::Volume>(view.instance.account, id);
-    if (volume && !volume->device.empty() && volume->device != view.instance.root_device_name) devices.push_back(volume->device);
+    const auto* attachment = volume ? volume->attachment_to(view.instance.id) : nullptr;
+    if (attachment && attachment->device != view.instance.root_device_name) devices.push_back(attachment->device);
   }
   return devices;
 }

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "InsufficientAddressCapacity": "tests/unit/limits_test.cpp",
     "InternalServerException": "tests/unit/rest_json_test.cpp",
     "InvalidAccessKeyId": "tests/unit/signature_test.cpp",
-    "InvalidAttachment.NotFound": "tests/unit/volumes_test.cpp",
     "NatGatewayLimitExceeded": "tests/unit/limits_test.cpp",
     "NetworkAclLimitExceeded": "tests/unit/limits_test.cpp",
     "NetworkInterfaceLimitExceeded": "tests/unit/limits_test.cpp",

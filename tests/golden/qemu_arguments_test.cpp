@@ -61,6 +61,18 @@ TEST(QemuArguments, KvmWithTwoOfEverything) {
   expect_golden("qemu_kvm.args", text_of(qemu_command(spec, make_host("kvm"))));
 }
 
+// What several machines have is no file of the machine's: it comes in by its server's door.
+TEST(QemuArguments, ADiskThatOthersHaveToo) {
+  auto spec = make_spec();
+  Disk shared{"vol-0fedcba9876543210", "/var/lib/brume/blocks/layers/vol-0fedcba9876543210.3.qcow2", "qcow2", "/dev/sdf", 3};
+  shared.served_to = spec.id;
+  shared.key = "never shown";
+  spec.disks.push_back(shared);
+  expect_golden("qemu_served.args", text_of(qemu_command(spec, make_host("tcg"))));
+  expect_golden("qemu_disk_server.args",
+                text_of(disk_server_command("/var/lib/brume/disk-servers/vol-0fedcba9876543210", 40, 41, 0x60000002)));
+}
+
 TEST(QemuArguments, KvmThatOnlyAGroupMayOpen) {
   auto host = make_host("kvm");
   host.kvm_group = 108;
@@ -104,6 +116,15 @@ TEST(QemuArguments, Throttles) {
   // No limits: all that was set is taken back, and nothing is left that QEMU would refuse without one.
   EXPECT_EQ(disk_throttle(disk, {.burst_requests = 3000, .request_bytes = 262144}),
             R"({"id":"/machine/peripheral/vol1/virtio-backend","bps":0,"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0})");
+}
+
+TEST(QemuArguments, ThrottlesOfAServerNameEveryLimit) {
+  EXPECT_EQ(server_limits({}),
+            R"({"bps-total":0,"bps-total-max":0,"bps-total-max-length":1,"iops-total":0,"iops-total-max":0,"iops-total-max-length":1,)"
+            R"("iops-size":0})");
+  EXPECT_EQ(server_limits({.requests = 100, .burst_requests = 3000, .burst_seconds = 1800, .request_bytes = 262144, .bytes = 1 << 20}),
+            R"({"bps-total":1048576,"bps-total-max":0,"bps-total-max-length":1,"iops-total":100,"iops-total-max":3000,)"
+            R"("iops-total-max-length":1800,"iops-size":262144})");
 }
 
 TEST(QemuArguments, RefusesWhatMakesNoMachine) {

@@ -207,6 +207,7 @@ class Cloud:
                         continue  # which answers the host itself, as long as there is a daemon
                     if command.startswith("dnsmasq") and mark in command:
                         left.append(f"dnsmasq {entry.name}")
+        left += [f"disk server {path.name}" for path in (self.home / "disk-servers").glob("*")]
         left += [f"volume file {path.name}" for path in (self.home / "blocks/volumes").glob("*")]
         return left
 

@@ -159,6 +159,7 @@ TEST(Codec, FieldsNamesEveryMember) {
   });
   expect_complete_fields<SecurityRule>();
   expect_complete_fields<BlockDevice>();
+  expect_complete_fields<VolumeAttachment>();
   expect_complete_fields<Tag>();
 }
 

@@ -104,6 +104,29 @@ TEST_F(DiskMeterTest, AVolumeThatWasAwayCountsFromZeroAgain) {
   EXPECT_EQ(totals("vol-2").writes, 3U);
 }
 
+// With Multi-Attach: each machine counts what it did itself.
+TEST_F(DiskMeterTest, WhatSeveralMachinesDoIsAddedAlsoByTheNextDaemon) {
+  const auto other_says = [&](std::uint64_t writes) {
+    machines_["i-2"] = {"b", taken_, {disk("vol-1", writes)}};
+    meter_->collect("i-2");
+  };
+  says("a", {disk("vol-1", 10)});
+  other_says(3);
+  EXPECT_EQ(totals().writes, 13U);
+  says("a", {disk("vol-1", 11)});
+  other_says(5);
+  EXPECT_EQ(totals().writes, 16U);
+  meter_->stop();
+  anew();
+  EXPECT_EQ(totals().writes, 16U);
+  says("a", {disk("vol-1", 12)});
+  other_says(5);
+  EXPECT_EQ(totals().writes, 17U);
+  says("a", {});
+  other_says(6);
+  EXPECT_EQ(totals().writes, 18U) << "one lets go, the other goes on";
+}
+
 TEST_F(DiskMeterTest, AnInstanceStoreIsItsInstances) {
   says("a", {disk("ephemeral0", 7)});
   EXPECT_EQ(totals("i-1-ephemeral0").writes, 7U);

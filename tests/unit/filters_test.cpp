@@ -194,7 +194,7 @@ TEST(FilterField, MembersAreDeclaredByName) {
 
 TEST(Filters, OfIdsWithoutAPatternSayWhereToLook) {
   const FilterField<state::Volume> of_volumes[] = {field<&state::Volume::id>("volume-id"),
-                                                   field<&state::Volume::instance_id>("instance-id")};
+                                                   {"instance-id", [](const auto& at, auto& out) { out.add(at.record.instance_id); }}};
   const auto ids = [&](const char* name, std::vector<std::string> values) {
     std::vector<wire::ec2::Filter> asked(1);
     asked[0].name = name;

@@ -318,6 +318,7 @@ TEST_F(MetadataServiceTest, EverythingListedIsThere) {
   state::Volume volume;
   volume.account = account;
   volume.id = "vol-1";
+  volume.instance_id = "i-full";
   volume.device = "/dev/sdf";
   put(volume);
   change<state::Instance>("i-full", [](state::Instance& i) {

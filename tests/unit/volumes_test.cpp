@@ -118,11 +118,11 @@ TEST_F(Volumes, ZonesByNameAndById) {
 }
 
 TEST_F(Volumes, WhatIsNotBuiltIsRefused) {
-  for (const auto* rest :
-       {"OutpostArn=arn:aws:outposts:x", "VolumeType=io2&Iops=100&MultiAttachEnabled=true", "VolumeInitializationRate=100"})
+  for (const auto* rest : {"OutpostArn=arn:aws:outposts:x", "VolumeInitializationRate=100"})
     EXPECT_EQ(create(fmt::format("Size=8&{}", rest)), "UnsupportedOperation") << rest;
   EXPECT_EQ(create("Size=8&MultiAttachEnabled=true"), "InvalidParameterCombination");
   EXPECT_EQ(create("Size=8&MultiAttachEnabled=false"), "");
+  EXPECT_EQ(create("Size=8&VolumeType=io2&Iops=100&MultiAttachEnabled=true"), "");
   EXPECT_EQ(create("Size=8&KmsKeyId=alias/mine"), "InvalidParameterDependency");
 }
 
@@ -342,6 +342,36 @@ TEST_F(Volumes, ARootThatComesBackIsFirst) {
   EXPECT_EQ(world()->find<state::Instance>(account, instance)->volume_ids, (std::vector<std::string>{volume, "vol-00000009"}));
 }
 
+// The record is its own first attachment: what an older daemon wrote is read, and read by one, as it was.
+TEST(VolumeAttachments, TheOldestIsTheRecordItself) {
+  state::Volume record;
+  EXPECT_TRUE(record.attachments().empty());
+  record.attach({.instance_id = "i-1", .device = "/dev/sdf", .attachment_state = "attached"});
+  EXPECT_FALSE(record.is_served());
+  record.attach({.instance_id = "i-2", .device = "/dev/sdg", .attachment_state = "attaching", .served = true});
+  record.attach({.instance_id = "i-3", .device = "/dev/sdh", .attachment_state = "attaching"});
+  EXPECT_TRUE(record.is_served());
+  const auto instances = [&] {
+    std::vector<std::string> ids;
+    for (const auto* each : record.attachments()) ids.push_back(each->instance_id);
+    return ids;
+  };
+  EXPECT_EQ(record.device, "/dev/sdf");
+  EXPECT_EQ(instances(), (std::vector<std::string>{"i-1", "i-2", "i-3"}));
+  EXPECT_EQ(record.attachment_to("i-2")->device, "/dev/sdg");
+  EXPECT_EQ(record.attachment_to("i-4"), nullptr);
+  record.detach_from("i-1");
+  EXPECT_EQ(instances(), (std::vector<std::string>{"i-2", "i-3"}));
+  EXPECT_EQ(record.device, "/dev/sdg");
+  record.detach_from("i-3");
+  record.detach_from("i-1");
+  EXPECT_EQ(instances(), std::vector<std::string>{"i-2"});
+  record.detach_from("i-2");
+  EXPECT_TRUE(record.attachments().empty());
+  EXPECT_EQ(record.device, "");
+  EXPECT_FALSE(record.is_served());
+}
+
 TEST_F(Volumes, Modified) {
   put_volume(volume, "available");
   const auto parameters = fmt::format("VolumeId={}", volume);
@@ -372,7 +402,7 @@ TEST_F(Volumes, WhatCannotBeModified) {
   EXPECT_EQ(modify("&Iops=500"), "InvalidParameterCombination");
   EXPECT_EQ(modify("&VolumeType=st1"), "InvalidParameterValue");
   EXPECT_EQ(modify("&VolumeType=ssd"), "UnknownVolumeType");
-  EXPECT_EQ(modify("&MultiAttachEnabled=true"), "UnsupportedOperation");
+  EXPECT_EQ(modify("&MultiAttachEnabled=true"), "InvalidParameterCombination");
   EXPECT_EQ(code("ModifyVolume", "VolumeId=vol-0000000f&Size=9"), "InvalidVolume.NotFound");
   put_volume(volume, "creating");
   EXPECT_EQ(modify("&Size=9"), "IncorrectState");

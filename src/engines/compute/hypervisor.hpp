@@ -36,7 +36,10 @@ struct Disk {
   std::vector<BaseFile> bases = {};  // what the file stands on, the nearest first; all of it
   bool encrypted = false;            // the file
   DiskLimits limits = {};            // what its type promises
-  std::string key = {};              // opens those of the files that are encrypted. Never shown, logged or put on a command line
+  // The machine, where others may have the disk too: a server has its files open then, and each machine is a client of it. Empty: the
+  // machine has them open itself.
+  std::string served_to = {};
+  std::string key = {};  // opens those of the files that are encrypted. Never shown, logged or put on a command line
 };
 
 struct Nic {
@@ -79,6 +82,9 @@ struct MachineReport {
   std::optional<DiskReading> counters = {};  // of guest_shutdown: what the disks had done by then
 };
 
+// A disk that is `served_to` machines is known by its volume's id wherever a machine's is asked for: its server has its files open, so
+// that snapshots, growth, folding and limits are its business. It runs from the first machine to the last.
+//
 // Threads: all functions may be called from any thread. start, kill, forget and reset of one machine are made one after another by the
 // caller, and so are the calls for one disk or card; those for different disks of a machine may come at once. A call returns when its
 // effect has happened, within the named limit.
@@ -118,6 +124,8 @@ class Hypervisor {
 
   // `exists`: it is there already.
   virtual Result<void> attach_disk(const std::string& id, const Disk& disk) = 0;
+  // A disk that the machine has, and that is served to it: whatever became of the server, it runs from now on and lets the machine in.
+  virtual Result<void> serve_disk(const std::string& /*id*/, const Disk& /*disk*/) { return {}; }
   // Asks the guest to let go and waits; timed_out when it did not within `limit` (force: takes it anyway). A device_gone report follows
   // when it lets go later. Success when it is not there; not_found when the machine does not run.
   virtual Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) = 0;

@@ -251,6 +251,21 @@ Result<void> Machine::end_job(const std::string& job, milliseconds limit) {
   return fail(ErrorKind::timed_out, "the job " + job + " of " + id_ + " does not end");
 }
 
+Result<void> Machine::remove_export(const std::string& name, milliseconds limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_jobs_.erase(name);
+  }
+  if (auto asked = execute("block-export-del", json_object({{"id", name}, {"mode", "hard"}}), limit); !asked) {
+    const auto& said = asked.error().message;
+    if (said.find("not found") != std::string::npos) return {};
+    if (said.find("already shutting down") == std::string::npos) return fail(asked.error());
+  }
+  std::unique_lock lock(mutex_);
+  if (changed_.wait_for(lock, limit, [&] { return ended_ || ended_jobs_.count(name) != 0; })) return {};
+  return fail(ErrorKind::timed_out, "the server of " + id_ + " does not let go of " + name);
+}
+
 void Machine::report(MachineEvent event, std::string detail) {
   {
     const std::lock_guard lock(mutex_);
@@ -312,6 +327,9 @@ void Machine::on_event(const QmpMessage& event) {
     lock.unlock();
     if (!event.field("error").empty()) log::warning("compute", "{}: the job {} failed: {}", id_, job, event.field("error"));
     report(MachineEvent::disk_folded, job.substr(0, job.find('-')));
+  } else if (event.name == "BLOCK_EXPORT_DELETED") {
+    ended_jobs_.insert(event.field("id"));
+    changed_.notify_all();
   } else if (event.name == "DEVICE_DELETED" && !event.field("device").empty()) {
     const auto device = event.field("device");
     unplugged_.insert(device);

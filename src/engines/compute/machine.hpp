@@ -1,4 +1,4 @@
-// One running QEMU: its process, its monitor, and what its events mean.
+// One running QEMU, or qemu-storage-daemon (disk_servers.hpp): its process, its monitor, and what its events mean.
 //
 // Lock rule: mutex_ is held for a look or a change, never over a call that waits or calls out.
 #pragma once
@@ -64,6 +64,9 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // Breaks off a block job and waits until it is gone; success when there is none.
   Result<void> end_job(const std::string& job, milliseconds limit);
 
+  // Ends what a disk's server lets a machine in by, with its connections; success when there is none.
+  Result<void> remove_export(const std::string& name, milliseconds limit);
+
   // True: it has ended, within the limit.
   bool wait_for_end(milliseconds limit);
 
@@ -108,8 +111,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
 
   // The loop's thread only.
   PasswordWatch passwords_;
-  std::uint64_t console_seen_ = 0;  // bytes of the console file
-  std::set<std::string> ended_jobs_;
+  std::uint64_t console_seen_ = 0;    // bytes of the console file
+  std::set<std::string> ended_jobs_;  // and exports; under mutex_
 };
 
 }  // namespace brume::compute

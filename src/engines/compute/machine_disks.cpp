@@ -67,8 +67,39 @@ Result<std::vector<Node>> nodes_of(Machine& machine, const std::string& volume_i
 
 std::string backend_of(const std::string& volume_id) { return "/machine/peripheral/" + disk_name(volume_id) + "/virtio-backend"; }
 
-// The node that the guest's disk stands on now.
+// Of a server: all machines go through the gate, which holds them together to the volume's limits.
+std::string gate_of(const std::string& volume_id) { return disk_name(volume_id) + "gate"; }
+std::string limits_of(const std::string& volume_id) { return disk_name(volume_id) + "limits"; }
+
+const json::array* list_at(const json::value& object, std::string_view key) {
+  const auto* members = object.if_object();
+  const auto* value = members ? members->if_contains(key) : nullptr;
+  return value ? value->if_array() : nullptr;
+}
+
+// The node that the gate of a server stands on now.
+Result<std::string> node_behind_gate(Machine& server) {
+  const auto graph = ask(server, "x-debug-query-block-graph");
+  if (!graph) return fail(graph.error());
+  const auto* nodes = list_at(*graph, "nodes");
+  const auto* edges = list_at(*graph, "edges");
+  if (nodes == nullptr || edges == nullptr)
+    return fail(ErrorKind::broken, "the server of " + server.id() + " does not say what it has open");
+  const auto number = [](const json::value& object, std::string_view key) { return object.as_object().at(key).to_number<std::int64_t>(); };
+  const auto gate =
+      std::find_if(nodes->begin(), nodes->end(), [&](const auto& node) { return text_at(node, "name") == gate_of(server.id()); });
+  if (gate == nodes->end()) return fail(ErrorKind::not_found, "the server of " + server.id() + " has nothing open");
+  for (const auto& edge : *edges) {
+    if (text_at(edge, "name") != "file" || number(edge, "parent") != number(*gate, "id")) continue;
+    for (const auto& node : *nodes)
+      if (number(node, "id") == number(edge, "child")) return text_at(node, "name");
+  }
+  return fail(ErrorKind::broken, "the server of " + server.id() + " does not say what it has open");
+}
+
+// The node that the guest's disk, or a server's gate, stands on now.
 Result<std::string> current_node(Machine& machine, const std::string& volume_id) {
+  if (machine.id() == volume_id) return node_behind_gate(machine);
   const auto node = ask(machine, "qom-get", json_object({{"path", backend_of(volume_id)}, {"property", "drive"}}));
   if (!node) {
     if (says(node.error(), "not found")) return fail(ErrorKind::not_found, machine.id() + " has no disk " + volume_id);
@@ -127,7 +158,8 @@ Result<void> take_away(Machine& machine, const std::string& volume_id) {
 
 // The guest never let go of the device after the volume was taken away by force: it gets the volume back under it.
 Result<void> give_back(Machine& machine, const Disk& disk) {
-  if (auto given = hand_over_key(machine, disk); !given) return given;
+  if (disk.served_to.empty())
+    if (auto given = hand_over_key(machine, disk); !given) return given;
   if (auto added = machine.execute("blockdev-add", disk_node(disk), command_limit); !added) return fail(added.error());
   const auto arguments = json_object({{"path", backend_of(disk.volume_id)}, {"property", "drive"}, {"value", disk_node_name(disk)}});
   if (auto swapped = machine.execute("qom-set", arguments, command_limit); !swapped) {
@@ -155,11 +187,13 @@ Result<void> attach_disk(Machine& machine, const Disk& disk, bool pauses) {
   if (const auto node = current_node(machine, disk.volume_id)) {
     if (*node != disk_name(disk.volume_id) + gone_suffix)
       return fail(ErrorKind::exists, disk.volume_id + " is attached to " + machine.id() + " already");
-    return give_back(machine, disk).and_then([&] { return limit_disk(machine, disk.volume_id, disk.limits); });
+    auto given = give_back(machine, disk);
+    return given && disk.served_to.empty() ? limit_disk(machine, disk.volume_id, disk.limits) : given;
   }
   // What an attachment that was broken off left.
   if (auto cleared = remove_nodes(machine, disk.volume_id); !cleared) return fail(cleared.error().within(what));
-  if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
+  if (disk.served_to.empty())
+    if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
   auto plugged = machine.execute("blockdev-add", disk_node(disk), command_limit);
   if (plugged) {
     plugged = machine.execute("device_add", disk_device(disk, false, pauses), command_limit);
@@ -170,7 +204,8 @@ Result<void> attach_disk(Machine& machine, const Disk& disk, bool pauses) {
       plugged = machine.execute("device_add", disk_device(nameless, false, pauses), command_limit);
     }
   }
-  if (plugged) return disk.limits.any() ? limit_disk(machine, disk.volume_id, disk.limits) : Result<void>();
+  // What several machines have is held to its limits by its server.
+  if (plugged) return disk.limits.any() && disk.served_to.empty() ? limit_disk(machine, disk.volume_id, disk.limits) : Result<void>();
   [[maybe_unused]] const auto undone = remove_nodes(machine, disk.volume_id);
   return fail(explain(plugged.error()).within(what));
 }
@@ -280,6 +315,13 @@ Result<int> fold_percent(Machine& machine, const std::string& volume_id) {
 
 // The limit is of the guest's disk and not of a node: it stays when a snapshot puts another file under it.
 Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits) {
+  if (machine.id() == volume_id) {
+    auto limited = machine.execute(
+        "qom-set", R"({"path":"/objects/)" + limits_of(volume_id) + R"(","property":"limits","value":)" + server_limits(limits) + "}",
+        command_limit);
+    if (!limited) return fail(limited.error().within("cannot hold " + volume_id + " to its IOPS and throughput"));
+    return {};
+  }
   auto limited = machine.execute("block_set_io_throttle", disk_throttle(backend_of(volume_id), limits), command_limit);
   if (limited) return {};
   auto error = explain(limited.error());
@@ -287,11 +329,59 @@ Result<void> limit_disk(Machine& machine, const std::string& volume_id, const Di
   return fail(error.within("cannot hold " + volume_id + " to its IOPS and throughput"));
 }
 
+Result<void> open_served_disk(Machine& server, const Disk& disk) {
+  auto own = disk;
+  own.served_to.clear();
+  const auto gate = json::serialize(json::object{{"driver", "throttle"},
+                                                 {"node-name", gate_of(disk.volume_id)},
+                                                 {"throttle-group", limits_of(disk.volume_id)},
+                                                 {"file", disk_node_name(own)},
+                                                 {"discard", "unmap"}});
+  auto done = hand_over_key(server, own);
+  const auto go_on = [&](std::string_view command, const std::string& arguments) {
+    if (!done) return;
+    if (auto reply = server.execute(command, arguments, command_limit); !reply) done = fail(explain(reply.error()));
+  };
+  go_on("object-add",
+        R"({"qom-type":"throttle-group","id":")" + limits_of(disk.volume_id) + R"(","limits":)" + server_limits(disk.limits) + "}");
+  go_on("blockdev-add", disk_node(own));
+  go_on("blockdev-add", gate);
+  return done;
+}
+
+Result<std::set<std::string>> served_machines(Machine& server) {
+  const auto exports = ask(server, "query-block-exports");
+  if (!exports) return fail(exports.error());
+  std::set<std::string> machines;
+  if (const auto* list = exports->if_array())
+    for (const auto& each : *list) machines.insert(text_at(each, "id"));
+  return machines;
+}
+
+Result<void> let_in(Machine& server, const std::string& machine_id) {
+  const auto arguments = json::serialize(
+      json::object{{"type", "nbd"}, {"id", machine_id}, {"name", machine_id}, {"node-name", gate_of(server.id())}, {"writable", true}});
+  if (auto added = server.execute("block-export-add", arguments, command_limit); !added) return fail(added.error());
+  return {};
+}
+
+Result<void> note_served_size(Machine& machine, const std::string& volume_id, std::uint64_t bytes) {
+  Disk disk{.volume_id = volume_id, .file = {}, .format = {}};
+  disk.served_to = machine.id();
+  // It comes in again, and so hears of the new size, when it has something to ask: that is what this is for.
+  auto done = machine.execute("blockdev-reopen", R"({"options":[)" + disk_node(disk) + "]}", command_limit);
+  if (done)
+    done =
+        machine.execute("block_resize", json::serialize(json::object{{"node-name", disk_node_name(disk)}, {"size", bytes}}), command_limit);
+  if (done || says(done.error(), "Failed to find node") || says(done.error(), "Cannot find")) return {};
+  return fail(explain(done.error()).within(machine.id() + " does not see that " + volume_id + " has grown"));
+}
+
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes) {
   if (auto ended = end_fold(machine, volume_id); !ended) return ended;
-  const auto current = current_node(machine, volume_id);
-  if (!current) return fail(current.error());
-  const auto arguments = json::serialize(json::object{{"node-name", *current}, {"size", bytes}});
+  const auto node = machine.id() == volume_id ? Result<std::string>(gate_of(volume_id)) : current_node(machine, volume_id);
+  if (!node) return fail(node.error());
+  const auto arguments = json::serialize(json::object{{"node-name", *node}, {"size", bytes}});
   if (auto resized = machine.execute("block_resize", arguments, command_limit); !resized)
     return fail(explain(resized.error()).within("cannot resize " + volume_id));
   return {};

@@ -4,6 +4,7 @@
 // we gave (disk_node_name): after a snapshot that is another one, and the one before stands below it until the disk goes.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,5 +27,14 @@ Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std
 Result<int> fold_percent(Machine& machine, const std::string& volume_id);
 Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits);
 Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::uint64_t bytes);
+
+// What a server of a disk does (disk_servers.hpp), which is a Machine by its volume's id: the functions above that are about the disk's
+// files and limits work on it as they do on a machine. First it opens the disk.
+Result<void> open_served_disk(Machine& server, const Disk& disk);
+// The machines that it lets in.
+Result<std::set<std::string>> served_machines(Machine& server);
+Result<void> let_in(Machine& server, const std::string& machine_id);
+// The machine learns that a disk which is served to it has this size now. Success also when it has no such disk.
+Result<void> note_served_size(Machine& machine, const std::string& volume_id, std::uint64_t bytes);
 
 }  // namespace brume::compute

@@ -24,6 +24,9 @@ constexpr bool bypass_page_cache = false;
 
 constexpr int first_descriptor = 3;
 
+// So many seconds a machine waits for a disk's server that went: it is started again in less. After that it counts as a failing disk.
+constexpr int server_patience = 30;
+
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
@@ -217,6 +220,19 @@ Command qemu_command(const MachineSpec& spec, const QemuHost& host) {
   return command;
 }
 
+Command disk_server_command(const std::string& folder, int qmp_socket, int door, std::optional<unsigned> user) {
+  Command command;
+  command.program = "qemu-storage-daemon";
+  command.folder = folder;
+  command.output_file = log_file(folder);
+  if (user) command.user = *user;
+  command.descriptors = {{qmp_socket, first_descriptor}, {door, first_descriptor + 1}};
+  add(command.arguments, "--chardev", "socket,id=qmp,server=on,wait=off,fd=" + std::to_string(first_descriptor));
+  add(command.arguments, "--monitor", "chardev=qmp");
+  add(command.arguments, "--nbd-server", "addr.type=fd,addr.str=" + std::to_string(first_descriptor + 1));
+  return command;
+}
+
 std::string disk_name(const std::string& volume_id) {
   std::string name;
   std::copy_if(volume_id.begin(), volume_id.end(), std::back_inserter(name), [](char c) { return c != '-'; });
@@ -225,7 +241,8 @@ std::string disk_name(const std::string& volume_id) {
 
 std::string disk_node_name(const Disk& disk) {
   const auto name = disk_name(disk.volume_id);
-  return disk.generation == 0 ? name : name + "-" + std::to_string(disk.generation);
+  // Of a disk that is served the files are the server's business.
+  return disk.generation == 0 || !disk.served_to.empty() ? name : name + "-" + std::to_string(disk.generation);
 }
 
 std::string disk_key(const Disk& disk, int descriptor) {
@@ -233,7 +250,26 @@ std::string disk_key(const Disk& disk, int descriptor) {
       {"qom-type", "secret"}, {"id", disk_name(disk.volume_id) + "-key"}, {"file", "/proc/self/fd/" + std::to_string(descriptor)}});
 }
 
+std::string server_door(const std::string& volume_id) { return "disks/" + disk_name(volume_id); }
+
+namespace {
+
+// Without a cache of its own: what another machine writes is seen.
+std::string client_node(const Disk& disk) {
+  return json::serialize(json::object{{"driver", "nbd"},
+                                      {"node-name", disk_node_name(disk)},
+                                      {"server", {{"type", "unix"}, {"path", server_door(disk.volume_id)}}},
+                                      {"export", disk.served_to},
+                                      {"reconnect-delay", server_patience},
+                                      {"cache", {{"direct", bypass_page_cache}, {"no-flush", false}}},
+                                      {"discard", "unmap"},
+                                      {"detect-zeroes", "unmap"}});
+}
+
+}  // namespace
+
 std::string disk_node(const Disk& disk) {
+  if (!disk.served_to.empty()) return client_node(disk);
   const auto key = disk_name(disk.volume_id) + "-key";
   const auto format_node = [&](const std::string& path, const std::string& format, bool encrypted) {
     json::object node = {{"driver", format}, {"file", {{"driver", "file"}, {"filename", path}, {"aio", "threads"}}}};
@@ -282,6 +318,22 @@ std::string disk_throttle(const std::string& device, const DiskLimits& limits) {
   add_burst("iops_max", "iops_max_length", limits.requests, limits.burst_requests, limits.burst_seconds);
   if (limits.requests > 0 && limits.request_bytes > 0) arguments["iops_size"] = limits.request_bytes;
   return json::serialize(arguments);
+}
+
+std::string server_limits(const DiskLimits& limits) {
+  // All of them, each time: one that is left out stays as it was.
+  const auto burst = [](std::int64_t lasting, std::int64_t most) { return lasting > 0 && most > lasting; };
+  const bool bytes_burst = burst(limits.bytes, limits.burst_bytes);
+  const bool requests_burst = burst(limits.requests, limits.burst_requests);
+  return json::serialize(json::object{
+      {"bps-total", limits.bytes},
+      {"bps-total-max", bytes_burst ? limits.burst_bytes : 0},
+      {"bps-total-max-length", bytes_burst ? std::max<std::int64_t>(limits.burst_bytes_seconds, 1) : 1},
+      {"iops-total", limits.requests},
+      {"iops-total-max", requests_burst ? limits.burst_requests : 0},
+      {"iops-total-max-length", requests_burst ? std::max<std::int64_t>(limits.burst_seconds, 1) : 1},
+      {"iops-size", limits.requests > 0 ? limits.request_bytes : 0},
+  });
 }
 
 std::string nic_device(const Nic& nic) {

@@ -41,10 +41,15 @@ bool is_plain_id(std::string_view id);
 // The command that starts the machine, halted (the processors start with `cont`). The taps' descriptors go along.
 Command qemu_command(const MachineSpec& spec, const QemuHost& host);
 
+// The server of a disk that several machines have, with nothing in it yet. `door`: a listening socket for the machines.
+Command disk_server_command(const std::string& folder, int qmp_socket, int door, std::optional<unsigned> user);
+
 // "vol-0123" → "vol0123": the disk's serial, and the name of its device.
 std::string disk_name(const std::string& volume_id);
 // "vol0123-2": the block node over the disk's file; a disk has another file, and another node, after each snapshot.
 std::string disk_node_name(const Disk& disk);
+// Where the machine finds the door of a disk's server, from its own folder.
+std::string server_door(const std::string& volume_id);
 // The block nodes of a disk, the device on them, and the network card: as `-blockdev`, `-device` and as the arguments of
 // blockdev-add and device_add.
 std::string disk_node(const Disk& disk);
@@ -52,6 +57,8 @@ std::string disk_node(const Disk& disk);
 std::string disk_device(const Disk& disk, bool boots, bool pauses);
 // The arguments of block_set_io_throttle for the disk at this place in QEMU's tree of objects.
 std::string disk_throttle(const std::string& device, const DiskLimits& limits);
+// The same limits as a throttle group of a disk's server has them.
+std::string server_limits(const DiskLimits& limits);
 // An object that QEMU gets a disk's key by from a descriptor that it was handed; as `-object`.
 std::string disk_key(const Disk& disk, int descriptor);
 std::string nic_device(const Nic& nic);

@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "engines/compute/control_groups.hpp"
 #include "engines/compute/cpu_governor.hpp"
+#include "engines/compute/disk_servers.hpp"
 #include "engines/compute/event_loop.hpp"
 #include "engines/compute/hypervisor.hpp"
 #include "engines/compute/machine.hpp"
@@ -50,7 +51,9 @@ class QemuHypervisor final : public Hypervisor {
         description_(std::move(description)),
         kvm_group_(kvm_group),
         groups_("brume-" + std::to_string(hash_of(configuration.folder) % 100'000'000)),
-        loop_(std::move(loop)) {
+        loop_(std::move(loop)),
+        servers_({std::filesystem::path(configuration.folder).replace_filename("disk-servers").string(), *loop_,
+                  [this](const std::string& id) { return user(id); }, [this](MachineReport what) { report(std::move(what)); }}) {
     if (groups_.trouble().empty()) {
       description_.processor_shares = "kept by control groups, version " + std::to_string(groups_.version());
     } else {
@@ -62,6 +65,7 @@ class QemuHypervisor final : public Hypervisor {
 
   ~QemuHypervisor() override {
     for (const auto& machine : machines()) machine->let_go();
+    servers_.let_go();
     loop_->stop();
     for (int turn = 0; turn < 50 && !groups_.tidy(); ++turn) std::this_thread::sleep_for(milliseconds(5));
   }
@@ -83,6 +87,13 @@ class QemuHypervisor final : public Hypervisor {
   void change_cpu(const std::string& id, const CpuPlan& plan) override { governor_.change(id, plan); }
 
   Result<void> attach_disk(const std::string& id, const Disk& disk) override;
+  Result<void> serve_disk(const std::string& id, const Disk& disk) override {
+    if (disk.served_to.empty()) return {};
+    auto served = running(id).and_then([&](const auto&) { return servers_.admit(disk, client(id)); });
+    // Ended meanwhile, when it was not yet known to be inside.
+    if (!find(id)) return servers_.dismiss(disk.volume_id, id).and_then([&]() -> Result<void> { return fail(ErrorKind::not_found, id); });
+    return served;
+  }
   Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) override;
   Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) override;
   Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) override;
@@ -118,9 +129,11 @@ class QemuHypervisor final : public Hypervisor {
   std::optional<unsigned> user(const std::string& id) const {
     return ::geteuid() == 0 ? std::optional<unsigned>(user_of(id)) : std::nullopt;
   }
+  DiskServers::Client client(const std::string& id) const { return {id, folder_of(id).path(), user(id)}; }
   std::shared_ptr<Machine> make_machine(const std::string& id);
   // A machine that has not ended; null: there is none.
   std::shared_ptr<Machine> find(const std::string& id) const;
+  // The same, or the server of a disk that several machines have.
   Result<std::shared_ptr<Machine>> running(const std::string& id) const;
   std::vector<std::shared_ptr<Machine>> machines() const;
   void keep(const std::shared_ptr<Machine>& machine);
@@ -147,6 +160,7 @@ class QemuHypervisor final : public Hypervisor {
   std::function<void(MachineReport)> receiver_;
   std::map<std::string, std::shared_ptr<Machine>> machines_;
   std::unique_ptr<EventLoop> loop_;
+  DiskServers servers_;
 };
 
 std::shared_ptr<Machine> QemuHypervisor::make_machine(const std::string& id) {
@@ -167,6 +181,7 @@ std::shared_ptr<Machine> QemuHypervisor::find(const std::string& id) const {
 
 Result<std::shared_ptr<Machine>> QemuHypervisor::running(const std::string& id) const {
   auto machine = find(id);
+  if (!machine) machine = servers_.find(id);
   if (!machine) return fail(ErrorKind::not_found, id + " does not run");
   return machine;
 }
@@ -185,6 +200,7 @@ void QemuHypervisor::keep(const std::shared_ptr<Machine>& machine) {
 }
 
 void QemuHypervisor::drop(const std::string& id) {
+  servers_.dismiss_everywhere(id);
   std::shared_ptr<Machine> last;
   const std::lock_guard lock(mutex_);
   const auto found = machines_.find(id);
@@ -236,7 +252,7 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   host.kvm_group = kvm_group_;
   std::vector<Descriptor> keys;
   for (const auto& disk : spec.disks) {
-    if (disk.key.empty()) continue;
+    if (disk.key.empty() || !disk.served_to.empty()) continue;
     auto key = make_secret_file(disk.key);
     if (!key) return fail(key.error());
     host.disk_keys[disk.volume_id] = key->get();
@@ -260,7 +276,7 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   if (auto monitor = machine.monitor(greeting_limit); !monitor) return fail(monitor.error());
   machine.started();
   for (const auto& disk : spec.disks)
-    if (disk.limits.any())
+    if (disk.limits.any() && disk.served_to.empty())
       if (auto limited = compute::limit_disk(machine, disk.volume_id, disk.limits); !limited) return limited;
   if (auto going = machine.execute("cont", {}, command_limit); !going) return fail(going.error());
   const auto status = machine.execute("query-status", {}, command_limit);
@@ -279,7 +295,10 @@ Result<void> QemuHypervisor::start(MachineSpec spec) {
   if (auto prepared = folder.prepare(user(spec.id)); !prepared) return fail(prepared.error().within("cannot start " + spec.id));
   const auto machine = make_machine(spec.id);
   keep(machine);
-  auto launched = launch(*machine, spec);
+  Result<void> launched;
+  for (const auto& disk : spec.disks)
+    if (launched) launched = serve_disk(spec.id, disk);
+  if (launched) launched = launch(*machine, spec);
   if (launched) return {};
   auto error = launched.error();
   if (folder.process()) [[maybe_unused]]
@@ -299,6 +318,7 @@ Result<void> QemuHypervisor::kill(const std::string& id) {
     drop(id);
     return {};
   }
+  servers_.dismiss_everywhere(id);
   // Runs without our knowing only before recover().
   const auto process = is_plain_id(id) ? folder_of(id).process() : std::nullopt;
   if (!process || !process->alive(user(id))) return {};
@@ -328,14 +348,21 @@ Result<Value> unless_ended(Machine& machine, Result<Value> result) {
 }
 
 Result<void> QemuHypervisor::attach_disk(const std::string& id, const Disk& disk) {
-  return running(id).and_then(
-      [&](const auto& machine) { return unless_ended(*machine, compute::attach_disk(*machine, disk, pause_on_disk_trouble_)); });
+  const auto machine = running(id);
+  if (!machine) return fail(machine.error());
+  if (auto served = serve_disk(id, disk); !served) return served;
+  auto attached = unless_ended(**machine, compute::attach_disk(**machine, disk, pause_on_disk_trouble_));
+  if (!attached && attached.error().kind != ErrorKind::exists)
+    if (auto dismissed = servers_.dismiss(disk.volume_id, id); !dismissed) log::error("compute", "{}", dismissed.error().message);
+  return attached;
 }
 
 Result<void> QemuHypervisor::detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) {
   if (!is_plain_id(volume_id)) return fail(ErrorKind::invalid, "'" + volume_id + "' is not a volume id");
-  return running(id).and_then(
+  auto gone = running(id).and_then(
       [&](const auto& machine) { return unless_ended(*machine, compute::detach_disk(*machine, volume_id, force, limit)); });
+  if (!gone && gone.error().kind != ErrorKind::not_found) return gone;
+  return servers_.dismiss(volume_id, id).and_then([&] { return gone; });
 }
 
 Result<milliseconds> QemuHypervisor::switch_disks(const std::string& id, const std::vector<Disk>& overlays) {
@@ -355,6 +382,16 @@ Result<void> QemuHypervisor::fold_disk(const std::string& id, const std::string&
 }
 
 Result<void> QemuHypervisor::resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) {
+  if (id == volume_id) {
+    const auto clients = servers_.resize(volume_id, bytes);
+    if (!clients) return fail(clients.error());
+    for (const auto& client : *clients)
+      if (const auto machine = find(client))
+        if (auto noted = unless_ended(*machine, note_served_size(*machine, volume_id, bytes));
+            !noted && noted.error().kind != ErrorKind::not_found)
+          return noted;
+    return {};
+  }
   return running(id).and_then(
       [&](const auto& machine) { return unless_ended(*machine, compute::resize_disk(*machine, volume_id, bytes)); });
 }
@@ -454,6 +491,7 @@ Result<std::vector<std::string>> QemuHypervisor::recover() {
   }
   groups_.sweep();
   if (code) return fail_system("cannot look into " + folder_, code.value());
+  servers_.recover({found.begin(), found.end()});
   return found;
 }
 
@@ -502,7 +540,7 @@ void QemuHypervisor::remove_unfinished(const std::string& id) {
   if (const auto monitor = machine->monitor()) {
     (*monitor)->post("quit");
     // It hangs up when it ends.
-    for (int turn = 0; turn < 200 && !(*monitor)->closed(); ++turn) std::this_thread::sleep_for(milliseconds(10));
+    (*monitor)->wait_until_closed(seconds(2));
   }
   machine->let_go();
   machine->folder().remove();

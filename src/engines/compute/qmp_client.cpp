@@ -254,6 +254,11 @@ bool QmpClient::closed() const {
   return closed_;
 }
 
+bool QmpClient::wait_until_closed(milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, limit, [&] { return closed_; });
+}
+
 void QmpClient::close() { break_off("the connection to QEMU's monitor was closed"); }
 
 void QmpClient::break_off(const std::string& why) {

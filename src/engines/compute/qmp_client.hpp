@@ -46,6 +46,8 @@ class QmpClient final : public Watcher, public std::enable_shared_from_this<QmpC
   // Takes what QEMU has sent so far, events included. On the loop's thread only.
   void ready() override;
   bool closed() const;
+  // True: the other end has hung up, within the limit.
+  bool wait_until_closed(milliseconds limit);
   void close();
 
  private:

@@ -63,7 +63,8 @@ Result<QmpMessage> parse_qmp(std::string_view line) {
   } else if (const auto* reply = object->if_contains("return")) {
     message.kind = QmpMessage::Kind::reply;
     take_fields(*reply, message.fields);
-    if (!reply->is_object()) message.value = json::serialize(*reply);
+    // Most say nothing.
+    if (const auto* members = reply->if_object(); members == nullptr || !members->empty()) message.value = json::serialize(*reply);
   } else if (object->contains("QMP")) {
     message.kind = QmpMessage::Kind::greeting;
   }

@@ -1,8 +1,10 @@
 // Volumes and their snapshots.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/time.hpp"
@@ -64,7 +66,29 @@ struct Snapshot {
   }
 };
 
-struct Volume {
+// A volume at an instance.
+struct VolumeAttachment {
+  std::string instance_id;
+  std::string device;
+  std::string attachment_state;  // "attaching", "attached", "detaching", "busy"
+  Time attached{};
+  bool delete_on_termination = false;
+  bool detach_forced = false;  // of a "detaching": the guest is not asked twice
+  bool served = false;         // made while Multi-Attach was enabled: see Volume::is_served
+  template <class V>
+  void fields(V& v) {
+    v("instanceId", instance_id);
+    v("device", device);
+    v("attachmentState", attachment_state);
+    v("attached", attached);
+    v("deleteOnTermination", delete_on_termination);
+    v("detachForced", detach_forced);
+    v("served", served);
+  }
+};
+
+// The record is its own first attachment, which is the only one unless Multi-Attach is enabled; without an instance id it has none.
+struct Volume : VolumeAttachment {
   static constexpr Kind kind = Kind::volume;
   std::string account;
   std::string id;  // "vol-…"
@@ -80,13 +104,42 @@ struct Volume {
   std::string failure;             // why it is in "error"
   bool auto_enable_io = false;
   Time created{};
-  // At most one attachment.
-  std::string instance_id;
-  std::string device;
-  std::string attachment_state;  // "attaching", "attached", "detaching"
-  Time attached{};
-  bool delete_on_termination = false;
-  bool detach_forced = false;  // of a "detaching": the guest is not asked twice
+  bool multi_attach = false;                       // of io1, io2: several instances may have it at once
+  std::vector<VolumeAttachment> more_attachments;  // the second and those after it
+
+  // All of them, the oldest first; good until the record changes.
+  std::vector<const VolumeAttachment*> attachments() const {
+    std::vector<const VolumeAttachment*> all;
+    if (!instance_id.empty()) all.push_back(this);
+    for (const auto& each : more_attachments) all.push_back(&each);
+    return all;
+  }
+  // To this instance; nullptr: there is none.
+  const VolumeAttachment* attachment_to(const std::string& instance) const {
+    for (const auto* each : attachments())
+      if (each->instance_id == instance) return each;
+    return nullptr;
+  }
+  VolumeAttachment* attachment_to(const std::string& instance) {
+    return const_cast<VolumeAttachment*>(std::as_const(*this).attachment_to(instance));
+  }
+  void attach(VolumeAttachment attachment) {
+    if (instance_id.empty())
+      static_cast<VolumeAttachment&>(*this) = std::move(attachment);
+    else
+      more_attachments.push_back(std::move(attachment));
+  }
+  void detach_from(const std::string& instance) {
+    std::erase_if(more_attachments, [&](const auto& each) { return each.instance_id == instance; });
+    if (instance_id != instance) return;
+    static_cast<VolumeAttachment&>(*this) = more_attachments.empty() ? VolumeAttachment{} : more_attachments.front();
+    if (!more_attachments.empty()) more_attachments.erase(more_attachments.begin());
+  }
+  // A server of its own has its files open while a machine has it, and not the machine itself.
+  bool is_served() const {
+    const auto all = attachments();
+    return std::any_of(all.begin(), all.end(), [](const auto* each) { return each->served; });
+  }
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -104,12 +157,9 @@ struct Volume {
     v("failure", failure);
     v("autoEnableIo", auto_enable_io);
     v("created", created);
-    v("instanceId", instance_id);
-    v("device", device);
-    v("attachmentState", attachment_state);
-    v("attached", attached);
-    v("deleteOnTermination", delete_on_termination);
-    v("detachForced", detach_forced);
+    VolumeAttachment::fields(v);
+    v("multiAttach", multi_attach);
+    v("moreAttachments", more_attachments);
   }
 };
 
@@ -131,6 +181,8 @@ struct VolumeModification {
   std::int64_t target_throughput = 0;
   Time started{};
   Time ended{};
+  bool original_multi_attach = false;
+  bool target_multi_attach = false;
   std::string key() const { return owned_key(account, volume_id); }
   template <class V>
   void fields(V& v) {
@@ -149,6 +201,8 @@ struct VolumeModification {
     v("targetThroughput", target_throughput);
     v("started", started);
     v("ended", ended);
+    v("originalMultiAttach", original_multi_attach);
+    v("targetMultiAttach", target_multi_attach);
   }
 };
 
