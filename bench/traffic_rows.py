@@ -7,12 +7,13 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 
 import bridged
 import network_rows
 from disk_rows import Guest
-from harness import Skipped, median, say, values, wait_until
+from harness import Skipped, binaries, median, root, say, values, wait_until
 
 zone = "us-east-1a"
 ports = {"TCP": 5201, "UDP": 5202}  # a server each: one that has just ended a test does not listen for a moment
@@ -258,3 +259,61 @@ def attach(bench):
            "ratio": f"{of(ours, 'speaks') / of(theirs, 'speaks'):.2f}×", "goal": "≤ 1.1× + 0.2 s", "met": of(ours, "speaks") <= limit,
            "note": f"{bench.accelerator()}; request to address by DHCP; answered after {of(ours, 'answered'):.0f} ms, the guest has the card after {of(ours, 'there'):.0f} ms, "
                    f"under bare QEMU {of(theirs, 'there'):.0f} ms; medians of {len(ours)} in turns", "raw": {"brume": ours, "bare": theirs}}
+
+
+class Path:
+    """bench/network_path.cpp: guests that are namespaces, behind Brume's rules and on a plain bridge."""
+    places = {"10 rules": ("path-one", "path-two", "10.9.0.5"), "500 rules": ("path-one", "path-two", "10.9.0.5"), "plain": ("plain-one", "plain-two", "10.8.0.5")}
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="path.", dir=root / "build")
+        self.process = subprocess.Popen([binaries / "network_path", self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.servers = []
+        self.wait("ready")
+        for space in ("path-one", "plain-one"):
+            for port in ports.values():
+                self.servers.append(subprocess.Popen(["ip", "netns", "exec", space, "iperf3", "--server", "--port", str(port)], stdout=subprocess.DEVNULL))
+
+    def wait(self, word):
+        said = self.process.stdout.readline().strip()
+        if said != word:
+            raise RuntimeError(f"network_path said '{said}' and not '{word}'")
+
+    def turn(self, setup, seconds):
+        _, client, address = self.places[setup]
+        if setup != "plain":
+            self.process.stdin.write(f"rules {setup.split()[0]}\n")
+            self.process.stdin.flush()
+            self.wait("done")
+        return flows(lambda script: on_host(f"exec ip netns exec {client} sh -c '{script}'"), address, seconds)
+
+    def end(self):
+        for server in self.servers:
+            server.kill()
+            server.wait()
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def path(bench):
+    """What is between two taps, without the guests' emulated processors."""
+    if not bench.is_root:
+        raise Skipped("namespaces need root")
+    if shutil.which("iperf3") is None or not (binaries / "network_path").exists():
+        raise Skipped("no iperf3, or no network_path in this build")
+    running, found = Path(), {}
+    try:
+        for _ in range(2 if bench.quick else 5):
+            for setup in Path.places:
+                found.setdefault(setup, []).append(running.turn(setup, 1))
+    finally:
+        running.end()
+    for kind in kinds:
+        raw = {setup: [turn[kind] for turn in turns] for setup, turns in found.items()}
+        ten, many, theirs = (median(raw[setup]) for setup in Path.places)
+        share = ten / many if kind == "round trip" else many / ten
+        unit = (lambda value: f"{value:.3f} ms") if kind == "round trip" else (lambda value: f"{value:,.0f} Mbit/s")
+        yield {"what": f"the packet path without guests, {kind}, 500 rules", "brume": unit(many), "peer": f"with 10 rules {unit(ten)}", "ratio": f"{share:.0%}",
+               "goal": "≥ 95 %", "met": share >= 0.95, "note": f"on a plain bridge {unit(theirs)}; medians of {len(raw['plain'])} in turns", "raw": raw}
