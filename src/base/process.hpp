@@ -38,8 +38,8 @@ struct CommandOutput {
   std::string errors;  // at most 64 KiB
 };
 
-// Runs to the end. Errors: the system's (cannot start; not_found: no such program), timed_out (killed after `limit`). An exit code other than 0 is no error here, nor is
-// that it was killed since `stop` was asked for (status 137).
+// Runs to the end. Errors: the system's (cannot start; not_found: no such program), timed_out (killed after `limit`). An exit code other
+// than 0 is no error here, nor is that it was killed since `stop` was asked for (status 137).
 Result<CommandOutput> run(const Command& command, milliseconds limit = seconds(30), const std::stop_token& stop = {});
 
 // Like run, but a status other than 0 is `broken` with the command and the first of what it said on standard error.
