@@ -153,6 +153,34 @@ void SnapshotReconciler::take(const std::string& account, const std::vector<std:
   settle(pending, taken);
 }
 
+Result<void> SnapshotReconciler::switch_all(const std::map<std::string, std::vector<compute::Disk>>& switches) {
+  // What a machine has open itself and what it is served are of one instant if it stands still meanwhile. A daemon that is killed in the
+  // midst of it leaves a machine that stands still, and the next has it go on.
+  std::vector<std::string> still;
+  Result<void> done;
+  // A machine that died in the midst of it leaves its volumes free: the next try needs none.
+  const auto fail_with = [&](const Error& error) {
+    done = fail(error.kind == ErrorKind::not_found ? ErrorKind::timed_out : error.kind, error.message);
+  };
+  for (const auto& [holder, overlays] : switches)
+    if (done && switches.size() > 1 && engines_.hypervisor.state(holder)) {
+      still.push_back(holder);
+      if (auto paused = engines_.hypervisor.pause(holder); !paused) fail_with(paused.error());
+    }
+  for (const auto& [holder, overlays] : switches) {
+    if (!done) break;
+    const auto pause = engines_.hypervisor.switch_disks(holder, overlays);
+    if (!pause)
+      fail_with(pause.error());
+    else
+      log::info("block", "{} disks of {} went on in new files; they stood still for at most {} ms", overlays.size(), holder,
+                pause->count());
+  }
+  for (const auto& holder : still)
+    if (auto resumed = engines_.hypervisor.resume(holder); !resumed) log::warning("compute", "{}", resumed.error().message);
+  return done;
+}
+
 Result<void> SnapshotReconciler::take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots) {
   std::map<std::string, std::vector<compute::Disk>> switches;  // by who has them open
   for (const auto* snapshot : snapshots) {
@@ -172,13 +200,7 @@ Result<void> SnapshotReconciler::take_all(const state::World& world, const std::
     if (!disk) return fail(disk.error());
     switches[holder_of(*volume)].push_back(std::move(*disk));
   }
-  for (const auto& [holder, overlays] : switches) {
-    const auto pause = engines_.hypervisor.switch_disks(holder, overlays);
-    // A machine that died in the midst of it leaves its volumes free: the next try needs none.
-    if (!pause && pause.error().kind == ErrorKind::not_found) return fail(ErrorKind::timed_out, pause.error().message);
-    if (!pause) return fail(pause.error());
-    log::info("block", "{} disks of {} went on in new files; they stood still for at most {} ms", overlays.size(), holder, pause->count());
-  }
+  if (auto switched = switch_all(switches); !switched) return switched;
   for (const auto* snapshot : snapshots)
     if (auto kept = engines_.block.keep_snapshot(snapshot->id, snapshot->volume_id); !kept) return kept;
   return {};

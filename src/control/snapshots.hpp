@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ class SnapshotReconciler {
  private:
   void take_with_its_set(const state::World& world, const state::Snapshot& snapshot);
   Result<void> take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots);
+  // By who has the disks open: machines, and servers of volumes that several have.
+  Result<void> switch_all(const std::map<std::string, std::vector<compute::Disk>>& switches);
   void settle(const std::vector<const state::Snapshot*>& snapshots, const Result<void>& taken);
   void copy(const state::World& world, const state::Snapshot& snapshot);
   Result<void> copy_encrypted(const state::Snapshot& snapshot, const state::Snapshot& source);

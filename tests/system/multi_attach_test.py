@@ -84,6 +84,13 @@ def test_two_machines_write_and_read_one_volume(cloud, account, tiny):
     taken = snapshot(account, volume.id)
     write(one, "/dev/sdf", "third", 8)
     assert read(other, "/dev/sdg", 8) == "third"
+    # One of all volumes of an instance, some of which others have too: it stands still for it, and goes on.
+    both = account.ec2.create_snapshots(InstanceSpecification={"InstanceId": one.id})["Snapshots"]
+    assert len(both) == 2
+    for each in both:
+        wait_until(lambda: account.ec2.describe_snapshots(SnapshotIds=[each["SnapshotId"]])["Snapshots"][0]["State"] == "completed", 30, "completed")
+        account.ec2.delete_snapshot(SnapshotId=each["SnapshotId"])
+    assert one.ssh("echo runs") == "runs"
     daemon_and_server_die(cloud, volume, one, other)
     # It grows for both.
     account.ec2.modify_volume(VolumeId=volume.id, Size=5)

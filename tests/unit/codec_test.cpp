@@ -170,6 +170,18 @@ TEST(Codec, AFreshRecordIsAnEmptyObjectAndBack) {
   });
 }
 
+// From before a volume could have several.
+TEST(Codec, AVolumeOfAnOlderDaemonKeepsItsAttachment) {
+  const auto volume =
+      decoded<Volume>(R"({"account":"a","id":"vol-1","state":"in-use","instanceId":"i-1","device":"/dev/sdf","attachmentState":"attached",)"
+                      R"("deleteOnTermination":true})");
+  ASSERT_EQ(volume.attachments().size(), 1U);
+  EXPECT_EQ(volume.attachment_to("i-1")->device, "/dev/sdf");
+  EXPECT_TRUE(volume.attachment_to("i-1")->delete_on_termination);
+  EXPECT_FALSE(volume.multi_attach);
+  EXPECT_FALSE(volume.is_served());
+}
+
 // A field left out has its default, so a default is part of what is stored: change none of these, add fields instead.
 const std::vector<std::string> kept_defaults = {
     "account \"enabled\":true",

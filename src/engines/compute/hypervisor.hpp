@@ -118,6 +118,8 @@ class Hypervisor {
   virtual Result<void> kill(const std::string& id) = 0;
   virtual Result<MachineState> state(const std::string& id) = 0;
   virtual Result<void> resume(const std::string& id) = 0;
+  // Its processors stand still, and what it asked of its disks is done, until resume.
+  virtual Result<void> pause(const std::string& /*id*/) { return {}; }
 
   // Another plan for a machine that runs; nothing for one that does not.
   virtual void change_cpu(const std::string& /*id*/, const CpuPlan& /*plan*/) {}

@@ -83,7 +83,7 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> kill(const std::string& id) override;
   Result<MachineState> state(const std::string& id) override;
   Result<void> resume(const std::string& id) override { return command(id, "cont"); }
-
+  Result<void> pause(const std::string& id) override { return command(id, "stop"); }
   void change_cpu(const std::string& id, const CpuPlan& plan) override { governor_.change(id, plan); }
 
   Result<void> attach_disk(const std::string& id, const Disk& disk) override;
