@@ -215,7 +215,9 @@ class Cloud:
         if self.process and self.process.poll() is None:
             self.brume("down", limit=120)
             self.process.wait(timeout=10)
-        for process in self.machine_processes().values():
+        # What a test that failed left.
+        servers = [int(file.read_text().split()[0]) for file in self.home.glob("disk-servers/*/process")]
+        for process in [*self.machine_processes().values(), *servers]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         if os.environ.get("BRUME_TEST_KEEP"):
