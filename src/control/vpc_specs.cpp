@@ -161,6 +161,23 @@ void add_peer_groups(const state::World& world, const state::Vpc& vpc, const std
   for (const auto& [id, peering_id] : named) spec.peer_groups.push_back({id, members_of(world, id), peering_id});
 }
 
+bool names_public_addresses(const state::Vpc& vpc) { return vpc.dns_support && vpc.dns_hostnames; }
+
+// What a peer's guests are told of the VPC's public addresses, where both go by EC2's names.
+std::vector<network::AddressSpec> names_shown_by(const state::World& world, const state::Vpc& vpc) {
+  std::vector<network::AddressSpec> names;
+  if (world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) == nullptr) return names;
+  const auto add = [&](const std::string& private_ip, const std::string& public_ip) {
+    if (!public_ip.empty()) names.push_back({private_ip, public_ip});
+  };
+  world.each_of<state::NetworkInterface>(vpc.account, [&](const state::NetworkInterface& interface) {
+    if (interface.vpc_id != vpc.id) return;
+    add(interface.private_ip, interface.public_ip);
+    for (const auto& one : interface.secondary) add(one.private_ip, one.public_ip);
+  });
+  return names;
+}
+
 void add_peerings(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {
   std::set<std::string> active;
   world.each_indexed<state::VpcPeering>(state::Index::peering_by_vpc, vpc.id, [&](const state::VpcPeering& peering) {
@@ -169,6 +186,8 @@ void add_peerings(const state::World& world, const state::Vpc& vpc, network::Vpc
     if (peer == nullptr) return;
     auto& one = spec.peerings.emplace_back(network::PeeringSpec{peering.id, peer_id, {peer->cidr}});
     for (const auto& range : peer->more) one.peer_cidrs.push_back(range.cidr);
+    if (peering.shows_names_of(peer_id) && names_public_addresses(vpc) && names_public_addresses(*peer))
+      one.names = names_shown_by(world, *peer);
     active.insert(peering.id);
   });
   if (!active.empty()) add_peer_groups(world, vpc, active, spec);
@@ -260,7 +279,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   spec.cidr = vpc.cidr;
   spec.domain = domains.internal;
   spec.names = specify_names(world, domains.outer);
-  spec.names_public_addresses = vpc.dns_support && vpc.dns_hostnames;
+  spec.names_public_addresses = names_public_addresses(vpc);
   for (const auto& range : vpc.more) spec.more_cidrs.push_back(range.cidr);
   for (const auto& range : vpc.ipv6) spec.cidrs6.push_back(range.cidr);
   spec.internet_gateway = world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) != nullptr;
@@ -291,7 +310,12 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   std::set<std::string> vpcs;
   add_vpc_of<state::Vpc>(change, vpcs);
   add_vpc_of<state::Subnet>(change, vpcs);
-  add_vpc_of<state::InternetGateway>(change, vpcs);
+  for (const auto* gateway : {change.old<state::InternetGateway>(), change.now<state::InternetGateway>()}) {
+    if (gateway == nullptr) continue;
+    vpcs.insert(gateway->vpc_id);
+    // Its public addresses lead somewhere with it, and a peer may go by their names.
+    vpcs.merge(peers_of(world, gateway->vpc_id));
+  }
   add_vpc_of<state::EgressOnlyGateway>(change, vpcs);
   add_vpc_of<state::RouteTable>(change, vpcs);
   add_vpc_of<state::NetworkAcl>(change, vpcs);

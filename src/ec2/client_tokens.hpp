@@ -20,4 +20,21 @@ std::string find_made(state::Transaction& transaction, const service::Context& c
 void remember_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token,
                    const std::string& resource_id);
 
+// A creation, carried out once for a token: `make` returns the id of what it made, `show` puts what this request or an earlier one of
+// the same token made into the answer.
+template <class Response, class Request, class Make, class Show>
+Response create_once(state::Transaction& transaction, const service::Context& context, std::string_view action, const Request& request,
+                     Make make, Show show) {
+  Response response;
+  const auto token = request.client_token.value_or("");
+  if (!token.empty()) response.client_token = token;
+  auto id = find_made(transaction, context, action, token);
+  if (id.empty()) {
+    id = make();
+    remember_made(transaction, context, action, token, id);
+  }
+  show(response, id);
+  return response;
+}
+
 }  // namespace brume::ec2

@@ -38,15 +38,8 @@ void check_without(const World& world, const std::string& account, const std::st
   });
 }
 
-wire::ec2::CreateEgressOnlyInternetGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                                  const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
-  const auto token = request.client_token.value_or("");
-  wire::ec2::CreateEgressOnlyInternetGatewayResponse response;
-  if (!token.empty()) response.client_token = token;
-  if (const auto made = find_made(transaction, context, "CreateEgressOnlyInternetGateway", token); !made.empty()) {
-    response.egress_only_internet_gateway = show(transaction.world(), find_gateway(transaction.world(), context, made));
-    return response;
-  }
+std::string make_gateway(state::Transaction& transaction, const Context& context,
+                         const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
   check_tag_types(request.tag_specifications, {"egress-only-internet-gateway"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   check_without(transaction.world(), context.account(), vpc.id);
@@ -55,10 +48,17 @@ wire::ec2::CreateEgressOnlyInternetGatewayResponse create_gateway(state::Transac
   gateway.id = make_id(transaction.random(), "eigw");
   gateway.vpc_id = vpc.id;
   tag_on_create(transaction, gateway.account, gateway.id, "egress-only-internet-gateway", request.tag_specifications);
-  remember_made(transaction, context, "CreateEgressOnlyInternetGateway", token, gateway.id);
-  response.egress_only_internet_gateway = show(transaction.world(), gateway);
-  transaction.put(std::move(gateway));
-  return response;
+  transaction.put(gateway);
+  return gateway.id;
+}
+
+wire::ec2::CreateEgressOnlyInternetGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
+                                                                  const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
+  return create_once<wire::ec2::CreateEgressOnlyInternetGatewayResponse>(
+      transaction, context, "CreateEgressOnlyInternetGateway", request, [&] { return make_gateway(transaction, context, request); },
+      [&](auto& response, const std::string& id) {
+        response.egress_only_internet_gateway = show(transaction.world(), find_gateway(transaction.world(), context, id));
+      });
 }
 
 // Routes to it lead nowhere from then on.

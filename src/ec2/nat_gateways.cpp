@@ -76,15 +76,7 @@ state::ElasticIp free_address(const World& world, const Context& context, const 
   return address;
 }
 
-wire::ec2::CreateNatGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::CreateNatGatewayRequest& request) {
-  const auto token = request.client_token.value_or("");
-  wire::ec2::CreateNatGatewayResponse response;
-  if (!token.empty()) response.client_token = token;
-  if (const auto made = find_made(transaction, context, "CreateNatGateway", token); !made.empty()) {
-    response.nat_gateway = show(transaction.world(), find_owned<NatGateway>(transaction.world(), context.account(), "nat", "", made));
-    return response;
-  }
+std::string make_gateway(state::Transaction& transaction, const Context& context, const wire::ec2::CreateNatGatewayRequest& request) {
   refuse(request.connectivity_type.value_or("public") != "public", "A private NAT gateway");
   refuse(request.availability_mode.value_or("zonal") != "zonal" || request.vpc_id || !request.availability_zone_addresses.empty(),
          "A regional NAT gateway");
@@ -121,11 +113,23 @@ wire::ec2::CreateNatGatewayResponse create_gateway(state::Transaction& transacti
   transaction.put(std::move(interface));
   transaction.put(std::move(address));
   tag_on_create(transaction, gateway.account, gateway.id, "natgateway", request.tag_specifications);
-  remember_made(transaction, context, "CreateNatGateway", token, gateway.id);
-  response.nat_gateway = show(transaction.world(), gateway);
-  response.nat_gateway->state = "pending";  // as EC2 says it of one just made
-  transaction.put(std::move(gateway));
-  return response;
+  transaction.put(gateway);
+  return gateway.id;
+}
+
+wire::ec2::CreateNatGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
+                                                   const wire::ec2::CreateNatGatewayRequest& request) {
+  bool is_new = false;
+  const auto make = [&] {
+    is_new = true;
+    return make_gateway(transaction, context, request);
+  };
+  return create_once<wire::ec2::CreateNatGatewayResponse>(
+      transaction, context, "CreateNatGateway", request, make, [&](auto& response, const std::string& id) {
+        const auto& gateway = find_owned<NatGateway>(transaction.world(), context.account(), "nat", "", id);
+        response.nat_gateway = show(transaction.world(), gateway);
+        if (is_new) response.nat_gateway->state = "pending";  // as EC2 says it of one just made
+      });
 }
 
 // Deleted ones are shown for an hour, then swept away with the next deletion.

@@ -149,15 +149,7 @@ const NetworkAcl& find_acl(const World& world, const Context& context, const std
 
 // ----- create, delete, describe
 
-wire::ec2::CreateNetworkAclResponse create_acl(state::Transaction& transaction, const Context& context,
-                                               const wire::ec2::CreateNetworkAclRequest& request) {
-  const auto token = request.client_token.value_or("");
-  wire::ec2::CreateNetworkAclResponse response;
-  if (!token.empty()) response.client_token = token;
-  if (const auto made = find_made(transaction, context, "CreateNetworkAcl", token); !made.empty()) {
-    response.network_acl = show(transaction.world(), find_acl(transaction.world(), context, made));
-    return response;
-  }
+std::string make_acl(state::Transaction& transaction, const Context& context, const wire::ec2::CreateNetworkAclRequest& request) {
   check_tag_types(request.tag_specifications, {"network-acl"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   size_t count = 0;
@@ -170,10 +162,17 @@ wire::ec2::CreateNetworkAclResponse create_acl(state::Transaction& transaction, 
   acl.id = make_id(transaction.random(), "acl");
   acl.vpc_id = vpc.id;
   tag_on_create(transaction, acl.account, acl.id, "network-acl", request.tag_specifications);
-  remember_made(transaction, context, "CreateNetworkAcl", token, acl.id);
-  response.network_acl = show(transaction.world(), acl);
-  transaction.put(std::move(acl));
-  return response;
+  transaction.put(acl);
+  return acl.id;
+}
+
+wire::ec2::CreateNetworkAclResponse create_acl(state::Transaction& transaction, const Context& context,
+                                               const wire::ec2::CreateNetworkAclRequest& request) {
+  return create_once<wire::ec2::CreateNetworkAclResponse>(
+      transaction, context, "CreateNetworkAcl", request, [&] { return make_acl(transaction, context, request); },
+      [&](auto& response, const std::string& id) {
+        response.network_acl = show(transaction.world(), find_acl(transaction.world(), context, id));
+      });
 }
 
 wire::ec2::DeleteNetworkAclResponse delete_acl(state::Transaction& transaction, const Context& context,

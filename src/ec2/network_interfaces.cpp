@@ -175,15 +175,8 @@ void check_limit(const World& world, const std::string& account) {
     throw wire::ApiError(400, "NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.");
 }
 
-wire::ec2::CreateNetworkInterfaceResponse create_network_interface(state::Transaction& transaction, const Context& context,
-                                                                   const wire::ec2::CreateNetworkInterfaceRequest& request) {
-  const auto token = request.client_token.value_or("");
-  wire::ec2::CreateNetworkInterfaceResponse response;
-  if (!token.empty()) response.client_token = token;
-  if (const auto made = find_made(transaction, context, "CreateNetworkInterface", token); !made.empty()) {
-    response.network_interface = show_interface(transaction.world(), context, find_interface(transaction.world(), context.account(), made));
-    return response;
-  }
+std::string make_interface(state::Transaction& transaction, const Context& context,
+                           const wire::ec2::CreateNetworkInterfaceRequest& request) {
   refuse_what_is_not_built(request);
   check_tag_types(request.tag_specifications, {"network-interface"});
   InterfacePlan plan;
@@ -197,9 +190,17 @@ wire::ec2::CreateNetworkInterfaceResponse create_network_interface(state::Transa
   const auto interface = make_network_interface(transaction, context.account(), plan);
   transaction.put(interface);
   tag_on_create(transaction, interface.account, interface.id, "network-interface", request.tag_specifications);
-  remember_made(transaction, context, "CreateNetworkInterface", token, interface.id);
-  response.network_interface = show_interface(transaction.world(), context, interface);
-  return response;
+  return interface.id;
+}
+
+wire::ec2::CreateNetworkInterfaceResponse create_network_interface(state::Transaction& transaction, const Context& context,
+                                                                   const wire::ec2::CreateNetworkInterfaceRequest& request) {
+  return create_once<wire::ec2::CreateNetworkInterfaceResponse>(
+      transaction, context, "CreateNetworkInterface", request, [&] { return make_interface(transaction, context, request); },
+      [&](auto& response, const std::string& id) {
+        const auto& interface = find_interface(transaction.world(), context.account(), id);
+        response.network_interface = show_interface(transaction.world(), context, interface);
+      });
 }
 
 // ----- delete

@@ -77,6 +77,11 @@ void check_id(std::string_view prefix, std::string_view code_noun, std::string_v
   if (!is_well_formed_id(prefix, id)) throw wire::id_malformed(code_noun, id);
 }
 
+void check_account_id(std::string_view id) {
+  if (id.size() != 12 || id.find_first_not_of("0123456789") != std::string_view::npos)
+    throw wire::ApiError(400, "InvalidUserID.Malformed", fmt::format("Invalid user id: \"{}\"", id));
+}
+
 wire::ApiError id_unknown(std::string_view prefix, std::string_view id) {
   const auto& kind = need_kind(prefix);
   return {400, std::string(kind.not_found), fmt::format(fmt::runtime(kind.one), id)};

@@ -30,6 +30,9 @@ void check_id(std::string_view prefix, std::string_view id);
 // The same with another code: Invalid<code_noun>.Malformed. ("i", "InstanceID", "i-…")
 void check_id(std::string_view prefix, std::string_view code_noun, std::string_view id);
 
+// An account's: 12 digits. Throws InvalidUserID.Malformed.
+void check_account_id(std::string_view id);
+
 // The kind's NotFound error, in the singular or plural form.
 wire::ApiError id_unknown(std::string_view prefix, std::string_view id);
 wire::ApiError ids_unknown(std::string_view prefix, const std::vector<std::string>& ids);

@@ -186,15 +186,7 @@ wire::ec2::DescribeRouteTablesResponse describe_route_tables(const World& world,
 
 // ----- create, delete
 
-wire::ec2::CreateRouteTableResponse create_route_table(state::Transaction& transaction, const Context& context,
-                                                       const wire::ec2::CreateRouteTableRequest& request) {
-  const auto token = request.client_token.value_or("");
-  wire::ec2::CreateRouteTableResponse response;
-  if (!token.empty()) response.client_token = token;
-  if (const auto made = find_made(transaction, context, "CreateRouteTable", token); !made.empty()) {
-    response.route_table = show(transaction.world(), find_route_table(transaction.world(), context.account(), made));
-    return response;
-  }
+std::string make_route_table(state::Transaction& transaction, const Context& context, const wire::ec2::CreateRouteTableRequest& request) {
   check_tag_types(request.tag_specifications, {"route-table"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   size_t count = 0;
@@ -207,10 +199,17 @@ wire::ec2::CreateRouteTableResponse create_route_table(state::Transaction& trans
   table.id = make_id(transaction.random(), "rtb");
   table.vpc_id = vpc.id;
   tag_on_create(transaction, table.account, table.id, "route-table", request.tag_specifications);
-  remember_made(transaction, context, "CreateRouteTable", token, table.id);
-  response.route_table = show(transaction.world(), table);
-  transaction.put(std::move(table));
-  return response;
+  transaction.put(table);
+  return table.id;
+}
+
+wire::ec2::CreateRouteTableResponse create_route_table(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::CreateRouteTableRequest& request) {
+  return create_once<wire::ec2::CreateRouteTableResponse>(
+      transaction, context, "CreateRouteTable", request, [&] { return make_route_table(transaction, context, request); },
+      [&](auto& response, const std::string& id) {
+        response.route_table = show(transaction.world(), find_route_table(transaction.world(), context.account(), id));
+      });
 }
 
 wire::ec2::DeleteRouteTableResponse delete_route_table(state::Transaction& transaction, const Context& context,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ec2/resource_ids.hpp"
 #include "ec2/snapshots.hpp"
 
 namespace brume::ec2 {

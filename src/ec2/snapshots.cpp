@@ -355,11 +355,6 @@ bool is_copied_encrypted(const state::World& world, const Context& context, cons
   return original.encrypted || asked.value_or(false) || storage_defaults(world, context.account()).encrypt_by_default;
 }
 
-void check_account_id(const std::string& id) {
-  if (id.size() != 12 || !std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; }))
-    throw wire::ApiError(400, "InvalidUserID.Malformed", fmt::format("Invalid user id: \"{}\"", id));
-}
-
 void check_description(const std::string& description) {
   constexpr size_t limit = 255;
   if (description.size() > limit) throw wire::invalid_parameter_value(fmt::format("Description is limited to {} characters.", limit));

@@ -36,9 +36,6 @@ bool is_copied_encrypted(const state::World& world, const service::Context& cont
 bool is_locked(const state::Snapshot& snapshot, Time now);
 bool is_locked_for_good(const state::Snapshot& snapshot, Time now);
 
-// 12 digits. Throws InvalidUserID.Malformed.
-void check_account_id(const std::string& id);
-
 // Description may have 255 characters. Throws InvalidParameterValue.
 void check_description(const std::string& description);
 

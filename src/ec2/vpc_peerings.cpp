@@ -9,7 +9,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
-#include "ec2/snapshots.hpp"
+#include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/vpc_peerings.hpp"
@@ -92,7 +92,7 @@ const FilterField<VpcPeering> peering_filters[] = {
 // ----- show
 
 wire::ec2::VpcPeeringConnectionVpcInfo show_side(const World& world, const Context& context, const std::string& account,
-                                                 const std::string& vpc_id, bool with_ranges, bool is_active) {
+                                                 const std::string& vpc_id, bool with_ranges) {
   wire::ec2::VpcPeeringConnectionVpcInfo info;
   info.owner_id = account;
   info.vpc_id = vpc_id;
@@ -101,21 +101,28 @@ wire::ec2::VpcPeeringConnectionVpcInfo show_side(const World& world, const Conte
     info.cidr_block = vpc->cidr;
     for (const auto& range : ranges_of(*vpc)) info.cidr_block_set.emplace_back().cidr_block = format_ipv4_block(range);
   }
-  if (!is_active) return info;
-  auto& options = info.peering_options.emplace();
-  options.allow_dns_resolution_from_remote_vpc = false;
+  return info;
+}
+
+wire::ec2::VpcPeeringConnectionOptionsDescription show_options(bool shows_names) {
+  wire::ec2::VpcPeeringConnectionOptionsDescription options;
+  options.allow_dns_resolution_from_remote_vpc = shows_names;
   options.allow_egress_from_local_classic_link_to_remote_vpc = false;
   options.allow_egress_from_local_vpc_to_remote_classic_link = false;
-  return info;
+  return options;
 }
 
 wire::ec2::VpcPeeringConnection show(const World& world, const Context& context, const VpcPeering& peering) {
   wire::ec2::VpcPeeringConnection item;
   item.vpc_peering_connection_id = peering.id;
   const bool active = peering.is_active();
-  item.requester_vpc_info = show_side(world, context, peering.account, peering.vpc_id, true, active);
+  item.requester_vpc_info = show_side(world, context, peering.account, peering.vpc_id, true);
   // Until both agree the requester learns nothing of the other's VPC.
-  item.accepter_vpc_info = show_side(world, context, peering.peer_account, peering.peer_vpc_id, active, active);
+  item.accepter_vpc_info = show_side(world, context, peering.peer_account, peering.peer_vpc_id, active);
+  if (active) {
+    item.requester_vpc_info->peering_options = show_options(peering.requester_shows_names);
+    item.accepter_vpc_info->peering_options = show_options(peering.accepter_shows_names);
+  }
   if (peering.state == "pending-acceptance") item.expiration_time = peering.expires;
   auto& status = item.status.emplace();
   status.code = state_at(peering, context.now);
@@ -307,19 +314,30 @@ wire::ec2::DescribeVpcPeeringConnectionsResponse describe(const World& world, co
   return response;
 }
 
-// ----- options: neither has an effect here, so that both are off and stay it
+// ----- options: each owner's own side
 
 using AskedOptions = std::optional<wire::ec2::PeeringConnectionOptionsRequest>;
 
-std::optional<wire::ec2::PeeringConnectionOptions> read_options(const Context& context, const VpcPeering& peering, const std::string& owner,
-                                                                const AskedOptions& asked) {
+// Without EC2's names on both sides there is nothing to show and nobody to show it to.
+void check_names(const World& world, const VpcPeering& peering) {
+  for (const auto* vpc_id : {&peering.vpc_id, &peering.peer_vpc_id}) {
+    const auto* vpc = world.find_indexed<state::Vpc>(Index::vpc_by_id, *vpc_id);
+    if (vpc == nullptr || !vpc->dns_support || !vpc->dns_hostnames)
+      throw wire::ApiError(400, "OperationNotPermitted",
+                           fmt::format("DNS resolution over {} needs DNS support and DNS hostnames in {}.", peering.id, *vpc_id));
+  }
+}
+
+std::optional<wire::ec2::PeeringConnectionOptions> set_options(const World& world, const Context& context, VpcPeering& peering,
+                                                               std::string VpcPeering::*owner, bool VpcPeering::*shows_names,
+                                                               const AskedOptions& asked) {
   if (!asked) return std::nullopt;
-  if (context.account() != owner) throw not_permitted(context, "modify the other side's options of", peering);
-  if (asked->allow_dns_resolution_from_remote_vpc.value_or(false))
-    throw wire::unsupported_operation("AllowDnsResolutionFromRemoteVpc is not supported yet: public names lead to public addresses.");
+  if (context.account() != peering.*owner) throw not_permitted(context, "modify the other side's options of", peering);
   if (asked->allow_egress_from_local_classic_link_to_remote_vpc.value_or(false) ||
       asked->allow_egress_from_local_vpc_to_remote_classic_link.value_or(false))
     throw wire::unsupported_operation("ClassicLink is not supported.");
+  if (asked->allow_dns_resolution_from_remote_vpc.value_or(false)) check_names(world, peering);
+  peering.*shows_names = asked->allow_dns_resolution_from_remote_vpc.value_or(peering.*shows_names);
   wire::ec2::PeeringConnectionOptions options;
   options.allow_dns_resolution_from_remote_vpc = asked->allow_dns_resolution_from_remote_vpc;
   options.allow_egress_from_local_classic_link_to_remote_vpc = asked->allow_egress_from_local_classic_link_to_remote_vpc;
@@ -327,9 +345,10 @@ std::optional<wire::ec2::PeeringConnectionOptions> read_options(const Context& c
   return options;
 }
 
-wire::ec2::ModifyVpcPeeringConnectionOptionsResponse modify_options(const World& world, const Context& context,
+wire::ec2::ModifyVpcPeeringConnectionOptionsResponse modify_options(state::Transaction& transaction, const Context& context,
                                                                     const wire::ec2::ModifyVpcPeeringConnectionOptionsRequest& request) {
-  const auto& peering = asked_peering(world, context, request.vpc_peering_connection_id);
+  const auto& world = transaction.world();
+  auto peering = asked_peering(world, context, request.vpc_peering_connection_id);
   if (!request.accepter_peering_connection_options && !request.requester_peering_connection_options)
     throw wire::missing_parameter("AccepterPeeringConnectionOptions or RequesterPeeringConnectionOptions");
   if (!peering.is_active())
@@ -338,10 +357,11 @@ wire::ec2::ModifyVpcPeeringConnectionOptionsResponse modify_options(const World&
                                      "peerings.",
                                      peering.id));
   wire::ec2::ModifyVpcPeeringConnectionOptionsResponse response;
-  response.accepter_peering_connection_options =
-      read_options(context, peering, peering.peer_account, request.accepter_peering_connection_options);
-  response.requester_peering_connection_options =
-      read_options(context, peering, peering.account, request.requester_peering_connection_options);
+  response.accepter_peering_connection_options = set_options(
+      world, context, peering, &VpcPeering::peer_account, &VpcPeering::accepter_shows_names, request.accepter_peering_connection_options);
+  response.requester_peering_connection_options = set_options(
+      world, context, peering, &VpcPeering::account, &VpcPeering::requester_shows_names, request.requester_peering_connection_options);
+  transaction.put(std::move(peering));
   return response;
 }
 
@@ -398,7 +418,7 @@ std::vector<service::Action> vpc_peering_actions() {
       service::write_action("RejectVpcPeeringConnection", reject),
       service::write_action("DeleteVpcPeeringConnection", delete_peering),
       service::read_action("DescribeVpcPeeringConnections", describe),
-      service::read_action("ModifyVpcPeeringConnectionOptions", modify_options),
+      service::write_action("ModifyVpcPeeringConnectionOptions", modify_options),
   };
 }
 

@@ -148,19 +148,53 @@ def test_bad_requests(ec2, other, vpc, ask, default_vpc, refused):
         ask(vpc(ec2), PeerRegion="eu-west-1")
 
 
-def test_options_have_no_effect_and_say_so(ec2, other, peered, refused):
-    which, _ = peered()
+def test_each_owner_says_what_names_of_its_side_are(ec2, other, peered, default_vpc, refused):
+    which, there = peered()
     def modify(client, side, **options):
         return client.modify_vpc_peering_connection_options(**{"VpcPeeringConnectionId": which, side + "PeeringConnectionOptions": options})
+    def answers(client):
+        one = shown(client, which)
+        return [one[side]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] for side in ("RequesterVpcInfo", "AccepterVpcInfo")]
+    assert answers(ec2) == [False, False]
+    # Both VPCs have to have names: the other's has none yet.
+    for client, side in ((ec2, "Requester"), (other, "Accepter")):
+        with refused("OperationNotPermitted"):
+            modify(client, side, AllowDnsResolutionFromRemoteVpc=True)
     assert modify(ec2, "Requester", AllowDnsResolutionFromRemoteVpc=False)["RequesterPeeringConnectionOptions"] == {"AllowDnsResolutionFromRemoteVpc": False}
-    for option in ("AllowDnsResolutionFromRemoteVpc", "AllowEgressFromLocalClassicLinkToRemoteVpc"):
-        with refused("UnsupportedOperation"):
-            modify(ec2, "Requester", **{option: True})
+    other.modify_vpc_attribute(VpcId=there, EnableDnsHostnames={"Value": True})
+    assert modify(other, "Accepter", AllowDnsResolutionFromRemoteVpc=True)["AccepterPeeringConnectionOptions"] == {"AllowDnsResolutionFromRemoteVpc": True}
+    assert answers(ec2) == answers(other) == [False, True]
+    modify(ec2, "Requester", AllowDnsResolutionFromRemoteVpc=True, AllowEgressFromLocalClassicLinkToRemoteVpc=False)
+    modify(ec2, "Requester", AllowEgressFromLocalVpcToRemoteClassicLink=False)  # of names it says nothing
+    assert answers(other) == [True, True]
+    modify(other, "Accepter", AllowDnsResolutionFromRemoteVpc=False)
+    assert answers(ec2) == [True, False]
     with refused("OperationNotPermitted"):
-        modify(ec2, "Accepter", AllowDnsResolutionFromRemoteVpc=False)
+        modify(ec2, "Accepter", AllowDnsResolutionFromRemoteVpc=True)
+    with refused("OperationNotPermitted"):
+        modify(other, "Requester", AllowDnsResolutionFromRemoteVpc=False)
+    for option in ("AllowEgressFromLocalClassicLinkToRemoteVpc", "AllowEgressFromLocalVpcToRemoteClassicLink"):
+        with refused("UnsupportedOperation"):
+            modify(ec2, "Requester", AllowDnsResolutionFromRemoteVpc=False, **{option: True})
+    assert answers(ec2) == [True, False]
     ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=which)
     with refused("OperationNotPermitted"):
         modify(ec2, "Requester", AllowDnsResolutionFromRemoteVpc=False)
+
+
+def test_one_owner_of_both_sides_sets_both_at_once(ec2, vpc, ask, refused):
+    there = vpc(ec2)
+    ec2.modify_vpc_attribute(VpcId=there, EnableDnsHostnames={"Value": True})
+    which = ask(there)
+    both = {side: {"AllowDnsResolutionFromRemoteVpc": True} for side in ("RequesterPeeringConnectionOptions", "AccepterPeeringConnectionOptions")}
+    with refused("OperationNotPermitted"):  # before it is accepted
+        ec2.modify_vpc_peering_connection_options(VpcPeeringConnectionId=which, **both)
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=which)
+    ec2.modify_vpc_peering_connection_options(VpcPeeringConnectionId=which, **both)
+    assert all(shown(ec2, which)[side]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] for side in ("RequesterVpcInfo", "AccepterVpcInfo"))
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=which)
+    with refused("MissingParameter"):
+        ec2.modify_vpc_peering_connection_options(VpcPeeringConnectionId=ask(there))
 
 
 def test_routes(ec2, other, other_account, vpc, ask, default_vpc, refused):

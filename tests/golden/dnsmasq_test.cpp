@@ -81,6 +81,18 @@ TEST(Dnsmasq, PublicNamesInside) {
   EXPECT_EQ(name_lines(interface, named), privates);
 }
 
+// A peer's too, where it shows them.
+TEST(Dnsmasq, PublicNamesOfAPeer) {
+  auto named = vpc;
+  named.names.public_domain = "compute-1.amazonaws.com";
+  const PeeringSpec peering{"pcx-1", "vpc-2", {"10.2.0.0/16"}, {{"10.2.0.5", "198.18.5.2"}, {"10.2.0.6", "198.18.5.3"}}};
+  EXPECT_EQ(name_lines(peering, named),
+            "# of vpc-2\n"
+            "10.2.0.5 ec2-198-18-5-2.compute-1.amazonaws.com\n"
+            "10.2.0.6 ec2-198-18-5-3.compute-1.amazonaws.com\n");
+  EXPECT_EQ(name_lines(PeeringSpec{"pcx-1", "vpc-2", {}}, named), "# of vpc-2\n");
+}
+
 TEST(Dnsmasq, ResolversOfTheHost) {
   EXPECT_EQ(reachable_resolvers("# x\nnameserver 127.0.0.53\nnameserver 192.0.2.53\nnameserver\t9.9.9.9\nnameserver fe80::1\nsearch lan\n"),
             (std::vector<std::string>{"192.0.2.53", "9.9.9.9"}));

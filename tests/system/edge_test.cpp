@@ -5,7 +5,6 @@
 #include <signal.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -16,6 +15,7 @@
 #include "base/text.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
+#include "engines/network/resolver.hpp"
 #include "network_world.hpp"
 
 namespace brume::network::test {
@@ -75,17 +75,7 @@ class Edge : public ::testing::Test {
   }
 
   static InterfaceSpec interface(unsigned number, const std::string& public_ip = "", const std::string& vpc_id = ours) {
-    InterfaceSpec spec;
-    char text[32];
-    std::snprintf(text, sizeof text, "eni-0%016x", number);
-    spec.id = text;
-    spec.vpc_id = vpc_id;
-    spec.subnet_cidr = "10.0.0.0/24";
-    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
-    spec.mac = text;
-    spec.private_ip = "10.0.0." + std::to_string(number);
-    spec.public_ip = public_ip;
-    spec.group_ids = {"sg-all"};
+    auto spec = interface_spec(number, vpc_id, "10.0.0." + std::to_string(number), public_ip);
     spec.host_name = "ip-10-0-0-" + std::to_string(number);
     return spec;
   }
@@ -116,23 +106,9 @@ class Edge : public ::testing::Test {
     return addresses;
   }
 
-  static std::string public_name_of(const std::string& address) {
-    auto name = "ec2-" + address;
-    for (auto& c : name)
-      if (c == '.') c = '-';
-    return name + "." + domain;
-  }
-
-  // What a name server says of a name or an address; empty: nothing.
+  static std::string public_name_of(const std::string& address) { return public_name(address, domain); }
   static std::string asked(const std::string& space, const std::string& question, const std::string& server = dns) {
-    const auto said = run_in(space, {"busybox", "nslookup", question, server}).value_or("");
-    const auto answer = said.find("\n\n");  // what comes before says who was asked
-    return answer == std::string::npos ? said : said.substr(answer);
-  }
-  static bool says(const std::string& answer, const std::string& what) {
-    for (const auto line : split(answer, '\n'))
-      if (trim(line).ends_with(" " + what) || trim(line).ends_with("\t" + what)) return true;
-    return false;
+    return ask_name(space, question, server);
   }
 
   static std::optional<int> dnsmasq_of(const std::string& vpc_id) {

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -68,18 +67,7 @@ class FlowLog : public ::testing::Test {
 
   static InterfaceSpec interface(unsigned number, const std::string& private_ip, const std::string& given, const std::string& group,
                                  const std::string& vpc = vpc_id) {
-    InterfaceSpec spec;
-    char text[32];
-    std::snprintf(text, sizeof text, "eni-0%016x", number);
-    spec.id = text;
-    spec.vpc_id = vpc;
-    spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
-    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
-    spec.mac = text;
-    spec.private_ip = private_ip;
-    spec.public_ip = given;
-    spec.group_ids = {group};
-    return spec;
+    return interface_spec(number, vpc, private_ip, given, group);
   }
 
   void SetUp() override {

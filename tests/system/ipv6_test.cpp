@@ -4,10 +4,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -39,95 +36,6 @@ sockaddr_in6 at(const std::string& address, int port) {
   result.sin6_port = htons(static_cast<std::uint16_t>(port));
   ::inet_pton(AF_INET6, address.c_str(), &result.sin6_addr);
   return result;
-}
-
-bool readable(int number, int limit_ms) {
-  pollfd wait{number, POLLIN, 0};
-  return ::poll(&wait, 1, limit_ms) > 0;
-}
-
-Connection connect6(const std::string& space, const std::string& address, int port, int limit_ms = 1000) {
-  Connection connection;
-  inside(space, [&] {
-    connection.socket = Descriptor(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const auto target = at(address, port);
-    const int started = ::connect(connection.socket.get(), reinterpret_cast<const sockaddr*>(&target), sizeof target);
-    int code = started == 0 ? 0 : errno;
-    if (code == EINPROGRESS) {
-      pollfd wait{connection.socket.get(), POLLOUT, 0};
-      if (::poll(&wait, 1, limit_ms) <= 0) return;
-      socklen_t size = sizeof code;
-      ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &code, &size);
-    }
-    connection.outcome = code == 0 ? Outcome::connected : code == ECONNREFUSED ? Outcome::refused : Outcome::silent;
-  });
-  return connection;
-}
-Outcome try6(const std::string& space, const std::string& address, int port, int limit_ms = 1000) {
-  return connect6(space, address, port, limit_ms).outcome;
-}
-bool pings6(const std::string& space, const std::string& address) {
-  return run_in(space, {"busybox", "ping6", "-c", "1", "-W", "1", address}, 5).has_value();
-}
-
-// Accepts on [::]:port of a namespace, says who is connected and echoes.
-class EchoServer6 {
- public:
-  EchoServer6(const std::string& space, int port) : stop_(::eventfd(0, EFD_CLOEXEC)) {
-    inside(space, [&] {
-      listener_ = Descriptor(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      const int on = 1;
-      ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-      const auto address = at("::", port);
-      if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("bind");
-      ::listen(listener_.get(), 16);
-    });
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~EchoServer6() {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(stop_.get(), &one, sizeof one);
-    thread_.join();
-  }
-
- private:
-  void serve() {
-    std::vector<pollfd> waits = {{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
-    std::vector<Descriptor> peers;
-    while (::poll(waits.data(), waits.size(), -1) >= 0 && waits[0].revents == 0) {
-      for (size_t i = 2; i < waits.size(); ++i) {
-        std::array<char, 4096> buffer{};
-        if (waits[i].revents == 0) continue;
-        const auto got = ::recv(waits[i].fd, buffer.data(), buffer.size(), 0);
-        if (got > 0) say(waits[i].fd, {buffer.data(), static_cast<size_t>(got)});
-        if (got <= 0) waits[i].fd = -1;
-      }
-      if (waits[1].revents == 0) continue;
-      sockaddr_in6 peer{};
-      socklen_t size = sizeof peer;
-      peers.emplace_back(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC));
-      Ipv6Address from;
-      std::memcpy(from.bytes.data(), &peer.sin6_addr, from.bytes.size());
-      say(peers.back().get(), "from " + format_ipv6(from) + "\n");
-      waits.push_back({peers.back().get(), POLLIN, 0});
-    }
-  }
-  static void say(int number, std::string_view text) {
-    [[maybe_unused]] const auto sent = ::send(number, text.data(), text.size(), MSG_NOSIGNAL);
-  }
-
-  Descriptor listener_;
-  Descriptor stop_;
-  std::thread thread_;
-};
-
-std::string seen_as6(const std::string& space, const std::string& address, int port) {
-  const auto connection = connect6(space, address, port);
-  if (connection.outcome != Outcome::connected || !readable(connection.socket.get(), 1000)) return {};
-  std::array<char, 256> buffer{};
-  const auto got = ::recv(connection.socket.get(), buffer.data(), buffer.size(), 0);
-  std::string text(buffer.data(), got > 0 ? static_cast<size_t>(got) : 0);
-  return text.starts_with("from ") ? text.substr(5, text.find('\n') - 5) : std::string();
 }
 
 // Waits for what a program's output comes to say.
@@ -264,17 +172,8 @@ class Ipv6 : public ::testing::Test {
   }
 
   static InterfaceSpec interface(unsigned number, const std::string& private_ip, const std::vector<std::string>& ipv6) {
-    InterfaceSpec spec;
-    char text[32];
-    std::snprintf(text, sizeof text, "eni-0%016x", number);
-    spec.id = text;
-    spec.vpc_id = ours;
-    spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
-    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
-    spec.mac = text;
-    spec.private_ip = private_ip;
+    auto spec = interface_spec(number, ours, private_ip);
     spec.host_name = "ip-" + std::to_string(number);
-    spec.group_ids = {"sg-all"};
     spec.ipv6 = ipv6;
     return spec;
   }
@@ -335,112 +234,112 @@ TEST_F(Ipv6, TheRouterAdvertisesItselfAndDhcpGivesTheAddress) {
 }
 
 TEST_F(Ipv6, AGuestSpeaksOnlyAsItself) {
-  const EchoServer6 server(web->space(), 80);
-  EXPECT_EQ(try6(other->space(), web_ip, 80), Outcome::connected);
+  const EchoServer server(web->space(), 80, "::");
+  EXPECT_EQ(try_from(other->space(), web_ip, 80), Outcome::connected);
   ASSERT_TRUE(run_in(other->space(), {"ip", "addr", "add", std::string(hidden_ip) + "/128", "dev", "eth0", "nodad"}));
   EXPECT_FALSE(run_in(other->space(), {"busybox", "ping6", "-c", "1", "-W", "1", "-I", hidden_ip, web_ip}, 5));
   EXPECT_TRUE(run_in(other->space(), {"busybox", "ping6", "-c", "1", "-W", "1", "-I", other_ip, web_ip}, 5));
   // Nor does it take what is another's: that goes where it belongs.
-  EXPECT_TRUE(pings6(web->space(), hidden_ip));
+  EXPECT_TRUE(pings(web->space(), hidden_ip));
   ASSERT_TRUE(run_in(other->space(), {"ip", "addr", "del", std::string(hidden_ip) + "/128", "dev", "eth0"}));
   // An address that it has no more.
   good(engine->ensure_interface(interface(2, "10.0.0.6", {"2001:db8:1200::6:2"})));
-  EXPECT_EQ(try6(other->space(), web_ip, 80, 300), Outcome::silent);
-  EXPECT_FALSE(pings6(web->space(), other_ip));
+  EXPECT_EQ(try_from(other->space(), web_ip, 80, 300), Outcome::silent);
+  EXPECT_FALSE(pings(web->space(), other_ip));
 }
 
 // --- groups, ACLs ---
 
 TEST_F(Ipv6, GroupsAreEnforcedAndRevokedRulesEndConnections) {
-  const EchoServer6 server(web->space(), 80);
+  const EchoServer server(web->space(), 80, "::");
   auto guarded = interface(1, "10.0.0.5", {web_ip});
   guarded.group_ids = {"sg-web"};
   const Permission by_range{"tcp", 80, 80, "2001:db8:1200::/64", ""};
   const Permission by_group{"tcp", 80, 80, "", "sg-all"};
   good(engine->ensure_group({"sg-web", ours, {{"tcp", 80, 80, "0.0.0.0/0", ""}}, everything}));
   good(engine->ensure_interface(guarded));
-  EXPECT_EQ(try6(other->space(), web_ip, 80, 300), Outcome::silent);  // the rule is of IPv4
+  EXPECT_EQ(try_from(other->space(), web_ip, 80, 300), Outcome::silent);  // the rule is of IPv4
   good(engine->ensure_group({"sg-web", ours, {by_range}, everything}));
-  auto connection = connect6(other->space(), web_ip, 80);
+  auto connection = connect_from(other->space(), web_ip, 80);
   ASSERT_TRUE(talks(connection.socket));
-  EXPECT_EQ(try6(other->space(), web_ip, 81, 300), Outcome::silent);
-  EXPECT_EQ(try6(hidden->space(), web_ip, 80, 300), Outcome::silent);
+  EXPECT_EQ(try_from(other->space(), web_ip, 81, 300), Outcome::silent);
+  EXPECT_EQ(try_from(hidden->space(), web_ip, 80, 300), Outcome::silent);
   EXPECT_EQ(try_from(other->space(), "10.0.0.5", 80, 300), Outcome::silent);
-  EXPECT_FALSE(pings6(other->space(), web_ip));
+  EXPECT_FALSE(pings(other->space(), web_ip));
   good(engine->ensure_group({"sg-web", ours, {by_group, {"icmpv6", 128, -1, "::/0", ""}}, everything}));
-  EXPECT_EQ(try6(hidden->space(), web_ip, 80), Outcome::connected);
-  EXPECT_TRUE(pings6(other->space(), web_ip));
+  EXPECT_EQ(try_from(hidden->space(), web_ip, 80), Outcome::connected);
+  EXPECT_TRUE(pings(other->space(), web_ip));
   EXPECT_TRUE(talks(connection.socket));
   good(engine->ensure_group({"sg-web", ours, {}, {}}));
   EXPECT_FALSE(talks(connection.socket, 400));
-  EXPECT_EQ(try6(web->space(), other_ip, 80, 300), Outcome::silent);  // nor out
-  EXPECT_FALSE(pings6(web->space(), other_ip));
+  EXPECT_EQ(try_from(web->space(), other_ip, 80, 300), Outcome::silent);  // nor out
+  EXPECT_FALSE(pings(web->space(), other_ip));
 }
 
 TEST_F(Ipv6, AclsSeeEachPacket) {
-  const EchoServer6 server(hidden->space(), 80);
+  const EchoServer server(hidden->space(), 80, "::");
   auto spec = vpc();
   const std::vector<AclEntrySpec> open = {{false, true, "-1", -1, -1, "::/0"}, {true, true, "-1", -1, -1, "::/0"}};
   spec.acls = {{"acl-one", open}};
   spec.subnets[1].acl_id = "acl-one";
   good(engine->ensure_vpc(spec));
-  auto connection = connect6(web->space(), hidden_ip, 80);
+  auto connection = connect_from(web->space(), hidden_ip, 80);
   ASSERT_TRUE(talks(connection.socket));
   EXPECT_EQ(try_from(web->space(), "10.0.1.7", 80, 300), Outcome::silent);  // of IPv4 it says nothing
   spec.acls[0].entries.insert(spec.acls[0].entries.begin(), {true, false, "6", 1024, 65535, "2001:db8:1200::5:0/112"});
   good(engine->ensure_vpc(spec));
   EXPECT_FALSE(talks(connection.socket, 400));
-  EXPECT_EQ(try6(web->space(), hidden_ip, 80, 300), Outcome::silent);
-  EXPECT_EQ(try6(other->space(), hidden_ip, 80), Outcome::connected);
-  EXPECT_TRUE(pings6(web->space(), hidden_ip));
+  EXPECT_EQ(try_from(web->space(), hidden_ip, 80, 300), Outcome::silent);
+  EXPECT_EQ(try_from(other->space(), hidden_ip, 80), Outcome::connected);
+  EXPECT_TRUE(pings(web->space(), hidden_ip));
 }
 
 // --- routes ---
 
 TEST_F(Ipv6, AnInternetGatewayLetsBothSidesBegin) {
-  const EchoServer6 there(internet, 80);
-  const EchoServer6 here(web->space(), 80);
-  EXPECT_EQ(seen_as6(web->space(), internet_ip, 80), web_ip);  // nothing is translated
-  EXPECT_EQ(seen_as6(internet, web_ip, 80), internet_ip);
-  auto connection = connect6(internet, web_ip, 80);
+  const EchoServer there(internet, 80, "::");
+  const EchoServer here(web->space(), 80, "::");
+  EXPECT_EQ(seen_as(web->space(), internet_ip, 80), web_ip);  // nothing is translated
+  EXPECT_EQ(seen_as(internet, web_ip, 80), internet_ip);
+  auto connection = connect_from(internet, web_ip, 80);
   ASSERT_TRUE(talks(connection.socket));
   // This host itself, by an address of the pool that no VPC has.
-  EXPECT_EQ(seen_as6("", web_ip, 80), "2001:db8:12ff:ff00::1");
+  EXPECT_EQ(seen_as("", web_ip, 80), "2001:db8:12ff:ff00::1");
   // The hidden subnet has no way there.
-  EXPECT_EQ(try6(hidden->space(), internet_ip, 80, 300), Outcome::silent);
-  EXPECT_FALSE(pings6(internet, hidden_ip));
+  EXPECT_EQ(try_from(hidden->space(), internet_ip, 80, 300), Outcome::silent);
+  EXPECT_FALSE(pings(internet, hidden_ip));
   // Groups say who may.
   good(engine->ensure_group({"sg-all", ours, {{"-1", -1, -1, "2001:db8:1200::/56", ""}}, everything}));
   EXPECT_FALSE(talks(connection.socket, 400));
-  EXPECT_EQ(try6(internet, web_ip, 80, 300), Outcome::silent);
-  EXPECT_EQ(try6(web->space(), internet_ip, 80), Outcome::connected);
+  EXPECT_EQ(try_from(internet, web_ip, 80, 300), Outcome::silent);
+  EXPECT_EQ(try_from(web->space(), internet_ip, 80), Outcome::connected);
   // The host forwards now, and still hears its own routers.
   EXPECT_EQ(trim(run_in("", {"sysctl", "-n", "net.ipv6.conf.wan.accept_ra"}).value_or("")), "2");
 }
 
 TEST_F(Ipv6, AnEgressOnlyGatewayLetsNobodyIn) {
-  const EchoServer6 there(internet, 80);
-  const EchoServer6 here(web->space(), 80);
-  auto came_in = connect6(internet, web_ip, 80);
-  auto went_out = connect6(web->space(), internet_ip, 80);
+  const EchoServer there(internet, 80, "::");
+  const EchoServer here(web->space(), 80, "::");
+  auto came_in = connect_from(internet, web_ip, 80);
+  auto went_out = connect_from(web->space(), internet_ip, 80);
   ASSERT_TRUE(talks(came_in.socket));
   ASSERT_TRUE(talks(went_out.socket));
   good(engine->ensure_vpc(vpc({{"::/0", Target::egress_only, ""}})));
-  EXPECT_EQ(seen_as6(web->space(), internet_ip, 80), web_ip);
+  EXPECT_EQ(seen_as(web->space(), internet_ip, 80), web_ip);
   EXPECT_TRUE(talks(went_out.socket));
   EXPECT_FALSE(talks(came_in.socket, 400));
-  EXPECT_EQ(try6(internet, web_ip, 80, 300), Outcome::silent);
-  EXPECT_FALSE(pings6(internet, web_ip));
+  EXPECT_EQ(try_from(internet, web_ip, 80, 300), Outcome::silent);
+  EXPECT_FALSE(pings(internet, web_ip));
   // The most specific route decides.
   good(engine->ensure_vpc(vpc({{"::/0", Target::egress_only, ""}, {"2001:db8:ffff::/48", Target::internet, ""}})));
-  EXPECT_EQ(try6(internet, web_ip, 80), Outcome::connected);
+  EXPECT_EQ(try_from(internet, web_ip, 80), Outcome::connected);
   good(engine->ensure_vpc(vpc({{"::/0", Target::internet, ""}, {"2001:db8:ffff::/48", Target::nowhere, ""}})));
-  EXPECT_EQ(try6(internet, web_ip, 80, 300), Outcome::silent);
-  EXPECT_EQ(try6(web->space(), internet_ip, 80, 300), Outcome::silent);
+  EXPECT_EQ(try_from(internet, web_ip, 80, 300), Outcome::silent);
+  EXPECT_EQ(try_from(web->space(), internet_ip, 80, 300), Outcome::silent);
 }
 
 TEST_F(Ipv6, ARouteLeadsThroughAnInstance) {
-  const EchoServer6 there(internet, 80);
+  const EchoServer there(internet, 80, "::");
   good(engine->ensure_vpc(vpc({{"::/0", Target::internet, ""}}, {{"::/0", Target::interface, web->interface().id}})));
   auto gate = web->interface();
   gate.source_dest_check = false;
@@ -449,7 +348,7 @@ TEST_F(Ipv6, ARouteLeadsThroughAnInstance) {
   ASSERT_TRUE(run_in(web->space(), {"sh", "-c",
                                     "nft add table ip6 t && nft 'add chain ip6 t c { type nat hook postrouting priority 100; }' && "
                                     "nft add rule ip6 t c oifname eth0 ip6 daddr 2001:db8:ffff::/48 masquerade"}));
-  EXPECT_EQ(seen_as6(hidden->space(), internet_ip, 80), web_ip);
+  EXPECT_EQ(seen_as(hidden->space(), internet_ip, 80), web_ip);
   ASSERT_TRUE(run_in(web->space(), {"nft", "delete", "table", "ip6", "t"}));
   ASSERT_TRUE(run_in(web->space(), {"sysctl", "-qw", "net.ipv6.conf.all.forwarding=0"}));
 }
@@ -457,27 +356,27 @@ TEST_F(Ipv6, ARouteLeadsThroughAnInstance) {
 // --- on and off ---
 
 TEST_F(Ipv6, AVpcWithoutARangeDropsAllOfIt) {
-  const EchoServer6 server(web->space(), 80);
-  auto connection = connect6(other->space(), web_ip, 80);
+  const EchoServer server(web->space(), 80, "::");
+  auto connection = connect_from(other->space(), web_ip, 80);
   ASSERT_TRUE(talks(connection.socket));
   auto without = vpc({}, {});
   without.cidrs6.clear();
   for (auto& subnet : without.subnets) subnet.cidr6.clear();
   good(engine->ensure_vpc(without));
   EXPECT_FALSE(talks(connection.socket, 400));
-  EXPECT_EQ(try6(other->space(), web_ip, 80, 300), Outcome::silent);
+  EXPECT_EQ(try_from(other->space(), web_ip, 80, 300), Outcome::silent);
   EXPECT_EQ(run_in(namespace_of_vpc(), {"ip", "-6", "addr"}).value_or("?"), "");
   EXPECT_EQ(run_in("", {"ip", "-6", "route", "show", "2001:db8:1200::/56"}).value_or("?"), "");
   EXPECT_TRUE(pings(other->space(), "10.0.0.5"));
   // And back, with machines that run.
   good(engine->ensure_vpc(vpc()));
-  EXPECT_EQ(try6(other->space(), web_ip, 80), Outcome::connected);
-  EXPECT_EQ(try6(internet, web_ip, 80), Outcome::connected);
+  EXPECT_EQ(try_from(other->space(), web_ip, 80), Outcome::connected);
+  EXPECT_EQ(try_from(internet, web_ip, 80), Outcome::connected);
 }
 
 TEST_F(Ipv6, ARestartDisturbsNothing) {
-  const EchoServer6 there(internet, 80);
-  auto connection = connect6(web->space(), internet_ip, 80);
+  const EchoServer there(internet, 80, "::");
+  auto connection = connect_from(web->space(), internet_ip, 80);
   ASSERT_TRUE(talks(connection.socket));
   const auto before = run_in(namespace_of_vpc(), {"ip", "-6", "route", "show", "table", "all", "proto", "66"});
   engine = open_engine();

@@ -47,16 +47,8 @@ std::string public_address(unsigned number);
 
 InterfaceSpec interface(unsigned number, const std::string& private_ip, const std::vector<std::string>& groups, unsigned public_number = 0,
                         const std::string& vpc_id = vpc_a) {
-  InterfaceSpec spec;
-  char text[32];
-  std::snprintf(text, sizeof text, "eni-0%016x", number);
-  spec.id = text;
-  spec.vpc_id = vpc_id;
+  auto spec = interface_spec(number, vpc_id, private_ip, public_number != 0 ? public_address(public_number) : "");
   spec.subnet_cidr = parse_ipv4_block("172.31.16.0/20")->contains(*parse_ipv4(private_ip)) ? "172.31.16.0/20" : "172.31.0.0/20";
-  std::snprintf(text, sizeof text, "02:00:00:00:%02x:%02x", number >> 8 & 255, number & 255);
-  spec.mac = text;
-  spec.private_ip = private_ip;
-  if (public_number != 0) spec.public_ip = public_address(public_number);
   spec.group_ids = groups;
   spec.host_name = "ip-" + private_ip;
   for (auto& c : spec.host_name)

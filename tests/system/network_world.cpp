@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -20,10 +21,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <stdexcept>
+
+#include <fmt/format.h>
 
 #include "base/ipv4.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 
@@ -33,17 +38,36 @@ namespace {
 constexpr size_t vnet_header = 10;
 constexpr size_t frame_limit = 65536 + 64;
 
-sockaddr_in socket_address(const std::string& address, int port) {
-  sockaddr_in result{};
-  result.sin_family = AF_INET;
-  result.sin_port = htons(static_cast<std::uint16_t>(port));
-  ::inet_pton(AF_INET, address.c_str(), &result.sin_addr);
+struct SocketAddress {
+  sockaddr_storage bytes{};
+  socklen_t size = sizeof(sockaddr_storage);
+  int family() const { return bytes.ss_family; }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&bytes); }
+};
+
+SocketAddress socket_address(const std::string& address, int port) {
+  SocketAddress result;
+  const auto number = htons(static_cast<std::uint16_t>(port));
+  if (address.find(':') == std::string::npos) {
+    auto& one = *new (&result.bytes) sockaddr_in{};
+    one.sin_family = AF_INET;
+    one.sin_port = number;
+    ::inet_pton(AF_INET, address.c_str(), &one.sin_addr);
+    result.size = sizeof one;
+  } else {
+    auto& one = *new (&result.bytes) sockaddr_in6{};
+    one.sin6_family = AF_INET6;
+    one.sin6_port = number;
+    ::inet_pton(AF_INET6, address.c_str(), &one.sin6_addr);
+    result.size = sizeof one;
+  }
   return result;
 }
 
-bool readable(int number, int limit_ms) {
-  pollfd wait{number, POLLIN, 0};
-  return ::poll(&wait, 1, limit_ms) > 0;
+std::string text_of(SocketAddress& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  ::getnameinfo(address.get(), address.size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
+  return text.data();
 }
 
 void say(int number, std::string_view text) { [[maybe_unused]] const auto sent = ::send(number, text.data(), text.size(), MSG_NOSIGNAL); }
@@ -68,6 +92,24 @@ void put32(std::uint8_t* to, std::uint32_t value) {
 }
 
 }  // namespace
+
+InterfaceSpec interface_spec(unsigned number, const std::string& vpc_id, const std::string& private_ip, const std::string& public_ip,
+                             const std::string& group) {
+  InterfaceSpec spec;
+  spec.id = fmt::format("eni-0{:016x}", number);
+  spec.vpc_id = vpc_id;
+  spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
+  spec.mac = fmt::format("02:00:00:00:{:02x}:{:02x}", number >> 8 & 255, number & 255);
+  spec.private_ip = private_ip;
+  spec.public_ip = public_ip;
+  spec.group_ids = {group};
+  return spec;
+}
+
+bool readable(int number, int limit_ms) {
+  pollfd wait{number, POLLIN, 0};
+  return ::poll(&wait, 1, limit_ms) > 0;
+}
 
 int in_private_world(const std::function<int()>& work) {
   constexpr int skipped = 77;
@@ -117,9 +159,9 @@ void inside(const std::string& space, const std::function<void()>& work) {
 Connection connect_from(const std::string& space, const std::string& address, int port, int limit_ms) {
   Connection connection;
   inside(space, [&] {
-    connection.socket = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const auto target = socket_address(address, port);
-    const int started = ::connect(connection.socket.get(), reinterpret_cast<const sockaddr*>(&target), sizeof target);
+    auto target = socket_address(address, port);
+    connection.socket = Descriptor(::socket(target.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int started = ::connect(connection.socket.get(), target.get(), target.size);
     int code = started == 0 ? 0 : errno;
     if (code == EINPROGRESS) {
       pollfd wait{connection.socket.get(), POLLOUT, 0};
@@ -156,18 +198,31 @@ bool talks(const Descriptor& socket, int limit_ms) {
 }
 
 bool pings(const std::string& space, const std::string& address) {
-  return run_in(space, {"busybox", "ping", "-c", "1", "-W", "1", address}, 5).has_value();
+  const auto* program = address.find(':') == std::string::npos ? "ping" : "ping6";
+  return run_in(space, {"busybox", program, "-c", "1", "-W", "1", address}, 5).has_value();
+}
+
+std::string ask_name(const std::string& space, const std::string& question, const std::string& server) {
+  const auto said = run_in(space, {"busybox", "nslookup", question, server}).value_or("");
+  const auto answer = said.find("\n\n");  // what comes before says who was asked
+  return answer == std::string::npos ? said : said.substr(answer);
+}
+
+bool says(const std::string& answer, const std::string& what) {
+  for (const auto line : split(answer, '\n'))
+    if (trim(line).ends_with(" " + what) || trim(line).ends_with("\t" + what)) return true;
+  return false;
 }
 
 // --- echo server ---
 
-EchoServer::EchoServer(const std::string& space, int port) : stop_(::eventfd(0, EFD_CLOEXEC)) {
+EchoServer::EchoServer(const std::string& space, int port, const std::string& any) : stop_(::eventfd(0, EFD_CLOEXEC)) {
   inside(space, [&] {
-    listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto address = socket_address(any, port);
+    listener_ = Descriptor(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;
     ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const auto address = socket_address("0.0.0.0", port);
-    if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("bind");
+    if (::bind(listener_.get(), address.get(), address.size) != 0) throw std::runtime_error("bind");
     ::listen(listener_.get(), 16);
   });
   thread_ = std::thread([this] { serve(); });
@@ -193,10 +248,9 @@ void EchoServer::serve() {
       waits.erase(waits.begin() + static_cast<std::ptrdiff_t>(i--));
     }
     if (waits[1].revents != 0) {
-      sockaddr_in peer{};
-      socklen_t size = sizeof peer;
-      const int socket = ::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC);
-      say(socket, "from " + format_ipv4(ntohl(peer.sin_addr.s_addr)) + "\n");
+      SocketAddress peer;
+      const int socket = ::accept4(listener_.get(), peer.get(), &peer.size, SOCK_CLOEXEC);
+      say(socket, "from " + text_of(peer) + "\n");
       waits.push_back({socket, POLLIN, 0});
     }
   }
@@ -218,14 +272,14 @@ std::string seen_as(const std::string& space, const std::string& address, int po
 UdpSocket::UdpSocket(const std::string& space, int port) {
   inside(space, [&] {
     socket_ = Descriptor(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const auto address = socket_address("0.0.0.0", port);
-    if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("bind");
+    auto address = socket_address("0.0.0.0", port);
+    if (::bind(socket_.get(), address.get(), address.size) != 0) throw std::runtime_error("bind");
   });
 }
 
 void UdpSocket::send(const std::string& address, int port, const std::string& text) {
-  const auto target = socket_address(address, port);
-  ::sendto(socket_.get(), text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&target), sizeof target);
+  auto target = socket_address(address, port);
+  ::sendto(socket_.get(), text.data(), text.size(), 0, target.get(), target.size);
 }
 
 std::optional<std::string> UdpSocket::receive(int limit_ms) {

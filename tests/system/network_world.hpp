@@ -28,21 +28,35 @@ std::optional<std::string> run_in(const std::string& space, const std::vector<st
 // Work on a thread inside a namespace; empty: the host.
 void inside(const std::string& space, const std::function<void()>& work);
 
+// The interface of this number: "eni-0…", its hardware address, the /24 that its address is in.
+InterfaceSpec interface_spec(unsigned number, const std::string& vpc_id, const std::string& private_ip, const std::string& public_ip = "",
+                             const std::string& group = "sg-all");
+
+// Something to read, before the limit?
+bool readable(int number, int limit_ms);
+
+// Addresses are of IPv4 or IPv6 alike.
 enum class Outcome { connected, refused, silent };
 struct Connection {
   Outcome outcome = Outcome::silent;
   Descriptor socket;
 };
-Connection connect_from(const std::string& space, const std::string& address, int port, int limit_ms = 1000);
-Outcome try_from(const std::string& space, const std::string& address, int port, int limit_ms = 1000);
+// A first packet may be lost while a link comes up; TCP sends it again after a second.
+Connection connect_from(const std::string& space, const std::string& address, int port, int limit_ms = 3000);
+Outcome try_from(const std::string& space, const std::string& address, int port, int limit_ms = 3000);
 // Sends a line and waits for its echo.
 bool talks(const Descriptor& socket, int limit_ms = 1000);
 bool pings(const std::string& space, const std::string& address);
 
-// Accepts on 0.0.0.0:port of a namespace, says who is connected ("from 1.2.3.4\n") and echoes.
+// What a name server says of a name or an address; empty: nothing.
+std::string ask_name(const std::string& space, const std::string& question, const std::string& server);
+// A line of the answer ends so.
+bool says(const std::string& answer, const std::string& what);
+
+// Accepts on a port of a namespace, by IPv4 or (any: "::") by IPv6, says who is connected ("from 1.2.3.4\n") and echoes.
 class EchoServer {
  public:
-  EchoServer(const std::string& space, int port);
+  EchoServer(const std::string& space, int port, const std::string& any = "0.0.0.0");
   ~EchoServer();
 
  private:

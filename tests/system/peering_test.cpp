@@ -1,11 +1,13 @@
 // Peered VPCs, with real packets: left and right are both peered with middle. "Silent" means dropped.
 #include <gtest/gtest.h>
 
-#include <cstdio>
+#include <chrono>
+#include <thread>
 
 #include "base/ipv4.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
+#include "engines/network/resolver.hpp"
 #include "network_world.hpp"
 
 namespace brume::network::test {
@@ -52,6 +54,7 @@ class Peering : public ::testing::Test {
     routes.push_back({"0.0.0.0/0", Target::internet, ""});
     spec.route_tables = {{"rtb-1", std::move(routes)}};
     spec.peerings = std::move(peerings);
+    spec.names.public_domain = "compute-1.amazonaws.com";
     return spec;
   }
   static VpcSpec left(std::vector<RouteSpec> routes = {{"10.2.0.0/16", Target::peering, one}}) {
@@ -62,21 +65,6 @@ class Peering : public ::testing::Test {
   }
   static VpcSpec right(std::vector<RouteSpec> routes = {{"10.2.0.0/16", Target::peering, two}}) {
     return vpc(right_id, 3, std::move(routes), {{two, middle_id, {"10.2.0.0/16"}}});
-  }
-
-  static InterfaceSpec interface(unsigned number, const std::string& vpc_id, const std::string& private_ip, const std::string& given = "") {
-    InterfaceSpec spec;
-    char text[32];
-    std::snprintf(text, sizeof text, "eni-0%016x", number);
-    spec.id = text;
-    spec.vpc_id = vpc_id;
-    spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
-    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
-    spec.mac = text;
-    spec.private_ip = private_ip;
-    spec.public_ip = given;
-    spec.group_ids = {"sg-all"};
-    return spec;
   }
 
   static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
@@ -91,10 +79,10 @@ class Peering : public ::testing::Test {
       good(engine->ensure_vpc(spec));
       good(engine->ensure_group({"sg-all", spec.id, everything, everything}));
     }
-    plug(here, interface(1, left_id, "10.1.0.5", public_ip(1)), "guest-here");
-    plug(there, interface(2, middle_id, "10.2.0.5", public_ip(2)), "guest-there");
-    plug(other, interface(3, middle_id, "10.2.0.6"), "guest-other");
-    plug(far, interface(4, right_id, "10.3.0.5"), "guest-far");
+    plug(here, interface_spec(1, left_id, "10.1.0.5", public_ip(1)), "guest-here");
+    plug(there, interface_spec(2, middle_id, "10.2.0.5", public_ip(2)), "guest-there");
+    plug(other, interface_spec(3, middle_id, "10.2.0.6"), "guest-other");
+    plug(far, interface_spec(4, right_id, "10.3.0.5"), "guest-far");
   }
 
   static std::string links_in(const std::string& vpc_id) {
@@ -152,6 +140,35 @@ TEST_F(Peering, AForwarderMaySendOnlyAsItsVpc) {
   EXPECT_EQ(listener.receive(), std::nullopt);
   send_as("10.1.0.5");
   EXPECT_EQ(listener.receive(1000), "as 10.1.0.5");
+}
+
+// The name leads over the peering where the other side shows it, and else to the public address: for all but the VPC that it is of.
+TEST_F(Peering, APublicNameIsThePrivateAddressForAPeerThatItIsShownTo) {
+  const auto name = public_name(public_ip(2), "compute-1.amazonaws.com");
+  const auto is_private = [&](const Guest& guest, const std::string& server) {
+    const auto answer = ask_name(guest.space(), name, server);
+    EXPECT_NE(says(answer, "10.2.0.5"), says(answer, public_ip(2))) << answer;
+    return says(answer, "10.2.0.5");
+  };
+  EXPECT_TRUE(is_private(*other, "10.2.0.2"));
+  EXPECT_FALSE(is_private(*here, "10.1.0.2"));
+  auto told = left();
+  told.peerings[0].names = {{"10.2.0.5", public_ip(2)}};
+  good(engine->ensure_vpc(told));
+  const auto comes_to_be = [&](bool wanted) {
+    for (int tries = 0; tries < 200 && is_private(*here, "10.1.0.2") != wanted; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return is_private(*here, "10.1.0.2") == wanted;
+  };
+  EXPECT_TRUE(comes_to_be(true));
+  EXPECT_FALSE(is_private(*far, "10.3.0.2"));
+  // A new daemon finds it so.
+  start();
+  good(engine->ensure_interface(here->interface()));
+  EXPECT_TRUE(comes_to_be(true));
+  told.peerings[0].names.clear();
+  good(engine->ensure_vpc(told));
+  EXPECT_TRUE(comes_to_be(false));
 }
 
 TEST_F(Peering, GroupsOfBothSidesDecide) {
@@ -251,13 +268,13 @@ TEST_F(Peering, TwoPeersWithTheSameRange) {
   same.route_tables[0].routes = {{"10.2.0.0/16", Target::peering, two}};
   good(engine->ensure_vpc(same));
   good(engine->ensure_group({"sg-all", right_id, everything, everything}));
-  plug(far, interface(4, right_id, "10.1.0.5"), "guest-far");
+  plug(far, interface_spec(4, right_id, "10.1.0.5"), "guest-far");
   auto hub = middle();
   hub.peerings[1].peer_cidrs = {"10.1.0.0/16"};
   hub.subnets.push_back({"10.2.1.0/24", "rtb-2"});
   hub.route_tables = {{"rtb-1", {{"10.1.0.0/16", Target::peering, one}}}, {"rtb-2", {{"10.1.0.0/16", Target::peering, two}}}};
   good(engine->ensure_vpc(hub));
-  const auto spec = interface(5, middle_id, "10.2.1.5");
+  const auto spec = interface_spec(5, middle_id, "10.2.1.5");
   good(engine->ensure_interface(spec));
   const Guest second(*engine, spec, "guest-second");
   {
@@ -303,7 +320,7 @@ TEST_F(Peering, AVpcThatComesBackIsLinkedAgain) {
   EXPECT_EQ(links_in(middle_id).find(peering_name(two)), std::string::npos);
   good(engine->ensure_vpc(right()));
   good(engine->ensure_group({"sg-all", right_id, everything, everything}));
-  plug(far, interface(4, right_id, "10.3.0.5"), "guest-far");
+  plug(far, interface_spec(4, right_id, "10.3.0.5"), "guest-far");
   const EchoServer server(there->space(), 80);
   EXPECT_EQ(try_from(far->space(), "10.2.0.5", 80), Outcome::connected);
   const EchoServer back(far->space(), 80);

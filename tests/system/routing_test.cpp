@@ -1,8 +1,6 @@
 // Route tables, NAT, network ACLs and further addresses, with real packets. "Silent" means dropped.
 #include <gtest/gtest.h>
 
-#include <cstdio>
-
 #include "base/ipv4.hpp"
 #include "engines/network/namespaces.hpp"
 #include "network_world.hpp"
@@ -47,18 +45,7 @@ class Routing : public ::testing::Test {
 
   static InterfaceSpec interface(unsigned number, const std::string& private_ip, const std::string& given = "",
                                  const std::string& vpc_id = ours) {
-    InterfaceSpec spec;
-    char text[32];
-    std::snprintf(text, sizeof text, "eni-0%016x", number);
-    spec.id = text;
-    spec.vpc_id = vpc_id;
-    spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
-    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
-    spec.mac = text;
-    spec.private_ip = private_ip;
-    spec.public_ip = given;
-    spec.group_ids = {"sg-all"};
-    return spec;
+    return interface_spec(number, vpc_id, private_ip, given);
   }
 
   // gate and server have public addresses, hidden has none; outside is somebody else.

@@ -273,5 +273,44 @@ TEST_F(PeeredSpecs, AChangeOfAVpcTouchesItsPeers) {
   EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("vpc-1", "vpc-2"));
 }
 
+// What one side shows, the other goes by, as long as both have EC2's names and the addresses lead somewhere.
+TEST_F(PeeredSpecs, APeersPublicNamesArePrivateAddressesWhereItShowsThem) {
+  const auto names = [&] {
+    std::vector<std::string> out;
+    const auto made = spec();
+    for (const auto& one : made.peerings.at(0).names) out.push_back(one.private_ip + " " + one.public_ip);
+    return out;
+  };
+  interface_.public_ip = "198.18.0.5";
+  interface_.secondary = {{"10.2.0.6", "198.18.0.6"}, {"10.2.0.7", ""}};
+  vpc_.dns_hostnames = peer_.dns_hostnames = vpc_.dns_support = peer_.dns_support = true;
+  put(interface_), put(vpc_), put(peer_);
+  peering_.requester_shows_names = true;  // vpc-1's own
+  put(peering_);
+  EXPECT_THAT(names(), ElementsAre());
+  peering_.accepter_shows_names = true;
+  put(peering_);
+  EXPECT_THAT(names(), ElementsAre());
+  state::InternetGateway gateway;
+  gateway.account = peer_.account;
+  gateway.id = "igw-2";
+  gateway.vpc_id = peer_.id;
+  put(gateway);
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("vpc-1", "vpc-2"));
+  EXPECT_THAT(names(), ElementsAre("10.2.0.5 198.18.0.5", "10.2.0.6 198.18.0.6"));
+  EXPECT_TRUE(specify(*store_->world(), peer_, Domains{}).peerings.at(0).names.empty());  // vpc-1 has no public address
+  for (auto* vpc : {&vpc_, &peer_}) {
+    vpc->dns_hostnames = false;
+    put(*vpc);
+    EXPECT_THAT(names(), ElementsAre()) << vpc->id;
+    vpc->dns_hostnames = true;
+    put(*vpc);
+  }
+  peering_.accepter_shows_names = false;
+  put(peering_);
+  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("vpc-1", "vpc-2"));
+  EXPECT_THAT(names(), ElementsAre());
+}
+
 }  // namespace
 }  // namespace brume::control

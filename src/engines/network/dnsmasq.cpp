@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -21,8 +22,8 @@ constexpr std::string_view released = "released-";
 
 std::string netmask(const Ipv4Block& range) { return format_ipv4(range.mask()); }
 
-// Removes what no interface in `wanted` has. True: something went.
-bool remove_others(const std::string& folder, const std::map<std::string, InterfaceSpec>& wanted) {
+// Removes what is named otherwise. True: something went.
+bool remove_others(const std::string& folder, const std::set<std::string>& wanted) {
   bool removed = false;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
@@ -113,6 +114,13 @@ std::string name_lines(const InterfaceSpec& interface, const VpcSpec& vpc) {
   return text.empty() ? "# no name\n" : text;
 }
 
+std::string name_lines(const PeeringSpec& peering, const VpcSpec& vpc) {
+  std::string text = fmt::format("# of {}\n", peering.peer_vpc_id);
+  for (const auto& one : peering.names)
+    if (!vpc.names.public_domain.empty()) text += one.private_ip + " " + public_name(one.public_ip, vpc.names.public_domain) + "\n";
+  return text;
+}
+
 std::vector<std::string> reachable_resolvers(std::string_view resolv_conf) {
   constexpr Ipv4Block loopback{0x7F000000, 8};
   std::vector<std::string> resolvers;
@@ -139,8 +147,17 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   for (const auto* part : {"/leases", "/names"})
     if (auto made = make_folders(place_.folder + part, 0755); !made) return made;
   bool changed = process_.begin_change();
-  changed |= remove_others(place_.folder + "/leases", model.interfaces);
-  changed |= remove_others(place_.folder + "/names", model.interfaces);
+  std::set<std::string> wanted;
+  for (const auto& [id, interface] : model.interfaces) wanted.insert(id);
+  changed |= remove_others(place_.folder + "/leases", wanted);
+  for (const auto& peering : model.vpc.peerings) wanted.insert(peering.id);
+  changed |= remove_others(place_.folder + "/names", wanted);
+  bool peers_changed = false;
+  for (const auto& peering : model.vpc.peerings) {
+    const auto names = put_dnsmasq_file(place_.folder + "/names/" + peering.id, name_lines(peering, model.vpc));
+    if (!names) return fail(names.error());
+    peers_changed |= *names;
+  }
   for (const auto& [id, interface] : model.interfaces) {
     const auto lease = put_dnsmasq_file(place_.folder + "/leases/" + id, lease_line(interface));
     const auto name = put_dnsmasq_file(place_.folder + "/names/" + id, name_lines(interface, model.vpc));
@@ -150,8 +167,11 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   }
   const auto configured = put_dnsmasq_file(place_.folder + "/dnsmasq.conf", dnsmasq_configuration(model.vpc, place_));
   if (!configured) return fail(configured.error());
-  if (*configured || changed || !process_.is_in_place())
+  if (*configured || changed || !process_.is_in_place()) {
     if (auto started = start(); !started) return started;
+  } else if (peers_changed) {
+    process_.read_again();
+  }
   process_.end_change();
   return {};
 }

@@ -26,6 +26,8 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
 std::string lease_line(const InterfaceSpec& interface);
 // The names of the interface's addresses inside its VPC: the private one's own, and the public one's, which stands for it.
 std::string name_lines(const InterfaceSpec& interface, const VpcSpec& vpc);
+// The names of the peer's public addresses that it shows to this VPC.
+std::string name_lines(const PeeringSpec& peering, const VpcSpec& vpc);
 
 // The host's resolvers that can be reached from another network namespace.
 std::vector<std::string> reachable_resolvers(std::string_view resolv_conf);

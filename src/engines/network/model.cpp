@@ -49,6 +49,9 @@ Result<void> check_peerings(const VpcSpec& vpc) {
     if (!is_safe_id(peering.id) || !is_safe_id(peering.peer_vpc_id)) return bad("peering", peering.id + " " + peering.peer_vpc_id, vpc.id);
     for (const auto& cidr : peering.peer_cidrs)
       if (!parse_ipv4_block(cidr)) return bad("peer's range", cidr, vpc.id);
+    for (const auto& one : peering.names)
+      if (!parse_ipv4(one.private_ip) || !parse_ipv4(one.public_ip))
+        return bad("peer's address", one.private_ip + " " + one.public_ip, vpc.id);
   }
   for (const auto& group : vpc.peer_groups) {
     if (!is_safe_id(group.id)) return bad("peer group", group.id, vpc.id);

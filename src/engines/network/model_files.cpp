@@ -72,6 +72,8 @@ json::object write(const VpnSpec& vpn) {
           {"tunnels", list(vpn.tunnels, tunnel)}};
 }
 
+json::object write(const AddressSpec& address) { return {{"private_ip", address.private_ip}, {"public_ip", address.public_ip}}; }
+
 json::object write(const VpcSpec& vpc) {
   const auto subnet = [](const SubnetSpec& one) {
     return json::object{{"cidr", one.cidr}, {"route_table_id", one.route_table_id}, {"acl_id", one.acl_id}};
@@ -84,7 +86,10 @@ json::object write(const VpcSpec& vpc) {
   };
   const auto nat = [](const NatSpec& one) { return json::object{{"id", one.id}, {"public_ip", one.public_ip}}; };
   const auto peering = [](const PeeringSpec& one) {
-    return json::object{{"id", one.id}, {"peer_vpc_id", one.peer_vpc_id}, {"peer_cidrs", texts(one.peer_cidrs)}};
+    return json::object{{"id", one.id},
+                        {"peer_vpc_id", one.peer_vpc_id},
+                        {"peer_cidrs", texts(one.peer_cidrs)},
+                        {"names", list(one.names, [](const AddressSpec& address) { return write(address); })}};
   };
   const auto peer_group = [](const PeerGroupSpec& one) {
     return json::object{{"id", one.id}, {"addresses", texts(one.addresses)}, {"peering", one.peering_id}};
@@ -141,6 +146,14 @@ NamesSpec read_names(const json::object& object) {
   return names;
 }
 
+AddressSpec read_address(const json::object& object) { return {text(object, "private_ip"), text(object, "public_ip")}; }
+
+PeeringSpec read_peering(const json::object& object) {
+  PeeringSpec peering{text(object, "id"), text(object, "peer_vpc_id"), read_texts(object.at("peer_cidrs"))};
+  if (object.contains("names")) peering.names = read_list<AddressSpec>(object, "names", read_address);
+  return peering;
+}
+
 VpcSpec read_vpc(const json::object& object) {
   VpcSpec vpc;
   vpc.id = text(object, "id");
@@ -166,9 +179,7 @@ VpcSpec read_vpc(const json::object& object) {
   vpc.nats = read_list<NatSpec>(object, "nats", [](const json::object& one) { return NatSpec{text(one, "id"), text(one, "public_ip")}; });
   vpc.dhcp = read_dhcp(object.at("dhcp").as_object());
   if (!object.contains("peerings")) return vpc;  // version 0.2
-  vpc.peerings = read_list<PeeringSpec>(object, "peerings", [](const json::object& one) {
-    return PeeringSpec{text(one, "id"), text(one, "peer_vpc_id"), read_texts(one.at("peer_cidrs"))};
-  });
+  vpc.peerings = read_list<PeeringSpec>(object, "peerings", read_peering);
   vpc.peer_groups = read_list<PeerGroupSpec>(object, "peer_groups", [](const json::object& one) {
     return PeerGroupSpec{text(one, "id"), read_texts(one.at("addresses")), one.contains("peering") ? text(one, "peering") : ""};
   });
@@ -219,9 +230,7 @@ json::object write(const InterfaceSpec& one) {
                           {"host_name", one.host_name},
                           {"source_dest_check", one.source_dest_check},
                           {"user", one.user},
-                          {"more", list(one.more, [](const AddressSpec& address) {
-                             return json::object{{"private_ip", address.private_ip}, {"public_ip", address.public_ip}};
-                           })}};
+                          {"more", list(one.more, [](const AddressSpec& address) { return write(address); })}};
   if (!one.ipv6.empty()) content["ipv6"] = texts(one.ipv6);
   return content;
 }
@@ -238,10 +247,7 @@ InterfaceSpec read_interface(const json::object& object) {
   one.host_name = text(object, "host_name");
   one.source_dest_check = object.at("source_dest_check").as_bool();
   one.user = object.at("user").to_number<unsigned>();
-  if (object.contains("more"))
-    one.more = read_list<AddressSpec>(object, "more", [](const json::object& address) {
-      return AddressSpec{text(address, "private_ip"), text(address, "public_ip")};
-    });
+  if (object.contains("more")) one.more = read_list<AddressSpec>(object, "more", read_address);
   if (object.contains("ipv6")) one.ipv6 = read_texts(object.at("ipv6"));
   return one;
 }

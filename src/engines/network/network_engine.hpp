@@ -91,11 +91,18 @@ struct DhcpSpec {
   std::string netbios_node_type;
 };
 
+// A private address and the public one that stands for it outside (empty: none).
+struct AddressSpec {
+  std::string private_ip;
+  std::string public_ip{};
+};
+
 // A way to another VPC of this host, and from there: between addresses of the two and no others.
 struct PeeringSpec {
   std::string id;  // "pcx-…"
   std::string peer_vpc_id;
   std::vector<std::string> peer_cidrs;
+  std::vector<AddressSpec> names{};  // over there: for this VPC's guests the public one's name is the private address
 };
 
 // A group of a peer VPC that a rule of this one names.
@@ -106,7 +113,7 @@ struct PeerGroupSpec {
 };
 
 // Names of public addresses. Outside "ec2-198-18-5-7.<domain>" is 198.18.5.7; inside a VPC it is the private address of its own
-// interface that has it.
+// interface that has it, or of a peer's that shows it.
 struct NamesSpec {
   std::string public_domain;                   // "compute-1.amazonaws.com"; empty: they have none
   std::map<std::string, std::string> reverse;  // address → what its reverse record says in place of that name
@@ -131,12 +138,6 @@ struct VpcSpec {
   bool names_public_addresses = true;  // of its own interfaces; false: for its guests these are addresses like any other
   std::vector<std::string> cidrs6{};   // of the installation's IPv6 pool; none: every packet of IPv6 is dropped
   bool flow_logs = false;              // count what passes and what is refused, for take_flows
-};
-
-// A private address and the public one that stands for it outside (empty: none).
-struct AddressSpec {
-  std::string private_ip;
-  std::string public_ip{};
 };
 
 struct InterfaceSpec {

@@ -22,10 +22,14 @@ struct VpcPeering {
   std::string message;  // why it is in this state
   Time expires{};       // means something while it waits to be accepted
   Time ended{};         // deleted, rejected, failed
+  // Public names of the side's instances are private addresses for those who ask in the other VPC.
+  bool requester_shows_names = false;
+  bool accepter_shows_names = false;
   std::string key() const { return owned_key(account, id); }
   bool is_active() const { return state == "active"; }
   // The VPC on the other side.
   const std::string& other_vpc(const std::string& vpc) const { return vpc == vpc_id ? peer_vpc_id : vpc_id; }
+  bool shows_names_of(const std::string& vpc) const { return vpc == vpc_id ? requester_shows_names : accepter_shows_names; }
   const std::string& other_account(const std::string& vpc) const { return vpc == vpc_id ? peer_account : account; }
   template <class V>
   void fields(V& v) {
@@ -38,6 +42,8 @@ struct VpcPeering {
     v("message", message);
     v("expires", expires);
     v("ended", ended);
+    v("requesterShowsNames", requester_shows_names);
+    v("accepterShowsNames", accepter_shows_names);
   }
 };
 
