@@ -43,7 +43,7 @@ class Prepared {
     arguments_.insert(arguments_.end(), command.arguments.begin(), command.arguments.end());
     environment_.push_back("PATH=" + std::string(default_path));
     environment_.push_back("LANG=C.UTF-8");
-    for (const auto& [name, value] : command.environment) environment_.push_back(name + "=" + value);
+    for (const auto& [name, value] : command.environment) environment_.push_back(std::string(name).append("=").append(value));
     for (auto& text : arguments_) argument_pointers_.push_back(text.data());
     for (auto& text : environment_) environment_pointers_.push_back(text.data());
     argument_pointers_.push_back(nullptr);

@@ -15,7 +15,6 @@ VolumeFiles::Pass::~Pass() {
 }
 
 void VolumeFiles::Pass::give_way(const std::stop_source& stop) {
-  auto asked = stop;
   bool wanted = false;
   {
     const std::lock_guard lock(files_->mutex_);
@@ -24,7 +23,7 @@ void VolumeFiles::Pass::give_way(const std::stop_source& stop) {
       wanted = wanted || files_->wanted_.count(id) != 0;
     }
   }
-  if (wanted) asked.request_stop();
+  if (wanted) stop.request_stop();
 }
 
 VolumeFiles::Pass VolumeFiles::enter(const std::vector<std::string>& volume_ids) {
