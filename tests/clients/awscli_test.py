@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from conftest import REGION
+from conftest import REGION, wait_until
 
 
 @pytest.fixture
@@ -103,3 +103,20 @@ def test_a_rule_is_changed_by_its_id(aws):
         f"SecurityGroupRuleId={rule},Description=other")
     (permission,) = aws("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"][0]["IpPermissions"]
     assert permission["IpRanges"] == [{"CidrIp": "192.0.2.0/24", "Description": "other"}]
+
+
+def test_waiters_of_disks_and_networks(aws):
+    vpc = aws("ec2", "create-vpc", "--cidr-block", "10.7.0.0/16")["Vpc"]["VpcId"]
+    aws("ec2", "wait", "vpc-available", "--vpc-ids", vpc)
+    subnet = aws("ec2", "create-subnet", "--vpc-id", vpc, "--cidr-block", "10.7.0.0/24")["Subnet"]["SubnetId"]
+    aws("ec2", "wait", "subnet-available", "--subnet-ids", subnet)
+    interface = aws("ec2", "create-network-interface", "--subnet-id", subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    aws("ec2", "wait", "network-interface-available", "--network-interface-ids", interface)
+    group = aws("ec2", "create-security-group", "--group-name", "waited-for", "--description", "d", "--vpc-id", vpc)["GroupId"]
+    aws("ec2", "wait", "security-group-exists", "--group-ids", group)
+    volume = aws("ec2", "create-volume", "--availability-zone", "us-east-1a", "--size", "1")["VolumeId"]
+    wait_until(lambda: aws("ec2", "describe-volumes", "--volume-ids", volume)["Volumes"][0]["State"] == "available")  # the waiter looks every 15 s
+    aws("ec2", "wait", "volume-available", "--volume-ids", volume)
+    snapshot = aws("ec2", "create-snapshot", "--volume-id", volume)["SnapshotId"]
+    wait_until(lambda: aws("ec2", "describe-snapshots", "--snapshot-ids", snapshot)["Snapshots"][0]["State"] == "completed")
+    aws("ec2", "wait", "snapshot-completed", "--snapshot-ids", snapshot)
