@@ -27,13 +27,17 @@ VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const Control
     : store_(store), engines_(engines), settings_(settings), door_(std::move(door)), wake_(std::move(wake)) {}
 
 void VpcReconciler::want(const state::World& world, const state::Dependents* before, const state::Dependents* after) {
+  const std::lock_guard lock(mutex_);
+  want_locked(world, before, after);
+}
+
+void VpcReconciler::want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after) {
   std::set<std::string> keys;
   for (const auto* dependents : {before, after})
     if (dependents != nullptr)
       for (const auto& id : dependents->taps) keys.insert(state::owned_key(dependents->account, id));
   for (const auto& key : keys) {
     const bool wanted = after != nullptr && std::find(after->taps.begin(), after->taps.end(), id_of(key)) != after->taps.end();
-    const std::lock_guard lock(mutex_);
     std::string vpc_id;
     if (const auto* interface = world.find<state::NetworkInterface>(key)) {
       vpc_id = interface->vpc_id;
@@ -118,8 +122,9 @@ Result<void> VpcReconciler::recover() {
   const auto world = store_.world();
   auto found = engines_.network.found();
   if (!found) return fail(found.error().within("cannot read the host's networks"));
-  world->each<state::Dependents>("", [&](const state::Dependents& dependents) { want(*world, nullptr, &dependents); });
+  // In one piece: who looked in between would take the taps of interfaces that are not yet known for nobody's.
   const std::lock_guard lock(mutex_);
+  world->each<state::Dependents>("", [&](const state::Dependents& dependents) { want_locked(*world, nullptr, &dependents); });
   for (const auto& there : *found) {
     auto& network = networks_[there.vpc_id];
     // What is there but not wanted is looked at, and so removed; what is wanted is dirty already.
@@ -130,8 +135,9 @@ Result<void> VpcReconciler::recover() {
         network.present[id] = "/" + id;
       }
     }
-    wake_("vpc/" + there.vpc_id, milliseconds(0));
   }
+  recovered_ = true;
+  for (const auto& [id, network] : networks_) wake_("vpc/" + id, milliseconds(0));
   return {};
 }
 
@@ -195,7 +201,7 @@ std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_i
   {
     const std::lock_guard lock(mutex_);
     const auto at = networks_.find(vpc_id);
-    if (at == networks_.end()) return std::nullopt;
+    if (at == networks_.end() || !recovered_) return std::nullopt;
     auto& network = at->second;
     look.is_used = !network.wanted.empty();
     look.network.made = network.made;

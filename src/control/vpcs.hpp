@@ -45,6 +45,7 @@ class VpcReconciler {
   };
 
   void want(const state::World& world, const state::Dependents* before, const state::Dependents* after);
+  void want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after);
   // Interfaces that come, go or change groups: peer VPCs may have rules for their groups.
   void follow_peers(const state::World& world, const state::Change& change);
   // Routes, ACLs, gateways and the like: the VPCs that they are of are looked at again.
@@ -86,6 +87,7 @@ class VpcReconciler {
   MetadataDoor door_;
   Wake wake_;
   mutable std::mutex mutex_;                     // never held across an engine's call
+  bool recovered_ = false;                       // all that is wanted since before is known; until then nothing is touched
   std::map<std::string, Network> networks_;      // by VPC id
   std::set<std::string> ready_;                  // interface ids
   std::map<std::string, std::string> failures_;  // by interface id

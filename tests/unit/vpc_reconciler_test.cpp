@@ -116,5 +116,58 @@ TEST_F(ShortOfAllTest, AGroupThatCouldNotBePutIntoForceIsTriedAgain) {
   expect_success();
 }
 
+// Simulated, and remembers of how many interfaces it was told each time that it was told of all.
+class Counting final : public network::NetworkEngineOver {
+ public:
+  using NetworkEngineOver::NetworkEngineOver;
+  Result<void> ensure_all(const network::VpcSpec& vpc, const std::vector<network::GroupSpec>& groups,
+                          const std::vector<network::InterfaceSpec>& interfaces) override {
+    {
+      const std::lock_guard lock(mutex);
+      told.insert(interfaces.size());
+      changed.notify_all();
+    }
+    return NetworkEngineOver::ensure_all(vpc, groups, interfaces);
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::set<size_t> told;
+};
+
+class RestartTest : public ControlTest {
+ protected:
+  std::unique_ptr<network::NetworkEngine> make_network() override { return std::make_unique<Counting>(ControlTest::make_network()); }
+};
+
+// Whoever is left out loses its tap, and its machine the network for good.
+TEST_F(RestartTest, NoInterfaceIsLeftOutAtFirst) {
+  constexpr size_t count = 500;
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  controller_.reset();
+  store_->transact([&](state::Transaction& transaction) {
+    const auto first = *transaction.find<state::NetworkInterface>("a/eni-1");
+    for (size_t i = 1; i < count; ++i) {
+      auto interface = first;
+      interface.id = "eni-more-" + std::to_string(i), interface.public_ip.clear(), interface.instance_id = "i-more-" + std::to_string(i);
+      interface.private_ip = "172.31.1." + std::to_string(i % 250 + 4);
+      transaction.put(interface);
+      state::Dependents dependents;
+      dependents.account = "a", dependents.instance_id = interface.instance_id, dependents.taps = {interface.id};
+      transaction.put(dependents);
+    }
+  });
+  auto& engine = static_cast<Counting&>(*network_);
+  {
+    const std::lock_guard lock(engine.mutex);
+    engine.told.clear();
+  }
+  build();
+  std::unique_lock lock(engine.mutex);
+  ASSERT_TRUE(engine.changed.wait_for(lock, seconds(10), [&] { return engine.told.contains(count); }));
+  EXPECT_EQ(engine.told, std::set<size_t>{count});
+}
+
 }  // namespace
 }  // namespace brume::control
