@@ -1,6 +1,5 @@
 """A volume that two machines have at once: what one writes the other reads, snapshots and limits hold for both, and nothing that ends takes
 it away from who still has it."""
-import contextlib
 import os
 import pathlib
 import signal
@@ -39,23 +38,12 @@ def write_command(device, text, block):
     return f"printf %-512s {text} >/tmp/block && sudo dd if=/tmp/block of={device} bs=512 seek={block} count=1 oflag=direct conv=fsync 2>/dev/null"
 
 
-def patient_ssh(instance, command):
-    """Again when the connection breaks off, which is not what is looked at here. A disk that does not answer does not answer the next one either."""
-
-    def tried():
-        with contextlib.suppress(subprocess.TimeoutExpired, AssertionError):
-            return [instance.ssh(command, limit=12)]
-        return None
-
-    return wait_until(tried, 60, f"{command!r} on {instance.id}")[0]
-
-
 def write(instance, device, text, block):
-    patient_ssh(instance, write_command(device, text, block))
+    instance.ssh(write_command(device, text, block))
 
 
 def read(instance, device, block):
-    return patient_ssh(instance, f"sudo dd if={device} bs=512 skip={block} count=1 iflag=direct 2>/dev/null").strip()
+    return instance.ssh(f"sudo dd if={device} bs=512 skip={block} count=1 iflag=direct 2>/dev/null").strip()
 
 
 def daemon_and_server_die(cloud, volume, one, other):
