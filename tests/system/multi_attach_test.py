@@ -1,5 +1,6 @@
 """A volume that two machines have at once: what one writes the other reads, snapshots and limits hold for both, and nothing that ends takes
 it away from who still has it."""
+import json
 import os
 import pathlib
 import signal
@@ -91,6 +92,8 @@ def test_two_machines_write_and_read_one_volume(cloud, account, tiny):
         wait_until(lambda: account.ec2.describe_snapshots(SnapshotIds=[each["SnapshotId"]])["Snapshots"][0]["State"] == "completed", 30, "completed")
         account.ec2.delete_snapshot(SnapshotId=each["SnapshotId"])
     assert one.ssh("echo runs") == "runs"
+    # `taken` stays, and what lies between it and the volume does not.
+    wait_until(lambda: next(each for each in json.loads(cloud.brume("storage", "--json").stdout) if each["id"] == volume.id)["depth"] == 2, 60, "a short chain")
     daemon_and_server_die(cloud, volume, one, other)
     # It grows for both.
     account.ec2.modify_volume(VolumeId=volume.id, Size=5)

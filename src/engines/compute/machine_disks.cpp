@@ -285,13 +285,43 @@ Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume
   return current_node(machine, volume_id).map(generation_of);
 }
 
+namespace {
+
+// What QEMU calls a node's file: its path, or for an encrypted one how it was opened.
+bool is_on(const json::value& node, const std::string& path) {
+  const auto file = text_at(node, "file");
+  constexpr std::string_view prefix = "json:";
+  if (!file.starts_with(prefix)) return file == path;
+  json::error_code code;
+  const auto opened = json::parse(std::string_view(file).substr(prefix.size()), code);
+  const auto* members = code ? nullptr : opened.if_object();
+  const auto* below = members == nullptr ? nullptr : members->if_contains("file");
+  return below != nullptr && text_at(*below, "filename") == path;
+}
+
+// The volume's node of this file. `not_found`: a machine of an older daemon, where those below have no names.
+Result<std::string> node_on(Machine& machine, const std::string& volume_id, const std::string& path) {
+  const auto all = ask(machine, "query-named-block-nodes", R"({"flat":true})");
+  if (!all) return fail(all.error());
+  if (const auto* list = all->if_array())
+    for (const auto& each : *list) {
+      auto name = text_at(each, "node-name");
+      if ((name == disk_name(volume_id) || name.starts_with(disk_name(volume_id) + "-")) && is_on(each, path)) return name;
+    }
+  return fail(ErrorKind::not_found, volume_id + " has no node on " + path);
+}
+
+}  // namespace
+
 Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std::string& base, const std::string& base_name,
                        std::uint64_t bytes_per_second) {
   const auto current = current_node(machine, volume_id);
   if (!current) return fail(current.error());
   json::object arguments = {{"job-id", disk_name(volume_id) + fold_suffix}, {"device", *current}, {"speed", bytes_per_second}};
   if (!base.empty()) {
-    arguments["base"] = base;
+    const auto node = node_on(machine, volume_id, base);
+    if (!node && node.error().kind != ErrorKind::not_found) return fail(node.error());
+    arguments[node ? "base-node" : "base"] = node.value_or(base);
     arguments["backing-file"] = base_name;
   }
   auto begun = machine.execute("block-stream", json::serialize(arguments), command_limit);

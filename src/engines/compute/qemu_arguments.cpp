@@ -285,8 +285,10 @@ std::string disk_node(const Disk& disk) {
   if (disk.format != "qcow2") return json::serialize(node);
   // All of what it stands on is said, so that nothing is opened because a file names it.
   json::value below = nullptr;
-  for (auto base = disk.bases.rbegin(); base != disk.bases.rend(); ++base) {
-    auto shown = format_node(base->file, "qcow2", base->encrypted);
+  for (auto place = disk.bases.size(); place-- > 0;) {
+    const auto& base = disk.bases[place];
+    auto shown = format_node(base.file, "qcow2", base.encrypted);
+    shown["node-name"] = disk_name(disk.volume_id) + "-b" + std::to_string(place);
     shown["backing"] = std::move(below);
     below = std::move(shown);
   }
