@@ -13,10 +13,10 @@
 #include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "engine_suite.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/resolver.hpp"
-#include "network_world.hpp"
 
 namespace brume::network::test {
 namespace {
@@ -28,7 +28,7 @@ const std::string theirs = "vpc-0b000000000000002";
 const std::string dns = "10.0.0.2";
 const std::string domain = "compute-1.amazonaws.com";
 
-class Edge : public ::testing::Test {
+class Edge : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
     ASSERT_TRUE(make_namespace(outside));
@@ -56,14 +56,7 @@ class Edge : public ::testing::Test {
   static std::unique_ptr<NetworkEngine> open_engine() {
     HostNetworkConfiguration configuration{folder, "203.0.113.16/29, 10.99.0.0/30", ""};
     configuration.uplink = "wan";
-    auto made = make_host_network_engine(configuration);
-    if (!made) ADD_FAILURE() << made.error().message;
-    return made ? std::move(*made) : nullptr;
-  }
-
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
+    return opened(configuration);
   }
 
   static VpcSpec vpc(const std::string& id = ours) {
@@ -93,11 +86,6 @@ class Edge : public ::testing::Test {
     plug(other, interface(7, "10.99.0.1", theirs), "guest-other");
   }
 
-  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
-    good(engine->ensure_interface(spec));
-    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
-  }
-
   static std::set<std::string> proxies() {
     std::set<std::string> addresses;
     const auto listing = run_in("", {"ip", "neigh", "show", "proxy", "dev", "wan"}).value_or("");
@@ -117,10 +105,8 @@ class Edge : public ::testing::Test {
   }
   static std::string namespace_of(const std::string& vpc_id) { return namespace_name(read_file(folder + "/mark")->substr(0, 6), vpc_id); }
 
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> web, hidden, other;
 };
-std::unique_ptr<NetworkEngine> Edge::engine;
 std::unique_ptr<Guest> Edge::web, Edge::hidden, Edge::other;
 
 // --- public addresses ---

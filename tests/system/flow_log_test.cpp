@@ -10,7 +10,7 @@
 #include "base/process.hpp"
 #include "base/random.hpp"
 #include "control/flow_logs.hpp"
-#include "network_world.hpp"
+#include "engine_suite.hpp"
 
 namespace brume::network::test {
 namespace {
@@ -30,26 +30,13 @@ class SetClock final : public Clock {
 };
 
 // gate (eni 1) and server (2) are in one subnet, hidden (3) in another with an ACL; outside (4) is in another VPC.
-class FlowLog : public ::testing::Test {
+class FlowLog : public EngineSuite {
  protected:
-  static void SetUpTestSuite() {
-    auto made = make_host_network_engine({"/run/brume-flow-log-test", "", "us-east-1"});
-    ASSERT_TRUE(made) << made.error().message;
-    engine = std::move(*made);
-  }
+  static void SetUpTestSuite() { open({"/run/brume-flow-log-test", "", "us-east-1"}); }
   static void TearDownTestSuite() {
     gate.reset(), server.reset(), hidden.reset(), outside.reset();
-    if (engine) {
-      EXPECT_TRUE(engine->remove_everything());
-    }
-    engine.reset();
+    close();
   }
-
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
-  }
-  static std::string public_ip(unsigned number) { return format_ipv4(parse_ipv4_block(engine->public_pool())->base + number); }
 
   static VpcSpec vpc(bool flow_logs) {
     VpcSpec spec{vpc_id, "10.0.0.0/16", {{"10.0.0.0/24", "rtb-1"}, {"10.0.1.0/24", "rtb-1", "acl-1"}}, "ec2.internal"};
@@ -88,11 +75,6 @@ class FlowLog : public ::testing::Test {
     good(engine->take_flows(vpc_id));
   }
 
-  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
-    good(engine->ensure_interface(spec));
-    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
-  }
-
   // "2 in 10.0.0.5:6000 > 10.0.0.6:80 ACCEPT" → {packets, bytes}, of all that was taken since the test began. Until it is as wanted: the
   // kernel may keep what it dropped for a tenth of a second.
   using Seen = std::map<std::string, std::pair<std::int64_t, std::int64_t>>;
@@ -117,11 +99,9 @@ class FlowLog : public ::testing::Test {
     EXPECT_THAT(seen, wanted);
   }
 
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> gate, server, hidden, outside;
   Seen seen;
 };
-std::unique_ptr<NetworkEngine> FlowLog::engine;
 std::unique_ptr<Guest> FlowLog::gate, FlowLog::server, FlowLog::hidden, FlowLog::outside;
 
 constexpr std::int64_t headers = 28;  // of a UDP datagram

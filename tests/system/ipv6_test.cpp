@@ -16,9 +16,9 @@
 #include "base/ipv6.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "engine_suite.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
-#include "network_world.hpp"
 
 namespace brume::network::test {
 namespace {
@@ -124,7 +124,7 @@ class Dhcp6 {
   unsigned index_ = 0;
 };
 
-class Ipv6 : public ::testing::Test {
+class Ipv6 : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
     ASSERT_TRUE(make_namespace(internet));
@@ -150,14 +150,7 @@ class Ipv6 : public ::testing::Test {
     HostNetworkConfiguration configuration{folder, "", "us-east-1"};
     configuration.resolver = "none";
     configuration.ipv6_pool = pool;
-    auto made = make_host_network_engine(configuration);
-    if (!made) ADD_FAILURE() << made.error().message;
-    return made ? std::move(*made) : nullptr;
-  }
-
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
+    return opened(configuration);
   }
 
   // An open subnet and a hidden one.
@@ -203,10 +196,8 @@ class Ipv6 : public ::testing::Test {
   static constexpr const char* web_ip = "2001:db8:1200::5:1";
   static constexpr const char* other_ip = "2001:db8:1200::6:1";
   static constexpr const char* hidden_ip = "2001:db8:1200:1::7";
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> web, other, hidden;
 };
-std::unique_ptr<NetworkEngine> Ipv6::engine;
 std::unique_ptr<Guest> Ipv6::web, Ipv6::other, Ipv6::hidden;
 
 // --- addresses ---

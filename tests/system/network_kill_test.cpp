@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <set>
@@ -12,9 +11,9 @@
 
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
+#include "engine_suite.hpp"
 #include "engines/network/namespaces.hpp"
 #include "kernel_picture.hpp"
-#include "network_world.hpp"
 #include "step_killer.hpp"
 
 namespace brume::network::test {
@@ -35,7 +34,7 @@ struct Part {
 };
 using Wanted = std::vector<Part>;
 
-class NetworkKill : public ::testing::Test {
+class NetworkKill : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
     log::set_level(log::Level::error);
@@ -55,28 +54,18 @@ class NetworkKill : public ::testing::Test {
 
   static void TearDownTestSuite() {
     one.reset(), other.reset();
-    if (engine) {
-      EXPECT_TRUE(engine->remove_everything());
-    }
-    engine.reset();
+    close();
   }
 
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
-  }
-
-  static std::unique_ptr<NetworkEngine> opened() {
+  static std::unique_ptr<NetworkEngine> open_engine() {
     HostNetworkConfiguration configuration{folder, "", "us-east-1"};
     configuration.ipv6_pool = "2001:db8:1200::/48";
-    auto made = make_host_network_engine(configuration);
-    if (!made) ADD_FAILURE() << made.error().message;
-    return made ? std::move(*made) : nullptr;
+    return opened(configuration);
   }
 
   static void open() {
     engine.reset();
-    engine = opened();
+    engine = open_engine();
     ASSERT_TRUE(engine);
     pool = parse_ipv4_block(engine->public_pool())->base;
     engine->on_disturbance([](const std::string& id) {
@@ -89,18 +78,8 @@ class NetworkKill : public ::testing::Test {
 
   static InterfaceSpec interface(unsigned number, const std::string& vpc_id, const std::string& private_ip, const std::string& group,
                                  unsigned public_number = 0) {
-    InterfaceSpec spec;
-    char text[32];
-    std::snprintf(text, sizeof text, "eni-0%016x", number);
-    spec.id = text;
-    spec.vpc_id = vpc_id;
-    spec.subnet_cidr = private_ip.substr(0, private_ip.rfind('.')) + ".0/24";
-    std::snprintf(text, sizeof text, "02:00:00:00:00:%02x", number);
-    spec.mac = text;
-    spec.private_ip = private_ip;
-    if (public_number != 0) spec.public_ip = public_ip(public_number);
+    auto spec = interface_spec(number, vpc_id, private_ip, public_number == 0 ? "" : public_ip(public_number), group);
     spec.host_name = "host-" + std::to_string(number);
-    spec.group_ids = {group};
     return spec;
   }
 
@@ -258,13 +237,11 @@ class NetworkKill : public ::testing::Test {
     take_over(after);
   }
 
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> one, other;
   static std::uint32_t pool;
   static std::mutex mutex;
   static std::set<std::string> told;
 };
-std::unique_ptr<NetworkEngine> NetworkKill::engine;
 std::unique_ptr<Guest> NetworkKill::one, NetworkKill::other;
 std::uint32_t NetworkKill::pool = 0;
 std::mutex NetworkKill::mutex;

@@ -12,9 +12,9 @@
 #include "base/files.hpp"
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
+#include "engine_suite.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
-#include "network_world.hpp"
 
 namespace brume::network::test {
 namespace {
@@ -56,7 +56,7 @@ InterfaceSpec interface(unsigned number, const std::string& private_ip, const st
   return spec;
 }
 
-class Network : public ::testing::Test {
+class Network : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
     // The world outside: one server behind a router.
@@ -77,23 +77,11 @@ class Network : public ::testing::Test {
 
   static void TearDownTestSuite() {
     a1.reset(), a2.reset(), a3.reset(), b1.reset();
-    if (engine) {
-      EXPECT_TRUE(engine->remove_everything());
-    }
-    engine.reset();
+    close();
     for (const auto& name : list_namespaces("")) [[maybe_unused]] const auto removed = remove_namespace(name);
   }
 
-  static std::unique_ptr<NetworkEngine> open_engine(const std::string& where = folder) {
-    auto made = make_host_network_engine({where, "", "us-east-1"});
-    if (!made) ADD_FAILURE() << made.error().message;
-    return made ? std::move(*made) : nullptr;
-  }
-
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
-  }
+  static std::unique_ptr<NetworkEngine> open_engine(const std::string& where = folder) { return opened({where, "", "us-east-1"}); }
 
   // Three guests in one VPC: a1 (public 1), a2 (no public address), a3 (other subnet, public 3); one in another, with a1's private address.
   void SetUp() override {
@@ -109,23 +97,16 @@ class Network : public ::testing::Test {
     plug(b1, interface(4, "172.31.0.5", {"sg-b"}, 4, vpc_b), "guest-b1");
   }
 
-  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
-    good(engine->ensure_interface(spec));
-    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
-  }
-
   static std::string namespace_of(const std::string& vpc_id) {
     const auto mark = *read_file(folder + "/mark");
     return "brume-" + mark.substr(0, 6) + "-" + vpc_id;
   }
 
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> a1, a2, a3, b1;
 
  public:
   static std::string pool() { return engine->public_pool(); }
 };
-std::unique_ptr<NetworkEngine> Network::engine;
 std::unique_ptr<Guest> Network::a1, Network::a2, Network::a3, Network::b1;
 
 class NetworkAccess : public Network {

@@ -5,10 +5,10 @@
 #include <thread>
 
 #include "base/ipv4.hpp"
+#include "engine_suite.hpp"
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/resolver.hpp"
-#include "network_world.hpp"
 
 namespace brume::network::test {
 namespace {
@@ -22,29 +22,14 @@ const std::vector<Permission> everything = {{"-1", -1, -1, "0.0.0.0/0", ""}};
 constexpr int short_limit = 300;
 using Target = RouteSpec::Target;
 
-class Peering : public ::testing::Test {
+class Peering : public EngineSuite {
  protected:
   static void SetUpTestSuite() { start(); }
   static void TearDownTestSuite() {
     here.reset(), there.reset(), other.reset(), far.reset();
-    if (engine) {
-      EXPECT_TRUE(engine->remove_everything());
-    }
-    engine.reset();
+    close();
   }
-  static void start() {
-    engine.reset();
-    auto made = make_host_network_engine({"/run/brume-peering-test", "", "us-east-1"});
-    ASSERT_TRUE(made) << made.error().message;
-    engine = std::move(*made);
-  }
-
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
-  }
-
-  static std::string public_ip(unsigned number) { return format_ipv4(parse_ipv4_block(engine->public_pool())->base + number); }
+  static void start() { open({"/run/brume-peering-test", "", "us-east-1"}); }
 
   // "10.1.0.0/16" of the number 1, with these routes and a way to the internet.
   static VpcSpec vpc(const std::string& id, int number, std::vector<RouteSpec> routes, std::vector<PeeringSpec> peerings) {
@@ -67,11 +52,6 @@ class Peering : public ::testing::Test {
     return vpc(right_id, 3, std::move(routes), {{two, middle_id, {"10.2.0.0/16"}}});
   }
 
-  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
-    good(engine->ensure_interface(spec));
-    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
-  }
-
   // here is in left, there and other in middle, far in right.
   void SetUp() override {
     ASSERT_TRUE(engine);
@@ -91,10 +71,8 @@ class Peering : public ::testing::Test {
     return "no namespace";
   }
 
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> here, there, other, far;
 };
-std::unique_ptr<NetworkEngine> Peering::engine;
 std::unique_ptr<Guest> Peering::here, Peering::there, Peering::other, Peering::far;
 
 TEST_F(Peering, RoutesOnBothSidesLeadOver) {

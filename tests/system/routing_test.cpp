@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "base/ipv4.hpp"
+#include "engine_suite.hpp"
 #include "engines/network/namespaces.hpp"
-#include "network_world.hpp"
 
 namespace brume::network::test {
 namespace {
@@ -13,27 +13,13 @@ const std::string theirs = "vpc-0b000000000000002";
 const std::vector<Permission> everything = {{"-1", -1, -1, "0.0.0.0/0", ""}};
 using Target = RouteSpec::Target;
 
-class Routing : public ::testing::Test {
+class Routing : public EngineSuite {
  protected:
-  static void SetUpTestSuite() {
-    auto made = make_host_network_engine({"/run/brume-routing-test", "", "us-east-1"});
-    ASSERT_TRUE(made) << made.error().message;
-    engine = std::move(*made);
-  }
+  static void SetUpTestSuite() { open({"/run/brume-routing-test", "", "us-east-1"}); }
   static void TearDownTestSuite() {
     gate.reset(), server.reset(), hidden.reset(), outside.reset();
-    if (engine) {
-      EXPECT_TRUE(engine->remove_everything());
-    }
-    engine.reset();
+    close();
   }
-
-  template <class T>
-  static void good(const Result<T>& result) {
-    ASSERT_TRUE(result.has_value()) << result.error().message;
-  }
-
-  static std::string public_ip(unsigned number) { return format_ipv4(parse_ipv4_block(engine->public_pool())->base + number); }
 
   // A public subnet, a hidden one, and one more range.
   static VpcSpec vpc(std::vector<RouteSpec> hidden_routes = {}) {
@@ -64,17 +50,10 @@ class Routing : public ::testing::Test {
     plug(outside, interface(4, "10.0.0.5", public_ip(4), theirs), "guest-outside");
   }
 
-  static void plug(std::unique_ptr<Guest>& guest, const InterfaceSpec& spec, const std::string& name) {
-    good(engine->ensure_interface(spec));
-    if (!guest) guest = std::make_unique<Guest>(*engine, spec, name);
-  }
-
   static std::string outer() { return outside->interface().public_ip; }
 
-  static std::unique_ptr<NetworkEngine> engine;
   static std::unique_ptr<Guest> gate, server, hidden, outside;
 };
-std::unique_ptr<NetworkEngine> Routing::engine;
 std::unique_ptr<Guest> Routing::gate, Routing::server, Routing::hidden, Routing::outside;
 
 // --- internet gateways ---

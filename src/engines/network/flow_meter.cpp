@@ -29,17 +29,6 @@ constexpr size_t known_limit = 250'000;      // connections
 constexpr std::uint32_t shown_bytes = 64;    // of a dropped packet: addresses and ports
 constexpr std::uint32_t longest_delay = 10;  // hundredths of a second that the kernel may collect dropped packets
 
-Result<Descriptor> open_socket() {
-  Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
-  if (!socket) return fail_system("cannot open a netlink socket", errno);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_size, sizeof buffer_size);
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return fail_system("cannot listen to the packet filter", errno);
-  return socket;
-}
-
 using Hear = std::function<void(std::uint16_t type, std::span<const std::uint8_t> payload)>;
 
 // Everything that waits. False: something was lost.
@@ -73,7 +62,7 @@ std::span<const std::uint8_t> attributes_of(std::span<const std::uint8_t> messag
 }
 
 Result<Descriptor> open_refusals() {
-  auto socket = open_socket();
+  auto socket = listen_to_netfilter(buffer_size);
   if (!socket) return socket;
   nfgenmsg body{};
   body.nfgen_family = AF_UNSPEC;
@@ -99,7 +88,7 @@ Result<Descriptor> open_refusals() {
 }
 
 Result<Descriptor> open_ended() {
-  auto socket = open_socket();
+  auto socket = listen_to_netfilter(buffer_size);
   if (!socket) return socket;
   const int group = NFNLGRP_CONNTRACK_DESTROY;
   if (::setsockopt(socket->get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)

@@ -88,6 +88,18 @@ std::vector<NetlinkAttribute> parse_attributes(std::span<const std::uint8_t> byt
   return attributes;
 }
 
+Result<Descriptor> listen_to_netfilter(int buffer_bytes) {
+  Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
+  if (!socket) return fail_system("cannot open a netlink socket", errno);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes);
+  // With an address of its own: the kernel leaves a socket without one out, as if it had sent the message itself.
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return fail_system("cannot listen to netfilter", errno);
+  return socket;
+}
+
 Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!socket) return fail_system("cannot open a netlink socket", errno);

@@ -71,6 +71,10 @@ T take_body(std::span<const std::uint8_t>& payload) {
 // Of "02:00:00:00:00:01".
 std::array<std::uint8_t, 6> mac_bytes(const std::string& mac);
 
+// A socket that waits for nothing and hears what netfilter says by itself, in the calling thread's namespace. The kernel keeps at most
+// `buffer_bytes` until it is read, and drops more.
+Result<Descriptor> listen_to_netfilter(int buffer_bytes);
+
 // Threads: one at a time. A socket belongs to the namespace that its thread was in when it was opened.
 class NetlinkSocket {
  public:

@@ -41,16 +41,9 @@ Result<void> add_to(const Descriptor& events, const Descriptor& what, std::uint6
 
 // Of the calling thread's namespace.
 Result<Descriptor> open_socket() {
-  Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
-  if (!socket) return fail_system("cannot open a netlink socket", errno);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_size, sizeof buffer_size);
-  // With an address of its own: the kernel leaves a socket without one out, as if it had sent the message itself.
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return fail_system("cannot listen to nftables", errno);
+  auto socket = listen_to_netfilter(buffer_size);
   const int group = NFNLGRP_NFTABLES;
-  if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
+  if (socket && ::setsockopt(socket->get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
     return fail_system("cannot listen to nftables", errno);
   return socket;
 }
