@@ -64,6 +64,10 @@ def version_key(path):
     return [int(part) for part in re.findall(r"botocore/data/[^/]+/([\d-]+)", path)[0].split("-")]
 
 
+def release_key(release):
+    return [int(part) for part in release.split(".")]
+
+
 def botocore_files():
     """{release: folder of data}: the one that is imported, and every other that pyenv keeps."""
     folders = {botocore.__version__: os.path.join(os.path.dirname(botocore.__file__), "data")}
@@ -71,7 +75,7 @@ def botocore_files():
         release = re.search(r"__version__ = '([\d.]+)'", pathlib.Path(file).read_text())
         if release:
             folders[release.group(1)] = os.path.join(os.path.dirname(file), "data")
-    return dict(sorted(folders.items(), key=lambda item: [int(part) for part in item[0].split(".")]))
+    return folders
 
 
 @functools.lru_cache(None)
@@ -88,10 +92,11 @@ def released(release, service):
 
 @functools.lru_cache(None)
 def models(service):
-    """[(name, botocore's ServiceModel)], the newest last; the project's own first."""
-    found = [("models", botocore.model.ServiceModel(own_facts(service), service))]
-    found += [("botocore " + release, released(release, service)) for release in botocore_files()]
-    return [(name, model) for name, model in found if model is not None]
+    """[(name, botocore's ServiceModel)], the newest last; the project's own is as old as the release that it is derived from."""
+    found = [(release_key(release), "botocore " + release, released(release, service)) for release in botocore_files()]
+    origin = re.search(r"botocore ([\d.]+\d)", (ROOT / "models/NOTICE").read_text()).group(1)
+    own_one = (release_key(origin), "", botocore.model.ServiceModel(own_facts(service), service))
+    return [(name or "models", model) for _, name, model in sorted([*found, own_one], key=lambda each: each[:2]) if model is not None]
 
 
 # Requests
