@@ -104,7 +104,7 @@ def test_tags_follow_at_once(instance):
 def test_the_token_leaves_with_the_hop_limit(instance, cloud):
     mark = (cloud.home / "network/mark").read_text().strip()
     namespace = f"brume-{mark}-{instance.describe()['VpcId']}"
-    listener = subprocess.Popen(["ip", "netns", "exec", namespace, sys.executable, "-c", sniffer], stdout=subprocess.PIPE, text=True)
+    listener = subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", sys.executable, "-c", sniffer], stdout=subprocess.PIPE, text=True)
     try:
         assert listener.stdout.readline() == "listening\n"
         assert token(instance)

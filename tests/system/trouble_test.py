@@ -60,7 +60,7 @@ def test_a_flushed_packet_filter_and_a_lost_namespace_are_put_back(cloud, accoun
     vpc = instance.describe()["VpcId"]
     (space,) = [name for name in os.listdir("/run/netns") if name.endswith(vpc)]
     run = lambda *line: subprocess.run(line, capture_output=True, text=True).stdout  # noqa: E731
-    inside = lambda *line: run("ip", "netns", "exec", space, *line)  # noqa: E731
+    inside = lambda *line: run("nsenter", f"--net=/run/netns/{space}", *line)  # noqa: E731
     rules = lambda: sorted(re.split(r"[\s,{}]+", inside("nft", "list", "ruleset")))  # noqa: E731  the order of a set's elements is by chance
     before = rules()
     on_host = run("nft", "list", "tables")
