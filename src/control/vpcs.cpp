@@ -50,6 +50,8 @@ void VpcReconciler::want_locked(const state::World& world, const state::Dependen
     const bool changed = wanted ? network.wanted.insert(key).second : network.wanted.erase(key) > 0;
     if (!changed) continue;
     network.dirty.insert(key);
+    // What went wrong before was another try's.
+    failures_.erase(id_of(key));
     if (!wanted) ready_.erase(id_of(key));
     wake_("vpc/" + vpc_id, milliseconds(0));
   }
@@ -68,11 +70,13 @@ void VpcReconciler::follow_peers(const state::World& world, const state::Change&
 }
 
 void VpcReconciler::follow(const state::Commit& commit) {
+  // What is wanted, first: an interface that is let go may have lost its address in the same commit, and is not to be looked at again.
+  for (const auto& change : commit.changes)
+    if (change.kind == state::Kind::dependents) want(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>());
   for (const auto& change : commit.changes) {
+    if (change.kind == state::Kind::dependents) continue;
     follow_peers(*commit.world, change);
-    if (change.kind == state::Kind::dependents) {
-      want(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>());
-    } else if (const auto* interface = change.now<state::NetworkInterface>()) {
+    if (const auto* interface = change.now<state::NetworkInterface>()) {
       const auto* before = change.old<state::NetworkInterface>();
       if (before != nullptr && specifies_the_same(*before, *interface)) continue;
       const std::lock_guard lock(mutex_);
@@ -222,6 +226,8 @@ std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_i
   look.vpc = look.world->find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
   for (const auto& key : look.network.dirty) {
     const auto* interface = look.world->find<state::NetworkInterface>(key);
+    // Let go in between: the mark of that is on its way.
+    if (look.network.wanted.contains(key) && interface != nullptr && interface->private_ip.empty()) continue;
     if (look.network.wanted.contains(key) && interface != nullptr) {
       look.wanted.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
       look.keys[interface->id] = key;
@@ -265,7 +271,7 @@ void VpcReconciler::remove_unwanted(const Look& look) {
 Result<void> VpcReconciler::apply_whole(const Look& look, std::set<std::string>& groups_in_force) {
   std::vector<network::InterfaceSpec> interfaces;
   for (const auto& key : look.network.wanted)
-    if (const auto* interface = look.world->find<state::NetworkInterface>(key))
+    if (const auto* interface = look.world->find<state::NetworkInterface>(key); interface != nullptr && !interface->private_ip.empty())
       interfaces.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
   const auto groups = groups_for(look, interfaces, {});
   auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.domains), groups, interfaces);
