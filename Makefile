@@ -3,7 +3,7 @@ BRUME_HOME ?= /var/lib/brume
 export BRUME_HOME
 build := build/release
 
-.PHONY: help up down build test bench clean coverage format tidy
+.PHONY: help up down build test bench clock-test clean coverage format tidy
 
 help:  ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,11 @@ bench:  ## Measure what docs/speed.md promises; writes build/bench.json
 	@tools/install-packages build run images test
 	@tools/build release
 	@bench/run
+
+clock-test:  ## Boot 24 bare machines on busy processors and look whether their clocks keep time
+	@tools/install-packages images run
+	@tests/system/build_images tiny
+	@images/clock-test build/test-images/tiny --guests 24 --busy $$(nproc)
 
 coverage:  ## Write docs/coverage.md anew
 	@python3 models/coverage.py
