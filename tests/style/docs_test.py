@@ -93,3 +93,24 @@ def test_man_pages_are_well_formed():
         assert not re.search(r"^ +\S", text, re.MULTILINE), f"{page}: indented with blanks"
         for section in ("NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"):
             assert f"\n# {section}\n" in text, f"{page}: {section}"
+
+
+def number_of(source, pattern):
+    found = re.search(pattern, (ROOT / source).read_text())
+    assert found, f"{source} has no longer what the documents tell of: {pattern}"
+    return int(found[1])
+
+
+def test_figures_of_the_disks_room_are_the_codes():
+    page = (ROOT / "docs/man/brume.1.scd").read_text()
+    part = number_of("src/daemon/disk_room.cpp", r"low_part = (\d+)")
+    least, most = (number_of("src/daemon/disk_room.cpp", rf"low_at_{which} = (\d+)ULL << 30") for which in ("least", "most"))
+    full = number_of("src/engines/block/block_engine.hpp", r"least_free = (\d+)ULL << 20")
+    assert part == 20 and f"nearly full below a twentieth of it, at least {least} GiB and at most {most} GiB; full below {full} MiB" in page
+
+
+def test_the_hop_limit_is_told_as_it_is():
+    """It is set on the answer that carries a token, and no page says otherwise."""
+    assert "response.hop_limit" in (ROOT / "src/guest/metadata_service.cpp").read_text()
+    for page in PAGES:
+        assert not re.search(r"hop limit is (not|never) enforced", page.read_text(), re.IGNORECASE), page
