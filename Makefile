@@ -1,9 +1,10 @@
 # Brume. 'make up' builds, starts the cloud and ends in an instance you can log in to; 'make test' runs every test.
 BRUME_HOME ?= /var/lib/brume
+PREFIX ?= /usr/local
 export BRUME_HOME
 build := build/release
 
-.PHONY: help up down build test bench clock-test clean coverage format tidy
+.PHONY: help up down build install test bench clock-test clean coverage format tidy
 
 help:  ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -19,8 +20,12 @@ build:  ## Build brumed and brume into build/release/bin
 	@tools/install-packages build
 	@tools/build release brumed brume
 
+install: build  ## Put brume, brumed, the image recipes and the man pages below PREFIX (/usr/local)
+	@tools/install-packages install
+	@tools/install $(DESTDIR)$(PREFIX)
+
 test:  ## Build and run every test, real machines included
-	@tools/install-packages build run images test
+	@tools/install-packages build run images install test
 	@tests/run
 
 bench:  ## Measure what docs/speed.md promises; writes build/bench.json

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -62,6 +63,20 @@ int image_list(const Options& options, bool as_json);
 
 // Prints how DescribeKeyPairs shows the pair of this file's key: "made" by CreateKeyPair and "imported" by ImportKeyPair (INS-110).
 int key_fingerprint(const std::string& file);
+
+// The instances of all accounts, terminated ones that are still described among them.
+int list_instances(const Options& options, bool as_json);
+
+struct SshOptions {
+  std::string instance;  // an id, or the tag Name of a running one; empty: the only one that runs
+  std::string user;      // empty: by the name of the instance's image
+  std::string identity;  // file of the private key; empty: that of the key pair `brume`
+  std::vector<std::string> command;
+};
+// Becomes ssh(1). Returns only when that fails.
+int ssh(const Options& options, const SshOptions& ssh_options);
+// Joins the terminal with the instance's serial console until Ctrl-] is typed. `wanted`: as SshOptions::instance.
+int console(const Options& options, const std::string& wanted);
 
 // What volumes and snapshots cost on the disk.
 int storage(const Options& options, bool as_json);

@@ -11,6 +11,7 @@
 #include "daemon/accounts.hpp"
 #include "daemon/disk_room.hpp"
 #include "ec2/images.hpp"
+#include "ec2/instances.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::daemon {
@@ -181,6 +182,31 @@ json::array show_images(const AdminParts& parts) {
   return list;
 }
 
+// The instances of all accounts, for the operator's eyes.
+json::array show_instances(const state::World& world) {
+  json::array list;
+  world.each<state::Instance>("", [&](const state::Instance& instance) {
+    const auto* image = world.find_indexed<state::Image>(state::Index::image_by_id, instance.image_id);
+    const auto* interface = ec2::primary_interface(world, instance);
+    std::string name;
+    if (const auto* tags = world.find<state::TagSet>(state::owned_key(instance.account, instance.id)))
+      for (const auto& tag : tags->tags)
+        if (tag.name == "Name") name = tag.value;
+    list.push_back(json::object{{"id", instance.id},
+                                {"account", instance.account},
+                                {"name", name},
+                                {"state", state::name_of(instance.current_state())},
+                                {"reason", instance.state_reason_message},
+                                {"type", instance.type},
+                                {"image", image == nullptr ? instance.image_id : image->name},
+                                {"key", instance.key_name},
+                                {"launched", format_iso8601(instance.launched)},
+                                {"privateAddress", interface == nullptr ? "" : interface->private_ip},
+                                {"publicAddress", interface == nullptr ? "" : ec2::public_ip_of(instance, *interface)}});
+  });
+  return list;
+}
+
 // Every volume, snapshot and instance store with what it costs. What the records know and the engine does not yet is left out.
 json::array show_storage(const AdminParts& parts) {
   const auto holdings = parts.controller.storage();
@@ -310,6 +336,7 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   if (is("GET", {"status"})) return reply(show_status(parts_));
   if (!parts.empty() && parts.front() == "accounts") return answer_accounts(request.method, parts, request);
   if (is("GET", {"images"})) return reply(show_images(parts_));
+  if (is("GET", {"instances"})) return reply(show_instances(*parts_.services.store.world()));
   if (is("GET", {"storage"})) return reply(show_storage(parts_));
   if (is("GET", {"storage", "counters"})) return reply(show_disk_counters(parts_));
   if (is("POST", {"images"})) return reply(import_image(parts_, read_body(request)), 201);

@@ -67,6 +67,24 @@ void add_image_commands(CLI::App& app, const Options& options, int& code) {
   list->callback([&options, json, &code] { code = image_list(options, *json); });
 }
 
+void add_instance_commands(CLI::App& app, const Options& options, int& code) {
+  const auto json = std::make_shared<bool>(false);
+  auto* list = app.add_subcommand("list", "The instances of all accounts");
+  list->add_flag("--json", *json, "As JSON");
+  list->callback([&options, json, &code] { code = list_instances(options, *json); });
+  const auto values = std::make_shared<SshOptions>();
+  auto* login = app.add_subcommand("ssh", "Log in to an instance, or run a command there: brume ssh INSTANCE -- COMMAND");
+  login->add_option("instance", values->instance, "Id or name; default: the only one that runs");
+  login->add_option("--user", values->user, "Who logs in; default: by the image, ec2-user or admin");
+  login->add_option("--identity", values->identity, "File of the private key; default: that of 'brume up'")->check(CLI::ExistingFile);
+  login->add_option("command", values->command, "What to run there, after --");
+  login->callback([&options, values, &code] { code = ssh(options, *values); });
+  const auto wanted = std::make_shared<std::string>();
+  auto* join = app.add_subcommand("console", "Join the serial console of an instance; Ctrl-] ends");
+  join->add_option("instance", *wanted, "Id or name; default: the only one that runs");
+  join->callback([&options, wanted, &code] { code = console(options, *wanted); });
+}
+
 void add_key_commands(CLI::App& app, int& code) {
   auto* key = app.add_subcommand("key", "SSH keys in files of your own");
   key->require_subcommand(1);
@@ -80,7 +98,7 @@ void add_key_commands(CLI::App& app, int& code) {
 void choose_region(const CLI::App& app, const std::string& region, Options& options) {
   if (region.empty()) return;
   const std::string asked = app.get_subcommands().empty() ? std::string() : app.get_subcommands().front()->get_name();
-  for (const auto* each : {"env", "status", "storage", "image", "metadata"}) {
+  for (const auto* each : {"env", "status", "storage", "image", "metadata", "list", "ssh", "console"}) {
     if (asked != each) continue;
     const auto home = home_of_region(options, region);
     if (!home) throw CLI::ValidationError("--region", home.error().message);
@@ -98,6 +116,8 @@ int main(int argc, char** argv) {
       "  brume up                 start the cloud and an instance to log in to\n"
       "  eval \"$(brume env)\"      point the AWS command line and SDKs at it\n"
       "  aws ec2 describe-instances\n"
+      "  brume list               the instances of all accounts\n"
+      "  brume ssh                log in to the instance that runs\n"
       "  brume down               stop everything; what is stored stays\n"};
   app.get_formatter()->column_width(30);
   app.require_subcommand(1);
@@ -105,7 +125,8 @@ int main(int argc, char** argv) {
   int code = 0;
   app.add_option("--home", options.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
   std::string region;
-  app.add_option("--region", region, "Of several regions this one; for env, status, storage, image and metadata")->envname("BRUME_REGION");
+  app.add_option("--region", region, "Of several regions this one; for env, status, storage, image, metadata, list, ssh and console")
+      ->envname("BRUME_REGION");
   app.parse_complete_callback([&] { choose_region(app, region, options); });
   app.add_option("--port", options.port, "Port of the API, for a daemon that is to be started")
       ->envname("BRUME_PORT")
@@ -142,6 +163,7 @@ int main(int argc, char** argv) {
   });
   add_account_commands(app, options, code);
   add_image_commands(app, options, code);
+  add_instance_commands(app, options, code);
   add_key_commands(app, code);
   CLI11_PARSE(app, argc, argv);
   return code;
