@@ -19,11 +19,11 @@
 #include "base/sealing.hpp"
 #include "base/text.hpp"
 #include "control/controller.hpp"
-#include "control/direct_snapshots.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
+#include "daemon/snapshot_access.hpp"
 #include "daemon/volume_limits.hpp"
 #include "ebs/snapshot_blocks.hpp"
 #include "ec2/actions.hpp"
@@ -123,26 +123,6 @@ std::vector<std::string> look_up_name(const std::string& name) {
     addresses.push_back(format_ipv4(ntohl(reinterpret_cast<const sockaddr_in*>(one->ai_addr)->sin_addr.s_addr)));
   ::freeaddrinfo(found);
   return addresses;
-}
-
-// What the ebs service asks of control, each in the other's words.
-service::SnapshotBlocks snapshot_blocks(control::DirectSnapshots& direct) {
-  service::SnapshotBlocks blocks;
-  blocks.blocks = [&](const std::string& id) { return direct.blocks(id); };
-  blocks.changed = [&](const std::string& id, const std::string& since) {
-    return direct.changed(id, since).map([](control::DirectSnapshots::Changes&& changes) {
-      return service::SnapshotBlocks::Changes{changes.related, std::move(changes.runs)};
-    });
-  };
-  blocks.read = [&](const std::string& id, std::int64_t block) { return direct.read(id, block); };
-  blocks.write = [&](const std::string& id, std::int64_t block, std::string_view data) { return direct.write(id, block, data); };
-  blocks.written = [&](const std::string& id, bool with_digest) {
-    return direct.written(id, with_digest).map([](control::DirectSnapshots::Written&& written) {
-      return service::SnapshotBlocks::Written{written.blocks, std::move(written.digest)};
-    });
-  };
-  blocks.complete = [&](const std::string& id) { return direct.complete(id); };
-  return blocks;
 }
 
 }  // namespace
