@@ -34,6 +34,17 @@ void show_room(const json::value& status) {
   for (const auto& guest : status.at("paused").as_array())
     std::printf("paused       %s since %s: %s; it goes on by itself\n", text(guest, "id").c_str(), text(guest, "since").c_str(),
                 text(guest, "reason").c_str());
+  if (const auto* aside = status.as_object().if_contains("setAside"); aside != nullptr && aside->to_number<std::int64_t>() > 0)
+    std::printf(
+        "set aside    %lld volumes and snapshots that no record knew, in %s/blocks/aside: removed after 30 days ('brume storage')\n",
+        aside->to_number<long long>(), text(status, "home").c_str());
+}
+
+// What this prints is evaluated by a shell, which does not see how this ends: so it is told to fail. What it had of a cloud that is gone
+// goes; without an endpoint its tools would turn to AWS itself, so it gets one that is nowhere (RFC 6761).
+int refuse_environment(const Error& error) {
+  std::printf("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_CA_BUNDLE\nexport AWS_ENDPOINT_URL=http://no-brume-runs.invalid\nfalse\n");
+  return complain(error);
 }
 
 }  // namespace

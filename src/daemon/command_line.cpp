@@ -160,6 +160,9 @@ CommandLine read_command_line(int argc, char** argv) {
   add_network_options(app, c, regions);
   add_limits(app, c);
   app.add_flag("--verbose", c.verbose, "Log every request");
+  app.add_flag("--adopt-state", c.adopt_state,
+               "Go on with a state.db that is not the one of what the home holds: what it does not know is set aside. For one start")
+      ->configurable(false);
   app.set_config("--config", home_of(argc, argv, c.home) + "/brumed.conf",
                  "These options from a file, one a line: zones = 2. What the command line says goes first");
   app.allow_config_extras(CLI::config_extras_mode::error);

@@ -7,6 +7,7 @@
 //   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
 //   instance-types.tsv  the operator's own types         brumed.conf    the operator's options
 //   identity/           key (0600) and certificate of the identity documents
+//   home-id             which state.db belongs to this home
 //   regions/NAME/       all of this once more, for each region after the first
 #pragma once
 
@@ -33,6 +34,7 @@ struct Configuration {
   bool simulate = false;
   bool tls = false;
   bool verbose = false;
+  bool adopt_state = false;          // go on with a state that does not fit what the home holds
   std::string accelerator = "auto";  // "kvm", "tcg"
   std::string public_pool;           // ranges with commas between; empty: chosen by the network engine
   std::string ipv6_pool;             // ranges with commas between; empty: chosen by the network engine; "none"

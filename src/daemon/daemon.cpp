@@ -21,6 +21,7 @@
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/home_check.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
 #include "daemon/snapshot_access.hpp"
@@ -155,6 +156,7 @@ class Daemon::Parts {
   service::Settings settings;
   SystemClock clock;
   SystemRandom random;
+  std::optional<HomeCheck> home;  // none: a simulation
   std::unique_ptr<state::Store> store;
   std::unique_ptr<compute::Hypervisor> hypervisor;
   std::unique_ptr<block::BlockEngine> block;
@@ -182,6 +184,7 @@ class Daemon::Parts {
   bool ending_ = false;
   bool end_with_machines_ = false;
   bool stopped_ = false;
+  bool records_are_proven_ = true;
   std::map<std::string, std::uint64_t> metadata_listeners_;  // by VPC id
 };
 
@@ -197,15 +200,22 @@ Result<void> Daemon::Parts::open_home() {
   }
   // Machines run as users of their own and must get at their disks; what is secret has mode 0600 inside.
   if (auto made = make_folders(configuration.home, 0711); !made) return made;
+  if (!configuration.simulate) home.emplace(configuration.home, configuration.adopt_state);
   return {};
 }
 
 Result<void> Daemon::Parts::open_state() {
+  if (home)
+    if (auto good = home->before_opening(); !good) return good;
   auto log = state::open_sqlite_log(configuration.path("state.db"));
   if (!log) return fail(log.error());
   auto opened = state::Store::open(std::move(*log), clock, random);
   if (!opened) return fail(opened.error());
   store = std::move(*opened);
+  if (!home) return {};
+  const auto records = home->judge(*store->world());
+  if (!records) return fail(records.error());
+  records_are_proven_ = *records == Records::proven;
   return {};
 }
 
@@ -297,6 +307,7 @@ Result<void> Daemon::Parts::build_controller() {
   if (!configuration.simulate) controller_settings.disk_counters_file = configuration.path("disk-counters");
   controller_settings.flow_log_folder = configuration.path("flow-logs");
   controller_settings.region = settings.region;
+  controller_settings.records_are_proven = records_are_proven_;
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
   controller = std::make_unique<control::Controller>(
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,
@@ -357,6 +368,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   const auto ipv6_pool = network->ipv6_pool();
   try {
     store->transact([&](state::Transaction& transaction) {
+      if (home) home->keep_id(transaction);
       transaction.put(state::Setting{"public-pool", pool});
       transaction.put(state::Setting{"public-pool-kept", kept});
       transaction.put(state::Setting{"ipv6-pool", ipv6_pool});
@@ -375,7 +387,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   } catch (const std::exception& error) {
     return fail(ErrorKind::system, std::string("cannot make the first account: ") + error.what());
   }
-  return {};
+  return home ? home->note(*store->world()) : Result<void>();
 }
 
 void Daemon::Parts::follow_first() {
@@ -469,6 +481,8 @@ void Daemon::Parts::stop(bool with_machines) {
   }
   if (workers) workers->stop();
   if (store) store->stop();
+  if (store && home)
+    if (auto noted = home->note(*store->world()); !noted) log::warning("daemon", "{}", noted.error().message);
   if (configuration.simulate && configuration.home.find("brume-simulation-") != std::string::npos) {
     std::error_code ignored;
     std::filesystem::remove_all(configuration.home, ignored);
