@@ -16,6 +16,8 @@
 
 namespace brume::network {
 
+struct PoolReservation;
+
 struct LinkEnds {
   std::uint32_t host = 0;
   std::uint32_t vpc = 0;
@@ -61,6 +63,10 @@ class Host {
       : mark_(std::move(mark)), folder_(std::move(folder)), uplink_(std::move(uplink)), routes_(std::move(routes)) {}
   Result<void> choose_pools(const std::string& configured);
   Result<void> set_pools(const std::string& ranges, const std::string& origin);
+  Result<Ipv4Block> free_pool(const std::vector<PoolReservation>& reservations);
+  Result<void> remove_routes_of_gone(const std::vector<std::string>& marks);
+  void warn_of_sharing(const std::vector<PoolReservation>& reservations) const;
+  static Error pool_conflict(std::string_view what, const std::string& range, std::uint32_t metric);
   Result<void> choose_pools6(const std::string& configured);
   Result<void> set_pools6(const std::string& ranges, const std::string& origin);
   // Queue the routes that hold the pools, and their removal.
