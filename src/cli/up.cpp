@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/ec2_client.hpp"
@@ -142,6 +143,25 @@ void show_result(const Options& options, const json::value& status, const Instan
       with_home.c_str());
 }
 
+// Nobody answers: whatever a daemon that died left running ends.
+int end_what_is_left(const Options& options) {
+  Command command;
+  command.program = program_folder() + "/brumed";
+  command.arguments = {"--home", options.home, "--clean-up"};
+  auto done = run(command, std::chrono::minutes(5));
+  if (!done) return complain(done.error());
+  const auto said = std::string(trim(done->output));
+  if (done->status != 0) {
+    std::fprintf(stderr, "%s", done->errors.c_str());
+    return complain("not all of what is left of the cloud in " + options.home + " was ended");
+  }
+  if (said.empty())
+    std::printf("No Brume runs on %s, and nothing is left of one.\n", options.home.c_str());
+  else
+    std::printf("No daemon ran on %s. Did what it would have done: %s.\n", options.home.c_str(), said.c_str());
+  return 0;
+}
+
 }  // namespace
 
 int complain(std::string_view sentence) {
@@ -222,14 +242,15 @@ int up(const Options& options, const UpOptions& up_options) {
 }
 
 int down(const Options& options) {
+  if (!path_exists(options.home)) {
+    std::printf("No Brume runs on %s.\n", options.home.c_str());
+    return 0;
+  }
   auto lock = UpLock::take(options.home);
   if (!lock) return complain(lock.error());
   const AdminClient admin(options.home);
   auto status = admin.get("/status");
-  if (!status) {
-    std::printf("No Brume runs on %s.\n", options.home.c_str());
-    return 0;
-  }
+  if (!status) return end_what_is_left(options);
   Step step("stopping the machines and the cloud");
   const auto process = static_cast<pid_t>(status->at("pid").as_int64());
   const auto started = process_start_time(process);

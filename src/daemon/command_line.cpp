@@ -160,6 +160,9 @@ CommandLine read_command_line(int argc, char** argv) {
   add_network_options(app, c, regions);
   add_limits(app, c);
   app.add_flag("--verbose", c.verbose, "Log every request");
+  app.add_flag("--clean-up", c.clean_up,
+               "Do not start: end the machines and networks that a daemon of this home left when it died. 'brume down' uses it")
+      ->configurable(false);
   app.add_flag("--adopt-state", c.adopt_state,
                "Go on with a state.db that is not the one of what the home holds: what it does not know is set aside. For one start")
       ->configurable(false);

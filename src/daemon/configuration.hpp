@@ -11,6 +11,7 @@
 //   regions/NAME/       all of this once more, for each region after the first
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ struct RegionChoice {
 };
 std::optional<RegionChoice> read_region(const std::string& text);
 
+// How long guests that are asked to shut down have until their power is cut.
+inline constexpr auto power_off_patience = std::chrono::seconds(20);
+
 struct Configuration {
   std::string home = "/var/lib/brume";
   std::string address = "127.0.0.1";
@@ -34,6 +38,7 @@ struct Configuration {
   bool simulate = false;
   bool tls = false;
   bool verbose = false;
+  bool clean_up = false;             // end what a daemon that died left, instead of starting one
   bool adopt_state = false;          // go on with a state that does not fit what the home holds
   std::string accelerator = "auto";  // "kvm", "tcg"
   std::string public_pool;           // ranges with commas between; empty: chosen by the network engine

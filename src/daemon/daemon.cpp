@@ -42,8 +42,6 @@
 namespace brume::daemon {
 namespace {
 
-constexpr milliseconds power_off_patience = seconds(20);
-
 // "use1" of "us-east-1", "apse2" of "ap-southeast-2": how zone ids begin.
 std::string short_region(const std::string& region) {
   std::string text;
@@ -510,23 +508,39 @@ Result<void> Daemon::build(const Configuration& configuration) {
   return {};
 }
 
+Result<void> Daemon::begin(const Configuration& configuration) {
+  if (auto built = build(configuration); !built) return built;
+  // The first one's home may be a temporary folder, which it knows by now.
+  const auto whole = parts_.front()->configuration;
+  for (size_t n = 0; n < whole.more_regions.size(); ++n)
+    if (auto built = build(whole.of_further(n)); !built) return built;
+  std::vector<service::RegionEndpoint> regions;
+  for (const auto& region : parts_) regions.push_back({region->settings.region, region->settings.endpoint});
+  for (auto& region : parts_) region->settings.regions = regions;
+  for (auto& region : parts_)
+    if (auto served = region->serve(); !served) return served;
+  for (auto& region : parts_)
+    if (auto started = region->controller->start(); !started) return started;
+  return {};
+}
+
+// After a start that failed: what it made on the host goes. What was there before, with machines that may run in it, stays.
+void Daemon::take_back() {
+  stop(false);
+  for (auto& region : parts_)
+    if (region->network && !region->network->was_on_host())
+      if (auto removed = region->network->remove_everything(); !removed) log::error("network", "{}", removed.error().message);
+}
+
 Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration) {
   log::set_level(configuration.verbose ? log::Level::debug : log::Level::info);
   // Files that the parts make are nobody else's unless they say so.
   ::umask(0077);
   auto daemon = std::unique_ptr<Daemon>(new Daemon);
-  if (auto built = daemon->build(configuration); !built) return fail(built.error());
-  // The first one's home may be a temporary folder, which it knows by now.
-  const auto whole = daemon->parts_.front()->configuration;
-  for (size_t n = 0; n < whole.more_regions.size(); ++n)
-    if (auto built = daemon->build(whole.of_further(n)); !built) return fail(built.error());
-  std::vector<service::RegionEndpoint> regions;
-  for (const auto& region : daemon->parts_) regions.push_back({region->settings.region, region->settings.endpoint});
-  for (auto& region : daemon->parts_) region->settings.regions = regions;
-  for (auto& region : daemon->parts_)
-    if (auto served = region->serve(); !served) return fail(served.error());
-  for (auto& region : daemon->parts_)
-    if (auto started = region->controller->start(); !started) return fail(started.error());
+  if (auto begun = daemon->begin(configuration); !begun) {
+    daemon->take_back();
+    return fail(begun.error());
+  }
   const auto description = daemon->parts_.front()->hypervisor->describe();
   log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
   return daemon;

@@ -42,6 +42,8 @@ bool is_taken(const Ipv4Block& range, const std::vector<Route>& routes, const st
   return std::any_of(routes.begin(), routes.end(), overlaps) || std::any_of(addresses.begin(), addresses.end(), inside);
 }
 
+bool has_ipv6() { return path_exists("/proc/sys/net/ipv6/conf"); }
+
 unsigned mark_number(const std::string& mark) { return static_cast<unsigned>(std::strtoul(mark.c_str(), nullptr, 16)); }
 
 std::uint32_t metric_of(const std::string& mark) { return 0x42000000U | mark_number(mark); }
@@ -63,9 +65,48 @@ Result<std::unique_ptr<Host>> Host::open(const HostNetworkConfiguration& configu
       return fail(ErrorKind::invalid, "an uplink needs a range of public addresses of the network behind it (--public-pool)");
   }
   std::unique_ptr<Host> host(new Host(*mark, configuration.folder, configuration.uplink, std::move(*routes)));
-  if (auto chosen = host->choose_pools(configuration.public_pool); !chosen) return fail(chosen.error());
-  if (auto chosen = host->choose_pools6(configuration.ipv6_pool); !chosen) return fail(chosen.error());
+  auto found = host->look_for_mark();
+  if (!found) return fail(found.error());
+  host->was_on_host_ = *found;
+  auto chosen = host->choose_pools(configuration.public_pool);
+  if (chosen) chosen = host->choose_pools6(configuration.ipv6_pool);
+  if (chosen) return host;
+  if (!host->was_on_host_)
+    if (auto removed = host->remove_rest(); !removed) log::warning("network", "{}", removed.error().message);
+  return fail(chosen.error());
+}
+
+Result<std::unique_ptr<Host>> Host::open_to_remove(const HostNetworkConfiguration& configuration) {
+  if (!path_exists(configuration.folder + "/mark")) return fail(ErrorKind::not_found, configuration.folder + " has no mark");
+  SystemRandom random;
+  auto mark = load_or_make_mark(configuration.folder, random);
+  if (!mark) return fail(mark.error());
+  auto routes = RouteSocket::open();
+  if (!routes) return fail(routes.error());
+  // An uplink that is gone answers for nothing any more.
+  auto uplink = configuration.uplink.empty() ? std::optional<Link>() : routes->link(configuration.uplink).value_or(std::nullopt);
+  std::unique_ptr<Host> host(new Host(*mark, configuration.folder, uplink ? configuration.uplink : "", std::move(*routes)));
+  const auto kept = configuration.public_pool.empty() ? read_file(configuration.folder + "/pool", 64) : configuration.public_pool;
+  if (kept)
+    if (auto set = host->set_pools(std::string(trim(*kept)), "public pool"); !set) log::warning("network", "{}", set.error().message);
+  auto found = host->look_for_mark();
+  if (!found) return fail(found.error());
+  host->was_on_host_ = *found;
   return host;
+}
+
+// By what outlives a daemon: namespaces, links, the routes that hold the pools, the files of what runs in the namespaces.
+Result<bool> Host::look_for_mark() {
+  if (path_exists(runtime_folder(mark_)) || !list_namespaces(namespace_of("")).empty()) return true;
+  auto links = routes_.links();
+  if (!links) return fail(links.error());
+  const auto prefix = std::string(link_prefix) + mark_;
+  if (std::any_of(links->begin(), links->end(), [&](const Link& link) { return link.name.starts_with(prefix); })) return true;
+  const auto holds = [&](const auto& route) { return route.protocol == route_protocol && route.metric == reservation_metric(); };
+  auto routes = routes_.routes();
+  auto routes6 = has_ipv6() ? routes_.routes<Ipv6>() : std::vector<Route6>();
+  if (!routes || !routes6) return fail(routes ? routes6.error() : routes.error());
+  return std::any_of(routes->begin(), routes->end(), holds) || std::any_of(routes6->begin(), routes6->end(), holds);
 }
 
 std::string Host::namespace_of(const std::string& vpc_id) const { return namespace_name(mark_, vpc_id); }
@@ -428,7 +469,7 @@ Result<void> Host::remove_rest() {
   for (const auto& link : *all)
     if (link.name.starts_with(std::string(link_prefix) + mark_) && link.kind == "veth") routes_.remove_link(link.index, link.name);
   if (auto released = release<Ipv4>(); !released) return released;
-  if (!pools6_.empty())
+  if (has_ipv6())
     if (auto released = release<Ipv6>(); !released) return released;
   if (auto done = routes_.commit(); !done) return done;
   if (auto done = answer_for_addresses(); !done) log::warning("network", "{}", done.error().message);
