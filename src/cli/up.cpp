@@ -26,6 +26,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr auto daemon_patience = seconds(30);
+constexpr std::uint64_t least_room = 1 << 20;
 constexpr auto boot_patience = std::chrono::minutes(10);
 constexpr const char* first_instance_name = "first";
 
@@ -189,6 +190,11 @@ std::string images_folder() {
 Result<void> start_daemon(const Options& options) {
   const AdminClient admin(options.home);
   if (admin.daemon_runs()) return {};
+  // It could not even write down why it does not start.
+  if (const auto room = free_bytes(options.home); room && *room < least_room)
+    return fail(ErrorKind::exhausted, "the disk of " + options.home +
+                                          " is full. Make room and try again; of that folder may go: brumed.log, " +
+                                          "what is in images/, and, if nobody misses it, what is in blocks/aside");
   Step step("starting the cloud");
   Command command;
   command.program = program_folder() + "/brumed";

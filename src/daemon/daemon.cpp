@@ -21,6 +21,7 @@
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/disk_room.hpp"
 #include "daemon/home_check.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
@@ -539,7 +540,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration
   auto daemon = std::unique_ptr<Daemon>(new Daemon);
   if (auto begun = daemon->begin(configuration); !begun) {
     daemon->take_back();
-    return fail(begun.error());
+    return fail(configuration.simulate ? begun.error() : explain_start(begun.error(), configuration.home));
   }
   const auto description = daemon->parts_.front()->hypervisor->describe();
   log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
