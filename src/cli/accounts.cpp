@@ -113,12 +113,12 @@ int account_delete_key(const Options& options, const std::string& account, const
 int environment(const Options& options, const std::string& account) {
   const AdminClient admin(options.home);
   auto status = admin.get("/status");
-  if (!status) return complain(status.error());
-  auto credentials = admin.credentials(account);
-  if (!credentials) return complain(credentials.error());
+  auto credentials = status ? admin.credentials(account) : Result<Credentials>(fail(status.error()));
+  if (!credentials) return refuse_environment(credentials.error());
   std::printf("export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_DEFAULT_REGION=%s\n",
               text(*status, "endpoint").c_str(), credentials->access_key_id.c_str(), credentials->secret.c_str(),
               text(*status, "region").c_str());
+  if (text(*status, "endpoint").starts_with("https:")) std::printf("export AWS_CA_BUNDLE=%s/tls/certificate.pem\n", options.home.c_str());
   return 0;
 }
 

@@ -131,17 +131,16 @@ Result<InstanceView> wait_for_ssh(const Ec2Client& ec2, const std::string& id) {
 
 void show_result(const Options& options, const json::value& status, const InstanceView& instance, const std::string& key,
                  const std::string& user) {
-  const auto program = program_folder() + "/brume";
-  const std::string with_home = options.home == "/var/lib/brume" ? "" : " --home " + options.home;
+  const auto brume = command_for(options);
   std::printf(
       "\n"
       "Your cloud is up, and %s runs in it.\n\n"
       "  log in       ssh -i %s -o StrictHostKeyChecking=accept-new %s@%s\n"
       "  endpoint     %s\n"
-      "  AWS tools    eval \"$(%s%s env)\" && aws ec2 describe-instances\n"
-      "  stop it      make down\n\n",
-      instance.id.c_str(), key.c_str(), user.c_str(), instance.address.c_str(), text(status, "endpoint").c_str(), program.c_str(),
-      with_home.c_str());
+      "  AWS tools    eval \"$(%s env)\" && aws ec2 describe-instances\n"
+      "  stop it      %s down\n\n",
+      instance.id.c_str(), key.c_str(), user.c_str(), instance.address.c_str(), text(status, "endpoint").c_str(), brume.c_str(),
+      brume.c_str());
 }
 
 // Nobody answers: whatever a daemon that died left running ends.
@@ -172,6 +171,10 @@ int complain(std::string_view sentence) {
 
 int complain(const Error& error) { return complain(error.message); }
 
+std::string command_for(const Options& options) {
+  return program_folder() + "/brume" + (options.home == Options().home ? "" : " --home " + options.home);
+}
+
 std::string program_folder() {
   char path[4096] = {};
   const auto length = ::readlink("/proc/self/exe", path, sizeof path - 1);
@@ -198,7 +201,8 @@ Result<void> start_daemon(const Options& options) {
   Step step("starting the cloud");
   Command command;
   command.program = program_folder() + "/brumed";
-  command.arguments = {"--home", options.home, "--port", std::to_string(options.port)};
+  command.arguments = {"--home", options.home};
+  if (options.port) command.arguments.insert(command.arguments.end(), {"--port", std::to_string(*options.port)});
   command.output_file = options.home + "/brumed.log";
   auto process = start_detached(command);
   if (!process) return fail(process.error());

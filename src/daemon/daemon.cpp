@@ -144,6 +144,7 @@ class Daemon::Parts {
   Result<void> set_up_first_start();
   // Listens where clients will find it; serve then answers.
   Result<void> listen();
+  void keep_port() const;
   Result<void> serve();
   // In a region after the first: its accounts and keys are those of the first.
   void follow_first();
@@ -421,10 +422,19 @@ void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& re
   region.front_door->handle(std::move(request), respond);
 }
 
+// For the next start, when nobody names one.
+void Daemon::Parts::keep_port() const {
+  const auto path = configuration.path("port");
+  const auto text = std::to_string(configuration.port) + "\n";
+  if (const auto kept = read_file(path, 64); kept && *kept == text) return;
+  if (auto written = write_file(path, text, 0644); !written) log::warning("daemon", "{}", written.error().message);
+}
+
 Result<void> Daemon::Parts::listen() {
   auto listening = wire::listen_tcp(configuration.address, configuration.port);
   if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
   listening_ = std::move(*listening);
+  if (!configuration.simulate && configuration.port != 0) keep_port();
   // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
   const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
   settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(wire::port_of(listening_));
