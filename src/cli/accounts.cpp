@@ -34,6 +34,17 @@ void show_room(const json::value& status) {
   for (const auto& guest : status.at("paused").as_array())
     std::printf("paused       %s since %s: %s; it goes on by itself\n", text(guest, "id").c_str(), text(guest, "since").c_str(),
                 text(guest, "reason").c_str());
+  if (const auto* aside = status.as_object().if_contains("setAside"); aside != nullptr && aside->to_number<std::int64_t>() > 0)
+    std::printf(
+        "set aside    %lld volumes and snapshots that no record knew, in %s/blocks/aside: removed after 30 days ('brume storage')\n",
+        aside->to_number<long long>(), text(status, "home").c_str());
+}
+
+// What this prints is evaluated by a shell, which does not see how this ends: so it is told to fail. What it had of a cloud that is gone
+// goes; without an endpoint its tools would turn to AWS itself, so it gets one that is nowhere (RFC 6761).
+int refuse_environment(const Error& error) {
+  std::printf("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_CA_BUNDLE\nexport AWS_ENDPOINT_URL=http://no-brume-runs.invalid\nfalse\n");
+  return complain(error);
 }
 
 }  // namespace
@@ -102,12 +113,12 @@ int account_delete_key(const Options& options, const std::string& account, const
 int environment(const Options& options, const std::string& account) {
   const AdminClient admin(options.home);
   auto status = admin.get("/status");
-  if (!status) return complain(status.error());
-  auto credentials = admin.credentials(account);
-  if (!credentials) return complain(credentials.error());
+  auto credentials = status ? admin.credentials(account) : Result<Credentials>(fail(status.error()));
+  if (!credentials) return refuse_environment(credentials.error());
   std::printf("export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_DEFAULT_REGION=%s\n",
               text(*status, "endpoint").c_str(), credentials->access_key_id.c_str(), credentials->secret.c_str(),
               text(*status, "region").c_str());
+  if (text(*status, "endpoint").starts_with("https:")) std::printf("export AWS_CA_BUNDLE=%s/tls/certificate.pem\n", options.home.c_str());
   return 0;
 }
 

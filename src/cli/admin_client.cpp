@@ -1,6 +1,9 @@
 #include "cli/admin_client.hpp"
 
+#include <unistd.h>
+
 #include <boost/json.hpp>
+#include <cerrno>
 
 #include "cli/http_client.hpp"
 
@@ -15,6 +18,9 @@ Result<json::value> AdminClient::call(const std::string& method, const std::stri
   call.body = std::move(body);
   auto answer = call_unix(home_ + "/admin.sock", call);
   if (!answer) {
+    const auto socket = home_ + "/admin.sock";
+    if (::access(socket.c_str(), R_OK | W_OK) != 0 && errno == EACCES)
+      return fail(ErrorKind::invalid, "no permission: " + home_ + " is root's; try 'sudo brume', or name a home of your own with --home");
     if (answer.error().kind == ErrorKind::not_found || answer.error().kind == ErrorKind::refused)
       return fail(answer.error().kind, "no Brume runs on " + home_ + "; start it with 'brume up', or name another folder with --home");
     return fail(answer.error());

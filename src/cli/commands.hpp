@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,12 +15,15 @@ class AdminClient;
 
 struct Options {
   std::string home = "/var/lib/brume";  // of the region that is meant
-  std::uint16_t port = 8773;
+  std::optional<std::uint16_t> port;    // none: what the home's brumed.conf says, or had before
 };
 
 // Prints "brume: sentence" and returns 1.
 int complain(const Error& error);
 int complain(std::string_view sentence);
+
+// "/usr/bin/brume --home /srv/cloud": how this home's commands begin.
+std::string command_for(const Options& options);
 
 // The folder that this program lies in, and beside it what belongs to it: brumed, and the source tree's images/.
 std::string program_folder();

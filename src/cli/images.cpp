@@ -1,9 +1,13 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "base/files.hpp"
 #include "base/process.hpp"
@@ -46,6 +50,16 @@ Result<void> wait_until_available(const AdminClient& admin, const std::string& i
   }
 }
 
+// Folders with a program that builds an image.
+std::vector<std::string> recipe_names() {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(images_folder(), ignored))
+    if (::access((entry.path() / "build").c_str(), X_OK) == 0) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 // Runs the recipe; its lines are shown as they come.
 Result<void> run_recipe(const std::string& recipe, const std::string& output, Step& step) {
   Command command;
@@ -54,7 +68,6 @@ Result<void> run_recipe(const std::string& recipe, const std::string& output, St
   command.output_file = output + ".log";
   for (const char* name : {"http_proxy", "https_proxy", "BRUME_IMAGE_MIRROR", "BRUME_IMAGE_SUITE", "HOME"})
     if (const char* value = std::getenv(name)) command.environment.emplace_back(name, value);
-  if (!path_exists(command.program)) return fail(ErrorKind::not_found, "there is no recipe " + command.program);
   std::jthread watcher([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       if (const auto tail = read_file_tail(command.output_file, 400)) {
@@ -104,6 +117,10 @@ Result<std::string> provide_image(const AdminClient& admin, const std::string& r
     const auto folder = admin.home() + "/images/" + recipe;
     if (auto made = make_folders(admin.home() + "/images", 0711); !made) return fail(made.error());
     if (!path_exists(folder + "/image.json")) {
+      const auto recipes = recipe_names();
+      if (std::find(recipes.begin(), recipes.end(), recipe) == recipes.end())
+        return fail(ErrorKind::not_found, "there is no recipe '" + recipe + "'; in " + images_folder() +
+                                              " are: " + (recipes.empty() ? "none" : fmt::format("{}", fmt::join(recipes, ", "))));
       Step step("building the image " + recipe);
       if (auto built = run_recipe(recipe, folder, step); !built) return fail(built.error());
       step.done();

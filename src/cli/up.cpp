@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/ec2_client.hpp"
@@ -25,6 +26,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr auto daemon_patience = seconds(30);
+constexpr std::uint64_t least_room = 1 << 20;
 constexpr auto boot_patience = std::chrono::minutes(10);
 constexpr const char* first_instance_name = "first";
 
@@ -129,17 +131,35 @@ Result<InstanceView> wait_for_ssh(const Ec2Client& ec2, const std::string& id) {
 
 void show_result(const Options& options, const json::value& status, const InstanceView& instance, const std::string& key,
                  const std::string& user) {
-  const auto program = program_folder() + "/brume";
-  const std::string with_home = options.home == "/var/lib/brume" ? "" : " --home " + options.home;
+  const auto brume = command_for(options);
   std::printf(
       "\n"
       "Your cloud is up, and %s runs in it.\n\n"
       "  log in       ssh -i %s -o StrictHostKeyChecking=accept-new %s@%s\n"
       "  endpoint     %s\n"
-      "  AWS tools    eval \"$(%s%s env)\" && aws ec2 describe-instances\n"
-      "  stop it      make down\n\n",
-      instance.id.c_str(), key.c_str(), user.c_str(), instance.address.c_str(), text(status, "endpoint").c_str(), program.c_str(),
-      with_home.c_str());
+      "  AWS tools    eval \"$(%s env)\" && aws ec2 describe-instances\n"
+      "  stop it      %s down\n\n",
+      instance.id.c_str(), key.c_str(), user.c_str(), instance.address.c_str(), text(status, "endpoint").c_str(), brume.c_str(),
+      brume.c_str());
+}
+
+// Nobody answers: whatever a daemon that died left running ends.
+int end_what_is_left(const Options& options) {
+  Command command;
+  command.program = program_folder() + "/brumed";
+  command.arguments = {"--home", options.home, "--clean-up"};
+  auto done = run(command, std::chrono::minutes(5));
+  if (!done) return complain(done.error());
+  const auto said = std::string(trim(done->output));
+  if (done->status != 0) {
+    std::fprintf(stderr, "%s", done->errors.c_str());
+    return complain("not all of what is left of the cloud in " + options.home + " was ended");
+  }
+  if (said.empty())
+    std::printf("No Brume runs on %s, and nothing is left of one.\n", options.home.c_str());
+  else
+    std::printf("No daemon ran on %s. Did what it would have done: %s.\n", options.home.c_str(), said.c_str());
+  return 0;
 }
 
 }  // namespace
@@ -150,6 +170,10 @@ int complain(std::string_view sentence) {
 }
 
 int complain(const Error& error) { return complain(error.message); }
+
+std::string command_for(const Options& options) {
+  return program_folder() + "/brume" + (options.home == Options().home ? "" : " --home " + options.home);
+}
 
 std::string program_folder() {
   char path[4096] = {};
@@ -169,10 +193,16 @@ std::string images_folder() {
 Result<void> start_daemon(const Options& options) {
   const AdminClient admin(options.home);
   if (admin.daemon_runs()) return {};
+  // It could not even write down why it does not start.
+  if (const auto room = free_bytes(options.home); room && *room < least_room)
+    return fail(ErrorKind::exhausted, "the disk of " + options.home +
+                                          " is full. Make room and try again; of that folder may go: brumed.log, " +
+                                          "what is in images/, and, if nobody misses it, what is in blocks/aside");
   Step step("starting the cloud");
   Command command;
   command.program = program_folder() + "/brumed";
-  command.arguments = {"--home", options.home, "--port", std::to_string(options.port)};
+  command.arguments = {"--home", options.home};
+  if (options.port) command.arguments.insert(command.arguments.end(), {"--port", std::to_string(*options.port)});
   command.output_file = options.home + "/brumed.log";
   auto process = start_detached(command);
   if (!process) return fail(process.error());
@@ -222,14 +252,15 @@ int up(const Options& options, const UpOptions& up_options) {
 }
 
 int down(const Options& options) {
+  if (!path_exists(options.home)) {
+    std::printf("No Brume runs on %s.\n", options.home.c_str());
+    return 0;
+  }
   auto lock = UpLock::take(options.home);
   if (!lock) return complain(lock.error());
   const AdminClient admin(options.home);
   auto status = admin.get("/status");
-  if (!status) {
-    std::printf("No Brume runs on %s.\n", options.home.c_str());
-    return 0;
-  }
+  if (!status) return end_what_is_left(options);
   Step step("stopping the machines and the cloud");
   const auto process = static_cast<pid_t>(status->at("pid").as_int64());
   const auto started = process_start_time(process);

@@ -19,7 +19,7 @@ namespace brume::control {
 namespace {
 
 // The ids of all volumes and instance stores.
-std::unordered_set<std::string> known_disks(const state::World& world) {
+std::unordered_set<std::string> known_volumes(const state::World& world) {
   std::unordered_set<std::string> known(world.size<state::Volume>());
   world.each<state::Volume>("", [&](const state::Volume& volume) { known.insert(volume.id); });
   world.each<state::Instance>("", [&](const state::Instance& instance) {
@@ -29,6 +29,12 @@ std::unordered_set<std::string> known_disks(const state::World& world) {
 }
 
 }  // namespace
+
+std::unordered_set<std::string> known_disks(const state::World& world) {
+  auto known = known_volumes(world);
+  world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { known.insert(snapshot.id); });
+  return known;
+}
 
 Controller::Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door)
     : store_(store), engines_(engines), clock_(clock), settings_(std::move(settings)) {
@@ -42,7 +48,7 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   queue_ = std::make_unique<WorkQueue>(settings_.threads, [this](const std::string& key) { work(key); });
   meter_ = std::make_unique<DiskMeter>(DiskMeter::Parts{
       [this](const std::string& id) { return engines_.hypervisor.disk_counters(id); }, [this] { return instances_->running_machines(); },
-      [this] { return known_disks(*store_.world()); }, clock, settings_.disk_counters_file});
+      [this] { return known_volumes(*store_.world()); }, clock, settings_.disk_counters_file});
   vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake_after);
   files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key, settings_.disk_limits);
   volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, *meter_, wake_after);
@@ -80,12 +86,21 @@ Result<void> Controller::start() {
 }
 
 Result<void> Controller::sweep_volumes() {
-  const auto world = store_.world();
-  auto known = known_disks(*world);
-  world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { known.insert(snapshot.id); });
-  auto swept = engines_.block.sweep([&](const std::string& id) { return known.count(id) != 0; });
+  const auto known = known_disks(*store_.world());
+  const bool proven = settings_.records_are_proven;
+  auto swept = engines_.block.sweep(
+      [&](const std::string& id) {
+        if (known.count(id) != 0) return true;
+        if (!proven)
+          log::warning("block", "no record knows {}; it stays as it is, since these records are not yet known to be this home's", id);
+        return !proven;
+      },
+      clock_.now(), proven ? settings_.keep_aside : milliseconds(clock_.now().time_since_epoch()));
   if (!swept) return fail(swept.error().within("cannot look through the volumes"));
-  for (const auto& name : *swept) log::info("block", "removed {}, which a crash left", name);
+  for (const auto& id : swept->set_aside)
+    log::warning("block", "no record knows {}: it lies in blocks/aside now, and is removed {} days from now", id,
+                 std::chrono::duration_cast<std::chrono::days>(settings_.keep_aside).count());
+  for (const auto& name : swept->removed) log::info("block", "removed {}, which a crash left", name);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 #include "base/random.hpp"
 #include "control/disk_meter.hpp"
@@ -50,7 +51,14 @@ struct ControllerSettings {
   std::string flow_log_folder;                    // empty: flow logs are not written
   std::string region;                             // as flow logs name it
   milliseconds disk_counters_pause = seconds(5);  // between two readings
+  // Whether these records are known to be this home's newest. If not, what they do not know is left as it is: it may be that they are
+  // the wrong ones.
+  bool records_are_proven = true;
+  milliseconds keep_aside = std::chrono::days(30);  // volumes and snapshots that no record knew
 };
+
+// The ids of all that the block engine keeps for these records: volumes, instance stores, snapshots.
+std::unordered_set<std::string> known_disks(const state::World& world);
 
 // The metadata service inside a VPC's namespace, run by the layers above.
 struct MetadataDoor {
@@ -93,6 +101,8 @@ class Controller {
   std::optional<int> import_progress(const std::string& image_id) const;
   // What volumes and snapshots cost.
   Result<std::vector<block::Holding>> storage() { return engines_.block.holdings(); }
+  // Of volumes and snapshots that no record knew and that wait to be missed.
+  std::vector<block::Holding> aside() { return engines_.block.aside(); }
   // The volume whose chain of files is shortened just now, and how far that is in percent.
   std::optional<std::pair<std::string, int>> fold_progress() const;
   // The bytes of snapshots, for clients.

@@ -73,7 +73,11 @@ Result<void> InstanceReconciler::recover() {
   const auto world = store_.world();
   for (const auto& id : *running) {
     if (world->find_indexed<state::Instance>(state::Index::instance_by_id, id) != nullptr) continue;
-    // Made just before a crash by a start that was never recorded, or left by a state that is gone.
+    if (!settings_.records_are_proven) {
+      log::warning("control", "no record knows the machine {}; it goes on, since these records are not yet known to be this home's", id);
+      continue;
+    }
+    // Made just before a crash by a start that was never recorded, or left by records that are gone.
     log::warning("control", "ending the machine {}, which is no instance's", id);
     if (auto killed = engines_.hypervisor.kill(id); killed) [[maybe_unused]]
       const auto forgotten = engines_.hypervisor.forget(id);

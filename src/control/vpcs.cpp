@@ -130,6 +130,8 @@ Result<void> VpcReconciler::recover() {
   const std::lock_guard lock(mutex_);
   world->each<state::Dependents>("", [&](const state::Dependents& dependents) { want_locked(*world, nullptr, &dependents); });
   for (const auto& there : *found) {
+    // A machine that is left alone keeps its network.
+    if (!settings_.records_are_proven) continue;
     auto& network = networks_[there.vpc_id];
     // What is there but not wanted is looked at, and so removed; what is wanted is dirty already.
     for (const auto& id : there.interface_ids) {

@@ -133,6 +133,7 @@ json::object show_status(const AdminParts& parts) {
   if (const auto free = free_bytes(parts.home)) status["freeBytes"] = *free;
   status["disks"] = show_disks(parts.home);
   status["paused"] = show_paused(*world);
+  status["setAside"] = parts.controller.aside().size();
   return status;
 }
 
@@ -240,6 +241,17 @@ json::array show_storage(const AdminParts& parts) {
     if (fold && fold->first == held.id) shown["foldingPercent"] = fold->second;
     list.push_back(std::move(shown));
   }
+  for (const auto& held : parts.controller.aside())
+    list.push_back(json::object{{"kind", "set aside"},
+                                {"state", "set aside"},
+                                {"account", ""},
+                                {"instance", ""},
+                                {"of", ""},
+                                {"id", held.id},
+                                {"virtualBytes", held.virtual_bytes},
+                                {"ownBytes", held.own_bytes},
+                                {"sharedBytes", held.shared_bytes},
+                                {"depth", held.depth}});
   return list;
 }
 

@@ -1,8 +1,10 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 #include <string_view>
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "daemon/configuration.hpp"
 
@@ -18,6 +20,15 @@ std::string home_of(int argc, char** argv, std::string fallback) {
   }
   if (const char* home = std::getenv("BRUME_HOME")) return home;
   return fallback;
+}
+
+// The port that this home had last: clients know it by that. Nothing for a simulation, which has no home.
+std::optional<std::uint16_t> port_before(int argc, char** argv, const std::string& home) {
+  if (std::any_of(argv, argv + argc, [](const char* argument) { return std::string_view(argument) == "--simulate"; })) return std::nullopt;
+  const auto kept = read_file(home + "/port", 64);
+  const auto port = kept ? parse_integer(trim(*kept)) : std::nullopt;
+  if (!port || *port < 1 || *port > 65535) return std::nullopt;
+  return static_cast<std::uint16_t>(*port);
 }
 
 void add_storage_options(CLI::App& app, Configuration& c) {
@@ -156,11 +167,19 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--accelerator", c.accelerator, "auto, kvm or tcg; auto tries whether KVM really works")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
       ->capture_default_str();
+  const auto home = home_of(argc, argv, c.home);
+  c.port = port_before(argc, argv, home).value_or(c.port);
   std::vector<std::string> regions = {c.region};
   add_network_options(app, c, regions);
   add_limits(app, c);
   app.add_flag("--verbose", c.verbose, "Log every request");
-  app.set_config("--config", home_of(argc, argv, c.home) + "/brumed.conf",
+  app.add_flag("--clean-up", c.clean_up,
+               "Do not start: end the machines and networks that a daemon of this home left when it died. 'brume down' uses it")
+      ->configurable(false);
+  app.add_flag("--adopt-state", c.adopt_state,
+               "Go on with a state.db that is not the one of what the home holds: what it does not know is set aside. For one start")
+      ->configurable(false);
+  app.set_config("--config", home + "/brumed.conf",
                  "These options from a file, one a line: zones = 2. What the command line says goes first");
   app.allow_config_extras(CLI::config_extras_mode::error);
   try {

@@ -7,9 +7,11 @@
 //   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
 //   instance-types.tsv  the operator's own types         brumed.conf    the operator's options
 //   identity/           key (0600) and certificate of the identity documents
+//   home-id             which state.db belongs to this home
 //   regions/NAME/       all of this once more, for each region after the first
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,6 +28,9 @@ struct RegionChoice {
 };
 std::optional<RegionChoice> read_region(const std::string& text);
 
+// How long guests that are asked to shut down have until their power is cut.
+inline constexpr auto power_off_patience = std::chrono::seconds(20);
+
 struct Configuration {
   std::string home = "/var/lib/brume";
   std::string address = "127.0.0.1";
@@ -33,6 +38,8 @@ struct Configuration {
   bool simulate = false;
   bool tls = false;
   bool verbose = false;
+  bool clean_up = false;             // end what a daemon that died left, instead of starting one
+  bool adopt_state = false;          // go on with a state that does not fit what the home holds
   std::string accelerator = "auto";  // "kvm", "tcg"
   std::string public_pool;           // ranges with commas between; empty: chosen by the network engine
   std::string ipv6_pool;             // ranges with commas between; empty: chosen by the network engine; "none"

@@ -19,11 +19,13 @@
 #include "base/sealing.hpp"
 #include "base/text.hpp"
 #include "control/controller.hpp"
-#include "control/direct_snapshots.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/disk_room.hpp"
+#include "daemon/home_check.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
+#include "daemon/snapshot_access.hpp"
 #include "daemon/volume_limits.hpp"
 #include "ebs/snapshot_blocks.hpp"
 #include "ec2/actions.hpp"
@@ -40,8 +42,6 @@
 
 namespace brume::daemon {
 namespace {
-
-constexpr milliseconds power_off_patience = seconds(20);
 
 // "use1" of "us-east-1", "apse2" of "ap-southeast-2": how zone ids begin.
 std::string short_region(const std::string& region) {
@@ -125,26 +125,6 @@ std::vector<std::string> look_up_name(const std::string& name) {
   return addresses;
 }
 
-// What the ebs service asks of control, each in the other's words.
-service::SnapshotBlocks snapshot_blocks(control::DirectSnapshots& direct) {
-  service::SnapshotBlocks blocks;
-  blocks.blocks = [&](const std::string& id) { return direct.blocks(id); };
-  blocks.changed = [&](const std::string& id, const std::string& since) {
-    return direct.changed(id, since).map([](control::DirectSnapshots::Changes&& changes) {
-      return service::SnapshotBlocks::Changes{changes.related, std::move(changes.runs)};
-    });
-  };
-  blocks.read = [&](const std::string& id, std::int64_t block) { return direct.read(id, block); };
-  blocks.write = [&](const std::string& id, std::int64_t block, std::string_view data) { return direct.write(id, block, data); };
-  blocks.written = [&](const std::string& id, bool with_digest) {
-    return direct.written(id, with_digest).map([](control::DirectSnapshots::Written&& written) {
-      return service::SnapshotBlocks::Written{written.blocks, std::move(written.digest)};
-    });
-  };
-  blocks.complete = [&](const std::string& id) { return direct.complete(id); };
-  return blocks;
-}
-
 }  // namespace
 
 // Of one region, which is a world of its own: state, machines, disks, networks, threads. In the order of building; destroyed the other
@@ -164,6 +144,7 @@ class Daemon::Parts {
   Result<void> set_up_first_start();
   // Listens where clients will find it; serve then answers.
   Result<void> listen();
+  void keep_port() const;
   Result<void> serve();
   // In a region after the first: its accounts and keys are those of the first.
   void follow_first();
@@ -175,6 +156,7 @@ class Daemon::Parts {
   service::Settings settings;
   SystemClock clock;
   SystemRandom random;
+  std::optional<HomeCheck> home;  // none: a simulation
   std::unique_ptr<state::Store> store;
   std::unique_ptr<compute::Hypervisor> hypervisor;
   std::unique_ptr<block::BlockEngine> block;
@@ -202,6 +184,7 @@ class Daemon::Parts {
   bool ending_ = false;
   bool end_with_machines_ = false;
   bool stopped_ = false;
+  bool records_are_proven_ = true;
   std::map<std::string, std::uint64_t> metadata_listeners_;  // by VPC id
 };
 
@@ -217,15 +200,22 @@ Result<void> Daemon::Parts::open_home() {
   }
   // Machines run as users of their own and must get at their disks; what is secret has mode 0600 inside.
   if (auto made = make_folders(configuration.home, 0711); !made) return made;
+  if (!configuration.simulate) home.emplace(configuration.home, configuration.adopt_state);
   return {};
 }
 
 Result<void> Daemon::Parts::open_state() {
+  if (home)
+    if (auto good = home->before_opening(); !good) return good;
   auto log = state::open_sqlite_log(configuration.path("state.db"));
   if (!log) return fail(log.error());
   auto opened = state::Store::open(std::move(*log), clock, random);
   if (!opened) return fail(opened.error());
   store = std::move(*opened);
+  if (!home) return {};
+  const auto records = home->judge(*store->world());
+  if (!records) return fail(records.error());
+  records_are_proven_ = *records == Records::proven;
   return {};
 }
 
@@ -317,6 +307,7 @@ Result<void> Daemon::Parts::build_controller() {
   if (!configuration.simulate) controller_settings.disk_counters_file = configuration.path("disk-counters");
   controller_settings.flow_log_folder = configuration.path("flow-logs");
   controller_settings.region = settings.region;
+  controller_settings.records_are_proven = records_are_proven_;
   controller_settings.patience.keep_terminated = seconds(configuration.keep_terminated_seconds);
   controller = std::make_unique<control::Controller>(
       *store, control::Engines{*hypervisor, *block, *network}, clock, controller_settings,
@@ -377,6 +368,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   const auto ipv6_pool = network->ipv6_pool();
   try {
     store->transact([&](state::Transaction& transaction) {
+      if (home) home->keep_id(transaction);
       transaction.put(state::Setting{"public-pool", pool});
       transaction.put(state::Setting{"public-pool-kept", kept});
       transaction.put(state::Setting{"ipv6-pool", ipv6_pool});
@@ -395,7 +387,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   } catch (const std::exception& error) {
     return fail(ErrorKind::system, std::string("cannot make the first account: ") + error.what());
   }
-  return {};
+  return home ? home->note(*store->world()) : Result<void>();
 }
 
 void Daemon::Parts::follow_first() {
@@ -430,10 +422,19 @@ void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& re
   region.front_door->handle(std::move(request), respond);
 }
 
+// For the next start, when nobody names one.
+void Daemon::Parts::keep_port() const {
+  const auto path = configuration.path("port");
+  const auto text = std::to_string(configuration.port) + "\n";
+  if (const auto kept = read_file(path, 64); kept && *kept == text) return;
+  if (auto written = write_file(path, text, 0644); !written) log::warning("daemon", "{}", written.error().message);
+}
+
 Result<void> Daemon::Parts::listen() {
   auto listening = wire::listen_tcp(configuration.address, configuration.port);
   if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
   listening_ = std::move(*listening);
+  if (!configuration.simulate && configuration.port != 0) keep_port();
   // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
   const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
   settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(wire::port_of(listening_));
@@ -489,6 +490,8 @@ void Daemon::Parts::stop(bool with_machines) {
   }
   if (workers) workers->stop();
   if (store) store->stop();
+  if (store && home)
+    if (auto noted = home->note(*store->world()); !noted) log::warning("daemon", "{}", noted.error().message);
   if (configuration.simulate && configuration.home.find("brume-simulation-") != std::string::npos) {
     std::error_code ignored;
     std::filesystem::remove_all(configuration.home, ignored);
@@ -516,23 +519,39 @@ Result<void> Daemon::build(const Configuration& configuration) {
   return {};
 }
 
+Result<void> Daemon::begin(const Configuration& configuration) {
+  if (auto built = build(configuration); !built) return built;
+  // The first one's home may be a temporary folder, which it knows by now.
+  const auto whole = parts_.front()->configuration;
+  for (size_t n = 0; n < whole.more_regions.size(); ++n)
+    if (auto built = build(whole.of_further(n)); !built) return built;
+  std::vector<service::RegionEndpoint> regions;
+  for (const auto& region : parts_) regions.push_back({region->settings.region, region->settings.endpoint});
+  for (auto& region : parts_) region->settings.regions = regions;
+  for (auto& region : parts_)
+    if (auto served = region->serve(); !served) return served;
+  for (auto& region : parts_)
+    if (auto started = region->controller->start(); !started) return started;
+  return {};
+}
+
+// After a start that failed: what it made on the host goes. What was there before, with machines that may run in it, stays.
+void Daemon::take_back() {
+  stop(false);
+  for (auto& region : parts_)
+    if (region->network && !region->network->was_on_host())
+      if (auto removed = region->network->remove_everything(); !removed) log::error("network", "{}", removed.error().message);
+}
+
 Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration) {
   log::set_level(configuration.verbose ? log::Level::debug : log::Level::info);
   // Files that the parts make are nobody else's unless they say so.
   ::umask(0077);
   auto daemon = std::unique_ptr<Daemon>(new Daemon);
-  if (auto built = daemon->build(configuration); !built) return fail(built.error());
-  // The first one's home may be a temporary folder, which it knows by now.
-  const auto whole = daemon->parts_.front()->configuration;
-  for (size_t n = 0; n < whole.more_regions.size(); ++n)
-    if (auto built = daemon->build(whole.of_further(n)); !built) return fail(built.error());
-  std::vector<service::RegionEndpoint> regions;
-  for (const auto& region : daemon->parts_) regions.push_back({region->settings.region, region->settings.endpoint});
-  for (auto& region : daemon->parts_) region->settings.regions = regions;
-  for (auto& region : daemon->parts_)
-    if (auto served = region->serve(); !served) return fail(served.error());
-  for (auto& region : daemon->parts_)
-    if (auto started = region->controller->start(); !started) return fail(started.error());
+  if (auto begun = daemon->begin(configuration); !begun) {
+    daemon->take_back();
+    return fail(configuration.simulate ? begun.error() : explain_start(begun.error(), configuration.home));
+  }
   const auto description = daemon->parts_.front()->hypervisor->describe();
   log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
   return daemon;

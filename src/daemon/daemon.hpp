@@ -23,6 +23,8 @@ class Daemon {
  private:
   class Parts;
   Daemon();
+  Result<void> begin(const Configuration& configuration);
+  void take_back();
   // One region more.
   Result<void> build(const Configuration& configuration);
   void stop(bool with_machines);

@@ -347,7 +347,9 @@ TEST_F(BlockSnapshotsTest, FilesOfBeforeThereWereLayersAreTakenUp) {
   make();
   EXPECT_TRUE(holds("vol-1", 'B'));
   EXPECT_TRUE(holds("vol-2", '\0'));
-  EXPECT_TRUE(blocks_->sweep([](const std::string& id) { return id != "snap-1"; })->empty());
+  const auto swept = blocks_->sweep([](const std::string& id) { return id != "snap-1"; }, Time{}, milliseconds(0));
+  ASSERT_TRUE(swept);
+  EXPECT_TRUE(swept->removed.empty() && swept->set_aside.empty());
   ASSERT_TRUE(blocks_->remove_volume("vol-1"));
   ASSERT_TRUE(blocks_->clone("vol-3", "snap-2", 0, ""));
   EXPECT_TRUE(holds("vol-3", 'A'));
@@ -394,7 +396,7 @@ class CrashTest : public BlockSnapshotsTest {
       before();
       const auto step = die_at(at, act);
       make();
-      ASSERT_TRUE(blocks_->sweep(known));
+      ASSERT_TRUE(blocks_->sweep(known, Time{}, milliseconds(0)));
       after(step);
       check_all();
       for (const auto& name : {"layers", "volumes", "snapshots"})
@@ -474,6 +476,8 @@ TEST_F(CrashTest, OfDelete) {
       [](const std::string& id) { return id == "vol-2"; },
       [&](const std::string& step) {
         EXPECT_TRUE(holds("vol-2", 'A')) << step;
+        // What the death left was set aside, and goes when its time is over.
+        ASSERT_TRUE(blocks_->sweep([](const std::string& id) { return id == "vol-2"; }, Time{} + seconds(1), milliseconds(0))) << step;
         EXPECT_EQ(layer_count(), 2U) << step;
       });
 }

@@ -147,6 +147,29 @@ TEST_F(ControlTest, AGuestThatIgnoresTheRebootIsReset) {
   EXPECT_EQ(hypervisor_.starts, 1);
 }
 
+// The records of another day, or of another home, know nothing of what runs and lies here.
+TEST_F(ControlTest, WhatNoRecordKnowsGoesOnlyWithProof) {
+  for (const bool proven : {false, true}) {
+    controller_.reset();
+    hypervisor_.running.insert("i-strange");
+    [[maybe_unused]] const auto made = block_->create("vol-strange", 1 << 20, "");
+    network::VpcSpec vpc;
+    vpc.id = "vpc-strange", vpc.cidr = "10.1.0.0/16";
+    ASSERT_TRUE(network_->ensure_vpc(vpc));
+    records_are_proven_ = proven;
+    build();
+    const auto network_is_there = [&] {
+      const auto found = network_->found();
+      return std::any_of(found->begin(), found->end(), [](const auto& each) { return each.vpc_id == "vpc-strange"; });
+    };
+    EXPECT_EQ(hypervisor_.running.count("i-strange"), proven ? 0U : 1U);
+    EXPECT_EQ(block_->usage("vol-strange").has_value(), !proven);
+    // Not told of by any change of the records.
+    for (int i = 0; proven && i < 2000 && network_is_there(); ++i) std::this_thread::sleep_for(milliseconds(5));
+    EXPECT_EQ(network_is_there(), !proven);
+  }
+}
+
 TEST_F(ControlTest, ARestartTakesUpWhatRunsAndBringsBackWhatDoesNot) {
   launch();
   ASSERT_TRUE(reaches(InstanceState::running));

@@ -138,6 +138,7 @@ class ControlTest : public ::testing::Test {
   void build() {
     ControllerSettings settings;
     settings.threads = threads_;
+    settings.records_are_proven = records_are_proven_;
     settings.volume_key = volume_key_;
     settings.patience = {milliseconds(200), milliseconds(100), milliseconds(200), std::chrono::minutes(60)};
     settings.cpu_plan = [limit = limit_](const state::Instance&) {
@@ -221,6 +222,7 @@ class ControlTest : public ::testing::Test {
   std::condition_variable changed_;
   double limit_ = 0.5;  // of every machine, in processors
   unsigned threads_ = 2;
+  bool records_are_proven_ = true;
   std::string volume_key_;
 };
 

@@ -42,6 +42,11 @@ class FileBlockEngineTest : public BlockFixture {
     EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/layers"));
     return imported ? Error{} : imported.error();
   }
+  Swept sweep(const std::function<bool(const std::string&)>& known, Time now = {}) const {
+    auto swept = blocks_->sweep(known, now, std::chrono::days(30));
+    EXPECT_TRUE(swept) << swept.error().message;
+    return swept.value_or(Swept{});
+  }
   static unsigned mode_of(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 07777U : 0U;
@@ -167,7 +172,8 @@ TEST_F(FileBlockEngineTest, WhatASnapshotHoldsStaysWhileAVolumeStandsOnIt) {
   EXPECT_EQ(blocks_->clone("vol-2", "snap-1", 0, "").error().kind, ErrorKind::not_found);
   EXPECT_EQ(read_back(file_of("volumes/vol-1")), content);
   make();  // also known after a restart
-  EXPECT_TRUE(blocks_->sweep([](const std::string& id) { return id == "vol-1"; })->empty());
+  const auto swept = sweep([](const std::string& id) { return id == "vol-1"; });
+  EXPECT_TRUE(swept.removed.empty() && swept.set_aside.empty());
   EXPECT_EQ(read_back(file_of("volumes/vol-1")), content);
   EXPECT_TRUE(blocks_->remove_volume("vol-1"));
   EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/blocks/layers"));
@@ -207,14 +213,53 @@ TEST_F(FileBlockEngineTest, SweepsWhatIsNobodys) {
   ASSERT_TRUE(write_file(folder_ + "/blocks/volumes/vol-9.qcow2.part", "half"));
   ASSERT_TRUE(write_file(folder_ + "/blocks/snapshots/snap-9.qcow2.part.progress", "half"));
   ASSERT_TRUE(write_file(folder_ + "/blocks/volumes/notes.txt", "of the operator"));
-  auto removed = blocks_->sweep([](const std::string& id) { return id == "vol-1"; });
-  ASSERT_TRUE(removed);
-  std::sort(removed->begin(), removed->end());
-  // What snap-1 held stays: vol-1 stands on it.
-  EXPECT_EQ(*removed, (std::vector<std::string>{"layers/snap-2.1.qcow2", "layers/vol-2.1.qcow2", "snap-1", "snap-2",
-                                                "snap-9.qcow2.part.progress", "vol-2", "vol-9.qcow2.part"}));
+  auto swept = sweep([](const std::string& id) { return id == "vol-1"; });
+  std::sort(swept.removed.begin(), swept.removed.end());
+  EXPECT_EQ(swept.removed, (std::vector<std::string>{"snap-9.qcow2.part.progress", "vol-9.qcow2.part"}));
+  std::sort(swept.set_aside.begin(), swept.set_aside.end());
+  EXPECT_EQ(swept.set_aside, (std::vector<std::string>{"snap-1", "snap-2", "vol-2"}));
+  EXPECT_EQ(blocks_->usage("vol-2").error().kind, ErrorKind::not_found);
   EXPECT_TRUE(path_exists(folder_ + "/blocks/volumes/notes.txt"));
   EXPECT_TRUE(blocks_->usage("vol-1"));
+}
+
+TEST_F(FileBlockEngineTest, WhatWasSetAsideStaysForAWhileAndCanBePutBack) {
+  const auto content = *read_file(raw_image());
+  const auto known = [](const std::string& id) { return id == "vol-1"; };
+  ASSERT_TRUE(blocks_->import_snapshot("snap-1", file("disk.raw"), {}));
+  ASSERT_TRUE(blocks_->import_snapshot("snap-2", file("disk.raw"), {}));
+  ASSERT_TRUE(blocks_->create("vol-1", mib, ""));
+  const auto first_day = *parse_iso8601("2026-11-01T00:00:00Z");
+  EXPECT_EQ(sweep(known, first_day).set_aside.size(), 2U);
+  make();  // also known after a restart
+  const auto names = [&] {
+    std::vector<std::string> all;
+    for (const auto& held : blocks_->aside()) all.push_back(held.id + (held.own_bytes > 0 ? "" : " has lost its file"));
+    return all;
+  };
+  EXPECT_EQ(names(), (std::vector<std::string>{"snap-1@2026-11-01T00:00:00.000Z", "snap-2@2026-11-01T00:00:00.000Z"}));
+  // What else goes takes nothing along.
+  ASSERT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_EQ(names().size(), 2U);
+  std::filesystem::rename(folder_ + "/blocks/aside/snap-1@2026-11-01T00:00:00.000Z", folder_ + "/blocks/snapshots/snap-1");
+  make();
+  EXPECT_EQ(read_back(std::filesystem::canonical(folder_ + "/blocks/snapshots/snap-1").string()), content);
+  const auto knows_it = [](const std::string& id) { return id == "snap-1"; };
+  EXPECT_TRUE(sweep(knows_it, first_day + std::chrono::days(29)).removed.empty());
+  EXPECT_EQ(sweep(knows_it, first_day + std::chrono::days(31)).removed,
+            (std::vector<std::string>{"snap-2@2026-11-01T00:00:00.000Z", "layers/snap-2.1.qcow2"}));
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(FileBlockEngineTest, LostLinksAreNotTakenForLeftOverFiles) {
+  raw_image();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(blocks_->import_snapshot("snap-" + std::to_string(i), file("disk.raw"), {}));
+  for (int i = 1; i < 5; ++i) std::filesystem::remove(folder_ + "/blocks/snapshots/snap-" + std::to_string(i));
+  make();
+  const auto swept = blocks_->sweep([](const std::string&) { return true; }, Time{}, milliseconds(0));
+  ASSERT_FALSE(swept);
+  EXPECT_EQ(swept.error().kind, ErrorKind::broken);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ + "/blocks/layers"), {}), 5);
 }
 
 TEST_F(FileBlockEngineTest, KeepsBootFiles) {
@@ -269,7 +314,7 @@ TEST_F(FileBlockEngineTest, StoresComeFormatted) {
   EXPECT_EQ(blocks_->usage("i-1-ephemeral0")->virtual_bytes, 150 * gib);
   // What was formatted once serves the next, also after a restart; what it has is its own.
   make();
-  ASSERT_TRUE(blocks_->sweep([](const std::string& id) { return id.starts_with("i-1-"); }));
+  EXPECT_TRUE(sweep([](const std::string& id) { return id.starts_with("i-1-"); }).set_aside.empty());
   const auto begun = std::chrono::steady_clock::now();
   ASSERT_TRUE(blocks_->create_store("i-2-ephemeral0", 150 * gib, StoreContent::ext3, "ephemeral0"));
   EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(2));

@@ -97,8 +97,8 @@ TEST(SimulatedBlockEngine, KeepsTheContractsRules) {
   EXPECT_TRUE(blocks->remove_snapshot("snap-3"));
   EXPECT_TRUE(blocks->remove_volume("vol-1"));
   EXPECT_TRUE(blocks->remove_volume("vol-1"));
-  const auto removed = blocks->sweep([](const std::string& id) { return id == "snap-1"; });
-  EXPECT_EQ(*removed, std::vector<std::string>{"vol-2"});
+  const auto swept = blocks->sweep([](const std::string& id) { return id == "snap-1"; }, Time{}, milliseconds(0));
+  EXPECT_EQ(swept->removed, std::vector<std::string>{"vol-2"});
   EXPECT_TRUE(blocks->remove_snapshot("snap-1"));
   EXPECT_TRUE(blocks->import_boot_file("aki-1", "/boot/x"));
   EXPECT_EQ(*blocks->boot_file("aki-1"), "/boot/x");

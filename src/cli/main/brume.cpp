@@ -1,4 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/commands.hpp"
 
@@ -108,6 +113,40 @@ void choose_region(const CLI::App& app, const std::string& region, Options& opti
   throw CLI::ValidationError("--region", "'" + asked + "' is for all regions");
 }
 
+// How many letters have to be put in, left out or replaced to make one of the other.
+size_t distance(std::string_view one, std::string_view other) {
+  std::vector<size_t> row(other.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < one.size(); ++i) {
+    size_t before = std::exchange(row[0], i + 1);
+    for (size_t k = 0; k < other.size(); ++k)
+      before = std::exchange(row[k + 1], std::min({row[k] + 1, row[k + 1] + 1, before + (one[i] == other[k] ? 0 : 1)}));
+  }
+  return row.back();
+}
+
+// What was typed where a command should be; empty: that is not what is wrong.
+std::string unknown_command(const CLI::App& app) {
+  const auto* at = &app;
+  std::string line = "brume";
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    line += " " + at->get_name();
+  }
+  const auto extras = at->remaining();
+  const auto known = at->get_subcommands([](const CLI::App*) { return true; });
+  if (extras.empty() || known.empty() || extras.front().starts_with('-')) return {};
+  const auto& typed = extras.front();
+  const auto nearest = *std::min_element(known.begin(), known.end(), [&](const CLI::App* a, const CLI::App* b) {
+    return distance(typed, a->get_name()) < distance(typed, b->get_name());
+  });
+  std::string sentence = "there is no command '" + line + " " + typed + "'";
+  if (distance(typed, nearest->get_name()) <= 2) return sentence + "; did you mean '" + line + " " + nearest->get_name() + "'?";
+  sentence += "; there are:";
+  for (const auto* each : known) sentence += " " + each->get_name();
+  return sentence;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -128,9 +167,9 @@ int main(int argc, char** argv) {
   app.add_option("--region", region, "Of several regions this one; for env, status, storage, image, metadata, list, ssh and console")
       ->envname("BRUME_REGION");
   app.parse_complete_callback([&] { choose_region(app, region, options); });
-  app.add_option("--port", options.port, "Port of the API, for a daemon that is to be started")
-      ->envname("BRUME_PORT")
-      ->capture_default_str();
+  app.add_option("--port", options.port,
+                 "Port of the API, for a daemon that is to be started; default: what the home's brumed.conf says, or had before, or 8773")
+      ->envname("BRUME_PORT");
   UpOptions up_options;
   bool json = false;
   bool counters = false;
@@ -165,6 +204,11 @@ int main(int argc, char** argv) {
   add_image_commands(app, options, code);
   add_instance_commands(app, options, code);
   add_key_commands(app, code);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (const auto wrong = unknown_command(app); !wrong.empty()) return complain(wrong);
+    return app.exit(error);
+  }
   return code;
 }

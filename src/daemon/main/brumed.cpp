@@ -4,7 +4,22 @@
 #include <cstdio>
 #include <exception>
 
+#include "daemon/clean_up.hpp"
 #include "daemon/daemon.hpp"
+
+namespace {
+
+int run_clean_up(const brume::daemon::Configuration& configuration) {
+  const auto cleaned = brume::daemon::clean_up(configuration);
+  if (!cleaned) {
+    std::fprintf(stderr, "brumed: %s\n", cleaned.error().message.c_str());
+    return 1;
+  }
+  if (const auto text = cleaned->describe(); !text.empty()) std::printf("%s\n", text.c_str());
+  return 0;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   const auto command_line = brume::daemon::read_command_line(argc, argv);
@@ -17,6 +32,7 @@ int main(int argc, char** argv) {
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    if (command_line.configuration.clean_up) return run_clean_up(command_line.configuration);
     auto daemon = brume::daemon::Daemon::start(command_line.configuration);
     if (!daemon) {
       std::fprintf(stderr, "brumed: %s\n", daemon.error().message.c_str());

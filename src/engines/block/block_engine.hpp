@@ -2,7 +2,7 @@
 // pretends (simulation mode). Ceph RBD fits behind the same few calls.
 //
 // Nothing but src/control calls this. Every call either has its whole effect or none, also across a crash: files are made under a
-// temporary name and renamed, and sweep() removes what a crash left.
+// temporary name and renamed, and sweep() removes what a crash left half made.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/time.hpp"
 
 namespace brume::block {
 
@@ -69,6 +70,12 @@ struct Fold {
   std::string base;         // the file that it shall stand on directly; empty: on none
   std::string base_name;    // as the volume's own file names it
   std::uint64_t bytes = 0;  // at most this much is copied
+};
+
+// What a sweep did.
+struct Swept {
+  std::vector<std::string> removed;
+  std::vector<std::string> set_aside;
 };
 
 // How something that takes long is done beside other work.
@@ -145,8 +152,12 @@ class BlockEngine {
   virtual Result<std::string> boot_file(const std::string& image_id) = 0;
   virtual Result<void> remove_boot_file(const std::string& image_id) = 0;
 
-  // Removes files that a crash left, and volumes and snapshots that `known` says are nobody's. Returns what was removed.
-  virtual Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) = 0;
+  // Removes files that a crash left half made. Volumes and snapshots that `known` says are nobody's are set aside: nobody finds them any
+  // more, but their bytes stay until `keep_aside` has passed. `broken`, and nothing is touched: most of the files have no owner, so that
+  // it is the names that are lost and not the files that are left over.
+  virtual Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside) = 0;
+  // What lies aside.
+  virtual std::vector<Holding> aside() { return {}; }
 };
 
 // Called before each step that changes something on the disk, with its name ("snapshot.pointer"): a test dies there.

@@ -98,7 +98,7 @@ class FileBlockEngine final : public BlockEngine {
   Result<std::string> read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string& key) override;
   Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string& key) override;
   Result<void> write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data, const std::string& key) override;
-  Result<std::vector<Holding>> holdings() override;
+  Result<std::vector<Holding>> holdings() override { return holdings_of({LinkKind::volume, LinkKind::snapshot}); }
   Result<std::vector<Fold>> foldable() override;
   Result<void> fold(const Fold& fold, const std::string& key, const Pace& pace) override;
   Result<void> note_fold(const std::string& volume_id) override;
@@ -107,7 +107,10 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> import_boot_file(const std::string& image_id, const std::string& file) override;
   Result<std::string> boot_file(const std::string& image_id) override;
   Result<void> remove_boot_file(const std::string& image_id) override;
-  Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) override;
+  Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside) override {
+    return layers_.sweep(known, now, keep_aside);
+  }
+  std::vector<Holding> aside() override { return holdings_of({LinkKind::aside}); }
 
  private:
   std::string boot_path(const std::string& id) const { return layers_.folder() + "/boot/" + id; }
@@ -124,6 +127,7 @@ class FileBlockEngine final : public BlockEngine {
   Result<void> settle_bases(const std::vector<std::string>& chain) const;
   Result<void> give(const std::string& layer, unsigned user) const;
   Holding holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const;
+  std::vector<Holding> holdings_of(std::initializer_list<LinkKind> kinds) const;
 
   LayerStore layers_;
   std::mutex formatting_;  // held while a store is formatted: the next who wants the same one finds it
@@ -468,10 +472,10 @@ Holding FileBlockEngine::holding(LinkKind kind, const std::string& id, const std
   return held;
 }
 
-Result<std::vector<Holding>> FileBlockEngine::holdings() {
+std::vector<Holding> FileBlockEngine::holdings_of(std::initializer_list<LinkKind> kinds) const {
   std::vector<Holding> all;
   const auto users = layers_.users();
-  for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
+  for (const auto kind : kinds)
     for (const auto& id : layers_.ids(kind)) all.push_back(holding(kind, id, users));
   return all;
 }
@@ -573,15 +577,6 @@ Result<void> FileBlockEngine::remove_boot_file(const std::string& image_id) {
   if (auto valid = check_ids({image_id}); !valid) return valid;
   if (::unlink(boot_path(image_id).c_str()) != 0 && errno != ENOENT) return fail_system("cannot remove " + boot_path(image_id), errno);
   return {};
-}
-
-Result<std::vector<std::string>> FileBlockEngine::sweep(const std::function<bool(const std::string& id)>& known) {
-  auto removed = layers_.remove_unfinished();
-  for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
-    for (const auto& id : layers_.ids(kind))
-      if (!is_formatted_id(id) && !known(id) && layers_.unlink(kind, id)) removed.push_back(id);
-  for (auto& layer : layers_.collect()) removed.push_back(std::move(layer));
-  return removed;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 
@@ -20,9 +21,12 @@ namespace {
 constexpr std::string_view suffix = ".qcow2";
 constexpr std::string_view part = ".part";
 
-const char* folder_name(LinkKind kind) { return kind == LinkKind::volume ? "volumes" : "snapshots"; }
+const char* folder_name(LinkKind kind) {
+  constexpr std::array<const char*, 3> names = {"volumes", "snapshots", "aside"};
+  return names[static_cast<size_t>(kind)];
+}
 
-size_t index_of(LinkKind kind) { return kind == LinkKind::volume ? 0 : 1; }
+size_t index_of(LinkKind kind) { return static_cast<size_t>(kind); }
 
 // "../layers/x.qcow2", as said by a file in `folder` ("volumes"), is "layers/x.qcow2".
 std::string layer_named(const std::string& folder, const std::string& name) {
@@ -60,7 +64,7 @@ Result<void> publish(const std::string& made, const std::string& path, unsigned 
 std::string LayerStore::link_path(LinkKind kind, const std::string& id) const { return folder_ + "/" + folder_name(kind) + "/" + id; }
 
 Result<void> LayerStore::load() {
-  for (const auto* name : {"/volumes", "/snapshots", "/boot"})
+  for (const auto* name : {"/volumes", "/snapshots", "/boot", "/aside"})
     if (auto made = make_folders(folder_ + name, 0711); !made) return made;
   const bool old = !path_exists(folder_ + "/layers");
   std::error_code code;
@@ -74,6 +78,7 @@ Result<void> LayerStore::load() {
     if (auto read = read_links(kind); !read) return read;
     if (auto adopted = old ? adopt_old_files(kind) : Result<void>(); !adopted) return adopted;
   }
+  if (auto read = read_links(LinkKind::aside); !read) return read;
   // Made last: as long as it is not there, the old files have not all got their links.
   return make_folders(folder_ + "/layers", 0711);
 }
@@ -82,7 +87,7 @@ Result<void> LayerStore::read_links(LinkKind kind) {
   std::error_code code;
   for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/" + folder_name(kind), code)) {
     const auto id = entry.path().filename().string();
-    if (!entry.is_symlink() || !is_id(id)) continue;
+    if (!entry.is_symlink() || (kind != LinkKind::aside && !is_id(id))) continue;
     const auto layer = layer_named(folder_name(kind), std::filesystem::read_symlink(entry.path(), code).string());
     const std::lock_guard lock(mutex_);
     links_[index_of(kind)][id] = layer;

@@ -5,6 +5,8 @@
 //   layers/snap-Y.0.qcow2    an image that was brought in
 //   volumes/vol-X            a link to the layer that the volume writes to
 //   snapshots/snap-Y         a link to the layer that is the snapshot; several may name the same
+//   aside/vol-X@TIME         a link that was in volumes/ or snapshots/ until no record knew it. Moved back there, under its old name, it is
+//                            what it was
 //   *.part                   being made; renamed when whole and synced
 //
 // A layer names the one below it in its header, by a name relative to itself, so the whole folder can be moved. Links are replaced by
@@ -25,11 +27,12 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/time.hpp"
 #include "engines/block/block_engine.hpp"
 
 namespace brume::block {
 
-enum class LinkKind { volume, snapshot };
+enum class LinkKind { volume, snapshot, aside };
 
 struct Layer {
   std::string below;  // name of the layer that it stands on; empty: none
@@ -73,6 +76,8 @@ class LayerStore {
   Result<void> unlink(LinkKind kind, const std::string& id);
   // Removes the layers that are nobody's; returns their names.
   std::vector<std::string> collect();
+  // BlockEngine::sweep.
+  Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside);
   // Removes what was being made when a crash came.
   std::vector<std::string> remove_unfinished() const;
 
@@ -81,6 +86,12 @@ class LayerStore {
   }
 
  private:
+  // The link lies in aside/ from now on: what it leads to stays, and no volume or snapshot has the name.
+  Result<void> set_aside(LinkKind kind, const std::string& id, Time now);
+  // Lets go of what was set aside before this; returns the names.
+  std::vector<std::string> drop_aside(Time before);
+  // `broken`: no link leads to most of the layers. A crash leaves few of those; so many tell of links that were lost.
+  Result<void> check_owners() const;
   std::set<std::string> needed() const;
   Result<void> read_links(LinkKind kind);
   Result<void> adopt_old_files(LinkKind kind);
@@ -89,7 +100,7 @@ class LayerStore {
   const StepHook hook_;
   mutable std::mutex mutex_;
   std::map<std::string, Layer> layers_;
-  std::map<std::string, std::string> links_[2];
+  std::map<std::string, std::string> links_[3];
   std::multiset<std::string> reserved_;
 };
 

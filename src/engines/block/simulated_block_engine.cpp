@@ -206,7 +206,8 @@ class SimulatedBlockEngine final : public BlockEngine {
     boot_files_.erase(image_id);
     return {};
   }
-  Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) override {
+  // Nothing is aside: what is in memory does not outlive the records.
+  Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time /*now*/, milliseconds /*keep_aside*/) override {
     std::vector<std::string> unknown;
     {
       const std::lock_guard lock(mutex_);
@@ -214,12 +215,12 @@ class SimulatedBlockEngine final : public BlockEngine {
       for (const auto& [id, snapshot] : snapshots_) unknown.push_back(id);
     }
     std::erase_if(unknown, known);
-    std::vector<std::string> removed;
+    Swept swept;
     for (const auto& id : unknown) {
       [[maybe_unused]] const auto volume = remove_volume(id);
-      if (remove_snapshot(id)) removed.push_back(id);
+      if (remove_snapshot(id)) swept.removed.push_back(id);
     }
-    return removed;
+    return swept;
   }
 
  private:

@@ -20,14 +20,11 @@
 #include "engines/network/names.hpp"
 #include "engines/network/namespaces.hpp"
 #include "engines/network/nft_rules.hpp"
+#include "engines/network/pools.hpp"
 
 namespace brume::network {
 namespace {
 
-// RFC 2544 keeps 198.18.0.0/15 for benchmarks: no public host has these addresses. Links take the first half of 198.19.0.0/16.
-constexpr std::uint32_t benchmark_base = 0xC6120000;
-constexpr Ipv4Block links{0xC6130000, 17};
-constexpr int pool_prefix = 24;
 constexpr int largest_pool_prefix = 16;  // each address has its line in the files of name servers
 
 bool overlap(const Ipv4Block& a, const Ipv4Block& b) { return a.contains(b.base) || b.contains(a.base); }
@@ -39,23 +36,17 @@ bool is_private(const Ipv4Block& range) {
   return std::any_of(known.begin(), known.end(), [&](const Ipv4Block& one) { return one.contains(range.base); });
 }
 
-std::vector<Ipv4Block> pool_candidates(unsigned first) {
-  std::vector<Ipv4Block> candidates;
-  constexpr unsigned count = 512;
-  for (unsigned i = 0; i < count; ++i) {
-    const Ipv4Block range{benchmark_base + ((first + i) % count << 8), pool_prefix};
-    if (!overlap(range, links)) candidates.push_back(range);
-  }
-  return candidates;
-}
-
 bool is_taken(const Ipv4Block& range, const std::vector<Route>& routes, const std::vector<LinkAddress>& addresses) {
   const auto overlaps = [&](const Route& route) { return route.destination.prefix > 0 && overlap(route.destination, range); };
   const auto inside = [&](const LinkAddress& one) { return range.contains(one.address); };
   return std::any_of(routes.begin(), routes.end(), overlaps) || std::any_of(addresses.begin(), addresses.end(), inside);
 }
 
+bool has_ipv6() { return path_exists("/proc/sys/net/ipv6/conf"); }
+
 unsigned mark_number(const std::string& mark) { return static_cast<unsigned>(std::strtoul(mark.c_str(), nullptr, 16)); }
+
+std::uint32_t metric_of(const std::string& mark) { return 0x42000000U | mark_number(mark); }
 
 }  // namespace
 
@@ -74,9 +65,48 @@ Result<std::unique_ptr<Host>> Host::open(const HostNetworkConfiguration& configu
       return fail(ErrorKind::invalid, "an uplink needs a range of public addresses of the network behind it (--public-pool)");
   }
   std::unique_ptr<Host> host(new Host(*mark, configuration.folder, configuration.uplink, std::move(*routes)));
-  if (auto chosen = host->choose_pools(configuration.public_pool); !chosen) return fail(chosen.error());
-  if (auto chosen = host->choose_pools6(configuration.ipv6_pool); !chosen) return fail(chosen.error());
+  auto found = host->look_for_mark();
+  if (!found) return fail(found.error());
+  host->was_on_host_ = *found;
+  auto chosen = host->choose_pools(configuration.public_pool);
+  if (chosen) chosen = host->choose_pools6(configuration.ipv6_pool);
+  if (chosen) return host;
+  if (!host->was_on_host_)
+    if (auto removed = host->remove_rest(); !removed) log::warning("network", "{}", removed.error().message);
+  return fail(chosen.error());
+}
+
+Result<std::unique_ptr<Host>> Host::open_to_remove(const HostNetworkConfiguration& configuration) {
+  if (!path_exists(configuration.folder + "/mark")) return fail(ErrorKind::not_found, configuration.folder + " has no mark");
+  SystemRandom random;
+  auto mark = load_or_make_mark(configuration.folder, random);
+  if (!mark) return fail(mark.error());
+  auto routes = RouteSocket::open();
+  if (!routes) return fail(routes.error());
+  // An uplink that is gone answers for nothing any more.
+  auto uplink = configuration.uplink.empty() ? std::optional<Link>() : routes->link(configuration.uplink).value_or(std::nullopt);
+  std::unique_ptr<Host> host(new Host(*mark, configuration.folder, uplink ? configuration.uplink : "", std::move(*routes)));
+  const auto kept = configuration.public_pool.empty() ? read_file(configuration.folder + "/pool", 64) : configuration.public_pool;
+  if (kept)
+    if (auto set = host->set_pools(std::string(trim(*kept)), "public pool"); !set) log::warning("network", "{}", set.error().message);
+  auto found = host->look_for_mark();
+  if (!found) return fail(found.error());
+  host->was_on_host_ = *found;
   return host;
+}
+
+// By what outlives a daemon: namespaces, links, the routes that hold the pools, the files of what runs in the namespaces.
+Result<bool> Host::look_for_mark() {
+  if (path_exists(runtime_folder(mark_)) || !list_namespaces(namespace_of("")).empty()) return true;
+  auto links = routes_.links();
+  if (!links) return fail(links.error());
+  const auto prefix = std::string(link_prefix) + mark_;
+  if (std::any_of(links->begin(), links->end(), [&](const Link& link) { return link.name.starts_with(prefix); })) return true;
+  const auto holds = [&](const auto& route) { return route.protocol == route_protocol && route.metric == reservation_metric(); };
+  auto routes = routes_.routes();
+  auto routes6 = has_ipv6() ? routes_.routes<Ipv6>() : std::vector<Route6>();
+  if (!routes || !routes6) return fail(routes ? routes6.error() : routes.error());
+  return std::any_of(routes->begin(), routes->end(), holds) || std::any_of(routes6->begin(), routes6->end(), holds);
 }
 
 std::string Host::namespace_of(const std::string& vpc_id) const { return namespace_name(mark_, vpc_id); }
@@ -86,7 +116,7 @@ std::string Host::runtime_folder_of(const std::string& vpc_id) const { return ru
 // --- pool ---
 
 // The pool is held by a route that rejects what has no owner; its metric says whose it is.
-std::uint32_t Host::reservation_metric() const { return 0x42000000U | mark_number(mark_); }
+std::uint32_t Host::reservation_metric() const { return metric_of(mark_); }
 
 Result<void> Host::set_pools(const std::string& ranges, const std::string& origin) {
   const auto blocks = parse_ipv4_blocks(ranges);
@@ -103,28 +133,88 @@ Result<void> Host::set_pools(const std::string& ranges, const std::string& origi
 }
 
 Result<void> Host::choose_pools(const std::string& configured) {
-  const auto reserve_them = [&]() -> Result<void> {
-    if (auto reserved = reserve<Ipv4>(pools_, "public pool"); !reserved) return reserved;
-    return routes_.commit();
-  };
+  auto registry = PoolRegistry::open(pool_registry_folder);
+  // It guards against what may happen later; what is so now the routes tell.
+  if (!registry) log::warning("network", "the public pool is not written down for other installations: {}", registry.error().message);
+  std::vector<std::string> gone;
+  const auto reservations = registry ? registry->reservations(gone) : std::vector<PoolReservation>();
+  if (auto removed = remove_routes_of_gone(gone); !removed) return removed;
   const auto path = folder_ + "/pool";
   const auto kept = configured.empty() ? read_file(path, 64) : Result<std::string>(configured);
   if (kept) {
     if (auto set = set_pools(std::string(trim(*kept)), configured.empty() ? path : "public pool"); !set) return set;
-    return reserve_them();
+  } else {
+    auto range = free_pool(reservations);
+    if (!range) return fail(range.error());
+    pools_ = {format_ipv4_block(*range)};
+    if (auto written = write_file(path, pools_.front() + "\n", 0644); !written) return written;
+    log::info("network", "public addresses come from {}", pools_.front());
   }
+  if (auto reserved = reserve<Ipv4>(pools_, "public pool"); !reserved) return reserved;
+  if (auto done = routes_.commit(); !done) return done;
+  if (!registry) return {};
+  warn_of_sharing(reservations);
+  return registry->keep(mark_, folder_, pools_);
+}
+
+// Of a home that was deleted while its pool was held.
+Result<void> Host::remove_routes_of_gone(const std::vector<std::string>& marks) {
+  if (marks.empty()) return {};
+  auto links = routes_.links();
+  auto routes = routes_.routes();
+  if (!links || !routes) return fail(links ? routes.error() : links.error());
+  for (const auto& mark : marks) {
+    const auto its_links = std::string(link_prefix) + mark;
+    // Somebody who has networks may have machines too, and is left alone.
+    if (std::any_of(links->begin(), links->end(), [&](const Link& link) { return link.name.starts_with(its_links); })) continue;
+    for (const auto& route : *routes)
+      if (route.protocol == route_protocol && route.type == RTN_UNREACHABLE && route.metric == metric_of(mark)) routes_.remove_route(route);
+  }
+  return routes_.commit();
+}
+
+Result<Ipv4Block> Host::free_pool(const std::vector<PoolReservation>& reservations) {
   auto routes = routes_.routes();
   if (!routes) return fail(routes.error());
   auto addresses = routes_.addresses();
   if (!addresses) return fail(addresses.error());
-  for (const auto& range : pool_candidates(mark_number(mark_))) {
-    if (is_taken(range, *routes, *addresses)) continue;
-    pools_ = {format_ipv4_block(range)};
-    if (auto written = write_file(path, pools_.front() + "\n", 0644); !written) return written;
-    log::info("network", "public addresses come from {}", pools_.front());
-    return reserve_them();
-  }
-  return fail(ErrorKind::exhausted, "the host uses all of 198.18.0.0/15 already: set a range for public addresses in the configuration");
+  // At last also what perhaps nobody has any more.
+  for (const bool only_certain : {false, true})
+    for (const auto& range : pool_candidates(mark_)) {
+      const auto is_reserved = [&](const PoolReservation& one) {
+        return one.mark != mark_ && (one.is_certain || !only_certain) &&
+               std::any_of(one.ranges.begin(), one.ranges.end(), [&](const Ipv4Block& theirs) { return overlap(theirs, range); });
+      };
+      if (std::none_of(reservations.begin(), reservations.end(), is_reserved) && !is_taken(range, *routes, *addresses)) return range;
+    }
+  return fail(
+      ErrorKind::exhausted,
+      fmt::format("the host uses all of 198.18.0.0/15 already, or other homes have it (in {}): set a range for public addresses with "
+                  "--public-pool",
+                  pool_registry_folder));
+}
+
+// Who was told to have a range, or has had it since before there was a registry, may have it beside another who is not running.
+void Host::warn_of_sharing(const std::vector<PoolReservation>& reservations) const {
+  for (const auto& other : reservations)
+    for (const auto& theirs : other.ranges)
+      for (const auto& pool : pools_)
+        if (other.mark != mark_ && other.is_certain && overlap(theirs, *parse_ipv4_block(pool)))
+          log::warning("network", "the public pool {} is also that of the Brume in {}, which does not run: only one of the two can", pool,
+                       other.home);
+}
+
+// Whose pool it is that stands in our way, and what to do.
+Error Host::pool_conflict(std::string_view what, const std::string& range, std::uint32_t metric) {
+  const auto mark = fmt::format("{:06x}", metric & 0xFFFFFFU);
+  const auto home = PoolRegistry::home_of(pool_registry_folder, mark);
+  const auto whose = home.empty() ? "another Brume of this host, whose network/mark is " + mark : "the Brume in " + home;
+  const auto end = home.empty() ? std::string("'brume down' there") : "'brume --home " + home + " down'";
+  return {
+      ErrorKind::refused,
+      fmt::format("{} {} is in use by {}. End that one ({}), or give one of the two another range: --public-pool, or --ipv6-pool, in its "
+                  "brumed.conf. Then the instances of that one have other public addresses",
+                  what, range, whose, end)};
 }
 
 template <class Family>
@@ -137,9 +227,9 @@ Result<void> Host::reserve(const std::vector<std::string>& pools, std::string_vi
     const auto range = Family::format(route.destination);
     if (route.metric == reservation_metric()) {
       if (missing.erase(range) == 0) routes_.remove_route(route);
-    } else if (std::find(pools.begin(), pools.end(), range) != pools.end()) {
-      return fail(ErrorKind::refused,
-                  fmt::format("{} {} belongs to another installation on this host (route metric {})", what, range, route.metric));
+    } else if (std::any_of(pools.begin(), pools.end(),
+                           [&](const std::string& pool) { return overlap(*Family::parse_block(pool), route.destination); })) {
+      return fail(pool_conflict(what, range, route.metric));
     }
   }
   for (const auto& range : missing) {
@@ -193,7 +283,7 @@ std::vector<Table> Host::tables() const {
   std::vector<std::string> masqueraded;
   std::copy_if(pools_.begin(), pools_.end(), std::back_inserter(masqueraded),
                [](const std::string& pool) { return is_private(*parse_ipv4_block(pool)); });
-  return host_tables({mark_, pools_, format_ipv4_block(links), masqueraded, uplink_, pools6_});
+  return host_tables({mark_, pools_, format_ipv4_block(link_addresses), masqueraded, uplink_, pools6_});
 }
 
 Result<void> Host::ensure() {
@@ -232,15 +322,15 @@ Result<std::uint32_t> Host::free_link_range(const std::string& vpc_id) {
   if (!addresses) return fail(addresses.error());
   std::set<std::uint32_t> used;
   for (const auto& one : *addresses)
-    if (links.contains(one.address)) used.insert(one.address & ~std::uint32_t{1});
-  const auto count = static_cast<std::uint32_t>(links.size() / 2);
+    if (link_addresses.contains(one.address)) used.insert(one.address & ~std::uint32_t{1});
+  const auto count = static_cast<std::uint32_t>(link_addresses.size() / 2);
   // Start where another installation hardly will: two that choose at the same moment do not see each other.
   const auto first = std::strtoul(router_mac(mark_ + vpc_id).substr(12, 2).c_str(), nullptr, 16) * 64 + mark_number(mark_);
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint32_t base = links.base + static_cast<std::uint32_t>((first + i) % count) * 2;
+    const std::uint32_t base = link_addresses.base + static_cast<std::uint32_t>((first + i) % count) * 2;
     if (!used.contains(base)) return base;
   }
-  return fail(ErrorKind::exhausted, "no link addresses are left in " + format_ipv4_block(links));
+  return fail(ErrorKind::exhausted, "no link addresses are left in " + format_ipv4_block(link_addresses));
 }
 
 Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
@@ -268,7 +358,7 @@ Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
     auto addresses = routes_.addresses();
     if (!addresses) return fail(addresses.error());
     for (const auto& one : *addresses)
-      if (one.link == (*existing)->index && links.contains(one.address)) return LinkEnds{one.address, one.address ^ 1};
+      if (one.link == (*existing)->index && link_addresses.contains(one.address)) return LinkEnds{one.address, one.address ^ 1};
   }
   auto base = free_link_range(vpc_id);
   if (!base) return fail(base.error());
@@ -379,7 +469,7 @@ Result<void> Host::remove_rest() {
   for (const auto& link : *all)
     if (link.name.starts_with(std::string(link_prefix) + mark_) && link.kind == "veth") routes_.remove_link(link.index, link.name);
   if (auto released = release<Ipv4>(); !released) return released;
-  if (!pools6_.empty())
+  if (has_ipv6())
     if (auto released = release<Ipv6>(); !released) return released;
   if (auto done = routes_.commit(); !done) return done;
   if (auto done = answer_for_addresses(); !done) log::warning("network", "{}", done.error().message);

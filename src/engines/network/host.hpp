@@ -16,6 +16,8 @@
 
 namespace brume::network {
 
+struct PoolReservation;
+
 struct LinkEnds {
   std::uint32_t host = 0;
   std::uint32_t vpc = 0;
@@ -25,7 +27,11 @@ struct LinkEnds {
 class Host {
  public:
   static Result<std::unique_ptr<Host>> open(const HostNetworkConfiguration& configuration);
+  // Only to remove what is there: chooses and holds nothing. `not_found`: the installation has no mark, and so nothing.
+  static Result<std::unique_ptr<Host>> open_to_remove(const HostNetworkConfiguration& configuration);
 
+  // Whether the host had anything with the mark before this was opened.
+  bool was_on_host() const { return was_on_host_; }
   const std::string& mark() const { return mark_; }
   // Ranges of public addresses, and what is not to be handed out of them.
   const std::vector<std::string>& pools() const { return pools_; }
@@ -59,8 +65,13 @@ class Host {
  private:
   Host(std::string mark, std::string folder, std::string uplink, RouteSocket routes)
       : mark_(std::move(mark)), folder_(std::move(folder)), uplink_(std::move(uplink)), routes_(std::move(routes)) {}
+  Result<bool> look_for_mark();
   Result<void> choose_pools(const std::string& configured);
   Result<void> set_pools(const std::string& ranges, const std::string& origin);
+  Result<Ipv4Block> free_pool(const std::vector<PoolReservation>& reservations);
+  Result<void> remove_routes_of_gone(const std::vector<std::string>& marks);
+  void warn_of_sharing(const std::vector<PoolReservation>& reservations) const;
+  static Error pool_conflict(std::string_view what, const std::string& range, std::uint32_t metric);
   Result<void> choose_pools6(const std::string& configured);
   Result<void> set_pools6(const std::string& ranges, const std::string& origin);
   // Queue the routes that hold the pools, and their removal.
@@ -84,6 +95,7 @@ class Host {
   RouteSocket routes_;
   Nft nft_{""};
   bool warned_ = false;
+  bool was_on_host_ = true;
 };
 
 }  // namespace brume::network

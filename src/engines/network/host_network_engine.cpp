@@ -66,6 +66,9 @@ class HostNetworkEngine final : public NetworkEngine {
     return watch_->watch(host_id, "", host_->table());
   }
 
+  // When no VPC can be there.
+  Result<void> remove_host() { return host_->remove_rest(); }
+
   void on_disturbance(std::function<void(const std::string& vpc_id)> tell) override {
     const std::lock_guard lock(tell_mutex_);
     tell_ = std::move(tell);
@@ -166,6 +169,7 @@ class HostNetworkEngine final : public NetworkEngine {
     return tell_peers(vpc.id);
   }
 
+  bool was_on_host() const override { return host_->was_on_host(); }
   Result<void> remove_everything() override {
     for (const auto& vpc_id : known_ids())
       if (auto removed = remove_vpc(vpc_id); !removed) return removed;
@@ -254,8 +258,22 @@ Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetwor
   auto host = Host::open(configuration);
   if (!host) return fail(host.error());
   auto engine = std::make_unique<HostNetworkEngine>(std::move(*host), configuration.resolver);
-  if (auto begun = engine->begin(); !begun) return fail(begun.error());
-  return std::unique_ptr<NetworkEngine>(std::move(engine));
+  auto begun = engine->begin();
+  if (begun) return std::unique_ptr<NetworkEngine>(std::move(engine));
+  if (!engine->was_on_host())
+    if (auto removed = engine->remove_host(); !removed) log::warning("network", "{}", removed.error().message);
+  return fail(begun.error());
+}
+
+Result<bool> remove_host_network(const HostNetworkConfiguration& configuration) {
+  auto host = Host::open_to_remove(configuration);
+  if (!host && host.error().kind == ErrorKind::not_found) return false;
+  if (!host) return fail(host.error());
+  const bool was_there = (*host)->was_on_host();
+  HostNetworkEngine engine(std::move(*host), configuration.resolver);
+  if (auto begun = engine.begin(); !begun) return fail(begun.error());
+  if (auto removed = engine.remove_everything(); !removed) return fail(removed.error());
+  return was_there;
 }
 
 }  // namespace brume::network

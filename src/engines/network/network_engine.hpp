@@ -260,6 +260,8 @@ class NetworkEngine {
 
   // Removes everything with this installation's mark from the host: `brume down`, tests.
   virtual Result<void> remove_everything() = 0;
+  // Whether there was anything with the mark when this was opened. If not, all that there is now is this process's own.
+  virtual bool was_on_host() const { return true; }
 };
 
 struct HostNetworkConfiguration {
@@ -271,6 +273,8 @@ struct HostNetworkConfiguration {
   std::string ipv6_pool{};  // ranges with commas between; empty: a /48 of fd00::/8 (RFC 4193), made once and kept; "none"
 };
 Result<std::unique_ptr<NetworkEngine>> make_host_network_engine(const HostNetworkConfiguration& configuration);
+// For an installation that no daemon looks after any more: takes all that carries its mark off the host. False: there was nothing.
+Result<bool> remove_host_network(const HostNetworkConfiguration& configuration);
 std::unique_ptr<NetworkEngine> make_simulated_network_engine(const std::string& public_pool,
                                                              const std::string& ipv6_pool = "2001:db8::/40");
 
