@@ -40,6 +40,10 @@ begin_build() {
   if ! flock -n 9; then
     echo "$recipe: another build is writing to $destination; waiting for it" >&2
     flock 9
+    if [ -f "$destination/image.json" ]; then
+      echo "$recipe: the other build made it" >&2
+      exit 0
+    fi
   fi
   rm -rf --one-file-system "$destination"/.build.*
   build=$(mktemp -d "$destination/.build.XXXXXX")

@@ -142,6 +142,11 @@ int status(const Options& options, bool as_json) {
     std::printf("names        ec2-….%s: nameserver %s\n", text(s, "publicDomain").c_str(), resolver.c_str());
   std::printf("accounts     %s\n", json::serialize(s.at("accounts")).c_str());
   std::printf("images       %s\n", json::serialize(s.at("images")).c_str());
+  for (const auto& build : s.at("imageBuilds").as_array()) {
+    if (text(build, "state") == "built") continue;
+    std::printf("image build  %s: %s since %s%s%s\n", text(build, "recipe").c_str(), text(build, "state").c_str(),
+                text(build, "since").c_str(), text(build, "says").empty() ? "" : ", ", text(build, "says").c_str());
+  }
   std::printf("instances   ");
   for (const auto& [name, count] : s.at("instances").as_object())
     std::printf(" %s %s", json::serialize(count).c_str(), std::string(name).c_str());

@@ -90,5 +90,7 @@ int storage_counters(const Options& options, bool as_json);
 Result<void> start_daemon(const Options& options);
 // Builds the recipe unless an image of its name is there, registers it and waits until it can be launched. Returns its id.
 Result<std::string> provide_image(const AdminClient& admin, const std::string& recipe);
+// Has the daemon build it in the background. false: it is there already.
+Result<bool> provide_image_later(const AdminClient& admin, const std::string& recipe);
 
 }  // namespace brume::cli

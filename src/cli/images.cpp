@@ -9,8 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "base/files.hpp"
-#include "base/process.hpp"
+#include "base/time.hpp"
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/progress.hpp"
@@ -60,52 +59,41 @@ std::vector<std::string> recipe_names() {
   return names;
 }
 
-// Runs the recipe; its lines are shown as they come.
-Result<void> run_recipe(const std::string& recipe, const std::string& output, Step& step) {
-  Command command;
-  command.program = images_folder() + "/" + recipe + "/build";
-  command.arguments = {output};
-  command.output_file = output + ".log";
+// Asks the daemon to build it; it goes on whatever becomes of us.
+Result<void> ask_for_build(const AdminClient& admin, const std::string& recipe) {
+  // A home may hold a built image of a recipe that this installation does not have.
+  const auto recipes = recipe_names();
+  if (std::find(recipes.begin(), recipes.end(), recipe) == recipes.end())
+    return fail(ErrorKind::not_found, "there is no recipe '" + recipe + "'; in " + images_folder() +
+                                          " are: " + (recipes.empty() ? "none" : fmt::format("{}", fmt::join(recipes, ", "))));
+  json::object environment;
   for (const char* name : {"http_proxy", "https_proxy", "BRUME_IMAGE_MIRROR", "BRUME_IMAGE_SUITE", "HOME"})
-    if (const char* value = std::getenv(name)) command.environment.emplace_back(name, value);
-  std::jthread watcher([&](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      if (const auto tail = read_file_tail(command.output_file, 400)) {
-        const auto end = tail->find_last_not_of('\n');
-        const auto begin = end == std::string::npos ? end : tail->rfind('\n', end);
-        if (end != std::string::npos)
-          step.update(tail->substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin)));
-      }
-      std::this_thread::sleep_for(milliseconds(300));
-    }
-  });
-  ::unlink(command.output_file.c_str());
-  auto result = run(command, std::chrono::minutes(30));
-  if (!result) return fail(result.error());
-  if (result->status == 0) return {};
-  return fail(ErrorKind::broken, "building the image failed; the last it said (all of it is in " + command.output_file + "):\n" +
-                                     read_file_tail(command.output_file, 1500).value_or(""));
+    if (const char* value = std::getenv(name)) environment[name] = value;
+  auto asked = admin.post(
+      "/image-builds",
+      json::object{{"recipe", recipe}, {"recipes", std::filesystem::absolute(images_folder()).string()}, {"environment", environment}});
+  if (!asked) return fail(asked.error());
+  return {};
 }
 
-Result<std::string> register_recipe(const AdminClient& admin, const std::string& folder) {
-  auto described = read_file(folder + "/image.json");
-  if (!described) return fail(described.error());
-  boost::system::error_code failure;
-  const auto image = json::parse(*described, failure);
-  if (failure || !image.is_object()) return fail(ErrorKind::broken, folder + "/image.json is not JSON");
-  json::object body{{"name", image.at("name")},
-                    {"description", image.at("description")},
-                    {"architecture", image.at("architecture")},
-                    {"rootDeviceName", image.at("root_device_name")},
-                    {"disk", folder + "/" + text(image, "disk")},
-                    {"sizeGib", image.at("virtual_size_gib")},
-                    {"public", true}};
-  if (!text(image, "kernel").empty()) body["kernel"] = folder + "/" + text(image, "kernel");
-  if (!text(image, "ramdisk").empty()) body["ramdisk"] = folder + "/" + text(image, "ramdisk");
-  if (!text(image, "kernel_command_line").empty()) body["kernelArguments"] = image.at("kernel_command_line");
-  auto made = admin.post("/images", body);
-  if (!made) return fail(made.error());
-  return text(*made, "id");
+// Returns the image's id. The recipe's lines are shown as they come.
+Result<std::string> wait_until_built(const AdminClient& admin, const std::string& recipe) {
+  Step step("building the image " + recipe);
+  while (true) {
+    auto builds = admin.get("/image-builds");
+    if (!builds) return fail(builds.error());
+    const auto& list = builds->as_array();
+    const auto* build = std::find_if(list.begin(), list.end(), [&](const json::value& each) { return text(each, "recipe") == recipe; });
+    if (build == list.end()) return fail(ErrorKind::not_found, "the daemon was started anew meanwhile");
+    const auto state = text(*build, "state");
+    if (state == "failed") return fail(ErrorKind::broken, "building the image " + recipe + " failed: " + text(*build, "says"));
+    if (state == "built") {
+      step.done();
+      return text(*build, "image");
+    }
+    step.update(state == "building" ? text(*build, "says") : "waiting for another image");
+    std::this_thread::sleep_for(milliseconds(200));
+  }
 }
 
 }  // namespace
@@ -114,24 +102,22 @@ Result<std::string> provide_image(const AdminClient& admin, const std::string& r
   auto id = find_image(admin, recipe);
   if (!id) return id;
   if (id->empty()) {
-    const auto folder = admin.home() + "/images/" + recipe;
-    if (auto made = make_folders(admin.home() + "/images", 0711); !made) return fail(made.error());
-    if (!path_exists(folder + "/image.json")) {
-      const auto recipes = recipe_names();
-      if (std::find(recipes.begin(), recipes.end(), recipe) == recipes.end())
-        return fail(ErrorKind::not_found, "there is no recipe '" + recipe + "'; in " + images_folder() +
-                                              " are: " + (recipes.empty() ? "none" : fmt::format("{}", fmt::join(recipes, ", "))));
-      Step step("building the image " + recipe);
-      if (auto built = run_recipe(recipe, folder, step); !built) return fail(built.error());
-      step.done();
-    }
-    id = register_recipe(admin, folder);
+    if (auto asked = ask_for_build(admin, recipe); !asked) return fail(asked.error());
+    id = wait_until_built(admin, recipe);
     if (!id) return id;
   }
   Step step("image " + recipe);
   if (auto ready = wait_until_available(admin, *id, step); !ready) return fail(ready.error());
   step.done(*id);
   return id;
+}
+
+Result<bool> provide_image_later(const AdminClient& admin, const std::string& recipe) {
+  auto id = find_image(admin, recipe);
+  if (!id) return fail(id.error());
+  if (!id->empty()) return false;
+  if (auto asked = ask_for_build(admin, recipe); !asked) return fail(asked.error());
+  return true;
 }
 
 int image_build(const Options& options, const std::string& recipe) {

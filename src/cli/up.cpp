@@ -230,10 +230,6 @@ int up(const Options& options, const UpOptions& up_options) {
   if (!status) return complain(status.error());
   auto image = provide_image(admin, up_options.image);
   if (!image) return complain(image.error());
-  if (up_options.all_images)
-    for (const char* recipe : {"tiny", "debian-12"})
-      if (recipe != up_options.image)
-        if (auto other = provide_image(admin, recipe); !other) return complain(other.error());
   auto credentials = admin.credentials({});
   if (!credentials) return complain(credentials.error());
   const SystemClock clock;
@@ -248,6 +244,16 @@ int up(const Options& options, const UpOptions& up_options) {
   auto ready = wait_for_ssh(ec2, instance->id);
   if (!ready) return complain(ready.error());
   show_result(options, *status, *ready, *key, up_options.image == "debian-12" ? "admin" : "ec2-user");
+  if (!up_options.all_images) return 0;
+  // The other starter images are built while this instance is used already.
+  for (const char* recipe : {"tiny", "debian-12"}) {
+    if (recipe == up_options.image) continue;
+    auto later = provide_image_later(admin, recipe);
+    if (!later) return complain(later.error());
+    if (*later)
+      std::printf("The image %s is being built in the background, for some minutes; '%s status' shows how far it is.\n\n", recipe,
+                  command_for(options).c_str());
+  }
   return 0;
 }
 

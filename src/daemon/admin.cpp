@@ -100,6 +100,17 @@ json::array show_paused(const state::World& world) {
   return list;
 }
 
+json::array show_image_builds(const AdminParts& parts) {
+  json::array list;
+  for (const auto& build : parts.image_builds.list())
+    list.push_back(json::object{{"recipe", build.recipe},
+                                {"state", build.state},
+                                {"says", build.says},
+                                {"image", build.image_id},
+                                {"since", format_iso8601(build.since)}});
+  return list;
+}
+
 json::object show_status(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   const auto& settings = parts.services.settings;
@@ -133,6 +144,7 @@ json::object show_status(const AdminParts& parts) {
   if (const auto free = free_bytes(parts.home)) status["freeBytes"] = *free;
   status["disks"] = show_disks(parts.home);
   status["paused"] = show_paused(*world);
+  status["imageBuilds"] = show_image_builds(parts);
   status["setAside"] = parts.controller.aside().size();
   return status;
 }
@@ -174,6 +186,17 @@ json::object import_image(const AdminParts& parts, const json::object& body) {
   std::string id;
   parts.services.store.transact([&](state::Transaction& transaction) { id = ec2::import_image(transaction, import); });
   return {{"id", id}};
+}
+
+void want_image(const AdminParts& parts, const json::object& body) {
+  ImageBuild build;
+  build.recipe = text_of(body, "recipe");
+  build.recipes = text_of(body, "recipes");
+  if (const auto* environment = body.if_contains("environment"); environment != nullptr && environment->is_object())
+    for (const auto& [name, value] : environment->get_object())
+      if (value.is_string()) build.environment.emplace_back(name, value.get_string());
+  if (auto wanted = parts.image_builds.want(std::move(build)); !wanted)
+    throw wire::ApiError(400, "ValidationError", wanted.error().message);
 }
 
 json::array show_images(const AdminParts& parts) {
@@ -351,6 +374,11 @@ wire::HttpResponse Admin::answer(const wire::HttpRequest& request) {
   if (is("GET", {"instances"})) return reply(show_instances(*parts_.services.store.world()));
   if (is("GET", {"storage"})) return reply(show_storage(parts_));
   if (is("GET", {"storage", "counters"})) return reply(show_disk_counters(parts_));
+  if (is("GET", {"image-builds"})) return reply(show_image_builds(parts_));
+  if (is("POST", {"image-builds"})) {
+    want_image(parts_, read_body(request));
+    return reply(show_image_builds(parts_), 201);
+  }
   if (is("POST", {"images"})) return reply(import_image(parts_, read_body(request)), 201);
   if (is("GET", {"metadata", "certificate"})) {
     if (parts_.identity_certificate.empty()) throw wire::ApiError(404, "NotFound", "A simulation has no instances that say who they are.");

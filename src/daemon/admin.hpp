@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "control/controller.hpp"
+#include "daemon/image_builds.hpp"
 #include "service/front_door.hpp"
 #include "service/services.hpp"
 #include "wire/http_server.hpp"
@@ -16,6 +17,7 @@ struct AdminParts {
   control::Controller& controller;
   service::WorkerPool& workers;
   const service::FrontDoor& front_door;
+  ImageBuilds& image_builds;
   compute::Hypervisor::Description hypervisor;
   std::string home;
   std::string identity_certificate;  // checks what instances say of themselves; empty: a simulation

@@ -113,6 +113,8 @@ void add_limits(CLI::App& app, Configuration& c) {
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   add_storage_options(app, c);
+  app.add_option("--image-cache", c.image_cache, "Folder of built starter images, for all clouds of this host; empty: each builds its own")
+      ->capture_default_str();
   app.add_option("--status-checks-after", c.status_checks_after_seconds,
                  "Seconds that a guest has to run until it passes its status checks; default: 30, with --simulate 1")
       ->check(CLI::Range(0, 3600));

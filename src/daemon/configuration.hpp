@@ -4,11 +4,10 @@
 //   admin.sock          the operator's socket, 0600     brumed.pid     of the running daemon, locked while it runs
 //   brumed.log          written by 'brume up'           tls/           certificate and key, made at first use
 //   machines/           one folder a running machine    blocks/        volumes, snapshots, kernels
-//   network/            DHCP and DNS files, the mark    images/        what 'brume image build' made
-//   instance-types.tsv  the operator's own types         brumed.conf    the operator's options
-//   identity/           key (0600) and certificate of the identity documents
-//   home-id             which state.db belongs to this home
-//   regions/NAME/       all of this once more, for each region after the first
+//   network/            DHCP and DNS files, the mark    images/        starter images that are put in or wanted, and what their recipes
+//   said instance-types.tsv  the operator's own types         brumed.conf    the operator's options identity/           key (0600) and
+//   certificate of the identity documents home-id             which state.db belongs to this home regions/NAME/       all of this once
+//   more, for each region after the first
 #pragma once
 
 #include <chrono>
@@ -62,6 +61,7 @@ struct Configuration {
   std::int64_t keep_terminated_seconds = 3600;
   double compute_units = 0;                                 // ECU that a processor of this machine is worth; 0: by the accelerator
   std::string volume_limits = "provisioned";                // "off", "all": see volume_limits.hpp
+  std::string image_cache = "/var/cache/brume/images";      // built starter images, for all homes of the host; empty: none
   std::string disk_trouble = "pause";                       // "error"
   std::optional<std::int64_t> status_checks_after_seconds;  // not said: 30, in simulation 1
 

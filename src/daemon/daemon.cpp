@@ -21,6 +21,7 @@
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/built_image.hpp"
 #include "daemon/disk_room.hpp"
 #include "daemon/home_check.hpp"
 #include "daemon/processor_shares.hpp"
@@ -167,6 +168,7 @@ class Daemon::Parts {
   std::unique_ptr<control::Controller> controller;
   std::unique_ptr<service::Services> services;
   std::unique_ptr<service::FrontDoor> front_door;
+  std::unique_ptr<ImageBuilds> image_builds;
   std::unique_ptr<Admin> admin;
 
  private:
@@ -357,8 +359,13 @@ Result<void> Daemon::Parts::build_services() {
       if (region->configuration.is_further) region->follow_first();
   };
   const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
-  admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, hypervisor->describe(),
-                                             configuration.home, identity_certificate, shut_down, accounts_changed});
+  // A simulation leaves nothing behind on the host.
+  image_builds =
+      std::make_unique<ImageBuilds>(ImageBuilds::Parts{configuration.home, configuration.simulate ? "" : configuration.image_cache, clock,
+                                                       [this](const std::string& folder) { return add_built_image(*services, folder); }});
+  admin =
+      std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds,
+                                         hypervisor->describe(), configuration.home, identity_certificate, shut_down, accounts_changed});
   return {};
 }
 
@@ -465,6 +472,7 @@ Result<void> Daemon::Parts::serve() {
       [this](wire::HttpRequest&& request, const wire::Responder& respond) { admin->handle(std::move(request), respond); },
       [this](int status, std::string_view reason) { return front_door->refuse(status, reason); });
   if (!admin_listener) return fail(admin_listener.error());
+  image_builds->resume();
   return {};
 }
 
@@ -484,6 +492,7 @@ bool Daemon::Parts::wait_for_end() {
 void Daemon::Parts::stop(bool with_machines) {
   if (std::exchange(stopped_, true)) return;
   if (server) server->stop();
+  image_builds.reset();
   if (controller) {
     controller->stop();
     if (with_machines) controller->power_off(power_off_patience);

@@ -51,7 +51,7 @@ HEAVY = {
         "wire/http_connection.cpp", "wire/http_connection.hpp", "wire/http_parser.cpp", "wire/http_server.cpp",
         "wire/http_worker.cpp", "wire/http_worker.hpp"],
     r"boost/json": [
-        "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/instances.cpp", "cli/storage.cpp", "cli/up.cpp", "daemon/admin.cpp",
+        "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/instances.cpp", "cli/storage.cpp", "cli/up.cpp", "daemon/admin.cpp", "daemon/built_image.cpp",
         "engines/block/block_access.cpp", "engines/block/image_import.cpp", "engines/block/stream_job.cpp", "engines/compute/disk_counters.cpp",
         "engines/compute/machine_disks.cpp",
         "engines/compute/qemu_arguments.cpp", "engines/compute/qmp_message.cpp",
