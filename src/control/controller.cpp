@@ -58,7 +58,12 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
                                                wake_after);
 }
 
-Controller::~Controller() { stop(); }
+Controller::~Controller() {
+  stop();
+  // Not in stop: power_off, which comes after it, waits for what the machines report. From here on the engine's threads, which live
+  // longer than this, know nothing of it.
+  engines_.hypervisor.on_report({});
+}
 
 Result<void> Controller::start() {
   engines_.hypervisor.on_report([this](const compute::MachineReport& report) { hear(report); });

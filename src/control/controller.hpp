@@ -41,6 +41,7 @@ struct ControllerSettings {
   std::string host_name;
   unsigned threads = 8;
   Patience patience;
+  milliseconds resume_pause = seconds(3);  // until a machine that a full disk paused tries again
   // What an instance's type promises it of the processors; empty: as many as it has, without a limit.
   std::function<compute::CpuPlan(const state::Instance&)> cpu_plan;
   // What a volume's type promises of IOPS and throughput; empty: no volume is held to anything.
@@ -52,7 +53,8 @@ struct ControllerSettings {
   milliseconds disk_counters_pause = seconds(5);  // between two readings
 };
 
-// The metadata service inside a VPC's namespace, run by the layers above.
+// The metadata service inside a VPC's namespace, run by the layers above. When `close` returns nobody new comes in; a request that is
+// under way may still be answered, from the state alone: what answers it must live until the HTTP server has stopped, not the controller.
 struct MetadataDoor {
   std::function<void(const std::string& vpc_id, Descriptor listening)> open;
   std::function<void(const std::string& vpc_id)> close;
@@ -74,11 +76,12 @@ class SnapshotReconciler;
 class Controller {
  public:
   Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door);
-  ~Controller();  // stop()
+  // stop(). When it returns, no thread of the engines, the state or the metadata service's VPCs calls into this any more.
+  ~Controller();
 
   // Compares what runs with what should run, repairs, and begins to follow the state. An error here is one of the engines as a whole.
   Result<void> start();
-  // Leaves the machines, taps and files as they are. Idempotent.
+  // Leaves the machines, taps and files as they are. Idempotent. The machines' reports are still taken, for power_off.
   void stop();
 
   // Asks every guest to shut down, ends those that have not after `patience`, and takes the networks off the host. What the state

@@ -9,6 +9,7 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/receiver.hpp"
 #include "base/secret_file.hpp"
 #include "base/text.hpp"
 #include "engines/compute/control_groups.hpp"
@@ -71,10 +72,7 @@ class QemuHypervisor final : public Hypervisor {
   }
 
   Description describe() const override { return description_; }
-  void on_report(std::function<void(MachineReport)> receiver) override {
-    const std::lock_guard lock(mutex_);
-    receiver_ = std::move(receiver);
-  }
+  void on_report(std::function<void(MachineReport)> receiver) override { receiver_.set(std::move(receiver)); }
   Result<std::vector<std::string>> recover() override;
 
   Result<void> start(MachineSpec spec) override;
@@ -144,7 +142,7 @@ class QemuHypervisor final : public Hypervisor {
   void report_end(const std::string& id);
   void remove_unfinished(const std::string& id);
   Result<void> command(const std::string& id, std::string_view name);
-  void report(MachineReport report);
+  void report(MachineReport what) { receiver_.tell(std::move(what)); }
   void tick();
 
   const std::string folder_;
@@ -156,8 +154,8 @@ class QemuHypervisor final : public Hypervisor {
   ControlGroups groups_;
   CpuGovernor governor_{[this](const std::string& id, double processors) { groups_.limit(id, processors); }};
   std::mutex console_mutex_;  // a console is not cut while it is read
+  Receiver<MachineReport> receiver_;
   mutable std::mutex mutex_;
-  std::function<void(MachineReport)> receiver_;
   std::map<std::string, std::shared_ptr<Machine>> machines_;
   std::unique_ptr<EventLoop> loop_;
   DiskServers servers_;
@@ -207,15 +205,6 @@ void QemuHypervisor::drop(const std::string& id) {
   if (found == machines_.end()) return;
   last = std::move(found->second);
   machines_.erase(found);
-}
-
-void QemuHypervisor::report(MachineReport what) {
-  std::function<void(MachineReport)> receiver;
-  {
-    const std::lock_guard lock(mutex_);
-    receiver = receiver_;
-  }
-  if (receiver) receiver(std::move(what));
 }
 
 void QemuHypervisor::tick() {
