@@ -11,9 +11,6 @@ using state::InstanceState;
 
 namespace {
 
-// How long a machine that a full disk paused waits before it tries again.
-constexpr milliseconds resume_pause = seconds(3);
-
 // The firmware's uuid: "ec2" and the digits of the instance id, so that it is the same at every start.
 std::string machine_uuid(const std::string& instance_id) {
   std::string digits = "ec2";
@@ -119,10 +116,10 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
       log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
       note_impairment(*instance, report.detail);
       // Not at once: there is no more room than a moment ago.
-      return wake_(queue_key(*instance), resume_pause);
+      return wake_(queue_key(*instance), settings_.resume_pause);
     case MachineEvent::resumed:
       // Not yet well: what paused it may do so again at once.
-      return wake_(queue_key(*instance), resume_pause);
+      return wake_(queue_key(*instance), settings_.resume_pause);
     case MachineEvent::guest_reset:
     case MachineEvent::device_gone:
     case MachineEvent::disk_folded: return;
@@ -295,7 +292,7 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
     if (!state || *state != compute::MachineState::paused) return;
     // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.
     [[maybe_unused]] const auto resumed = engines_.hypervisor.resume(instance.id);
-    wake_(queue_key(instance), resume_pause);
+    wake_(queue_key(instance), settings_.resume_pause);
     return;
   }
   if (now.ended) return handle_end(instance, now);
@@ -362,8 +359,12 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
     wake_(queue_key(seen), settings_.patience.reboot + milliseconds(10));
     return;
   }
-  const bool late = now.button_pressed && std::chrono::steady_clock::now() - *now.button_pressed >= settings_.patience.reboot;
-  if (now.machine_runs && !late) return;
+  const auto waited = now.button_pressed ? std::chrono::steady_clock::now() - *now.button_pressed : std::chrono::nanoseconds(0);
+  if (now.machine_runs && waited < settings_.patience.reboot) {
+    // Woken by something else: the queue has one timer for each instance, which has come.
+    wake_(queue_key(seen), std::chrono::duration_cast<milliseconds>(settings_.patience.reboot - waited) + milliseconds(10));
+    return;
+  }
   const bool imaged = images_.waits_for(seen);
   const bool replaced = roots_.waits_for(seen);
   if (now.machine_runs && (imaged || replaced)) {
