@@ -34,6 +34,10 @@ void show_room(const json::value& status) {
   for (const auto& guest : status.at("paused").as_array())
     std::printf("paused       %s since %s: %s; it goes on by itself\n", text(guest, "id").c_str(), text(guest, "since").c_str(),
                 text(guest, "reason").c_str());
+  if (const auto* stuck = status.as_object().if_contains("stuck"))  // a daemon of before does not say
+    for (const auto& one : stuck->as_array())
+      std::printf("stuck        %s %s since %s: %s\n", text(one, "id").c_str(), text(one, "state").c_str(), text(one, "since").c_str(),
+                  text(one, "reason").c_str());
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ void Controller::stop() {
   if (watcher_ != 0) store_.unwatch(watcher_);
   watcher_ = 0;
   engines_.network.on_disturbance({});
+  instances_->stop();
   folder_->stop();
   queue_->stop();
   flow_logs_->finish();
@@ -194,6 +195,8 @@ std::vector<Controller::Tunnel> Controller::tunnels(const std::string& vpc_id) {
   }
   return all;
 }
+
+std::vector<StuckInstance> Controller::stuck() const { return instances_->stuck(); }
 
 std::optional<int> Controller::import_progress(const std::string& image_id) const { return images_->progress(image_id); }
 

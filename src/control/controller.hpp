@@ -34,6 +34,19 @@ struct Patience {
   milliseconds terminate = seconds(10);                     // TerminateInstances
   milliseconds reboot = seconds(90);                        // RebootInstances, then the reset button
   milliseconds keep_terminated = std::chrono::minutes(60);  // DescribeInstances still shows it
+  // What is beyond these is stuck (watchdog.hpp).
+  milliseconds pending = std::chrono::minutes(30);
+  milliseconds ending = std::chrono::minutes(5);  // more than its guest is given to stop or terminate
+  milliseconds watch = seconds(15);               // between two looks at what may be stuck
+};
+
+// An instance that has been in its state for too long, for the operator.
+struct StuckInstance {
+  std::string id;
+  std::string account;
+  std::string state;
+  Time since{};
+  std::string why;
 };
 
 struct ControllerSettings {
@@ -109,6 +122,8 @@ class Controller {
     Time since{};  // of one that is down: since this process saw that it is; zero before
   };
   std::vector<Tunnel> tunnels(const std::string& vpc_id);
+  // Instances that do not get on.
+  std::vector<StuckInstance> stuck() const;
   // What disks did.
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 

@@ -61,9 +61,14 @@ InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, con
       meter_(meter),
       images_(images),
       roots_(roots),
-      wake_(std::move(wake)) {}
+      wake_(std::move(wake)),
+      watchdog_(store, clock, settings.patience,
+                {[this](const state::Instance& instance, const std::string& why) { give_up(instance, "Server.InternalError", why); },
+                 [this](const state::Instance& instance) { return obstacle(instance); },
+                 [this](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); }}) {}
 
 Result<void> InstanceReconciler::recover() {
+  watchdog_.recover();
   auto running = engines_.hypervisor.recover();
   if (!running) return fail(running.error().within("cannot take up the running machines"));
   for (const auto& id : *running) note(id, [](Progress& p) { p.machine_runs = true; });
@@ -79,6 +84,7 @@ Result<void> InstanceReconciler::recover() {
 }
 
 void InstanceReconciler::follow(const state::Commit& commit) {
+  watchdog_.follow(commit);
   for (const auto& change : commit.changes) {
     const auto* instance = change.now<state::Instance>();
     const auto* before = change.old<state::Instance>();
@@ -97,6 +103,7 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
   if (instance == nullptr) return;
   switch (report.event) {
     case MachineEvent::guest_shutdown:
+      log::info("compute", "the guest of {} has shut down", report.id);
       note(report.id, [](Progress& p) {
         p.machine_runs = false;
         p.ended = true;
@@ -113,7 +120,8 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
       break;
     case MachineEvent::password_posted: return note_password(*instance, report.detail);
     case MachineEvent::io_error:
-      log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
+      // Said once: as long as the disk is full it pauses again whenever it goes on.
+      if (!stands_still(report.id, true)) log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
       note_impairment(*instance, report.detail);
       // Not at once: there is no more room than a moment ago.
       return wake_(queue_key(*instance), settings_.resume_pause);
@@ -288,7 +296,10 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
     // Since its start its credits may be of another specification, or the operator has said something else of the host's processors.
     if (settings_.cpu_plan) engines_.hypervisor.change_cpu(instance.id, settings_.cpu_plan(instance));
     auto state = engines_.hypervisor.state(instance.id);
-    if (state && *state == compute::MachineState::running) note_impairment(instance, {});
+    if (state && *state == compute::MachineState::running) {
+      if (stands_still(instance.id, false)) log::info("compute", "{} goes on", instance.id);
+      note_impairment(instance, {});
+    }
     if (!state || *state != compute::MachineState::paused) return;
     // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.
     [[maybe_unused]] const auto resumed = engines_.hypervisor.resume(instance.id);
@@ -410,7 +421,7 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
             instance.state_reason_code == "Client.UserInitiatedForcedShutdown" ? milliseconds(0) : patience + milliseconds(10));
       return false;
     }
-    const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown";
+    const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown" || watchdog_.is_overdue(instance);
     const auto waited = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - *now.button_pressed);
     if (!forced && waited < patience) {
       // Terminated right after a forced stop: the wake that was set then may have come already, and no other would.
@@ -420,7 +431,7 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
   }
   if (now.machine_runs) meter_.collect(instance.id);
   if (auto killed = engines_.hypervisor.kill(instance.id); !killed) {
-    log::error("compute", "cannot end {}, tried again: {}", instance.id, killed.error().message);
+    note_obstacle(instance, killed.error().message);
     wake_(queue_key(instance), seconds(1));
     return false;
   }
@@ -430,7 +441,8 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
 
 void InstanceReconciler::bring_down(const state::Instance& instance, milliseconds patience) {
   if (!machine_is_down(instance, patience)) return;
-  if (!remove_instance_stores(instance)) return wake_(queue_key(instance), seconds(1));
+  // What cannot be removed for long is removed before the next start, or is nobody's: the instance does not hang on it.
+  if (!remove_instance_stores(instance) && !watchdog_.is_overdue(instance)) return wake_(queue_key(instance), seconds(1));
   settle_stopped(instance);
 }
 

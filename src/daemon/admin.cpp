@@ -99,6 +99,15 @@ json::array show_paused(const state::World& world) {
   return list;
 }
 
+// Instances that have been in one state for too long (OPS-108).
+json::array show_stuck(const control::Controller& controller) {
+  json::array list;
+  for (const auto& one : controller.stuck())
+    list.push_back(json::object{
+        {"id", one.id}, {"account", one.account}, {"state", one.state}, {"since", format_iso8601(one.since)}, {"reason", one.why}});
+  return list;
+}
+
 json::object show_status(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   const auto& settings = parts.services.settings;
@@ -132,6 +141,7 @@ json::object show_status(const AdminParts& parts) {
   if (const auto free = free_bytes(parts.home)) status["freeBytes"] = *free;
   status["disks"] = show_disks(parts.home);
   status["paused"] = show_paused(*world);
+  status["stuck"] = show_stuck(parts.controller);
   return status;
 }
 
