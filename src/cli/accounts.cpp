@@ -38,6 +38,10 @@ void show_room(const json::value& status) {
     std::printf(
         "set aside    %lld volumes and snapshots that no record knew, in %s/blocks/aside: removed after 30 days ('brume storage')\n",
         aside->to_number<long long>(), text(status, "home").c_str());
+  if (const auto* stuck = status.as_object().if_contains("stuck"))  // a daemon of before does not say
+    for (const auto& one : stuck->as_array())
+      std::printf("stuck        %s %s since %s: %s\n", text(one, "id").c_str(), text(one, "state").c_str(), text(one, "since").c_str(),
+                  text(one, "reason").c_str());
 }
 
 // What this prints is evaluated by a shell, which does not see how this ends: so it is told to fail. What it had of a cloud that is gone

@@ -64,7 +64,12 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
                                                wake_after);
 }
 
-Controller::~Controller() { stop(); }
+Controller::~Controller() {
+  stop();
+  // Not in stop: power_off, which comes after it, waits for what the machines report. From here on the engine's threads, which live
+  // longer than this, know nothing of it.
+  engines_.hypervisor.on_report({});
+}
 
 Result<void> Controller::start() {
   engines_.hypervisor.on_report([this](const compute::MachineReport& report) { hear(report); });
@@ -108,6 +113,7 @@ void Controller::stop() {
   if (watcher_ != 0) store_.unwatch(watcher_);
   watcher_ = 0;
   engines_.network.on_disturbance({});
+  instances_->stop();
   folder_->stop();
   queue_->stop();
   flow_logs_->finish();
@@ -204,6 +210,8 @@ std::vector<Controller::Tunnel> Controller::tunnels(const std::string& vpc_id) {
   }
   return all;
 }
+
+std::vector<StuckInstance> Controller::stuck() const { return instances_->stuck(); }
 
 std::optional<int> Controller::import_progress(const std::string& image_id) const { return images_->progress(image_id); }
 

@@ -35,6 +35,19 @@ struct Patience {
   milliseconds terminate = seconds(10);                     // TerminateInstances
   milliseconds reboot = seconds(90);                        // RebootInstances, then the reset button
   milliseconds keep_terminated = std::chrono::minutes(60);  // DescribeInstances still shows it
+  // What is beyond these is stuck (watchdog.hpp).
+  milliseconds pending = std::chrono::minutes(30);
+  milliseconds ending = std::chrono::minutes(5);  // more than its guest is given to stop or terminate
+  milliseconds watch = seconds(15);               // between two looks at what may be stuck
+};
+
+// An instance that has been in its state for too long, for the operator.
+struct StuckInstance {
+  std::string id;
+  std::string account;
+  std::string state;
+  Time since{};
+  std::string why;
 };
 
 struct ControllerSettings {
@@ -42,6 +55,7 @@ struct ControllerSettings {
   std::string host_name;
   unsigned threads = 8;
   Patience patience;
+  milliseconds resume_pause = seconds(3);  // until a machine that a full disk paused tries again
   // What an instance's type promises it of the processors; empty: as many as it has, without a limit.
   std::function<compute::CpuPlan(const state::Instance&)> cpu_plan;
   // What a volume's type promises of IOPS and throughput; empty: no volume is held to anything.
@@ -60,7 +74,8 @@ struct ControllerSettings {
 // The ids of all that the block engine keeps for these records: volumes, instance stores, snapshots.
 std::unordered_set<std::string> known_disks(const state::World& world);
 
-// The metadata service inside a VPC's namespace, run by the layers above.
+// The metadata service inside a VPC's namespace, run by the layers above. When `close` returns nobody new comes in; a request that is
+// under way may still be answered, from the state alone: what answers it must live until the HTTP server has stopped, not the controller.
 struct MetadataDoor {
   std::function<void(const std::string& vpc_id, Descriptor listening)> open;
   std::function<void(const std::string& vpc_id)> close;
@@ -82,11 +97,12 @@ class SnapshotReconciler;
 class Controller {
  public:
   Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door);
-  ~Controller();  // stop()
+  // stop(). When it returns, no thread of the engines, the state or the metadata service's VPCs calls into this any more.
+  ~Controller();
 
   // Compares what runs with what should run, repairs, and begins to follow the state. An error here is one of the engines as a whole.
   Result<void> start();
-  // Leaves the machines, taps and files as they are. Idempotent.
+  // Leaves the machines, taps and files as they are. Idempotent. The machines' reports are still taken, for power_off.
   void stop();
 
   // Asks every guest to shut down, ends those that have not after `patience`, and takes the networks off the host. What the state
@@ -116,6 +132,8 @@ class Controller {
     Time since{};  // of one that is down: since this process saw that it is; zero before
   };
   std::vector<Tunnel> tunnels(const std::string& vpc_id);
+  // Instances that do not get on.
+  std::vector<StuckInstance> stuck() const;
   // What disks did.
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 

@@ -59,7 +59,7 @@ bool InstanceReconciler::make_instance_stores(const state::Instance& instance, c
 bool InstanceReconciler::remove_instance_stores(const state::Instance& instance) {
   for (const auto& store : instance.instance_stores)
     if (auto removed = engines_.block.remove_volume(instance_store_id(instance.id, store.virtual_name)); !removed) {
-      log::error("block", "cannot remove {} of {}: {}", store.virtual_name, instance.id, removed.error().message);
+      note_obstacle(instance, "cannot remove " + store.virtual_name + ": " + removed.error().message);
       return false;
     }
   return true;

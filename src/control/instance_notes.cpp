@@ -21,6 +21,23 @@ void InstanceReconciler::note_impairment(const state::Instance& seen, const std:
   });
 }
 
+// Said once: what it is tried again for may last.
+void InstanceReconciler::note_obstacle(const state::Instance& instance, const std::string& what) {
+  bool is_new = false;
+  note(instance.id, [&](Progress& p) { is_new = std::exchange(p.obstacle, what) != what; });
+  if (is_new) log::error("control", "{} cannot go on, tried again: {}", instance.id, what);
+}
+
+std::string InstanceReconciler::obstacle(const state::Instance& instance) const {
+  if (instance.current_state() != state::InstanceState::pending) return progress(instance.id).obstacle;
+  for (const auto& id : instance.interface_ids) {
+    if (vpcs_.ready(id)) continue;
+    const auto why = vpcs_.failure(id);
+    return "its network interface " + id + (why.empty() ? " is not made" : " cannot be made: " + why);
+  }
+  return "its machine does not start";
+}
+
 void InstanceReconciler::change_later(const std::string& key, std::function<void(state::Transaction&, state::Instance&)> change) {
   const auto decide = [key, change = std::move(change)](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(key);

@@ -11,9 +11,6 @@ using state::InstanceState;
 
 namespace {
 
-// How long a machine that a full disk paused waits before it tries again.
-constexpr milliseconds resume_pause = seconds(3);
-
 // The firmware's uuid: "ec2" and the digits of the instance id, so that it is the same at every start.
 std::string machine_uuid(const std::string& instance_id) {
   std::string digits = "ec2";
@@ -64,9 +61,14 @@ InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, con
       meter_(meter),
       images_(images),
       roots_(roots),
-      wake_(std::move(wake)) {}
+      wake_(std::move(wake)),
+      watchdog_(store, clock, settings.patience,
+                {[this](const state::Instance& instance, const std::string& why) { give_up(instance, "Server.InternalError", why); },
+                 [this](const state::Instance& instance) { return obstacle(instance); },
+                 [this](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); }}) {}
 
 Result<void> InstanceReconciler::recover() {
+  watchdog_.recover();
   auto running = engines_.hypervisor.recover();
   if (!running) return fail(running.error().within("cannot take up the running machines"));
   for (const auto& id : *running) note(id, [](Progress& p) { p.machine_runs = true; });
@@ -86,6 +88,7 @@ Result<void> InstanceReconciler::recover() {
 }
 
 void InstanceReconciler::follow(const state::Commit& commit) {
+  watchdog_.follow(commit);
   for (const auto& change : commit.changes) {
     const auto* instance = change.now<state::Instance>();
     const auto* before = change.old<state::Instance>();
@@ -104,6 +107,7 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
   if (instance == nullptr) return;
   switch (report.event) {
     case MachineEvent::guest_shutdown:
+      log::info("compute", "the guest of {} has shut down", report.id);
       note(report.id, [](Progress& p) {
         p.machine_runs = false;
         p.ended = true;
@@ -120,13 +124,14 @@ void InstanceReconciler::hear(const compute::MachineReport& report) {
       break;
     case MachineEvent::password_posted: return note_password(*instance, report.detail);
     case MachineEvent::io_error:
-      log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
+      // Said once: as long as the disk is full it pauses again whenever it goes on.
+      if (!stands_still(report.id, true)) log::error("compute", "{} is paused, a disk failed or is full: {}", report.id, report.detail);
       note_impairment(*instance, report.detail);
       // Not at once: there is no more room than a moment ago.
-      return wake_(queue_key(*instance), resume_pause);
+      return wake_(queue_key(*instance), settings_.resume_pause);
     case MachineEvent::resumed:
       // Not yet well: what paused it may do so again at once.
-      return wake_(queue_key(*instance), resume_pause);
+      return wake_(queue_key(*instance), settings_.resume_pause);
     case MachineEvent::guest_reset:
     case MachineEvent::device_gone:
     case MachineEvent::disk_folded: return;
@@ -295,11 +300,14 @@ void InstanceReconciler::watch_running(const state::Instance& instance) {
     // Since its start its credits may be of another specification, or the operator has said something else of the host's processors.
     if (settings_.cpu_plan) engines_.hypervisor.change_cpu(instance.id, settings_.cpu_plan(instance));
     auto state = engines_.hypervisor.state(instance.id);
-    if (state && *state == compute::MachineState::running) note_impairment(instance, {});
+    if (state && *state == compute::MachineState::running) {
+      if (stands_still(instance.id, false)) log::info("compute", "{} goes on", instance.id);
+      note_impairment(instance, {});
+    }
     if (!state || *state != compute::MachineState::paused) return;
     // A full disk stopped it: it goes on as soon as there is room; until then nothing of it is lost.
     [[maybe_unused]] const auto resumed = engines_.hypervisor.resume(instance.id);
-    wake_(queue_key(instance), resume_pause);
+    wake_(queue_key(instance), settings_.resume_pause);
     return;
   }
   if (now.ended) return handle_end(instance, now);
@@ -366,8 +374,12 @@ void InstanceReconciler::reboot(const state::Instance& seen, const Progress& now
     wake_(queue_key(seen), settings_.patience.reboot + milliseconds(10));
     return;
   }
-  const bool late = now.button_pressed && std::chrono::steady_clock::now() - *now.button_pressed >= settings_.patience.reboot;
-  if (now.machine_runs && !late) return;
+  const auto waited = now.button_pressed ? std::chrono::steady_clock::now() - *now.button_pressed : std::chrono::nanoseconds(0);
+  if (now.machine_runs && waited < settings_.patience.reboot) {
+    // Woken by something else: the queue has one timer for each instance, which has come.
+    wake_(queue_key(seen), std::chrono::duration_cast<milliseconds>(settings_.patience.reboot - waited) + milliseconds(10));
+    return;
+  }
   const bool imaged = images_.waits_for(seen);
   const bool replaced = roots_.waits_for(seen);
   if (now.machine_runs && (imaged || replaced)) {
@@ -413,7 +425,7 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
             instance.state_reason_code == "Client.UserInitiatedForcedShutdown" ? milliseconds(0) : patience + milliseconds(10));
       return false;
     }
-    const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown";
+    const bool forced = instance.state_reason_code == "Client.UserInitiatedForcedShutdown" || watchdog_.is_overdue(instance);
     const auto waited = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - *now.button_pressed);
     if (!forced && waited < patience) {
       // Terminated right after a forced stop: the wake that was set then may have come already, and no other would.
@@ -423,7 +435,7 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
   }
   if (now.machine_runs) meter_.collect(instance.id);
   if (auto killed = engines_.hypervisor.kill(instance.id); !killed) {
-    log::error("compute", "cannot end {}, tried again: {}", instance.id, killed.error().message);
+    note_obstacle(instance, killed.error().message);
     wake_(queue_key(instance), seconds(1));
     return false;
   }
@@ -433,7 +445,8 @@ bool InstanceReconciler::machine_is_down(const state::Instance& instance, millis
 
 void InstanceReconciler::bring_down(const state::Instance& instance, milliseconds patience) {
   if (!machine_is_down(instance, patience)) return;
-  if (!remove_instance_stores(instance)) return wake_(queue_key(instance), seconds(1));
+  // What cannot be removed for long is removed before the next start, or is nobody's: the instance does not hang on it.
+  if (!remove_instance_stores(instance) && !watchdog_.is_overdue(instance)) return wake_(queue_key(instance), seconds(1));
   settle_stopped(instance);
 }
 

@@ -16,6 +16,7 @@
 #include "control/root_volumes.hpp"
 #include "control/volume_files.hpp"
 #include "control/vpcs.hpp"
+#include "control/watchdog.hpp"
 
 namespace brume::control {
 
@@ -31,11 +32,15 @@ class InstanceReconciler {
   // Has every instance looked at: once the networks are taken up too, so that none gives up an interface that they still read.
   void begin() {
     store_.world()->each<state::Instance>("", [&](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); });
+    watchdog_.begin();
   }
+  // Watches no more that nothing hangs.
+  void stop() { watchdog_.stop(); }
   void follow(const state::Commit& commit);
   void hear(const compute::MachineReport& report);
   void reconcile(const std::string& key);
 
+  std::vector<StuckInstance> stuck() const { return watchdog_.stuck(); }
   std::vector<std::string> running_machines() const;
   // Until every machine has ended, at most for `limit`.
   void wait_until_down(milliseconds limit);
@@ -48,6 +53,8 @@ class InstanceReconciler {
     std::string end_reason;  // empty: the guest did it
     bool rebooting = false;  // the power button was pressed for RebootInstances
     bool kill_now = false;
+    bool stands_still = false;  // said in the log; a full disk paused it
+    std::string obstacle;       // what its end waits for
     std::optional<std::chrono::steady_clock::time_point> button_pressed;
   };
 
@@ -78,6 +85,15 @@ class InstanceReconciler {
   // Its records, but for the instance's own; the volumes in `deleted` have no files any more.
   void part_with(const state::Instance& instance, const std::vector<std::string>& deleted);
 
+  // Notes it, and returns what was noted before.
+  bool stands_still(const std::string& id, bool now) {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(progress_[id].stands_still, now);
+  }
+  // What the instance waits for, for the operator; empty: not known.
+  std::string obstacle(const state::Instance& instance) const;
+  void note_obstacle(const state::Instance& instance, const std::string& what);
+
   void note_password(const state::Instance& seen, const std::string& password);
   // Empty: it runs again.
   void note_impairment(const state::Instance& seen, const std::string& why);
@@ -104,6 +120,7 @@ class InstanceReconciler {
   std::condition_variable heard_;
   mutable std::mutex mutex_;                  // never held across a call of anything else
   std::map<std::string, Progress> progress_;  // by instance id
+  Watchdog watchdog_;                         // the last: its thread uses all of the above
 };
 
 }  // namespace brume::control

@@ -30,17 +30,14 @@ void WorkQueue::wake(const std::string& key) {
 void WorkQueue::wake_after(const std::string& key, milliseconds delay) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
-  timers_.emplace(std::chrono::steady_clock::now() + delay, key);
+  timers_.set(key, std::chrono::steady_clock::now() + delay);
   changed_.notify_one();
 }
 
-WorkQueue::Deadline WorkQueue::fire_timers() {
+Timers::Moment WorkQueue::fire_timers() {
   const auto now = std::chrono::steady_clock::now();
-  while (!timers_.empty() && timers_.begin()->first <= now) {
-    wake_locked(timers_.begin()->second);
-    timers_.erase(timers_.begin());
-  }
-  return timers_.empty() ? now + std::chrono::hours(1) : timers_.begin()->first;
+  while (const auto key = timers_.take_due(now)) wake_locked(*key);
+  return timers_.next().value_or(now + std::chrono::hours(1));
 }
 
 void WorkQueue::run() {
@@ -66,7 +63,7 @@ void WorkQueue::run() {
     const bool again = phases_[key] == Phase::running_and_woken;
     phases_.erase(key);
     if (failed)
-      timers_.emplace(std::chrono::steady_clock::now() + seconds(1), key);
+      timers_.set(key, std::chrono::steady_clock::now() + seconds(1));
     else if (again)
       wake_locked(key);
   }

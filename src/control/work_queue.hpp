@@ -1,13 +1,13 @@
 // Runs work by key on a few threads: the same key never twice at once, a key that is woken while it runs runs once more after, and
-// waking a key that already waits is one run. So each piece of work looks at the newest state instead of being handed a message, and
-// nothing piles up: the queue is never longer than the number of things there are.
+// waking a key that already waits is one run. A key has one timer at most, the earliest that was asked for (timers.hpp). So each piece of
+// work looks at the newest state instead of being handed a message, and nothing piles up: neither the queue nor the timers are ever more
+// than the number of things there are.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "control/timers.hpp"
 
 namespace brume::control {
 
@@ -26,25 +27,25 @@ class WorkQueue {
   ~WorkQueue();  // stop()
 
   void wake(const std::string& key);
+  // The key runs after `delay`, or before if somebody asked for that. The work has to ask again for what is later.
   void wake_after(const std::string& key, milliseconds delay);
   // Waits for what runs; what waits is dropped. Idempotent.
   void stop();
 
  private:
   enum class Phase { waiting, running, running_and_woken };
-  using Deadline = std::chrono::steady_clock::time_point;
 
   void run();
   void wake_locked(const std::string& key);
   // Moves the timers that are due to the queue; the time of the next one.
-  Deadline fire_timers();
+  Timers::Moment fire_timers();
 
   std::function<void(const std::string& key)> work_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> waiting_;
   std::unordered_map<std::string, Phase> phases_;
-  std::multimap<Deadline, std::string> timers_;
+  Timers timers_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -111,6 +111,15 @@ json::array show_image_builds(const AdminParts& parts) {
   return list;
 }
 
+// Instances that have been in one state for too long (OPS-108).
+json::array show_stuck(const control::Controller& controller) {
+  json::array list;
+  for (const auto& one : controller.stuck())
+    list.push_back(json::object{
+        {"id", one.id}, {"account", one.account}, {"state", one.state}, {"since", format_iso8601(one.since)}, {"reason", one.why}});
+  return list;
+}
+
 json::object show_status(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   const auto& settings = parts.services.settings;
@@ -146,6 +155,7 @@ json::object show_status(const AdminParts& parts) {
   status["paused"] = show_paused(*world);
   status["imageBuilds"] = show_image_builds(parts);
   status["setAside"] = parts.controller.aside().size();
+  status["stuck"] = show_stuck(parts.controller);
   return status;
 }
 

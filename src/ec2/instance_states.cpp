@@ -1,6 +1,7 @@
 // StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the instances named, or none.
 #include <set>
 
+#include "ec2/audit.hpp"
 #include "ec2/capacity.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
@@ -54,6 +55,7 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
 wire::ec2::StartInstancesResponse start_instances(state::Transaction& transaction, const Context& context,
                                                   const wire::ec2::StartInstancesRequest& request) {
   wire::ec2::StartInstancesResponse response;
+  std::vector<std::string> changed;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     const auto before = instance.current_state();
@@ -62,10 +64,12 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
     if (before == InstanceState::stopped) {
       check_room_to_start(transaction.world(), context, instance, request.instance_ids.size());
       start_one(transaction, instance);
+      changed.push_back(instance.id);
     }
     response.starting_instances.push_back(show_change(instance, before));
     if (before == InstanceState::stopped) transaction.put(std::move(instance));
   }
+  audit(context, "StartInstances", changed);
   return response;
 }
 
@@ -76,6 +80,7 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
                          "The instances were not launched with hibernation, which is not supported.");
   const bool force = request.force.value_or(false) || request.skip_os_shutdown.value_or(false);
   wire::ec2::StopInstancesResponse response;
+  std::vector<std::string> changed;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     const auto before = instance.current_state();
@@ -90,10 +95,12 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
       instance.transition_reason = user_initiated(transaction.now());
       instance.state_reason_code = force ? "Client.UserInitiatedForcedShutdown" : "Client.UserInitiatedShutdown";
       instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
+      changed.push_back(instance.id);
     }
     response.stopping_instances.push_back(show_change(instance, before));
     if (before != InstanceState::stopped) transaction.put(std::move(instance));
   }
+  audit(context, "StopInstances", changed);
   return response;
 }
 
@@ -123,6 +130,7 @@ Terminated terminate_instances(state::Transaction& transaction, const Context& c
   const auto asked = find_instances(transaction.world(), context.account(), request.instance_ids);
   Terminated terminated;
   std::set<std::string_view> spared_zones;
+  std::vector<std::string> changed;
   for (const auto* instance : asked) {
     auto refusal = termination_refusal(*instance);
     if (!refusal) continue;
@@ -139,21 +147,26 @@ Terminated terminate_instances(state::Transaction& transaction, const Context& c
       instance.transition_reason = user_initiated(transaction.now());
       instance.state_reason_code = "Client.UserInitiatedShutdown";
       instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
+      changed.push_back(instance.id);
     }
     terminated.answer.terminating_instances.push_back(show_change(instance, before));
     if (before != instance.current_state()) transaction.put(std::move(instance));
   }
+  audit(context, "TerminateInstances", changed);
   return terminated;
 }
 
 service::Done reboot_instances(state::Transaction& transaction, const Context& context, const wire::ec2::RebootInstancesRequest& request) {
+  std::vector<std::string> changed;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
     if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::pending)
       throw incorrect_instance_state(instance, "rebooted");
     ++instance.reboots_asked;
+    changed.push_back(instance.id);
     transaction.put(std::move(instance));
   }
+  audit(context, "RebootInstances", changed);
   return {};
 }
 

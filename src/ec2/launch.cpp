@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ec2/audit.hpp"
 #include "ec2/capacity.hpp"
 #include "ec2/client_tokens.hpp"
 #include "ec2/image_aliases.hpp"
@@ -198,7 +199,8 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
   // An empty token is none: some clients send the parameter always.
   const auto token = request.client_token.value_or("");
   auto reservation_id = token.empty() ? std::string() : find_launched(transaction, context, token);
-  if (reservation_id.empty()) {
+  const bool launched = reservation_id.empty();
+  if (launched) {
     UsedTemplate used;
     reservation_id =
         request.launch_template
@@ -206,7 +208,12 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
             : launch_all(transaction, context, request, used);
     if (!token.empty()) remember_launched(transaction, context, token, reservation_id);
   }
-  return show_reservation(transaction.world(), context, reservation_id);
+  auto reservation = show_reservation(transaction.world(), context, reservation_id);
+  std::vector<std::string> ids;
+  if (launched)
+    for (const auto& instance : reservation.instances) ids.push_back(instance.instance_id.value_or(""));
+  audit(context, "RunInstances", ids);
+  return reservation;
 }
 
 }  // namespace

@@ -263,6 +263,13 @@ Value signature_of(const View& view, std::string IdentitySigner::Signatures::*wh
 Value identity_signature(const View& view) { return signature_of(view, &IdentitySigner::Signatures::signature); }
 Value identity_message(const View& view) { return signature_of(view, &IdentitySigner::Signatures::pkcs7); }
 
+// What happens to it next: a guest that asks now and then learns that it is being stopped or terminated before its power button is
+// pressed.
+Value instance_action(const View& view) {
+  const auto now = view.instance.current_state();
+  return now == state::InstanceState::stopping || now == state::InstanceState::shutting_down ? "shutdown" : "none";
+}
+
 // JSON lists. Nothing plans maintenance of an instance yet, so none is planned and none has been.
 Value maintenance_events(const View&) { return "[]"; }
 
@@ -287,7 +294,7 @@ constexpr MetadataItem items[] = {
   {"meta-data/events/maintenance/scheduled",        "2018-08-17", maintenance_events},
   {"meta-data/hibernation/configured",              "2018-09-24", [](const View&) -> Value { return "false"; }},  // StopInstances refuses it
   {"meta-data/hostname",                            "1.0",        [](const View& v) -> Value { return local_name(v, v.primary); }},
-  {"meta-data/instance-action",                     "2008-09-01", [](const View&) -> Value { return "none"; }},
+  {"meta-data/instance-action",                     "2008-09-01", instance_action},
   {"meta-data/instance-id",                         "1.0",        [](const View& v) -> Value { return v.instance.id; }},
   {"meta-data/instance-life-cycle",                 "2019-10-01", [](const View&) -> Value { return "on-demand"; }},
   {"meta-data/instance-type",                       "2007-08-29", [](const View& v) { return unless_empty(v.instance.type); }},

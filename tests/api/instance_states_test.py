@@ -1,4 +1,5 @@
 """Stopping, starting, rebooting and terminating (INS-039 to INS-043, INS-049)."""
+import pathlib
 import re
 
 import pytest
@@ -180,3 +181,21 @@ def test_an_index_from_zero(query, launch):
     which = launch()["InstanceId"]
     assert query("DescribeInstances", parameters={"InstanceId.0": which}).texts(".//instanceId") == [which]
     assert query("DescribeInstances", InstanceId=which).texts(".//instanceId") == [which]
+
+
+def test_who_changed_what_is_always_in_the_operators_log(daemon, ec2, launch, in_state):
+    which = launch()["InstanceId"]
+    ec2.reboot_instances(InstanceIds=[which])
+    ec2.stop_instances(InstanceIds=[which])
+    in_state("stopped", which)
+    ec2.stop_instances(InstanceIds=[which])  # changes nothing
+    ec2.start_instances(InstanceIds=[which])
+    in_state("running", which)
+    ec2.terminate_instances(InstanceIds=[which])
+    log = pathlib.Path(daemon.home).parent.joinpath("log").read_text()
+    lines = [line for line in log.splitlines() if " info audit: " in line and which in line]
+    key = ec2._request_signer._credentials.access_key
+    pattern = rf" info audit: action=(\w+) account=\d{{12}} key={key} instances={which}$"
+    assert [re.search(pattern, line).group(1) for line in lines] == [
+        "RunInstances", "RebootInstances", "StopInstances", "StartInstances", "TerminateInstances"
+    ]

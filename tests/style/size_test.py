@@ -19,7 +19,6 @@ LONGER = {
 WAITS = {
     "src/cli/up.cpp": "the command polls the daemon and shows progress meanwhile",
     "src/cli/images.cpp": "the command polls the daemon and shows progress meanwhile",
-    "src/engines/compute/qemu_hypervisor.cpp": "a killed process's group is gone after some milliseconds, and nobody tells",
 }
 
 

@@ -499,6 +499,25 @@ TEST_F(HypervisorTest, AFloodedConsoleStaysSmall) {
   EXPECT_EQ(text->text, std::string(64 << 10, 'f'));
 }
 
+// A disk that hangs delays whoever reads the console, not the monitors of the machines.
+TEST_F(HypervisorTest, AConsoleThatCannotBeReadDelaysNothingElse) {
+  start_and_greet();
+  const auto path = home_ + "/machines/" + id + "/console";
+  // Opening it waits for a writer.
+  ASSERT_EQ(::unlink(path.c_str()), 0);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::this_thread::sleep_for(milliseconds(2500));  // the consoles are read every second; nothing tells when
+  EXPECT_TRUE(hypervisor_->pause(id));
+  EXPECT_EQ(*hypervisor_->state(id), MachineState::paused);
+  EXPECT_TRUE(hypervisor_->resume(id));
+  EXPECT_TRUE(wait_for_report(MachineEvent::resumed));
+  // From here on opening it does not wait, and then it is away.
+  const Descriptor writer(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::unlink(path.c_str()), 0);
+  EXPECT_TRUE(hypervisor_->kill(id));
+  EXPECT_TRUE(hypervisor_->forget(id));
+}
+
 TEST_F(HypervisorTest, AFullDiskHaltsTheGuestUntilThereIsRoom) {
   if (!is_root()) GTEST_SKIP() << "needs root";
   const auto small = home_ + "/small";

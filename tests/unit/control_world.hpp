@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "base/receiver.hpp"
 #include "control/controller.hpp"
 #include "control/volume_files.hpp"
 #include "control/work_queue.hpp"
@@ -20,7 +21,7 @@ using state::InstanceState;
 class FakeHypervisor : public compute::Hypervisor {
  public:
   Description describe() const override { return {"fake", "for tests"}; }
-  void on_report(std::function<void(compute::MachineReport)> receiver) override { receiver_ = std::move(receiver); }
+  void on_report(std::function<void(compute::MachineReport)> receiver) override { receiver_.set(std::move(receiver)); }
   Result<std::vector<std::string>> recover() override { return std::vector<std::string>(running.begin(), running.end()); }
   Result<void> start(compute::MachineSpec spec) override {
     const std::lock_guard lock(mutex);
@@ -93,14 +94,14 @@ class FakeHypervisor : public compute::Hypervisor {
       const std::lock_guard lock(mutex);
       if (event == compute::MachineEvent::io_error) paused.insert(id);
     }
-    receiver_({id, event, detail});
+    receiver_.tell({id, event, detail});
   }
   void end(const std::string& id, compute::MachineEvent event, const std::string& detail = {}) {
     {
       const std::lock_guard lock(mutex);
       running.erase(id);
     }
-    receiver_({id, event, detail});
+    receiver_.tell({id, event, detail});
   }
 
   std::mutex mutex;
@@ -114,7 +115,7 @@ class FakeHypervisor : public compute::Hypervisor {
   std::atomic<size_t> last_spec_disks{0};
 
  private:
-  std::function<void(compute::MachineReport)> receiver_;
+  Receiver<compute::MachineReport> receiver_;
 };
 
 class ControlTest : public ::testing::Test {
@@ -135,7 +136,7 @@ class ControlTest : public ::testing::Test {
   virtual std::unique_ptr<network::NetworkEngine> make_network() { return network::make_simulated_network_engine("198.18.0.0/24"); }
   virtual compute::Hypervisor& machines() { return hypervisor_; }
 
-  void build() {
+  virtual ControllerSettings make_settings() {
     ControllerSettings settings;
     settings.threads = threads_;
     settings.records_are_proven = records_are_proven_;
@@ -147,7 +148,10 @@ class ControlTest : public ::testing::Test {
       return plan;
     };
     settings.disk_limits = [](const state::Volume& volume) { return compute::DiskLimits{.requests = volume.iops}; };
-    controller_ = std::make_unique<Controller>(*store_, Engines{machines(), *block_, *network_}, clock_, settings,
+    return settings;
+  }
+  void build() {
+    controller_ = std::make_unique<Controller>(*store_, Engines{machines(), *block_, *network_}, clock_, make_settings(),
                                                MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}});
     ASSERT_TRUE(controller_->start());
   }

@@ -186,6 +186,13 @@ TEST_F(MetadataServiceTest, LeavesSayWhatTheInstanceIs) {
   for (const auto& [path, value] : expected) EXPECT_EQ(item(path), value) << path;
 }
 
+TEST_F(MetadataServiceTest, AnInstanceThatIsBeingStoppedOrTerminatedIsToldSo) {
+  for (const auto state : {state::InstanceState::stopping, state::InstanceState::shutting_down}) {
+    change<state::Instance>("i-full", [&](state::Instance& i) { i.state = static_cast<std::int64_t>(state); });
+    EXPECT_EQ(item("instance-action"), "shutdown") << state::name_of(state);
+  }
+}
+
 TEST_F(MetadataServiceTest, InterfacesAreListedByMac) {
   EXPECT_EQ(text(macs), mac + "/");
   const std::map<std::string, std::string> expected = {

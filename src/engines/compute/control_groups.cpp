@@ -1,10 +1,12 @@
 #include "engines/compute/control_groups.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
@@ -120,6 +122,30 @@ bool ControlGroups::tidy() {
   const auto left = left_over_;
   for (const auto& id : left) remove(id);
   return left_over_.empty();
+}
+
+void ControlGroups::tidy_within(std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!tidy() && version_ == 2) {
+    std::vector<Descriptor> events;
+    std::vector<pollfd> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& id : left_over_) {
+        Descriptor file(::open((hierarchies_.front().folder + "/" + id + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+        if (!file) continue;
+        // Read once: only a change after that is told.
+        std::array<char, 256> text{};
+        if (::read(file.get(), text.data(), text.size()) <= 0) continue;
+        if (std::string_view(text.data()).find("populated 0") != std::string_view::npos) continue;
+        waiting.push_back({file.get(), POLLPRI, 0});
+        events.push_back(std::move(file));
+      }
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (waiting.empty()) return static_cast<void>(tidy());
+    if (left <= 0 || ::poll(waiting.data(), waiting.size(), static_cast<int>(left)) <= 0) return;
+  }
 }
 
 void ControlGroups::sweep() {

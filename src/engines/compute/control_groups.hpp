@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <set>
@@ -31,6 +32,9 @@ class ControlGroups {
   void leave(const std::string& id);
   // Removes what leave could not remove at once; false: it still cannot. The daemon calls it every second.
   bool tidy();
+  // At the end of the daemon: tidy, and once more as soon as the kernel says that what is left has become empty, at most after `limit`.
+  // Only version 2 says so; what stays with the old one, the sweep after the next start removes.
+  void tidy_within(std::chrono::milliseconds limit);
   // Removes the groups that hold no process any more.
   void sweep();
 

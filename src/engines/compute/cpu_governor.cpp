@@ -88,7 +88,6 @@ void CpuGovernor::end(const std::string& id) {
 }
 
 void CpuGovernor::tick(Moment now) {
-  bool saving = false;
   std::vector<std::pair<std::string, double>> changed;
   {
     const std::lock_guard lock(mutex_);
@@ -104,13 +103,19 @@ void CpuGovernor::tick(Moment now) {
       machine.limit = limit;
       changed.emplace_back(id, limit);
     }
-    if (now - saved_ >= saving_period) {
-      saving = saved_ != Moment{};
-      saved_ = now;
-    }
   }
   for (const auto& [id, limit] : changed) limiter_(id, limit);
-  if (saving) save();
+}
+
+void CpuGovernor::save_now_and_then(Moment now) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (now - saved_ < saving_period) return;
+    const bool first = saved_ == Moment{};
+    saved_ = now;
+    if (first) return;
+  }
+  save();
 }
 
 void CpuGovernor::save() {

@@ -38,8 +38,10 @@ class CpuGovernor {
   // What it has left is kept in its file.
   void end(const std::string& id);
 
-  // Every second or so.
+  // Every second or so. Writes no files.
   void tick(Moment now);
+  // Keeps all budgets when that was not done for a while. Waits for the disk.
+  void save_now_and_then(Moment now);
   void save();
 
  private:

@@ -139,6 +139,7 @@ Result<void> DiskServers::end_unused(Server& server, const std::string& volume_i
   machine->let_go();
   keep(server, nullptr);
   folder_of(volume_id).remove();
+  parts_.left(volume_id);
   return {};
 }
 

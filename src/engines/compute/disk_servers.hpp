@@ -35,6 +35,7 @@ class DiskServers {
     std::string folder;
     EventLoop& loop;
     std::function<std::optional<unsigned>(const std::string& volume_id)> user;  // that a server runs as
+    std::function<void(const std::string& volume_id)> left;                     // nothing of the server is left: nor does it need a user
     std::function<void(MachineReport)> report;                                  // `died`, by the volume's id
   };
   explicit DiskServers(Parts parts) : parts_(std::move(parts)) {}

@@ -100,7 +100,8 @@ class Hypervisor {
   };
   virtual Description describe() const = 0;
 
-  // Called before anything else. Reports come on the engine's thread; the receiver must not wait.
+  // Called before anything else. Reports come on the engine's threads, one at a time; the receiver must not wait. Empty: nobody is told
+  // from now on; when this returns, the receiver of before is not being told anything, and never will be again (base/receiver.hpp).
   virtual void on_report(std::function<void(MachineReport)> receiver) = 0;
   // Takes up the machines that run since before this daemon; returns their ids. Machines that ended meanwhile are not among them:
   // how each of them ended (guest_shutdown, died) is reported, again at every recover until forget or the next start; of those that

@@ -346,7 +346,6 @@ void Machine::on_process_end() {
     if (ended_) return;
     qmp = qmp_;
   }
-  watch_console();
   // Its last events may still wait to be read: they tell a shutdown from a death.
   for (int turn = 0; turn < 8 && qmp && !qmp->closed(); ++turn) qmp->ready();
   MachineEnd end{MachineEnd::How::killed, ""};

@@ -74,6 +74,8 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   void on_event(const QmpMessage& event);
   void on_process_end();
   void on_tick();
+
+  // By one thread at a time, which may wait for the disk (console_reader.hpp).
   // Looks through what the guest wrote to its console since the last time.
   void watch_console();
   // Keeps console and log in bounds.
@@ -108,11 +110,11 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   std::chrono::steady_clock::time_point last_reset_{};
   std::chrono::steady_clock::time_point trouble_logged_{};
   std::set<std::string> unplugged_;
+  std::set<std::string> ended_jobs_;  // and exports
 
-  // The loop's thread only.
+  // The console's reader only.
   PasswordWatch passwords_;
-  std::uint64_t console_seen_ = 0;    // bytes of the console file
-  std::set<std::string> ended_jobs_;  // and exports; under mutex_
+  std::uint64_t console_seen_ = 0;  // bytes of the console file
 };
 
 }  // namespace brume::compute

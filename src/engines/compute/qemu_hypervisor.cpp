@@ -3,14 +3,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/receiver.hpp"
 #include "base/secret_file.hpp"
 #include "base/text.hpp"
+#include "engines/compute/accelerator.hpp"
+#include "engines/compute/console_reader.hpp"
 #include "engines/compute/control_groups.hpp"
 #include "engines/compute/cpu_governor.hpp"
 #include "engines/compute/disk_servers.hpp"
@@ -20,6 +22,7 @@
 #include "engines/compute/machine_disks.hpp"
 #include "engines/compute/machine_folder.hpp"
 #include "engines/compute/qemu_arguments.hpp"
+#include "engines/compute/user_numbers.hpp"
 
 namespace brume::compute {
 namespace {
@@ -28,11 +31,11 @@ constexpr auto greeting_limit = seconds(20);
 constexpr auto command_limit = seconds(10);
 constexpr auto quit_limit = seconds(3);
 constexpr auto tick_period = seconds(1);
+constexpr auto console_limit = seconds(10);
+constexpr auto group_limit = milliseconds(250);
 
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash;
+std::string servers_folder(const std::string& machines) {
+  return std::filesystem::path(machines).replace_filename("disk-servers").string();
 }
 
 Result<void> done(const Result<QmpMessage>& reply) {
@@ -46,14 +49,17 @@ class QemuHypervisor final : public Hypervisor {
                  std::unique_ptr<EventLoop> loop, const Clock& clock)
       : folder_(configuration.folder),
         clock_(clock),
-        user_base_(configuration.user_base),
         pause_on_disk_trouble_(configuration.pause_on_disk_trouble),
         description_(std::move(description)),
         kvm_group_(kvm_group),
-        groups_("brume-" + std::to_string(hash_of(configuration.folder) % 100'000'000)),
+        groups_("brume-" + std::to_string(stable_hash(configuration.folder) % 100'000'000)),
+        numbers_({folder_, servers_folder(folder_)}, configuration.user_base),
         loop_(std::move(loop)),
-        servers_({std::filesystem::path(configuration.folder).replace_filename("disk-servers").string(), *loop_,
-                  [this](const std::string& id) { return user(id); }, [this](MachineReport what) { report(std::move(what)); }}) {
+        servers_({servers_folder(folder_), *loop_, [this](const std::string& id) { return user(id); },
+                  [this](const std::string& id) { numbers_.give_back(id); }, [this](MachineReport what) { report(std::move(what)); }}),
+        consoles_(tick_period, {[this] { return machines(); }, [this](Machine& machine) { look_at_console(machine); },
+                                [this](Machine& machine) { look_last(machine); },
+                                [this] { governor_.save_now_and_then(std::chrono::steady_clock::now()); }}) {
     if (groups_.trouble().empty()) {
       description_.processor_shares = "kept by control groups, version " + std::to_string(groups_.version());
     } else {
@@ -67,14 +73,12 @@ class QemuHypervisor final : public Hypervisor {
     for (const auto& machine : machines()) machine->let_go();
     servers_.let_go();
     loop_->stop();
-    for (int turn = 0; turn < 50 && !groups_.tidy(); ++turn) std::this_thread::sleep_for(milliseconds(5));
+    consoles_.stop();
+    groups_.tidy_within(group_limit);
   }
 
   Description describe() const override { return description_; }
-  void on_report(std::function<void(MachineReport)> receiver) override {
-    const std::lock_guard lock(mutex_);
-    receiver_ = std::move(receiver);
-  }
+  void on_report(std::function<void(MachineReport)> receiver) override { receiver_.set(std::move(receiver)); }
   Result<std::vector<std::string>> recover() override;
 
   Result<void> start(MachineSpec spec) override;
@@ -121,13 +125,13 @@ class QemuHypervisor final : public Hypervisor {
   unsigned user_of(const std::string& id) const override {
     // Who is not root cannot become another.
     if (::geteuid() != 0) return ::geteuid();
-    return user_base_ + static_cast<unsigned>(hash_of(id) & 0xffffffU);
+    return is_plain_id(id) ? numbers_.take(id) : numbers_.find(id);
   }
 
  private:
   MachineFolder folder_of(const std::string& id) const { return MachineFolder(folder_ + "/" + id); }
   std::optional<unsigned> user(const std::string& id) const {
-    return ::geteuid() == 0 ? std::optional<unsigned>(user_of(id)) : std::nullopt;
+    return ::geteuid() == 0 ? std::optional<unsigned>(numbers_.find(id)) : std::nullopt;
   }
   DiskServers::Client client(const std::string& id) const { return {id, folder_of(id).path(), user(id)}; }
   std::shared_ptr<Machine> make_machine(const std::string& id);
@@ -144,31 +148,36 @@ class QemuHypervisor final : public Hypervisor {
   void report_end(const std::string& id);
   void remove_unfinished(const std::string& id);
   Result<void> command(const std::string& id, std::string_view name);
-  void report(MachineReport report);
+  void report(MachineReport what) { receiver_.tell(std::move(what)); }
   void tick();
+  // By the consoles' thread.
+  void look_at_console(Machine& machine);
+  void look_last(Machine& machine);
 
   const std::string folder_;
   const Clock& clock_;
-  const unsigned user_base_;
   const bool pause_on_disk_trouble_;
   Description description_;
   const std::optional<unsigned> kvm_group_;
   ControlGroups groups_;
+  mutable UserNumbers numbers_;
   CpuGovernor governor_{[this](const std::string& id, double processors) { groups_.limit(id, processors); }};
   std::mutex console_mutex_;  // a console is not cut while it is read
+  Receiver<MachineReport> receiver_;
   mutable std::mutex mutex_;
-  std::function<void(MachineReport)> receiver_;
   std::map<std::string, std::shared_ptr<Machine>> machines_;
   std::unique_ptr<EventLoop> loop_;
   DiskServers servers_;
+  ConsoleReader consoles_;
 };
 
 std::shared_ptr<Machine> QemuHypervisor::make_machine(const std::string& id) {
   Machine::Callbacks callbacks;
   callbacks.report = [this](MachineReport what) { report(std::move(what)); };
   callbacks.gone = [this](const std::string& which) {
-    governor_.end(which);
     groups_.leave(which);
+    const std::lock_guard lock(mutex_);
+    if (const auto found = machines_.find(which); found != machines_.end()) consoles_.ended(found->second);
   };
   return std::make_shared<Machine>(*loop_, id, folder_of(id), std::move(callbacks));
 }
@@ -209,15 +218,6 @@ void QemuHypervisor::drop(const std::string& id) {
   machines_.erase(found);
 }
 
-void QemuHypervisor::report(MachineReport what) {
-  std::function<void(MachineReport)> receiver;
-  {
-    const std::lock_guard lock(mutex_);
-    receiver = receiver_;
-  }
-  if (receiver) receiver(std::move(what));
-}
-
 void QemuHypervisor::tick() {
   groups_.tidy();
   governor_.tick(std::chrono::steady_clock::now());
@@ -230,10 +230,18 @@ void QemuHypervisor::tick() {
       continue;
     }
     machine->on_tick();
-    machine->watch_console();
-    const std::lock_guard lock(console_mutex_);
-    machine->bound_files();
   }
+}
+
+void QemuHypervisor::look_at_console(Machine& machine) {
+  machine.watch_console();
+  const std::lock_guard lock(console_mutex_);
+  machine.bound_files();
+}
+
+void QemuHypervisor::look_last(Machine& machine) {
+  machine.watch_console();
+  governor_.end(machine.id());
 }
 
 Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
@@ -291,6 +299,7 @@ Result<void> QemuHypervisor::start(MachineSpec spec) {
   if (find(spec.id)) return fail(ErrorKind::exists, spec.id + " already runs");
   if (const auto old = folder_of(spec.id).process(); old && old->alive(user(spec.id)))
     return fail(ErrorKind::exists, spec.id + " already runs");
+  if (!consoles_.finish(spec.id, console_limit)) return fail(ErrorKind::timed_out, "the disk of " + folder_ + " does not answer");
   const auto folder = folder_of(spec.id);
   if (auto prepared = folder.prepare(user(spec.id)); !prepared) return fail(prepared.error().within("cannot start " + spec.id));
   const auto machine = make_machine(spec.id);
@@ -454,6 +463,7 @@ Result<void> QemuHypervisor::forget(const std::string& id) {
   if (auto forgotten = forget_run(id); !forgotten) return forgotten;
   std::error_code ignored;
   if (is_plain_id(id)) std::filesystem::remove(folder_of(id).cpu_file(), ignored);
+  numbers_.give_back(id);
   return {};
 }
 
@@ -462,6 +472,7 @@ Result<void> QemuHypervisor::forget_run(const std::string& id) {
   const auto folder = folder_of(id);
   const auto process = folder.process();
   if (find(id) || (process && process->alive(user(id)))) return fail(ErrorKind::refused, id + " still runs");
+  if (!consoles_.finish(id, console_limit)) return fail(ErrorKind::timed_out, "the disk of " + folder_ + " does not answer");
   drop(id);
   groups_.leave(id);
   folder.remove();
@@ -547,29 +558,6 @@ void QemuHypervisor::remove_unfinished(const std::string& id) {
 }
 
 }  // namespace
-
-// How QEMU may open /dev/kvm as a machine's user: others may (0 groups), a group may, or nobody but root.
-struct KvmAccess {
-  bool possible = false;
-  std::optional<unsigned> group;
-};
-
-static KvmAccess kvm_access() {
-  struct stat status {};
-  if (::geteuid() != 0) return {::access("/dev/kvm", R_OK | W_OK) == 0, std::nullopt};
-  if (::stat("/dev/kvm", &status) != 0) return {};
-  if ((status.st_mode & 0006) == 0006) return {true, std::nullopt};
-  if ((status.st_mode & 0060) == 0060 && status.st_gid != 0) return {true, status.st_gid};
-  return {};
-}
-
-static Hypervisor::Description choose_accelerator(const QemuConfiguration& configuration, const KvmAccess& access) {
-  if (configuration.accelerator == "kvm" || configuration.accelerator == "tcg") return {configuration.accelerator, "as configured"};
-  const auto probe = probe_kvm(configuration.folder);
-  if (probe.works && !access.possible)
-    return {"tcg", "KVM works, but only root may open /dev/kvm: give it to a group (chgrp kvm /dev/kvm; chmod 660 /dev/kvm)"};
-  return {probe.works ? "kvm" : "tcg", probe.reason};
-}
 
 // The machines' users must be able to walk to their folders.
 static Result<void> check_passage(const std::string& folder) {

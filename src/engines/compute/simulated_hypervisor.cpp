@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "base/receiver.hpp"
 #include "engines/compute/hypervisor.hpp"
 #include "engines/compute/qemu_arguments.hpp"
 
@@ -25,13 +26,9 @@ class Reporter {
     }
     if (thread_.joinable()) thread_.join();
   }
-  void receive(std::function<void(MachineReport)> receiver) {
-    const std::lock_guard lock(mutex_);
-    receiver_ = std::move(receiver);
-  }
+  void receive(std::function<void(MachineReport)> receiver) { receiver_.set(std::move(receiver)); }
   void send(MachineReport report) {
     const std::lock_guard lock(mutex_);
-    if (!receiver_) return;
     waiting_.push_back(std::move(report));
     if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
     changed_.notify_all();
@@ -45,9 +42,8 @@ class Reporter {
       if (stopping_) return;
       auto report = std::move(waiting_.front());
       waiting_.pop_front();
-      const auto receiver = receiver_;
       lock.unlock();
-      receiver(std::move(report));
+      receiver_.tell(std::move(report));
       lock.lock();
     }
   }
@@ -55,7 +51,7 @@ class Reporter {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<MachineReport> waiting_;
-  std::function<void(MachineReport)> receiver_;
+  Receiver<MachineReport> receiver_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -1,0 +1,17 @@
+// Who launched, started, stopped, rebooted and terminated what: one line a request in the operator's log, at the level that is always on.
+// The key's id, never its secret.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/action.hpp"
+
+namespace brume::ec2 {
+
+// For a decision that changes these instances; nothing for a dry run, or when there are none. A decision that then cannot be made durable
+// is followed by an error in the log.
+void audit(const service::Context& context, std::string_view action, const std::vector<std::string>& instance_ids);
+
+}  // namespace brume::ec2
