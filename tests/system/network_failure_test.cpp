@@ -99,8 +99,13 @@ class NetworkFailure : public EngineSuite {
     int port;
     std::function<Result<void>()> change;
     std::function<void()> prepare{};  // what else there is before
-    int stride = 1;                   // steps apart: what is long has many that others have too
   };
+
+  // Each step takes up to a second or so where the machine is busy: unless told otherwise, some are chosen.
+  static int chosen_stride(int otherwise) {
+    const auto* told = std::getenv("BRUME_KILL_STRIDE");
+    return std::max(1, told == nullptr ? otherwise : std::atoi(told));
+  }
 
   // Conntrack of the VPC knows a connection from the source to the port.
   static bool lives(const Case& one, const std::string& source) {
@@ -129,12 +134,13 @@ class NetworkFailure : public EngineSuite {
     return connection;
   }
 
-  // In a process of its own. Every step fails once, the first time that the change is made.
-  static void fail_every_step(const Case& one, const std::function<void()>& check = {}) {
+  // In a process of its own. Every step (or one in `otherwise`) fails once, the first time that the change is made.
+  static void fail_every_step(const Case& one, int otherwise = 2, const std::function<void()>& check = {}) {
     const auto work = [&] {
       start();
       int failures = 0;
-      for (int step = 1;; step += one.stride) {
+      const int stride = chosen_stride(otherwise);
+      for (int step = 1;; step += stride) {
         const auto connection = connect(one);
         fail_step(step);
         auto done = one.change();
@@ -148,7 +154,7 @@ class NetworkFailure : public EngineSuite {
         if (failed.empty() || HasFailure()) break;
         ++failures;
       }
-      std::printf("%s: %d steps failed once\n", one.what, failures);
+      std::printf("%s: %d steps failed once, %d apart\n", one.what, failures, stride);
       std::fflush(stdout);
       engine.reset();
       return HasFailure() ? 1 : 0;
@@ -159,8 +165,7 @@ class NetworkFailure : public EngineSuite {
 
   // The daemon is killed at a step, and the next one makes it `after` as control does after a start.
   static void kill_at_steps(const Case& one, const std::function<void()>& after) {
-    const auto* told = std::getenv("BRUME_KILL_STRIDE");
-    const int stride = std::max(1, told == nullptr ? 4 : std::atoi(told));
+    const int stride = chosen_stride(4);
     int kills = 0;
     for (int step = 1;; step += stride, ++kills) {
       start();
@@ -194,7 +199,7 @@ std::unique_ptr<EchoServer> NetworkFailure::echo_, NetworkFailure::peer_echo_;
 std::uint32_t NetworkFailure::pool_ = 0;
 
 TEST_F(NetworkFailure, ARevokedRule) {
-  fail_every_step({"a rule revoked", "guest-client", "10.1.0.5", 80, [] { return engine->ensure_group(web("10.1.0.9/32")); }});
+  fail_every_step({"a rule revoked", "guest-client", "10.1.0.5", 80, [] { return engine->ensure_group(web("10.1.0.9/32")); }}, 1);
 }
 
 TEST_F(NetworkFailure, ARemovedGroup) {
@@ -216,7 +221,7 @@ TEST_F(NetworkFailure, APublicAddressThatIsTakenAway) {
                    spec.public_ip.clear();
                    return engine->ensure_interface(spec);
                  }};
-  fail_every_step(one, [&] { EXPECT_FALSE(leads_somewhere(gone)); });
+  fail_every_step(one, 3, [&] { EXPECT_FALSE(leads_somewhere(gone)); });
 }
 
 TEST_F(NetworkFailure, ASecondaryAddressThatIsTakenAway) {
@@ -226,7 +231,7 @@ TEST_F(NetworkFailure, ASecondaryAddressThatIsTakenAway) {
                    spec.more.clear();
                    return engine->ensure_interface(spec);
                  }};
-  fail_every_step(one, [] {
+  fail_every_step(one, 3, [] {
     EXPECT_FALSE(leads_somewhere(address(2)));
     for (const auto& name : list_namespaces("brume-"))
       if (name.ends_with(here_id)) {
@@ -247,7 +252,7 @@ TEST_F(NetworkFailure, AnInterfaceThatIsRemoved) {
                    good(engine->ensure_interface(spec));
                    leaver = std::make_unique<Guest>(*engine, spec, "guest-leaver");
                  }};
-  fail_every_step(one, [&] {
+  fail_every_step(one, 3, [&] {
     leaver.reset();
     EXPECT_FALSE(leads_somewhere(spec.public_ip));
     EXPECT_FALSE(path_exists(folder + "/vpcs/" + here_id + "/interfaces/" + spec.id + ".json"));
@@ -255,33 +260,23 @@ TEST_F(NetworkFailure, AnInterfaceThatIsRemoved) {
 }
 
 TEST_F(NetworkFailure, AnInternetGatewayThatIsDetached) {
-  fail_every_step({"an internet gateway detached",
-                   "",
-                   address(1),
-                   80,
+  fail_every_step({"an internet gateway detached", "", address(1), 80,
                    [] {
                      auto vpc = here();
                      vpc.internet_gateway = false;
                      return engine->ensure_vpc(vpc);
-                   },
-                   {},
-                   3});
+                   }},
+                  4);
 }
 
 TEST_F(NetworkFailure, ANatGatewayThatIsRemoved) {
   const auto gone = address(20);
-  const Case one{"a NAT gateway removed",
-                 "guest-inner",
-                 address(3),
-                 80,
-                 [] {
+  const Case one{"a NAT gateway removed", "guest-inner", address(3), 80, [] {
                    auto vpc = here();
                    vpc.nats.clear();
                    return engine->ensure_vpc(vpc);
-                 },
-                 {},
-                 3};
-  fail_every_step(one, [&] { EXPECT_FALSE(leads_somewhere(gone)); });
+                 }};
+  fail_every_step(one, 3, [&] { EXPECT_FALSE(leads_somewhere(gone)); });
 }
 
 Result<void> unpeer(NetworkEngine& engine, VpcSpec here, bool all_at_once, const std::vector<GroupSpec>& groups,
@@ -293,34 +288,26 @@ Result<void> unpeer(NetworkEngine& engine, VpcSpec here, bool all_at_once, const
 }
 
 TEST_F(NetworkFailure, APeeringThatIsDeleted) {
-  fail_every_step({"a peering deleted", "guest-client", "10.2.0.5", 80, [] { return unpeer(*engine, here(), false, {}, {}); }});
+  fail_every_step({"a peering deleted", "guest-client", "10.2.0.5", 80, [] { return unpeer(*engine, here(), false, {}, {}); }}, 3);
 }
 
 TEST_F(NetworkFailure, APeeringThatIsDeletedWithAllElseMadeAnew) {
-  fail_every_step({"a peering deleted, all made anew",
-                   "guest-client",
-                   "10.2.0.5",
-                   80,
+  fail_every_step({"a peering deleted, all made anew", "guest-client", "10.2.0.5", 80,
                    [] {
                      return unpeer(*engine, here(), true, groups(), {server(), client(), inner()});
-                   },
-                   {},
-                   4});
+                   }},
+                  6);
 }
 
 TEST_F(NetworkFailure, AMemberLessOfAPeersGroup) {
   const EchoServer echo("guest-server", 81);
-  fail_every_step({"a member less of a peer's group",
-                   "guest-peer",
-                   "10.1.0.5",
-                   81,
+  fail_every_step({"a member less of a peer's group", "guest-peer", "10.1.0.5", 81,
                    [] {
                      auto vpc = here();
                      vpc.peer_groups[0].addresses.clear();
                      return engine->ensure_vpc(vpc);
-                   },
-                   {},
-                   3});
+                   }},
+                  4);
 }
 
 TEST_F(NetworkFailure, ADaemonThatDiesWhenAPeeringIsDeleted) {

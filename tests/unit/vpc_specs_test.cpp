@@ -62,6 +62,41 @@ class VpcSpecs : public testing::Test {
     return out;
   }
 
+  // `count` of each kind of thing in the VPC, and as many addresses besides.
+  void fill(const std::string& vpc_id, int count) {
+    store_->transact([&](state::Transaction& transaction) {
+      for (int i = 0; i < count; ++i) {
+        const auto number = vpc_id + "-" + std::to_string(i);
+        state::Subnet subnet;
+        subnet.account = vpc_.account, subnet.id = "subnet-" + number, subnet.vpc_id = vpc_id, subnet.cidr = "10.0.0.0/24";
+        transaction.put(subnet);
+        state::NetworkInterface interface;
+        interface.account = vpc_.account, interface.id = "eni-" + number, interface.vpc_id = vpc_id, interface.subnet_id = subnet.id;
+        transaction.put(interface);
+        state::NatGateway nat;
+        nat.account = vpc_.account, nat.id = "nat-" + number, nat.vpc_id = vpc_id, nat.state = "available";
+        transaction.put(nat);
+        state::VpnGateway gateway;
+        gateway.account = vpc_.account, gateway.id = "vgw-" + number, gateway.vpc_id = vpc_id;
+        transaction.put(gateway);
+        state::VpnConnection connection;
+        connection.account = vpc_.account, connection.id = "vpn-" + number, connection.vpn_gateway_id = gateway.id;
+        connection.customer_gateway_id = "cgw-1";
+        transaction.put(connection);
+        state::SecurityGroup group;
+        group.account = vpc_.account, group.id = "sg-" + number, group.vpc_id = vpc_id;
+        transaction.put(group);
+        state::FlowLog log;
+        log.account = vpc_.account, log.id = "fl-" + number, log.resource_id = i % 2 == 0 ? subnet.id : interface.id;
+        transaction.put(log);
+        state::ElasticIp address;
+        address.account = vpc_.account, address.allocation_id = "eipalloc-" + number;
+        address.public_ip = "198.18.0." + std::to_string(i + 1);
+        transaction.put(address);
+      }
+    });
+  }
+
   StillClock clock_;
   SeededRandom random_{1};
   std::unique_ptr<state::Store> store_ = state::Store::open(state::make_memory_log(), clock_, random_).value();
@@ -133,39 +168,6 @@ TEST_F(VpcSpecs, PublicAddressesHaveNamesWhereTheVpcSaysSo) {
 
 // What a look at one VPC visits follows what is in it, not what the account or the installation has besides.
 TEST_F(VpcSpecs, AVpcIsSpecifiedByWhatIsInIt) {
-  const auto fill = [&](const std::string& vpc_id, int count) {
-    store_->transact([&](state::Transaction& transaction) {
-      for (int i = 0; i < count; ++i) {
-        const auto number = vpc_id + "-" + std::to_string(i);
-        state::Subnet subnet;
-        subnet.account = vpc_.account, subnet.id = "subnet-" + number, subnet.vpc_id = vpc_id, subnet.cidr = "10.0.0.0/24";
-        transaction.put(subnet);
-        state::NetworkInterface interface;
-        interface.account = vpc_.account, interface.id = "eni-" + number, interface.vpc_id = vpc_id, interface.subnet_id = subnet.id;
-        transaction.put(interface);
-        state::NatGateway nat;
-        nat.account = vpc_.account, nat.id = "nat-" + number, nat.vpc_id = vpc_id, nat.state = "available";
-        transaction.put(nat);
-        state::VpnGateway gateway;
-        gateway.account = vpc_.account, gateway.id = "vgw-" + number, gateway.vpc_id = vpc_id;
-        transaction.put(gateway);
-        state::VpnConnection connection;
-        connection.account = vpc_.account, connection.id = "vpn-" + number, connection.vpn_gateway_id = gateway.id;
-        connection.customer_gateway_id = "cgw-1";
-        transaction.put(connection);
-        state::SecurityGroup group;
-        group.account = vpc_.account, group.id = "sg-" + number, group.vpc_id = vpc_id;
-        transaction.put(group);
-        state::FlowLog log;
-        log.account = vpc_.account, log.id = "fl-" + number, log.resource_id = i % 2 == 0 ? subnet.id : interface.id;
-        transaction.put(log);
-        state::ElasticIp address;
-        address.account = vpc_.account, address.allocation_id = "eipalloc-" + number;
-        address.public_ip = "198.18.0." + std::to_string(i + 1);
-        transaction.put(address);
-      }
-    });
-  };
   state::CustomerGateway customer;
   customer.account = vpc_.account, customer.id = "cgw-1", customer.ip_address = "192.0.2.1";
   put(customer);
