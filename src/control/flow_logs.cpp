@@ -47,8 +47,17 @@ std::string folder_of(const state::FlowLog& log, const std::string& region, Time
 
 bool wants(const state::FlowLog& log, bool accepted) { return log.traffic == "ALL" || (log.traffic == "ACCEPT") == accepted; }
 
-bool covers(const state::FlowLog& log, const state::NetworkInterface& interface) {
-  return log.resource_id == interface.vpc_id || log.resource_id == interface.subnet_id || log.resource_id == interface.id;
+// Those of the log's owner that the log is about.
+std::vector<const state::NetworkInterface*> interfaces_of(const state::World& world, const state::FlowLog& log) {
+  if (const auto* interface = world.find<state::NetworkInterface>(log.account, log.resource_id)) return {interface};
+  std::vector<const state::NetworkInterface*> all;
+  const auto add = [&](const state::NetworkInterface& interface) {
+    if (interface.account == log.account && (log.resource_id == interface.vpc_id || log.resource_id == interface.subnet_id))
+      all.push_back(&interface);
+  };
+  if (const auto vpc_id = vpc_of(world, log); !vpc_id.empty())
+    world.each_indexed<state::NetworkInterface>(state::Index::interface_by_vpc, vpc_id, add);
+  return all;
 }
 
 // What the log's owner may know of it.
@@ -117,9 +126,8 @@ void FlowLogWriter::count(const state::World& world, Time now) {
   std::map<std::string, std::vector<Window*>> by_vpc;
   for (auto& [key, window] : windows_) {
     if (const auto vpc_id = vpc_of(world, window.log); !vpc_id.empty()) by_vpc[vpc_id].push_back(&window);
-    world.each_of<state::NetworkInterface>(window.log.account, [&, &seen = window](const state::NetworkInterface& interface) {
-      if (covers(seen.log, interface)) seen.interfaces[interface.id] = world.get<state::NetworkInterface>(interface.key());
-    });
+    for (const auto* interface : interfaces_of(world, window.log))
+      window.interfaces[interface->id] = world.get<state::NetworkInterface>(interface->key());
   }
   for (const auto& [vpc_id, windows] : by_vpc) {
     const auto taken = network_.take_flows(vpc_id);

@@ -82,13 +82,15 @@ network::RouteTableSpec specify(const state::World& world, const state::RouteTab
 }
 
 void add_vpns(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {
-  world.each_of<state::VpnConnection>(vpc.account, [&](const state::VpnConnection& connection) {
-    const auto* gateway = world.find<state::VpnGateway>(vpc.account, connection.vpn_gateway_id);
+  const auto add = [&](const state::VpnConnection& connection) {
     const auto* customer = world.find<state::CustomerGateway>(vpc.account, connection.customer_gateway_id);
-    if (connection.state != "available" || gateway == nullptr || customer == nullptr || gateway->vpc_id != vpc.id) return;
+    if (connection.state != "available" || customer == nullptr) return;
     network::VpnSpec vpn{connection.id, customer->ip_address, connection.local_cidr, connection.remote_cidr, {}};
     for (const auto& tunnel : connection.tunnels) vpn.tunnels.push_back({tunnel.outside_ip, tunnel.psk});
     spec.vpns.push_back(std::move(vpn));
+  };
+  world.each_indexed<state::VpnGateway>(state::Index::vpn_gateway_by_vpc, vpc.id, [&](const state::VpnGateway& gateway) {
+    world.each_indexed<state::VpnConnection>(state::Index::vpn_connection_by_gateway, gateway.id, add);
   });
 }
 
@@ -126,8 +128,7 @@ void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcS
   for (const auto* table : tables) spec.route_tables.push_back(specify(world, *table));
   for (const auto* acl : acls)
     if (!lets_all_pass(*acl, vpc)) spec.acls.push_back(specify(*acl));
-  world.each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
-    if (subnet.vpc_id != vpc.id) return;
+  world.each_indexed<state::Subnet>(state::Index::subnet_by_vpc, vpc.id, [&](const state::Subnet& subnet) {
     network::SubnetSpec one{subnet.cidr};
     one.cidr6 = subnet.ipv6_cidr;
     // The main table's association has no subnet: it is for those that no other names.
@@ -152,8 +153,7 @@ std::vector<std::string> members_of(const state::World& world, const std::string
 // Those of active peerings with one of these ids.
 void add_peer_groups(const state::World& world, const state::Vpc& vpc, const std::set<std::string>& peerings, network::VpcSpec& spec) {
   std::map<std::string, std::string> named;  // and over which peering
-  world.each_of<state::SecurityGroup>(vpc.account, [&](const state::SecurityGroup& group) {
-    if (group.vpc_id != vpc.id) return;
+  world.each_indexed<state::SecurityGroup>(state::Index::security_group_by_vpc, vpc.id, [&](const state::SecurityGroup& group) {
     for (const auto* rules : {&group.ingress, &group.egress})
       for (const auto& rule : *rules)
         if (peerings.contains(rule.peering_id)) named[rule.group_id] = rule.peering_id;
@@ -170,8 +170,7 @@ std::vector<network::AddressSpec> names_shown_by(const state::World& world, cons
   const auto add = [&](const std::string& private_ip, const std::string& public_ip) {
     if (!public_ip.empty()) names.push_back({private_ip, public_ip});
   };
-  world.each_of<state::NetworkInterface>(vpc.account, [&](const state::NetworkInterface& interface) {
-    if (interface.vpc_id != vpc.id) return;
+  world.each_indexed<state::NetworkInterface>(state::Index::interface_by_vpc, vpc.id, [&](const state::NetworkInterface& interface) {
     add(interface.private_ip, interface.public_ip);
     for (const auto& one : interface.secondary) add(one.private_ip, one.public_ip);
   });
@@ -209,6 +208,29 @@ network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc)
   for (auto& server : spec.name_servers)
     if (server == "AmazonProvidedDNS" && range) server = format_ipv4(range->base + 2);
   return spec;
+}
+
+// Of itself, or of a subnet or an interface in it.
+bool has_flow_log(const state::World& world, const state::Vpc& vpc) {
+  // Most accounts have none, and then nobody has to be asked.
+  bool any = false;
+  world.each_of<state::FlowLog>(vpc.account, [&](const state::FlowLog&) {
+    any = true;
+    return false;
+  });
+  const auto is_logged = [&](const std::string& id) {
+    const auto* log = world.find_indexed<state::FlowLog>(state::Index::flow_log_by_resource, id);
+    return log != nullptr && log->account == vpc.account;
+  };
+  if (!any || is_logged(vpc.id)) return any;
+  bool found = false;
+  const auto look = [&](const auto& record) {
+    found = is_logged(record.id);
+    return !found;
+  };
+  world.each_indexed<state::Subnet>(state::Index::subnet_by_vpc, vpc.id, look);
+  if (!found) world.each_indexed<state::NetworkInterface>(state::Index::interface_by_vpc, vpc.id, look);
+  return found;
 }
 
 template <class R>
@@ -260,9 +282,8 @@ network::GroupSpec specify(const state::World& world, const state::SecurityGroup
 
 network::NamesSpec specify_names(const state::World& world, const std::string& public_domain) {
   network::NamesSpec names{public_domain, {}};
-  world.each<state::ElasticIp>("", [&](const state::ElasticIp& address) {
-    if (!address.domain_name.empty()) names.reverse[address.public_ip] = address.domain_name;
-  });
+  world.each_indexed<state::ElasticIp>(state::Index::elastic_ip_with_name, "named",
+                                       [&](const state::ElasticIp& address) { names.reverse[address.public_ip] = address.domain_name; });
   return names;
 }
 
@@ -285,15 +306,13 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   spec.internet_gateway = world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) != nullptr;
   spec.dns = vpc.dns_support;
   add_routing(world, vpc, spec);
-  world.each_of<state::NatGateway>(vpc.account, [&](const state::NatGateway& nat) {
-    if (nat.vpc_id == vpc.id && nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
+  world.each_indexed<state::NatGateway>(state::Index::nat_gateway_by_vpc, vpc.id, [&](const state::NatGateway& nat) {
+    if (nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
   });
   add_vpns(world, vpc, spec);
   spec.dhcp = specify_dhcp(world, vpc);
   add_peerings(world, vpc, spec);
-  world.each_of<state::FlowLog>(vpc.account, [&](const state::FlowLog& log) {
-    if (vpc_of(world, log) == vpc.id) spec.flow_logs = true;
-  });
+  spec.flow_logs = has_flow_log(world, vpc);
   return spec;
 }
 
@@ -332,7 +351,6 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
     if (connection != nullptr)
       if (const auto* gateway = world.find<state::VpnGateway>(connection->account, connection->vpn_gateway_id))
         vpcs.insert(gateway->vpc_id);
-  if (touches_names(change)) world.each<state::Vpc>("", [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
   if (const auto* list = change.now<state::PrefixList>())
     world.each_of<state::Vpc>(list->account, [&](const state::Vpc& vpc) { vpcs.insert(vpc.id); });
   return vpcs;

@@ -26,12 +26,11 @@ std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1)
 VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door, Wake wake)
     : store_(store), engines_(engines), settings_(settings), door_(std::move(door)), wake_(std::move(wake)) {}
 
-void VpcReconciler::want(const state::World& world, const state::Dependents* before, const state::Dependents* after) {
-  const std::lock_guard lock(mutex_);
-  want_locked(world, before, after);
+void VpcReconciler::wake(const Woken& vpc_ids) const {
+  for (const auto& id : vpc_ids) wake_("vpc/" + id, milliseconds(0));
 }
 
-void VpcReconciler::want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after) {
+void VpcReconciler::want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after, Woken& woken) {
   std::set<std::string> keys;
   for (const auto* dependents : {before, after})
     if (dependents != nullptr)
@@ -53,11 +52,11 @@ void VpcReconciler::want_locked(const state::World& world, const state::Dependen
     // What went wrong before was another try's.
     failures_.erase(id_of(key));
     if (!wanted) ready_.erase(id_of(key));
-    wake_("vpc/" + vpc_id, milliseconds(0));
+    woken.insert(vpc_id);
   }
 }
 
-void VpcReconciler::follow_peers(const state::World& world, const state::Change& change) {
+void VpcReconciler::follow_peers(const state::World& world, const state::Change& change, Woken& woken) const {
   const auto* before = change.old<state::NetworkInterface>();
   const auto* now = change.now<state::NetworkInterface>();
   if (before == nullptr && now == nullptr) return;
@@ -66,52 +65,60 @@ void VpcReconciler::follow_peers(const state::World& world, const state::Change&
   if (peers.empty()) return;
   const std::lock_guard lock(mutex_);
   for (const auto& id : peers)
-    if (networks_.contains(id)) wake_("vpc/" + id, milliseconds(0));
+    if (networks_.contains(id)) woken.insert(id);
+}
+
+void VpcReconciler::follow_interface(const state::NetworkInterface* before, const state::NetworkInterface& now, Woken& woken) {
+  if (before != nullptr && specifies_the_same(*before, now)) return;
+  const std::lock_guard lock(mutex_);
+  const auto at = networks_.find(now.vpc_id);
+  if (at == networks_.end() || !at->second.wanted.contains(now.key())) return;
+  at->second.dirty.insert(now.key());
+  woken.insert(now.vpc_id);
+}
+
+void VpcReconciler::follow_group(const state::SecurityGroup& group, Woken& woken) {
+  const std::lock_guard lock(mutex_);
+  const auto at = networks_.find(group.vpc_id);
+  if (at == networks_.end() || !at->second.groups.contains(group.id)) return;
+  at->second.dirty_groups.insert(group.key());
+  woken.insert(group.vpc_id);
 }
 
 void VpcReconciler::follow(const state::Commit& commit) {
+  Woken woken;
   // What is wanted, first: an interface that is let go may have lost its address in the same commit, and is not to be looked at again.
-  for (const auto& change : commit.changes)
-    if (change.kind == state::Kind::dependents) want(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>());
+  for (const auto& change : commit.changes) {
+    if (change.kind != state::Kind::dependents) continue;
+    const std::lock_guard lock(mutex_);
+    want_locked(*commit.world, change.old<state::Dependents>(), change.now<state::Dependents>(), woken);
+  }
   for (const auto& change : commit.changes) {
     if (change.kind == state::Kind::dependents) continue;
-    follow_peers(*commit.world, change);
-    if (const auto* interface = change.now<state::NetworkInterface>()) {
-      const auto* before = change.old<state::NetworkInterface>();
-      if (before != nullptr && specifies_the_same(*before, *interface)) continue;
-      const std::lock_guard lock(mutex_);
-      const auto at = networks_.find(interface->vpc_id);
-      if (at == networks_.end() || !at->second.wanted.contains(change.key)) continue;
-      at->second.dirty.insert(change.key);
-      wake_("vpc/" + interface->vpc_id, milliseconds(0));
-    } else if (change.kind == state::Kind::security_group) {
-      const auto* group = change.after ? change.now<state::SecurityGroup>() : change.old<state::SecurityGroup>();
-      const std::lock_guard lock(mutex_);
-      const auto at = networks_.find(group->vpc_id);
-      if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
-      at->second.dirty_groups.insert(change.key);
-      wake_("vpc/" + group->vpc_id, milliseconds(0));
-    } else {
-      follow_routing(*commit.world, change);
-    }
+    follow_peers(*commit.world, change, woken);
+    if (const auto* interface = change.now<state::NetworkInterface>())
+      follow_interface(change.old<state::NetworkInterface>(), *interface, woken);
+    else if (change.kind == state::Kind::security_group)
+      follow_group(change.after ? *change.now<state::SecurityGroup>() : *change.old<state::SecurityGroup>(), woken);
+    else
+      follow_routing(*commit.world, change, woken);
   }
+  wake(woken);
 }
 
-void VpcReconciler::follow_routing(const state::World& world, const state::Change& change) {
-  if (touches_names(change)) wake_("names/all", milliseconds(0));
+void VpcReconciler::follow_routing(const state::World& world, const state::Change& change, Woken& woken) {
+  const bool names = touches_names(change);
+  if (names) wake_("names/all", milliseconds(0));
   const auto vpcs = vpcs_touched_by(world, change);
-  const auto groups = groups_touched_by(world, change);
-  if (vpcs.empty() && groups.empty()) return;
+  for (const auto& key : groups_touched_by(world, change))
+    if (const auto* group = world.find<state::SecurityGroup>(key)) follow_group(*group, woken);
+  if (vpcs.empty() && !names) return;
   const std::lock_guard lock(mutex_);
-  for (const auto& key : groups) {
-    const auto* group = world.find<state::SecurityGroup>(key);
-    const auto at = group == nullptr ? networks_.end() : networks_.find(group->vpc_id);
-    if (at == networks_.end() || !at->second.groups.contains(group->id)) continue;
-    at->second.dirty_groups.insert(key);
-    wake_("vpc/" + group->vpc_id, milliseconds(0));
-  }
   for (const auto& id : vpcs)
-    if (networks_.contains(id)) wake_("vpc/" + id, milliseconds(0));
+    if (networks_.contains(id)) woken.insert(id);
+  // A name of an address is answered in every VPC.
+  if (names)
+    for (const auto& [id, network] : networks_) woken.insert(id);
 }
 
 void VpcReconciler::reconcile_names() {
@@ -126,25 +133,31 @@ Result<void> VpcReconciler::recover() {
   const auto world = store_.world();
   auto found = engines_.network.found();
   if (!found) return fail(found.error().within("cannot read the host's networks"));
-  // In one piece: who looked in between would take the taps of interfaces that are not yet known for nobody's.
-  const std::lock_guard lock(mutex_);
-  world->each<state::Dependents>("", [&](const state::Dependents& dependents) { want_locked(*world, nullptr, &dependents); });
-  for (const auto& there : *found) {
-    // A machine that is left alone keeps its network.
-    if (!settings_.records_are_proven) continue;
-    auto& network = networks_[there.vpc_id];
-    // What is there but not wanted is looked at, and so removed; what is wanted is dirty already.
-    for (const auto& id : there.interface_ids) {
-      const auto is_wanted = [&](const std::string& key) { return id_of(key) == id; };
-      if (std::none_of(network.wanted.begin(), network.wanted.end(), is_wanted)) {
-        network.dirty.insert("/" + id);
-        network.present[id] = "/" + id;
-      }
-    }
+  Woken woken;
+  {
+    // In one piece: who looked in between would take the taps of interfaces that are not yet known for nobody's.
+    const std::lock_guard lock(mutex_);
+    world->each<state::Dependents>("", [&](const state::Dependents& dependents) { want_locked(*world, nullptr, &dependents, woken); });
+    // While the records are not proven to be this home's, a machine that they do not know is left alone and keeps its network.
+    if (settings_.records_are_proven)
+      for (const auto& there : *found) note_found_locked(there);
+    recovered_ = true;
+    for (const auto& [id, network] : networks_) woken.insert(id);
   }
-  recovered_ = true;
-  for (const auto& [id, network] : networks_) wake_("vpc/" + id, milliseconds(0));
+  wake(woken);
   return {};
+}
+
+// What is there but not wanted is looked at, and so removed; what is wanted is dirty already.
+void VpcReconciler::note_found_locked(const network::NetworkEngine::Found& there) {
+  auto& network = networks_[there.vpc_id];
+  std::set<std::string> wanted;
+  for (const auto& key : network.wanted) wanted.insert(id_of(key));
+  for (const auto& id : there.interface_ids) {
+    if (wanted.contains(id)) continue;
+    network.dirty.insert("/" + id);
+    network.present[id] = "/" + id;
+  }
 }
 
 bool VpcReconciler::make(const Look& look) {
@@ -244,12 +257,15 @@ void VpcReconciler::remove_unwanted(const Look& look) {
   for (const auto& id : look.unwanted) {
     if (auto removed = engines_.network.remove_interface(look.vpc_id, id); !removed) {
       log::warning("network", "cannot remove {} from {}, tried again: {}", id, look.vpc_id, removed.error().message);
-      const std::lock_guard lock(mutex_);
-      networks_[look.vpc_id].dirty.insert("/" + id);
+      {
+        const std::lock_guard lock(mutex_);
+        networks_[look.vpc_id].dirty.insert("/" + id);
+      }
       wake_("vpc/" + look.vpc_id, retry_pause);
       continue;
     }
     std::string key;
+    Woken woken;
     {
       const std::lock_guard lock(mutex_);
       auto& network = networks_[look.vpc_id];
@@ -263,9 +279,10 @@ void VpcReconciler::remove_unwanted(const Look& look) {
       for (const auto& again : network.wanted)
         if (id_of(again) == id) {
           network.dirty.insert(again);
-          wake_("vpc/" + look.vpc_id, milliseconds(0));
+          woken.insert(look.vpc_id);
         }
     }
+    wake(woken);
     wake_instance_of(*look.world, key);
   }
 }
@@ -331,23 +348,33 @@ bool VpcReconciler::apply(const Look& look, bool made) {
 }
 
 void VpcReconciler::try_again(const Look& look) {
-  const std::lock_guard lock(mutex_);
-  const auto at = networks_.find(look.vpc_id);
-  if (at == networks_.end()) return;
-  auto& network = at->second;
-  for (const auto& key : look.network.dirty)
-    if (network.wanted.contains(key)) network.dirty.insert(key);
-  network.dirty_groups.insert(look.network.dirty_groups.begin(), look.network.dirty_groups.end());
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = networks_.find(look.vpc_id);
+    if (at == networks_.end()) return;
+    auto& network = at->second;
+    for (const auto& key : look.network.dirty)
+      if (network.wanted.contains(key)) network.dirty.insert(key);
+    network.dirty_groups.insert(look.network.dirty_groups.begin(), look.network.dirty_groups.end());
+  }
   wake_("vpc/" + look.vpc_id, failure_pause);
 }
 
 void VpcReconciler::remove_groups(const Look& look) {
   for (const auto& key : look.network.dirty_groups) {
     if (look.world->find<state::SecurityGroup>(key) != nullptr) continue;
-    if (auto removed = engines_.network.remove_group(look.vpc_id, id_of(key)); !removed)
-      log::warning("network", "cannot remove {} from {}: {}", id_of(key), look.vpc_id, removed.error().message);
-    const std::lock_guard lock(mutex_);
-    networks_[look.vpc_id].groups.erase(id_of(key));
+    const auto removed = engines_.network.remove_group(look.vpc_id, id_of(key));
+    {
+      const std::lock_guard lock(mutex_);
+      auto& network = networks_[look.vpc_id];
+      if (removed)
+        network.groups.erase(id_of(key));
+      else
+        network.dirty_groups.insert(key);
+    }
+    if (removed) continue;
+    log::warning("network", "cannot remove {} from {}, tried again: {}", id_of(key), look.vpc_id, removed.error().message);
+    wake_("vpc/" + look.vpc_id, failure_pause);
   }
 }
 

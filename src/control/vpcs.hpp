@@ -44,12 +44,17 @@ class VpcReconciler {
     std::map<std::string, std::string> present;  // interface id → its key, of those with a tap
   };
 
-  void want(const state::World& world, const state::Dependents* before, const state::Dependents* after);
-  void want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after);
+  // Ids of VPCs to look at again. They are collected while the lock is held, and woken without it: the queue has a lock of its own.
+  using Woken = std::set<std::string>;
+  void wake(const Woken& vpc_ids) const;
+  void want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after, Woken& woken);
+  void follow_interface(const state::NetworkInterface* before, const state::NetworkInterface& now, Woken& woken);
+  void follow_group(const state::SecurityGroup& group, Woken& woken);
   // Interfaces that come, go or change groups: peer VPCs may have rules for their groups.
-  void follow_peers(const state::World& world, const state::Change& change);
+  void follow_peers(const state::World& world, const state::Change& change, Woken& woken) const;
   // Routes, ACLs, gateways and the like: the VPCs that they are of are looked at again.
-  void follow_routing(const state::World& world, const state::Change& change);
+  void follow_routing(const state::World& world, const state::Change& change, Woken& woken);
+  void note_found_locked(const network::NetworkEngine::Found& there);
   // One look at a VPC: what there was to do when it began.
   struct Look {
     std::string vpc_id;
@@ -86,7 +91,7 @@ class VpcReconciler {
   const ControllerSettings& settings_;
   MetadataDoor door_;
   Wake wake_;
-  mutable std::mutex mutex_;                     // never held across an engine's call
+  mutable std::mutex mutex_;                     // never held across a call of another part: an engine's, or wake_
   bool recovered_ = false;                       // all that is wanted since before is known; until then nothing is touched
   std::map<std::string, Network> networks_;      // by VPC id
   std::set<std::string> ready_;                  // interface ids

@@ -45,7 +45,16 @@ void each_range(const At& at, FilterValues& out) {
     if (!(entry.*member).empty()) out.add(entry.*member);
 }
 
-bool is_icmp(const AclEntry& entry) { return entry.protocol == "1" || entry.protocol == "58"; }
+// ICMP for IPv6 in an entry for IPv4 is a protocol like any other: it has no types.
+bool is_icmp(const AclEntry& entry) { return entry.protocol == "1" || (entry.protocol == "58" && !entry.cidr6.empty()); }
+
+// Filters take some protocols by their names as well.
+std::string name_of_protocol(const std::string& number) {
+  if (number == "1") return "icmp";
+  if (number == "6") return "tcp";
+  if (number == "17") return "udp";
+  return number;
+}
 
 const FilterField<NetworkAcl> acl_filters[] = {
     field<&NetworkAcl::id>("network-acl-id"),
@@ -61,7 +70,13 @@ const FilterField<NetworkAcl> acl_filters[] = {
     {"entry.cidr", each_range<&AclEntry::cidr>},
     {"entry.ipv6-cidr", each_range<&AclEntry::cidr6>},
     {"entry.egress", each_entry<&AclEntry::egress>},
-    {"entry.protocol", each_entry<&AclEntry::protocol>},
+    {"entry.protocol",
+     [](const auto& at, auto& out) {
+       for (const auto& entry : at.record.entries) {
+         out.add(entry.protocol);
+         out.add(name_of_protocol(entry.protocol));
+       }
+     }},
     {"entry.rule-number", each_entry<&AclEntry::number>},
     {"entry.rule-action",
      [](const auto& at, auto& out) {
@@ -196,17 +211,12 @@ wire::ec2::DescribeNetworkAclsResponse describe_acls(const World& world, const C
 
 // ----- entries
 
+// A number, and no name as groups' rules have it: tools that take names ("aws ec2 create-network-acl-entry") send the number.
 std::string read_protocol(const std::optional<std::string>& asked) {
   if (!asked || asked->empty()) throw wire::missing_parameter("Protocol");
-  const auto name = to_lower(*asked);
-  if (name == "tcp") return "6";
-  if (name == "udp") return "17";
-  if (name == "icmp") return "1";
-  if (name == "icmpv6") return "58";
-  if (name == "all") return "-1";
-  const auto number = parse_integer(name);
+  const auto number = parse_integer(*asked);
   if (!number || *number < -1 || *number > 255)
-    throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for IP protocol.", *asked));
+    throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for IP protocol. Unknown protocol.", *asked));
   return std::to_string(*number);
 }
 

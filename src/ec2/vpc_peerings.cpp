@@ -389,8 +389,10 @@ std::string peering_status(const World& world, const std::string& id, Time now) 
 void end_peerings(state::Transaction& transaction, const state::Vpc& vpc) {
   std::vector<VpcPeering> waiting;
   transaction.world().each_indexed<VpcPeering>(Index::peering_by_vpc, vpc.id, [&](const VpcPeering& one) {
-    if (one.is_active()) throw has_dependencies("vpc", vpc.id);
-    if (one.state == "pending-acceptance") waiting.push_back(one);
+    const bool waits = state_at(one, transaction.now()) == "pending-acceptance";
+    // What another account asked for wants an answer first: it has to be rejected.
+    if (one.is_active() || (waits && one.account != vpc.account)) throw has_dependencies("vpc", vpc.id);
+    if (waits) waiting.push_back(one);
   });
   for (auto& one : waiting) {
     end(one, "deleted", "Deleted by " + vpc.account, transaction.now());

@@ -15,7 +15,8 @@ const state::VpcPeering* active_peering(const state::World& world, const std::st
 // "active", "expired"…; "deleted" when nothing is known of it any more.
 std::string peering_status(const state::World& world, const std::string& id, Time now);
 
-// Before a VPC goes. Throws DependencyViolation when packets may pass; what only waits to be accepted is deleted.
+// Before a VPC goes. Throws DependencyViolation when packets may pass or another account waits for an answer; what the VPC's owner asked
+// for and nobody accepted yet is deleted.
 void end_peerings(state::Transaction& transaction, const state::Vpc& vpc);
 
 // Throws InvalidVpc.Range when a VPC that is peered with this one has addresses of the range.

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <type_traits>
 
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
@@ -165,23 +167,19 @@ wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& trans
   return response;
 }
 
-template <class R>
-bool any_in(const World& world, const Vpc& vpc) {
-  bool found = false;
-  world.each_of<R>(vpc.account, [&](const R& record) {
-    found = record.vpc_id == vpc.id;
-    return !found;
-  });
-  return found;
-}
-
 bool has_more_than_its_parts(const World& world, const Vpc& vpc) {
-  bool found = any_in<state::Subnet>(world, vpc) || any_in<state::NetworkInterface>(world, vpc) ||
-               any_in<state::InternetGateway>(world, vpc) || any_in<state::VpcEndpoint>(world, vpc) ||
-               any_in<state::VpnGateway>(world, vpc) || any_in<state::EgressOnlyGateway>(world, vpc);
-  world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const auto& table) { found |= !table.is_main(); });
-  world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { found |= !acl.is_default; });
-  world.each_of<state::SecurityGroup>(vpc.account, [&](const auto& group) { found |= group.vpc_id == vpc.id && group.name != "default"; });
+  using state::Index;
+  const auto any = [&]<class R>(std::type_identity<R>, Index index) { return world.find_indexed<R>(index, vpc.id) != nullptr; };
+  bool found = any(std::type_identity<state::Subnet>{}, Index::subnet_by_vpc) ||
+               any(std::type_identity<state::NetworkInterface>{}, Index::interface_by_vpc) ||
+               any(std::type_identity<state::InternetGateway>{}, Index::internet_gateway_by_vpc) ||
+               any(std::type_identity<state::VpcEndpoint>{}, Index::endpoint_by_vpc) ||
+               any(std::type_identity<state::VpnGateway>{}, Index::vpn_gateway_by_vpc);
+  world.each_of<state::EgressOnlyGateway>(vpc.account, [&](const auto& gateway) { found |= gateway.vpc_id == vpc.id; });
+  world.each_indexed<state::RouteTable>(Index::route_table_by_vpc, vpc.id, [&](const auto& table) { found |= !table.is_main(); });
+  world.each_indexed<state::NetworkAcl>(Index::network_acl_by_vpc, vpc.id, [&](const auto& acl) { found |= !acl.is_default; });
+  world.each_indexed<state::SecurityGroup>(Index::security_group_by_vpc, vpc.id,
+                                           [&](const auto& group) { found |= group.name != "default"; });
   return found;
 }
 
@@ -273,6 +271,40 @@ std::optional<wire::ec2::DisassociateVpcCidrBlockResponse> disassociate_ipv6(sta
   return response;
 }
 
+// The three ranges of RFC 1918 do not go together in one VPC, nor with a VPC that began with public addresses; nor does 172.31.0.0/16,
+// which default VPCs have, with the rest of its own, nor 10.0.0.0/16 with a VPC in 10.0.0.0/15 (VPC user guide, IPv4 CIDR block
+// associations).
+void check_goes_with(const Vpc& vpc, const Ipv4Block& range) {
+  constexpr Ipv4Block tens{0x0A000000, 8};
+  constexpr Ipv4Block twelves{0xAC100000, 12};
+  constexpr Ipv4Block privates[] = {tens, twelves, {0xC0A80000, 16}};
+  const auto private_of = [&](const Ipv4Block& one) {
+    return std::find_if(std::begin(privates), std::end(privates), [&](const Ipv4Block& all) { return lies_in(one, all); });
+  };
+  const auto ranges = ranges_of(vpc);
+  const auto own = private_of(ranges.front());
+  const auto asked = private_of(range);
+  const auto in_first_tens = [](const Ipv4Block& one) { return lies_in(one, {tens.base, 15}); };
+  const bool restricted = (asked != std::end(privates) && asked != own) || (own == &privates[1] && lies_in(range, {0xAC1F0000, 16})) ||
+                          (lies_in(range, {tens.base, 16}) && std::any_of(ranges.begin(), ranges.end(), in_first_tens));
+  if (restricted)
+    throw wire::ApiError(400, "InvalidVpc.Range",
+                         fmt::format("The CIDR '{}' is restricted. Use one of the same private range as the VPC's first CIDR '{}', or of "
+                                     "public addresses.",
+                                     format_ipv4_block(range), vpc.cidr));
+}
+
+// Packets to a range of the VPC stay in it: a route to a part of it would lead nowhere from then on.
+void check_against_routes(const World& world, const Vpc& vpc, const Ipv4Block& range) {
+  world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const state::RouteTable& table) {
+    for (const auto& route : table.routes)
+      if (const auto to = parse_ipv4_block(route.cidr); to && lies_in(*to, range))
+        throw wire::ApiError(400, "CidrConflict",
+                             fmt::format("The CIDR '{}' is as large as the route to '{}' of the route table '{}', or larger",
+                                         format_ipv4_block(range), route.cidr, table.id));
+  });
+}
+
 wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& transaction, const Context& context,
                                                          const wire::ec2::AssociateVpcCidrBlockRequest& request) {
   const bool ipv6 = asks_for_ipv6(request);
@@ -288,6 +320,8 @@ wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& tra
       throw wire::ApiError(
           400, "CidrConflict",
           fmt::format("The CIDR '{}' conflicts with '{}' of the VPC '{}'", format_ipv4_block(range), format_ipv4_block(other), vpc.id));
+  check_goes_with(vpc, range);
+  check_against_routes(transaction.world(), vpc, range);
   if (1 + vpc.more.size() >= range_limit)
     throw wire::ApiError(400, "CidrLimitExceeded",
                          fmt::format("Network '{}' has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
@@ -320,8 +354,8 @@ wire::ec2::DisassociateVpcCidrBlockResponse disassociate_range(state::Transactio
                          fmt::format("The vpc CIDR block association ID '{}' does not exist", id));
   const auto at = std::find_if(found->more.begin(), found->more.end(), [&](const auto& range) { return range.association_id == id; });
   const auto block = *parse_ipv4_block(at->cidr);
-  transaction.world().each_of<state::Subnet>(found->account, [&](const state::Subnet& subnet) {
-    if (subnet.vpc_id == found->id && lies_in(*parse_ipv4_block(subnet.cidr), block)) throw has_dependencies("vpc CIDR block", id);
+  transaction.world().each_indexed<state::Subnet>(state::Index::subnet_by_vpc, found->id, [&](const state::Subnet& subnet) {
+    if (lies_in(*parse_ipv4_block(subnet.cidr), block)) throw has_dependencies("vpc CIDR block", id);
   });
   wire::ec2::DisassociateVpcCidrBlockResponse response;
   response.vpc_id = found->id;

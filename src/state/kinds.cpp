@@ -68,7 +68,12 @@ void index(const R&, IndexEntries&) {}
 
 void index(const Vpc& vpc, IndexEntries& entries) { entries.add(Index::vpc_by_id, vpc.id); }
 
-void index(const SecurityGroup& group, IndexEntries& entries) { entries.add(Index::security_group_by_id, group.id); }
+void index(const Subnet& subnet, IndexEntries& entries) { entries.add(Index::subnet_by_vpc, subnet.vpc_id); }
+
+void index(const SecurityGroup& group, IndexEntries& entries) {
+  entries.add(Index::security_group_by_id, group.id);
+  entries.add(Index::security_group_by_vpc, group.vpc_id);
+}
 
 void index(const Image& image, IndexEntries& entries) { entries.add(Index::image_by_id, image.id); }
 
@@ -83,12 +88,22 @@ void index(const NetworkInterface& interface, IndexEntries& entries) {
   }
   for (const auto& address : interface.ipv6) entries.add(Index::interface_by_ipv6, owned_key(interface.vpc_id, address));
   entries.add(Index::interface_by_attachment, interface.attachment_id);
+  entries.add(Index::interface_by_vpc, interface.vpc_id);
   for (const auto& group : interface.group_ids) entries.add(Index::interface_by_group, group);
 }
 
 void index(const ElasticIp& address, IndexEntries& entries) {
   entries.add(Index::elastic_ip_by_public_ip, address.public_ip);
   entries.add(Index::elastic_ip_by_interface, address.interface_id);
+  if (!address.domain_name.empty()) entries.add(Index::elastic_ip_with_name, "named");
+}
+
+void index(const NatGateway& gateway, IndexEntries& entries) { entries.add(Index::nat_gateway_by_vpc, gateway.vpc_id); }
+
+void index(const VpnGateway& gateway, IndexEntries& entries) { entries.add(Index::vpn_gateway_by_vpc, gateway.vpc_id); }
+
+void index(const VpnConnection& connection, IndexEntries& entries) {
+  entries.add(Index::vpn_connection_by_gateway, connection.vpn_gateway_id);
 }
 
 void index(const RouteTable& table, IndexEntries& entries) { entries.add(Index::route_table_by_vpc, table.vpc_id); }

@@ -9,8 +9,8 @@ std::vector<PropagatedRoute> propagated_routes(const World& world, const RouteTa
   for (const auto& id : table.propagating_gateways) {
     const auto* gateway = world.find<VpnGateway>(table.account, id);
     if (gateway == nullptr || gateway->vpc_id != table.vpc_id) continue;
-    world.each_of<VpnConnection>(table.account, [&](const VpnConnection& connection) {
-      if (connection.vpn_gateway_id != id || connection.state != "available") return;
+    world.each_indexed<VpnConnection>(Index::vpn_connection_by_gateway, id, [&](const VpnConnection& connection) {
+      if (connection.state != "available") return;
       for (const auto& cidr : connection.routes)
         if (std::none_of(routes.begin(), routes.end(), [&](const auto& one) { return one.cidr == cidr; })) routes.push_back({cidr, id});
     });

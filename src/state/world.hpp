@@ -41,11 +41,21 @@ enum class Index : std::uint8_t {
   endpoint_by_vpc,              // "vpc-…" → vpc_endpoint
   flow_log_by_resource,         // "vpc-…", "subnet-…", "eni-…" → flow_log
   interface_by_ipv6,            // "vpc-…/2001:db8::5" → network_interface
+  interface_by_vpc,             // "vpc-…" → network_interface
+  subnet_by_vpc,                // "vpc-…" → subnet
+  security_group_by_vpc,        // "vpc-…" → security_group
+  nat_gateway_by_vpc,           // "vpc-…" → nat_gateway
+  vpn_gateway_by_vpc,           // "vpc-…" → vpn_gateway, attached ones
+  vpn_connection_by_gateway,    // "vgw-…" → vpn_connection
+  elastic_ip_with_name,         // "named" → elastic_ip, those with a reverse record of their own
   count
 };
 
 template <class R>
 using Pointer = std::shared_ptr<const R>;
+
+// How many records walks over Worlds have visited on this thread: for tests that a piece of work visits no more than concern it.
+inline constinit thread_local std::uint64_t visited_records = 0;
 
 class World {
  public:
@@ -76,6 +86,7 @@ class World {
     for (auto at = walked.seek(prefix, after); at.valid(); at.next()) {
       if (!at.key().starts_with(prefix)) return;
       const R& record = *static_cast<const R*>(at.value());
+      ++visited_records;
       if constexpr (std::is_void_v<decltype(visit(record))>)
         visit(record);
       else if (!visit(record))
@@ -101,6 +112,7 @@ class World {
     for (auto at = walked.seek(prefix, {}); at.valid(); at.next()) {
       if (!at.key().starts_with(prefix)) return;
       const R& record = *static_cast<const R*>(at.value());
+      ++visited_records;
       if constexpr (std::is_void_v<decltype(visit(record))>)
         visit(record);
       else if (!visit(record))

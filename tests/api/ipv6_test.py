@@ -210,8 +210,8 @@ def test_acl_entries(ec2, vpc, refused):
     made = vpc()
     acl = ec2.create_network_acl(VpcId=made)["NetworkAcl"]["NetworkAclId"]
     entry = {"NetworkAclId": acl, "Egress": False, "RuleAction": "allow"}
-    ec2.create_network_acl_entry(RuleNumber=10, Protocol="icmpv6", Ipv6CidrBlock="2001:DB8::1/32", IcmpTypeCode={"Type": 128, "Code": -1}, **entry)
-    ec2.create_network_acl_entry(RuleNumber=20, Protocol="tcp", Ipv6CidrBlock="::/0", PortRange={"From": 80, "To": 80}, **entry)
+    ec2.create_network_acl_entry(RuleNumber=10, Protocol="58", Ipv6CidrBlock="2001:DB8::1/32", IcmpTypeCode={"Type": 128, "Code": -1}, **entry)
+    ec2.create_network_acl_entry(RuleNumber=20, Protocol="6", Ipv6CidrBlock="::/0", PortRange={"From": 80, "To": 80}, **entry)
     (shown,) = ec2.describe_network_acls(**by("entry.ipv6-cidr", "2001:db8::/32"))["NetworkAcls"]
     assert shown["NetworkAclId"] == acl
     first = next(one for one in shown["Entries"] if one["RuleNumber"] == 10)

@@ -45,18 +45,23 @@ def test_acls_and_their_entries(ec2, vpc, subnet, refused):
     web = {"NetworkAclId": acl["NetworkAclId"], "RuleNumber": 120, "Protocol": "6", "RuleAction": "allow", "Egress": False, "CidrBlock": "0.0.0.0/0", "PortRange": {"From": 80, "To": 81}}
     ec2.create_network_acl_entry(**web)
     ec2.create_network_acl_entry(**{**web, "RuleNumber": 90, "RuleAction": "deny", "CidrBlock": "10.9.8.7/8"})
-    ec2.create_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=120, Protocol="icmp", RuleAction="allow", Egress=True, CidrBlock="0.0.0.0/0", IcmpTypeCode={"Type": 8, "Code": -1})
+    ec2.create_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=120, Protocol="1", RuleAction="allow", Egress=True, CidrBlock="0.0.0.0/0", IcmpTypeCode={"Type": 8, "Code": -1})
     (shown,) = ec2.describe_network_acls(NetworkAclIds=[acl["NetworkAclId"]])["NetworkAcls"]
     assert entries(shown, False)[:2] == [(90, "deny", "6", "10.0.0.0/8"), (120, "allow", "6", "0.0.0.0/0")]
     assert [one for one in shown["Entries"] if one["Egress"]][0]["IcmpTypeCode"] == {"Type": 8, "Code": -1}
     for wrong, code in (({}, "NetworkAclEntryAlreadyExists"), ({"RuleNumber": 0}, "InvalidParameterValue"), ({"RuleNumber": 32767}, "InvalidParameterValue"),
-                        ({"RuleNumber": 7, "RuleAction": "perhaps"}, "InvalidParameterValue"), ({"RuleNumber": 7, "Protocol": "carrier-pigeon"}, "InvalidParameterValue"),
+                        ({"RuleNumber": 7, "RuleAction": "perhaps"}, "InvalidParameterValue"), ({"RuleNumber": 7, "Protocol": "tcp"}, "InvalidParameterValue"), ({"RuleNumber": 7, "Protocol": "256"}, "InvalidParameterValue"),
                         ({"RuleNumber": 7, "CidrBlock": "x"}, "InvalidParameterValue"), ({"RuleNumber": 7, "PortRange": {"From": 9, "To": 8}}, "InvalidParameterValue"),
                         ({"NetworkAclId": "acl-0123456789abcdef0"}, "InvalidNetworkAclID.NotFound")):
         with refused(code):
             ec2.create_network_acl_entry(**{**web, **wrong})
     with refused("MissingParameter"):
         ec2.create_network_acl_entry(**{**{key: value for key, value in web.items() if key != "PortRange"}, "RuleNumber": 8})
+    # ICMP for IPv6 with a range of IPv4 is all of it, and filters know protocols by name too.
+    portless = {key: value for key, value in web.items() if key != "PortRange"}
+    ec2.create_network_acl_entry(**{**portless, "RuleNumber": 130, "Protocol": "58"})
+    assert [acl["NetworkAclId"]] == [one["NetworkAclId"] for one in ec2.describe_network_acls(Filters=[{"Name": "entry.protocol", "Values": ["tcp"]}, {"Name": "vpc-id", "Values": [made]}])["NetworkAcls"]]
+    ec2.delete_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=130, Egress=False)
     ec2.replace_network_acl_entry(**{**web, "RuleAction": "deny"})
     with refused("InvalidNetworkAclEntry.NotFound"):
         ec2.replace_network_acl_entry(**{**web, "RuleNumber": 8})

@@ -95,7 +95,7 @@ def test_rejected(ec2, vpc, ask, refused):
             call(VpcPeeringConnectionId=which)
 
 
-def test_failed(ec2, other, other_account, vpc, ask, refused):
+def test_failed(ec2, other, other_account, vpc, ask, default_vpc, refused):
     overlapping = vpc(ec2, "172.31.64.0/20")
     nobodys = "vpc-0123456789abcdef0"
     for which in (ask(overlapping), ask(nobodys), ask(overlapping, PeerOwnerId=other_account.account)):
@@ -105,17 +105,31 @@ def test_failed(ec2, other, other_account, vpc, ask, refused):
         with refused("InvalidVpcPeeringConnectionID.NotFound"):
             shown(other, which)  # was never told of it
     # A range that came after the request.
-    there = vpc(ec2)
-    which = ask(there)
-    ec2.associate_vpc_cidr_block(VpcId=there, CidrBlock="172.31.0.0/20")
+    which = ask(vpc(ec2, "172.20.0.0/16"))
+    ec2.associate_vpc_cidr_block(VpcId=default_vpc, CidrBlock="172.20.0.0/20")
     assert ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=which)["VpcPeeringConnection"]["Status"]["Code"] == "failed"
 
 
 def test_ranges_of_peers_do_not_come_to_overlap(ec2, other, peered, default_vpc, refused):
-    peered()
+    peered("172.20.0.0/16")
     with refused("InvalidVpc.Range"):
-        ec2.associate_vpc_cidr_block(VpcId=default_vpc, CidrBlock="10.7.128.0/20")
-    ec2.associate_vpc_cidr_block(VpcId=default_vpc, CidrBlock="10.8.0.0/20")
+        ec2.associate_vpc_cidr_block(VpcId=default_vpc, CidrBlock="172.20.128.0/20")
+    ec2.associate_vpc_cidr_block(VpcId=default_vpc, CidrBlock="172.21.0.0/20")
+
+
+def test_a_vpc_is_deleted_once_requests_of_others_are_answered(ec2, other, other_account, vpc, ask, refused):
+    there = vpc(other)
+    which = ask(there, PeerOwnerId=other_account.account)
+    with refused("DependencyViolation"):
+        other.delete_vpc(VpcId=there)
+    other.reject_vpc_peering_connection(VpcPeeringConnectionId=which)
+    other.delete_vpc(VpcId=there)
+    # What its owner asked for goes with it.
+    here, there = vpc(ec2), vpc(other, "10.8.0.0/16")
+    which = ec2.create_vpc_peering_connection(VpcId=here, PeerVpcId=there, PeerOwnerId=other_account.account)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    ec2.delete_vpc(VpcId=here)
+    assert status(ec2, which) == status(other, which) == "deleted"
+    other.delete_vpc(VpcId=there)
 
 
 def test_filters_and_pages(ec2, other_account, peered, vpc, ask, default_vpc):

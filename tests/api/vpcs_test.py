@@ -132,6 +132,39 @@ def test_further_ranges(ec2, vpc, subnet, refused):
         ec2.associate_vpc_cidr_block(VpcId=made, CidrBlock="10.50.0.0/16")
 
 
+def test_ranges_that_do_not_go_together(ec2, vpc, refused):
+    """The private ranges of RFC 1918 do not mix in one VPC, and a route to a part of a range keeps it out."""
+    for first, refused_ones, good in (("10.20.0.0/16", ("172.20.0.0/16", "192.168.0.0/20"), "100.64.0.0/20"), ("172.20.0.0/16", ("10.0.0.0/16", "172.31.0.0/16"), "172.21.0.0/16"),
+                                      ("192.168.0.0/20", ("172.20.0.0/16",), "192.168.16.0/20"), ("10.1.0.0/16", ("10.0.4.0/24",), "10.2.0.0/16"),
+                                      ("100.64.0.0/16", ("10.3.0.0/16",), "100.65.0.0/16")):
+        made = vpc(first)
+        for wrong in refused_ones:
+            with refused("InvalidVpc.Range"):
+                ec2.associate_vpc_cidr_block(VpcId=made, CidrBlock=wrong)
+        ec2.associate_vpc_cidr_block(VpcId=made, CidrBlock=good)
+        ec2.delete_vpc(VpcId=made)
+    made = vpc("10.20.0.0/16")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=made)
+    table = ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.30.4.0/24", GatewayId=gateway)
+    for wrong in ("10.30.4.0/24", "10.30.0.0/16"):
+        with refused("CidrConflict"):
+            ec2.associate_vpc_cidr_block(VpcId=made, CidrBlock=wrong)
+    ec2.associate_vpc_cidr_block(VpcId=made, CidrBlock="10.30.4.0/25")
+    ec2.delete_route_table(RouteTableId=table)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=made)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+
+
+def test_ranges_become_canonical(vpc, ec2):
+    """Host bits go, and numbers are decimal whatever zeros they begin with."""
+    for asked, kept in (("010.020.0.0/16", "10.20.0.0/16"), ("10.20.30.40/16", "10.20.0.0/16")):
+        made = vpc(asked)
+        assert ec2.describe_vpcs(VpcIds=[made])["Vpcs"][0]["CidrBlock"] == kept
+        ec2.delete_vpc(VpcId=made)
+
+
 def test_subnets(ec2, vpc, subnet, launch, refused):
     made = vpc()
     one = subnet(made, AvailabilityZone="us-east-1b")

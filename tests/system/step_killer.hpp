@@ -20,6 +20,14 @@ KilledRun run_and_kill(int step, const std::function<int()>& work);
 // In the work: what was done until here does not count.
 void steps_begin();
 
+// Work in a process of its own whose steps can be made to fail. Returns what it returned.
+int run_with_failures(const std::function<int()>& work);
+// In the work: the number-th step from here on fails once, as the kernel may let it fail (no memory, no room, no processes). What only asks
+// is a step here as well.
+void fail_step(int number);
+// In the work: ends that. The call that failed; empty: there were not so many steps.
+std::string failed_step();
+
 // The ends of programs that outlived their starter; in the first process of a world nobody else waits for them.
 void reap_orphans();
 

@@ -1,4 +1,9 @@
 // What the reconciler of networks does when the host does not do as it is told.
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "control/vpcs.hpp"
 #include "control_world.hpp"
 #include "network_engine_over.hpp"
 
@@ -167,6 +172,130 @@ TEST_F(RestartTest, NoInterfaceIsLeftOutAtFirst) {
   std::unique_lock lock(engine.mutex);
   ASSERT_TRUE(engine.changed.wait_for(lock, seconds(10), [&] { return engine.told.contains(count); }));
   EXPECT_EQ(engine.told, std::set<size_t>{count});
+}
+
+// Simulated, but each call that makes or removes something fails the first time.
+class FailsAtFirst final : public network::NetworkEngineOver {
+ public:
+  using NetworkEngineOver::NetworkEngineOver;
+  Result<void> ensure_vpc(const network::VpcSpec& vpc) override {
+    return tried("ensure_vpc", [&] { return NetworkEngineOver::ensure_vpc(vpc); });
+  }
+  Result<void> remove_interface(const std::string& vpc_id, const std::string& id) override {
+    return tried("remove_interface", [&] { return NetworkEngineOver::remove_interface(vpc_id, id); });
+  }
+  Result<void> remove_group(const std::string& vpc_id, const std::string& id) override {
+    return tried("remove_group", [&] { return NetworkEngineOver::remove_group(vpc_id, id); });
+  }
+  Result<void> remove_vpc(const std::string& vpc_id) override {
+    return tried("remove_vpc", [&] { return NetworkEngineOver::remove_vpc(vpc_id); });
+  }
+  Result<void> ensure_names(const network::NamesSpec& names) override {
+    return tried("ensure_names", [&] { return NetworkEngineOver::ensure_names(names); });
+  }
+
+  std::map<std::string, int> calls;
+
+ private:
+  template <class Call>
+  Result<void> tried(const std::string& what, Call&& call) {
+    return ++calls[what] == 1 ? Result<void>(fail(ErrorKind::broken, "it fails at first")) : call();
+  }
+};
+
+// One reconciler without a queue: whom it wakes is written down, and whether its lock was free then.
+class WakesTest : public ControlTest {
+ protected:
+  void SetUp() override {
+    ControlTest::SetUp();
+    controller_.reset();
+    engine().calls.clear();
+    vpcs_ = std::make_unique<VpcReconciler>(*store_, Engines{hypervisor_, *block_, *network_}, settings_,
+                                            MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}},
+                                            [this](const std::string& key, milliseconds) { wake(key); });
+    ASSERT_TRUE(vpcs_->recover());
+    watcher_ = store_->watch([this](const state::Commit& commit) { vpcs_->follow(commit); });
+  }
+  void TearDown() override {
+    store_->unwatch(watcher_);
+    for (auto& thread : threads) thread.join();
+  }
+  std::unique_ptr<network::NetworkEngine> make_network() override { return std::make_unique<FailsAtFirst>(ControlTest::make_network()); }
+  FailsAtFirst& engine() { return static_cast<FailsAtFirst&>(*network_); }
+
+  // By another thread, as the queue's are.
+  void wake(const std::string& key) {
+    auto answered = std::make_shared<std::promise<void>>();
+    const auto answer = answered->get_future();
+    threads.emplace_back([this, answered] {
+      vpcs_->ready("eni-1");
+      answered->set_value();
+    });
+    if (answer.wait_for(seconds(5)) != std::future_status::ready) blocked.insert(key);
+    ++woken[key];
+  }
+  int wakes_of(const std::string& key) { return std::exchange(woken[key], 0); }
+
+  ControllerSettings settings_;
+  std::unique_ptr<VpcReconciler> vpcs_;
+  std::uint64_t watcher_ = 0;
+  std::vector<std::thread> threads;
+  std::set<std::string> blocked;
+  std::map<std::string, int> woken;
+};
+
+TEST_F(WakesTest, NobodyIsWokenWhileTheLockIsHeld) {
+  EXPECT_EQ(wakes_of("names/all"), 1);
+  vpcs_->reconcile_names();
+  EXPECT_EQ(wakes_of("names/all"), 1);
+  launch();
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1);
+  vpcs_->reconcile("vpc-1");
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1) << "the VPC could not be made";
+  EXPECT_EQ(wakes_of("instance/a/i-1"), 1);
+  vpcs_->reconcile("vpc-1");
+  EXPECT_TRUE(vpcs_->ready("eni-1"));
+  // A name of any address is answered in every VPC.
+  state::ElasticIp address;
+  address.account = "b", address.allocation_id = "eipalloc-1", address.public_ip = "198.18.0.9", address.domain_name = "mail.example.com";
+  store_->transact([&](state::Transaction& transaction) { transaction.put(address); });
+  EXPECT_EQ(wakes_of("names/all"), 1);
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1);
+  store_->transact([&](state::Transaction& transaction) { transaction.erase<state::Dependents>("a/i-1"); });
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1);
+  vpcs_->reconcile("vpc-1");
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1) << "the tap could not be removed";
+  vpcs_->reconcile("vpc-1");
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1) << "the VPC could not be removed";
+  vpcs_->reconcile("vpc-1");
+  EXPECT_EQ(engine().calls["remove_vpc"], 2);
+  EXPECT_THAT(blocked, ::testing::IsEmpty());
+}
+
+// Else its rules would stay in force for as long as nothing else changes.
+TEST_F(WakesTest, AGroupThatCouldNotBeRemovedIsTriedAgain) {
+  launch();
+  const auto put = [&](const std::vector<std::string>& groups) {
+    store_->transact([&](state::Transaction& transaction) {
+      state::SecurityGroup group;
+      group.account = "a", group.id = "sg-1", group.vpc_id = "vpc-1", group.name = "one";
+      groups.empty() ? transaction.erase<state::SecurityGroup>("a/sg-1") : transaction.put(group);
+      auto interface = *transaction.find<state::NetworkInterface>("a/eni-1");
+      interface.group_ids = groups;
+      transaction.put(interface);
+    });
+  };
+  put({"sg-1"});
+  vpcs_->reconcile("vpc-1");
+  vpcs_->reconcile("vpc-1");
+  put({});
+  wakes_of("vpc/vpc-1");
+  vpcs_->reconcile("vpc-1");
+  EXPECT_EQ(engine().calls["remove_group"], 1);
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 1);
+  vpcs_->reconcile("vpc-1");
+  EXPECT_EQ(engine().calls["remove_group"], 2);
+  EXPECT_EQ(wakes_of("vpc/vpc-1"), 0);
 }
 
 }  // namespace

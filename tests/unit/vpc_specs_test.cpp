@@ -62,6 +62,41 @@ class VpcSpecs : public testing::Test {
     return out;
   }
 
+  // `count` of each kind of thing in the VPC, and as many addresses besides.
+  void fill(const std::string& vpc_id, int count) {
+    store_->transact([&](state::Transaction& transaction) {
+      for (int i = 0; i < count; ++i) {
+        const auto number = vpc_id + "-" + std::to_string(i);
+        state::Subnet subnet;
+        subnet.account = vpc_.account, subnet.id = "subnet-" + number, subnet.vpc_id = vpc_id, subnet.cidr = "10.0.0.0/24";
+        transaction.put(subnet);
+        state::NetworkInterface interface;
+        interface.account = vpc_.account, interface.id = "eni-" + number, interface.vpc_id = vpc_id, interface.subnet_id = subnet.id;
+        transaction.put(interface);
+        state::NatGateway nat;
+        nat.account = vpc_.account, nat.id = "nat-" + number, nat.vpc_id = vpc_id, nat.state = "available";
+        transaction.put(nat);
+        state::VpnGateway gateway;
+        gateway.account = vpc_.account, gateway.id = "vgw-" + number, gateway.vpc_id = vpc_id;
+        transaction.put(gateway);
+        state::VpnConnection connection;
+        connection.account = vpc_.account, connection.id = "vpn-" + number, connection.vpn_gateway_id = gateway.id;
+        connection.customer_gateway_id = "cgw-1";
+        transaction.put(connection);
+        state::SecurityGroup group;
+        group.account = vpc_.account, group.id = "sg-" + number, group.vpc_id = vpc_id;
+        transaction.put(group);
+        state::FlowLog log;
+        log.account = vpc_.account, log.id = "fl-" + number, log.resource_id = i % 2 == 0 ? subnet.id : interface.id;
+        transaction.put(log);
+        state::ElasticIp address;
+        address.account = vpc_.account, address.allocation_id = "eipalloc-" + number;
+        address.public_ip = "198.18.0." + std::to_string(i + 1);
+        transaction.put(address);
+      }
+    });
+  }
+
   StillClock clock_;
   SeededRandom random_{1};
   std::unique_ptr<state::Store> store_ = state::Store::open(state::make_memory_log(), clock_, random_).value();
@@ -131,8 +166,44 @@ TEST_F(VpcSpecs, PublicAddressesHaveNamesWhereTheVpcSaysSo) {
   EXPECT_FALSE(specify(*store_->world(), vpc_, Domains{}).names_public_addresses);
 }
 
-// A reverse record is for everybody who asks: all VPCs are told.
-TEST_F(VpcSpecs, AReverseRecordTouchesAllVpcs) {
+// What a look at one VPC visits follows what is in it, not what the account or the installation has besides.
+TEST_F(VpcSpecs, AVpcIsSpecifiedByWhatIsInIt) {
+  state::CustomerGateway customer;
+  customer.account = vpc_.account, customer.id = "cgw-1", customer.ip_address = "192.0.2.1";
+  put(customer);
+  table_.propagating_gateways = {"vgw-vpc-1-0"};
+  put(table_);
+  // Peered: then groups and names are looked at as well.
+  state::VpcPeering peering;
+  peering.account = peering.peer_account = vpc_.account;
+  peering.id = "pcx-1", peering.vpc_id = "vpc-1", peering.peer_vpc_id = "vpc-2", peering.state = "active";
+  peering.accepter_shows_names = true;
+  auto peer = vpc_;
+  peer.id = "vpc-2";
+  put(peering), put(peer);
+  fill("vpc-1", 3);
+  const auto visits = [&] {
+    const auto before = state::visited_records;
+    const auto spec = specify(*store_->world(), vpc_, Domains{});
+    EXPECT_EQ(spec.subnets.size(), 3u);
+    EXPECT_EQ(spec.nats.size(), 3u);
+    EXPECT_EQ(spec.vpns.size(), 3u);
+    EXPECT_TRUE(spec.flow_logs);
+    return state::visited_records - before;
+  };
+  const auto alone = visits();
+  fill("vpc-3", 200);
+  EXPECT_EQ(visits(), alone);
+  // A VPC without logs beside others with many.
+  auto quiet = vpc_;
+  quiet.id = "vpc-4";
+  put(quiet);
+  const auto before = state::visited_records;
+  EXPECT_FALSE(specify(*store_->world(), quiet, Domains{}).flow_logs);
+  EXPECT_LT(state::visited_records - before, 5u);
+}
+
+TEST_F(VpcSpecs, AReverseRecordIsAmongTheNames) {
   state::ElasticIp address;
   address.account = "210987654321";
   address.allocation_id = "eipalloc-1";
@@ -143,7 +214,6 @@ TEST_F(VpcSpecs, AReverseRecordTouchesAllVpcs) {
   address.domain_name = "mail.example.com";
   put(address);
   EXPECT_TRUE(touches_names(changes_.front()));
-  EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), ElementsAre("vpc-1"));
   EXPECT_THAT(specify_names(*store_->world(), "d").reverse,
               ElementsAre(std::pair<const std::string, std::string>("198.18.0.5", "mail.example.com")));
 }

@@ -3,12 +3,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
 #include "engines/network/names.hpp"
@@ -207,15 +210,27 @@ Result<void> Charon::ensure(const std::vector<VpnSpec>& vpns) {
   const bool in_place = running && ::stat(fmt::format("/proc/{}/ns/net", *running).c_str(), &theirs) == 0 &&
                         ::stat(namespace_path(namespace_).c_str(), &ours) == 0 && theirs.st_ino == ours.st_ino;
   if (in_place && before && *before == wanted) return {};
-  if (!in_place)
-    if (auto started = start(); !started) return started;
-  // Kept only once it is known there: what failed is told again.
+  if (in_place) {
+    const auto told = tell(vpns, wanted);
+    if (told) return {};
+    log::warning("network", "charon in {} does not do as it is told and is started anew: {}", namespace_, told.error().message);
+  }
+  if (auto started = start(); !started) return started;
+  auto told = tell(vpns, wanted);
+  // No tunnel rather than one of a connection that is no more.
+  if (!told) end();
+  return told;
+}
+
+Result<void> Charon::tell(const std::vector<VpnSpec>& vpns, const std::string& wanted) const {
+  const auto connections = folder_ + "/swanctl.conf";
   const auto draft = connections + ".new";
   if (auto written = write_file(draft, wanted, 0600); !written) return written;
   if (auto loaded = ask({"--load-all", "--clear", "--noprompt", "--file", draft}); !loaded) return fail(loaded.error());
-  std::error_code ignored;
-  std::filesystem::rename(draft, connections, ignored);
-  return end_forgotten(vpns);
+  if (auto ended = end_forgotten(vpns); !ended) return ended;
+  // Kept only once all of it is so: what failed is told again.
+  if (::rename(draft.c_str(), connections.c_str()) != 0) return fail_system("cannot rename " + draft, errno);
+  return {};
 }
 
 Result<std::vector<TunnelState>> Charon::tunnels(const std::vector<VpnSpec>& vpns) const {

@@ -39,6 +39,8 @@ class Charon {
   Result<void> start();
   void end();
   Result<std::string> ask(const std::vector<std::string>& question) const;
+  // `wanted`: the connections as its configuration; tunnels of others end.
+  Result<void> tell(const std::vector<VpnSpec>& vpns, const std::string& wanted) const;
   Result<void> end_forgotten(const std::vector<VpnSpec>& vpns) const;
 
   std::string folder_;

@@ -1,8 +1,9 @@
 #include "engines/network/dnsmasq.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
@@ -146,7 +147,9 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   if (auto made = make_dnsmasq_folder(place_.folder, place_.group); !made) return made;
   for (const auto* part : {"/leases", "/names"})
     if (auto made = make_folders(place_.folder + part, 0755); !made) return made;
-  bool changed = process_.begin_change();
+  const auto untold = process_.begin_change();
+  if (!untold) return fail(untold.error());
+  bool changed = *untold;
   std::set<std::string> wanted;
   for (const auto& [id, interface] : model.interfaces) wanted.insert(id);
   changed |= remove_others(place_.folder + "/leases", wanted);
@@ -188,12 +191,13 @@ bool Dnsmasq::forget_lease_of(const InterfaceSpec& interface) {
 Result<void> Dnsmasq::put(const InterfaceSpec& interface, const VpcSpec& vpc) {
   const auto lease_path = place_.folder + "/leases/" + interface.id;
   const bool known = path_exists(lease_path);
-  const bool untold = process_.begin_change();
+  const auto untold = process_.begin_change();
+  if (!untold) return fail(untold.error());
   const auto lease = put_dnsmasq_file(lease_path, lease_line(interface));
   const auto name = put_dnsmasq_file(place_.folder + "/names/" + interface.id, name_lines(interface, vpc));
   if (!lease) return fail(lease.error());
   if (!name) return fail(name.error());
-  if (forget_lease_of(interface) || untold || !process_.id()) {
+  if (forget_lease_of(interface) || *untold || !process_.id()) {
     if (auto started = start(); !started) return started;
   } else if (known && (*lease || *name)) {
     process_.read_again();
@@ -202,17 +206,20 @@ Result<void> Dnsmasq::put(const InterfaceSpec& interface, const VpcSpec& vpc) {
   return {};
 }
 
-void Dnsmasq::remove(const InterfaceSpec& interface) {
-  const bool untold = process_.begin_change();
-  std::error_code ignored;
-  const bool lease = fs::remove(place_.folder + "/leases/" + interface.id, ignored);
-  const bool name = fs::remove(place_.folder + "/names/" + interface.id, ignored);
-  if (lease || name) {
-    std::ofstream(fmt::format("{}/{}{}", place_.folder, released, interface.private_ip)) << interface.mac << '\n';
-    process_.read_again();
-  }
+Result<void> Dnsmasq::remove(const InterfaceSpec& interface) {
+  const auto files = {place_.folder + "/leases/" + interface.id, place_.folder + "/names/" + interface.id};
+  if (std::none_of(files.begin(), files.end(), path_exists)) return {};
+  const auto untold = process_.begin_change();
+  if (!untold) return fail(untold.error());
+  // First: without it nobody would know that the address must not stay this machine's.
+  const auto mark = fmt::format("{}/{}{}", place_.folder, released, interface.private_ip);
+  if (auto kept = put_dnsmasq_file(mark, interface.mac + "\n"); !kept) return fail(kept.error());
+  for (const auto& file : files)
+    if (std::remove(file.c_str()) != 0 && errno != ENOENT) return fail_system("cannot remove " + file, errno);
+  process_.read_again();
   // What it was not told before may be more than it reads again: then the next change starts it anew.
-  if (!untold) process_.end_change();
+  if (!*untold) process_.end_change();
+  return {};
 }
 
 void Dnsmasq::stop() {

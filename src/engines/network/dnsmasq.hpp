@@ -41,7 +41,7 @@ class Dnsmasq {
   // Files as wanted, the process running with them: started, told to read again, or left alone.
   Result<void> ensure(const Model& model);
   Result<void> put(const InterfaceSpec& interface, const VpcSpec& vpc);
-  void remove(const InterfaceSpec& interface);
+  Result<void> remove(const InterfaceSpec& interface);
   // Stops the process and removes the folder.
   void stop();
 

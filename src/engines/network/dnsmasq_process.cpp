@@ -78,10 +78,10 @@ void DnsmasqProcess::read_again() const {
   if (const auto running = id()) ::kill(*running, SIGHUP);
 }
 
-bool DnsmasqProcess::begin_change() const {
-  const bool untold = path_exists(change_mark());
-  if (!untold) std::ofstream(change_mark()).flush();
-  return untold;
+Result<bool> DnsmasqProcess::begin_change() const {
+  if (path_exists(change_mark())) return true;
+  if (!std::ofstream(change_mark())) return fail(ErrorKind::exhausted, "cannot make " + change_mark());
+  return false;
 }
 
 void DnsmasqProcess::end_change() const { ::unlink(change_mark().c_str()); }

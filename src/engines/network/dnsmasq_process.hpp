@@ -31,8 +31,9 @@ class DnsmasqProcess {
   // What is in its folders of names and leases.
   void read_again() const;
 
-  // Around each change of its files and the telling of it. True: a daemon was killed between the two, so it is still to be told.
-  bool begin_change() const;
+  // Around each change of its files and the telling of it. True: an earlier change failed or its daemon was killed between the two, so it
+  // is still to be told. An error: no file may be changed, since nobody would know that it is to be told of it.
+  Result<bool> begin_change() const;
   void end_change() const;
 
  private:

@@ -362,9 +362,10 @@ Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
   }
   auto base = free_link_range(vpc_id);
   if (!base) return fail(base.error());
-  if (*existing) routes_.remove_link((*existing)->index, name);
   const Descriptor target(::open(namespace_path(space).c_str(), O_RDONLY | O_CLOEXEC));
   if (!target) return fail_system("cannot open namespace " + space, errno);
+  // From here on nothing returns before commit: what is queued would be sent with somebody else's.
+  if (*existing) routes_.remove_link((*existing)->index, name);
   routes_.add_veth(name, std::string(uplink_name), target.get());
   if (auto made = routes_.commit(); !made) return fail(made.error());
   auto link = link_of(vpc_id);
@@ -406,11 +407,13 @@ Result<void> Host::set_public_addresses(const std::string& vpc_id, const LinkEnd
   if (!link) return fail(link.error());
   auto routes = routes_.routes();
   if (!routes) return fail(routes.error());
-  const std::set<std::uint32_t> wanted(addresses.begin(), addresses.end());
-  for (const auto& route : *routes)
-    if (route.link == link->index && route.protocol == route_protocol && !wanted.contains(route.destination.base))
-      routes_.remove_route(route);
-  for (const auto address : wanted) routes_.put_route(public_route(*link, ends, address));
+  std::set<std::uint32_t> missing(addresses.begin(), addresses.end());
+  for (const auto& route : *routes) {
+    if (route.link != link->index || route.protocol != route_protocol) continue;
+    // With its link: the address may lead to another VPC by now.
+    if (route.gateway != ends.vpc || missing.erase(route.destination.base) == 0) routes_.remove_route(route);
+  }
+  for (const auto address : missing) routes_.put_route(public_route(*link, ends, address));
   if (auto done = routes_.commit(); !done) return done;
   return answer_for_addresses();
 }
@@ -420,21 +423,6 @@ Result<void> Host::add_public_address(const std::string& vpc_id, const LinkEnds&
   auto link = link_of(vpc_id);
   if (!link) return fail(link.error());
   routes_.put_route(public_route(*link, ends, address));
-  if (auto done = routes_.commit(); !done) return done;
-  return answer_for_addresses();
-}
-
-// Names the link as well: the address may lead to another VPC by now.
-Result<void> Host::remove_public_address(const std::string& vpc_id, std::uint32_t address) {
-  const std::lock_guard lock(mutex_);
-  auto link = link_of(vpc_id);
-  if (!link) return {};
-  Route route;
-  route.destination = {address, 32};
-  route.link = link->index;
-  route.gateway = 0;
-  route.protocol = route_protocol;
-  routes_.remove_route(route);
   if (auto done = routes_.commit(); !done) return done;
   return answer_for_addresses();
 }

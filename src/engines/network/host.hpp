@@ -54,7 +54,6 @@ class Host {
   // Exactly these public addresses lead to the VPC.
   Result<void> set_public_addresses(const std::string& vpc_id, const LinkEnds& ends, const std::vector<std::uint32_t>& addresses);
   Result<void> add_public_address(const std::string& vpc_id, const LinkEnds& ends, std::uint32_t address);
-  Result<void> remove_public_address(const std::string& vpc_id, std::uint32_t address);
 
   // Exactly these ranges of IPv6 lead to the VPC. Once there are any, the host forwards IPv6.
   Result<void> lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Block>& ranges);

@@ -112,14 +112,17 @@ Result<void> Host::lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Bl
   if (!link) return fail(link.error());
   auto routes = routes_.routes<Ipv6>();
   if (!routes) return fail(routes.error());
+  if (!ranges.empty()) {
+    if (auto set = forward_ipv6(); !set) return set;
+    for (const auto& [name, value] : {std::pair("accept_ra", "0"), std::pair("accept_dad", "0"), std::pair("disable_ipv6", "0")})
+      if (auto set = set_network_option(option_of(link->name, name), value); !set) return set;
+  }
+  // From here on nothing returns before commit: what is queued would be sent with somebody else's.
   for (const auto& route : *routes)
     if (route.link == link->index && route.protocol == route_protocol &&
         std::find(ranges.begin(), ranges.end(), route.destination) == ranges.end())
       routes_.remove_route(route);
   if (ranges.empty()) return routes_.commit();
-  if (auto set = forward_ipv6(); !set) return set;
-  for (const auto& [name, value] : {std::pair("accept_ra", "0"), std::pair("accept_dad", "0"), std::pair("disable_ipv6", "0")})
-    if (auto set = set_network_option(option_of(link->name, name), value); !set) return set;
   routes_.add_address(link->index, *parse_ipv6(host_end6), 64);
   routes_.add_address(link->index, own_address(pools6_), 128);
   for (const auto& range : ranges) {

@@ -208,14 +208,16 @@ class HostNetworkEngine final : public NetworkEngine {
 
   // The VPCs that this one got a link to, or lost one. One that nothing was said of yet looks for its links by itself.
   Result<void> tell_peers(const std::string& vpc_id) {
-    for (const auto& peer_id : at(vpc_id).take_touched_peers()) {
+    auto& vpc = at(vpc_id);
+    for (const auto& peer_id : vpc.touched_peers()) {
       std::shared_ptr<VpcNetwork> peer;
       {
         const std::lock_guard lock(mutex_);
         if (const auto found = vpcs_.find(peer_id); found != vpcs_.end()) peer = found->second;
       }
-      if (!peer) continue;
-      if (auto taken = peer->peer_changed(vpc_id); !taken) return taken;
+      if (peer)
+        if (auto taken = peer->peer_changed(vpc_id); !taken) return taken;
+      vpc.peer_is_told(peer_id);
     }
     return {};
   }

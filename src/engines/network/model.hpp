@@ -72,7 +72,20 @@ Result<void> check(const NamesSpec& names);
 Result<void> check(const InterfaceSpec& interface);
 Result<void> check(const GroupSpec& group);
 
-// Files of one VPC: vpc.json, groups/<id>.json, interfaces/<id>.json.
+// What a change took away and has still to be undone in the kernel: the connections that no rule allows any more end once the change is in
+// force. It is kept on disk before the model is, and forgotten after the connections ended: after a failure or a crash in between, a
+// comparison of the model with itself would find nothing to end.
+struct PendingCut {
+  bool addresses = false;                // addresses were lost too: the routes that lead to them go
+  std::vector<std::string> lost_ranges;  // ranges that peerings led to
+
+  void add(const PendingCut& other);
+  bool operator==(const PendingCut&) const = default;
+};
+// What the second specification of a VPC takes away from the first; nullopt: nothing.
+std::optional<PendingCut> cut_between(const VpcSpec& before, const VpcSpec& now);
+
+// Files of one VPC: vpc.json, groups/<id>.json, interfaces/<id>.json, pending_cut.json.
 class ModelFiles {
  public:
   explicit ModelFiles(std::string folder) : folder_(std::move(folder)) {}
@@ -82,8 +95,12 @@ class ModelFiles {
   Result<void> keep(const VpcSpec& vpc) const;
   Result<void> keep(const GroupSpec& group) const;
   Result<void> keep(const InterfaceSpec& interface) const;
-  void forget_group(const std::string& id) const;
-  void forget_interface(const std::string& id) const;
+  Result<void> keep(const PendingCut& cut) const;
+  // A file that is there and cannot be read is a cut as well.
+  std::optional<PendingCut> pending_cut() const;
+  Result<void> forget_pending_cut() const;
+  Result<void> forget_group(const std::string& id) const;
+  Result<void> forget_interface(const std::string& id) const;
   void forget_all() const;
 
  private:

@@ -293,6 +293,11 @@ Result<void> put(const std::string& path, const json::object& content) {
   return {};
 }
 
+Result<void> forget(const std::string& path) {
+  if (std::remove(path.c_str()) != 0 && errno != ENOENT) return fail_system("cannot remove " + path, errno);
+  return {};
+}
+
 template <class Read>
 bool take(const std::string& path, Read read) {
   const auto content = read_file(path);
@@ -347,8 +352,25 @@ Result<void> ModelFiles::keep(const InterfaceSpec& interface) const {
   return put(folder_ + "/interfaces/" + interface.id + ".json", write(interface));
 }
 
-void ModelFiles::forget_group(const std::string& id) const { std::remove((folder_ + "/groups/" + id + ".json").c_str()); }
-void ModelFiles::forget_interface(const std::string& id) const { std::remove((folder_ + "/interfaces/" + id + ".json").c_str()); }
+Result<void> ModelFiles::keep(const PendingCut& cut) const {
+  if (auto made = make_folders(folder_); !made) return made;
+  return put(folder_ + "/pending_cut.json", {{"addresses", cut.addresses}, {"lost_ranges", texts(cut.lost_ranges)}});
+}
+
+std::optional<PendingCut> ModelFiles::pending_cut() const {
+  const auto path = folder_ + "/pending_cut.json";
+  if (!path_exists(path)) return std::nullopt;
+  PendingCut cut{true, {}};
+  take(path, [&](const json::object& object) {
+    cut.addresses = object.at("addresses").as_bool();
+    cut.lost_ranges = read_texts(object.at("lost_ranges"));
+  });
+  return cut;
+}
+
+Result<void> ModelFiles::forget_pending_cut() const { return forget(folder_ + "/pending_cut.json"); }
+Result<void> ModelFiles::forget_group(const std::string& id) const { return forget(folder_ + "/groups/" + id + ".json"); }
+Result<void> ModelFiles::forget_interface(const std::string& id) const { return forget(folder_ + "/interfaces/" + id + ".json"); }
 
 void ModelFiles::forget_all() const {
   std::error_code ignored;

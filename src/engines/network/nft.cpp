@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/json.hpp>
 
@@ -100,13 +101,14 @@ Result<Nft::Applied> Nft::apply(const std::vector<Table>& wanted) {
       log::warning("network", "a change of the packet filter failed, all of it is set anew: {}", done.error().message);
     }
   }
-  const bool repaired = before && generation_ && generation_ != before;
+  // Kept until it is put back: the first try may fail.
+  disturbed_ = disturbed_ || (generation_ && generation_ != before);
   generation_.reset();
   const auto start = generation();
   if (auto done = run(replace_transaction(wanted)); !done) return fail(done.error());
   in_force_ = wanted;
   if (start) note(*start + 1);
-  return repaired ? Applied::repaired : Applied::changed;
+  return std::exchange(disturbed_, false) ? Applied::repaired : Applied::changed;
 }
 
 Result<void> Nft::remove(const std::vector<Table>& tables) {

@@ -38,6 +38,7 @@ class Nft {
   std::vector<Table> in_force_;
   std::optional<std::uint32_t> generation_;  // of the kernel's tables behind our last transaction
   std::set<std::uint32_t> ours_;             // generations that our last transactions made
+  bool disturbed_ = false;                   // somebody else changed something, and it is not put back yet
 };
 
 }  // namespace brume::network

@@ -56,10 +56,11 @@ Result<void> Resolver::ensure(const NamesSpec& names) {
   // Behind systemd-resolved's stub, which may be asking us, are the real ones.
   const std::string behind = "/run/systemd/resolve/resolv.conf";
   const auto resolvers = path_exists(behind) ? behind : "/etc/resolv.conf";
-  const bool untold = process_.begin_change();
+  const auto untold = process_.begin_change();
+  if (!untold) return fail(untold.error());
   const auto configured = put_dnsmasq_file(process_.configuration(), resolver_configuration(names, place_, address_, resolvers));
   if (!configured) return fail(configured.error());
-  if (*configured || untold || !process_.is_in_place())
+  if (*configured || *untold || !process_.is_in_place())
     if (auto started = process_.start(); !started) return started;
   process_.end_change();
   return {};

@@ -41,34 +41,6 @@ bool covers(const std::vector<Permission>& now, const std::vector<Permission>& b
   });
 }
 
-// True: no connection that was translated by the old is to be translated otherwise by the new.
-bool same_translation(const VpcSpec& a, const VpcSpec& b) {
-  const auto same = [](const NatSpec& one, const NatSpec& other) { return one.id == other.id && one.public_ip == other.public_ip; };
-  const auto same_vpn = [](const VpnSpec& one, const VpnSpec& other) {
-    const auto same_tunnel = [](const auto& x, const auto& y) { return x.outside_ip == y.outside_ip; };
-    return std::equal(one.tunnels.begin(), one.tunnels.end(), other.tunnels.begin(), other.tunnels.end(), same_tunnel);
-  };
-  if (!std::equal(a.vpns.begin(), a.vpns.end(), b.vpns.begin(), b.vpns.end(), same_vpn)) return false;
-  return a.internet_gateway == b.internet_gateway && std::equal(a.nats.begin(), a.nats.end(), b.nats.begin(), b.nats.end(), same);
-}
-
-// True: all members of peers' groups that the old knew, the new knows too.
-bool covers(const std::vector<PeerGroupSpec>& now, const std::vector<PeerGroupSpec>& before) {
-  return std::all_of(before.begin(), before.end(), [&](const PeerGroupSpec& old) {
-    const auto same = std::find_if(now.begin(), now.end(), [&](const PeerGroupSpec& one) { return one.id == old.id; });
-    if (same == now.end()) return old.addresses.empty();
-    const std::set<std::string> members(same->addresses.begin(), same->addresses.end());
-    return std::all_of(old.addresses.begin(), old.addresses.end(), [&](const std::string& one) { return members.contains(one); });
-  });
-}
-
-std::set<std::uint32_t> numbers_of(const InterfaceSpec& interface, std::string AddressSpec::*which) {
-  std::set<std::uint32_t> numbers;
-  for (const auto& one : addresses_of(interface))
-    if (const auto address = parse_ipv4(one.*which)) numbers.insert(*address);
-  return numbers;
-}
-
 bool has_members(const Model& model, const std::string& group) {
   return std::any_of(model.interfaces.begin(), model.interfaces.end(), [&](const auto& one) {
     const auto& groups = one.second.group_ids;
@@ -99,9 +71,15 @@ VpcNetwork::VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, const 
 
 // --- base ---
 
-// A VPC that an earlier daemon made is taken over as that one left it.
+// A VPC that an earlier daemon made is taken over as that one left it, with what it left undone.
+void VpcNetwork::load() {
+  if (model_) return;
+  model_ = files_.load();
+  if (!cut_) cut_ = files_.pending_cut();
+}
+
 Result<void> VpcNetwork::require() {
-  if (!model_) model_ = files_.load();
+  load();
   if (!model_ || !namespace_exists(namespace_)) return fail(ErrorKind::not_found, id_ + " has no network on this host");
   if (ends_) return {};
   return ensure_base();
@@ -122,15 +100,17 @@ Result<void> VpcNetwork::ensure_namespace() {
 }
 
 Result<void> VpcNetwork::ensure_base() {
-  const bool fresh = !held_ && !namespace_exists(namespace_);
+  if (!held_ && !namespace_exists(namespace_)) {
+    lacks_interfaces_ = true;
+    nft_ = Nft(namespace_);
+    meter_.end();
+  }
   if (auto there = ensure_namespace(); !there) return there;
   if (auto ready = host_.ensure(); !ready) return ready;
   auto ends = host_.ensure_link(id_);
   if (!ends) return fail(ends.error());
-  // The filter stands before the first packet can pass.
-  if (fresh) nft_ = Nft(namespace_);
-  if (fresh) meter_.end();
   count_flows();
+  // The filter stands before the first packet can pass.
   if (auto applied = apply_rules(); !applied) return applied;
   auto prepared = in_namespace(namespace_, [&]() -> Result<void> {
     if (auto set = set_router_options(); !set) return set;
@@ -198,17 +178,6 @@ Result<void> VpcNetwork::apply_rules() {
   return {};
 }
 
-Result<void> VpcNetwork::end_connections(std::vector<Ipv4Block> lost) const {
-  return in_namespace(namespace_, [&]() -> Result<void> {
-    // Listing them costs 10 ms and more even when there are few: the kernel walks the table of all namespaces.
-    if (const auto count = read_file("/proc/sys/net/netfilter/nf_conntrack_count", 32); count && trim(*count) == "0") return {};
-    const auto ended = end_forbidden_connections(FlowRules(*model_, std::move(lost)));
-    if (!ended) return fail(ended.error());
-    if (*ended > 0) log::info("network", "connections ended because no rule allows them any more vpc={} count={}", id_, *ended);
-    return end_connections6();
-  });
-}
-
 std::vector<std::uint32_t> VpcNetwork::public_addresses() const {
   std::vector<std::uint32_t> addresses;
   for (const auto& [id, interface] : model_->interfaces)
@@ -231,23 +200,18 @@ Result<void> VpcNetwork::restore_interfaces() {
 
 Result<void> VpcNetwork::ensure(const VpcSpec& vpc) {
   const std::lock_guard lock(mutex_);
-  if (!model_) model_ = files_.load();
-  if (!model_) model_.emplace();
-  const auto before = std::exchange(model_->vpc, vpc);
-  if (auto kept = files_.keep(vpc); !kept) return kept;
-  const bool rebuilt = !held_ && !namespace_exists(namespace_) && !model_->interfaces.empty();
-  if (auto based = ensure_base(); !based) return based;
-  if (rebuilt)
-    if (auto restored = restore_interfaces(); !restored) return restored;
-  const bool moved = !same_translation(before, vpc);
-  if (moved)
-    if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
-  auto lost = lost_ranges(before, vpc);
-  if (moved || repaired_ || !lost.empty() || !covers(vpc.peer_groups, before.peer_groups) || !same_ways6(before, vpc))
-    if (auto ended = end_connections(std::move(lost)); !ended) return ended;
-  repaired_ = false;
-  if (auto made = ensure_tunnels(); !made) return made;
-  return dnsmasq_.ensure(*model_);
+  load();
+  return carry_out(cut_between(model_ ? model_->vpc : VpcSpec{}, vpc), [&]() -> Result<void> {
+    if (auto kept = files_.keep(vpc); !kept) return kept;
+    if (!model_) model_.emplace();
+    model_->vpc = vpc;
+    if (auto based = ensure_base(); !based) return based;
+    if (lacks_interfaces_ && !model_->interfaces.empty())
+      if (auto restored = restore_interfaces(); !restored) return restored;
+    lacks_interfaces_ = false;
+    if (auto made = ensure_tunnels(); !made) return made;
+    return dnsmasq_.ensure(*model_);
+  });
 }
 
 Result<void> VpcNetwork::ensure_tunnels() {
@@ -262,240 +226,54 @@ Result<void> VpcNetwork::ensure_tunnels() {
 
 Result<std::vector<TunnelState>> VpcNetwork::tunnels() {
   const std::lock_guard lock(mutex_);
-  if (!model_) model_ = files_.load();
+  load();
   if (!model_) return std::vector<TunnelState>();
   return charon_.tunnels(model_->vpc.vpns);
 }
 
-VpcSpec VpcNetwork::keep_exactly(const Model& wanted) {
-  const auto before = model_ ? std::move(model_) : files_.load();
-  model_ = wanted;
-  if (!before) return {};
-  for (const auto& [id, group] : before->groups)
-    if (!wanted.groups.contains(id)) files_.forget_group(id);
-  for (const auto& [id, interface] : before->interfaces) {
-    if (wanted.interfaces.contains(id)) continue;
-    meter_.remember(interface);
-    files_.forget_interface(id);
+Result<void> VpcNetwork::keep_exactly(const Model& wanted) {
+  if (auto kept = files_.keep(wanted.vpc); !kept) return kept;
+  for (const auto& [id, group] : wanted.groups)
+    if (auto kept = files_.keep(group); !kept) return kept;
+  for (const auto& [id, interface] : wanted.interfaces)
+    if (auto kept = files_.keep(interface); !kept) return kept;
+  if (model_) {
+    for (const auto& [id, group] : model_->groups)
+      if (!wanted.groups.contains(id))
+        if (auto forgotten = files_.forget_group(id); !forgotten) return forgotten;
+    for (const auto& [id, interface] : model_->interfaces) {
+      if (wanted.interfaces.contains(id)) continue;
+      meter_.remember(interface);
+      if (auto forgotten = files_.forget_interface(id); !forgotten) return forgotten;
+    }
   }
-  return before->vpc;
+  model_ = wanted;
+  return {};
 }
 
 Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupSpec>& groups,
                                     const std::vector<InterfaceSpec>& interfaces) {
   const std::lock_guard lock(mutex_);
+  load();
   Model wanted{vpc, {}, {}};
   for (const auto& group : groups) wanted.groups[group.id] = group;
   for (const auto& interface : interfaces) wanted.interfaces[interface.id] = interface;
-  const auto before = keep_exactly(wanted);
-  if (auto kept = files_.keep(vpc); !kept) return kept;
-  for (const auto& group : groups)
-    if (auto kept = files_.keep(group); !kept) return kept;
-  std::vector<const InterfaceSpec*> all;
-  for (const auto& interface : interfaces) {
-    if (auto kept = files_.keep(interface); !kept) return kept;
-    all.push_back(&interface);
-  }
-  if (auto based = ensure_base(); !based) return based;
-  if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, true); }); !made) return made;
-  if (auto made = ensure_tunnels(); !made) return made;
-  if (auto running = dnsmasq_.ensure(*model_); !running) return running;
-  if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
-  return end_connections(lost_ranges(before, vpc));
-}
-
-// --- interfaces ---
-
-Result<void> VpcNetwork::ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const {
-  auto netlink = RouteSocket::open();
-  if (!netlink) return fail(netlink.error());
-  std::map<std::string, int> known;
-  if (remove_others) {
-    auto links = netlink->links();
-    if (!links) return fail(links.error());
-    std::set<std::string> wanted;
-    for (const auto* interface : interfaces) wanted.insert(tap_name(interface->id));
-    std::vector<int> others;
-    for (const auto& link : *links) {
-      if (!link.name.starts_with(tap_prefix) || link.kind != "tun") continue;
-      if (wanted.contains(link.name))
-        known[link.name] = link.index;
-      else
-        others.push_back(link.index);
-    }
-    netlink->remove_links(others);
-  }
-  for (const auto* interface : interfaces) {
-    const auto name = tap_name(interface->id);
-    auto index = known.contains(name) ? known[name] : static_cast<int>(::if_nametoindex(name.c_str()));
-    if (index == 0) {
-      if (auto made = make_tap(name, interface->user); !made) return made;
-      index = static_cast<int>(::if_nametoindex(name.c_str()));
-    }
-    netlink->set_up(index, interface->id, router_mac(id_));
-    netlink->answer_at_once(index);
-    netlink->add_address(index, *parse_ipv4(router_address(interface->subnet_cidr)), 32);
-    for (const auto address : numbers_of(*interface, &AddressSpec::private_ip)) {
-      Route route;
-      route.destination = {address, 32};
-      route.link = index;
-      netlink->put_route(route);
-      netlink->put_neighbour(index, address, interface->mac);
-    }
-  }
-  if (auto done = netlink->commit(); !done) return done;
-  if (model_ && has_ipv6(model_->vpc))
-    if (auto applied = apply_ipv6(); !applied) return applied;
-  const bool leads = std::any_of(interfaces.begin(), interfaces.end(), [&](const auto* one) { return is_route_target(one->id); });
-  return leads && ends_ ? apply_routes(*ends_) : Result<void>();
-}
-
-// The routes to addresses that the interface had and has no more.
-Result<void> VpcNetwork::remove_old_routes(const InterfaceSpec& before, const InterfaceSpec& now) const {
-  const auto kept = numbers_of(now, &AddressSpec::private_ip);
-  return in_namespace(namespace_, [&]() -> Result<void> {
-    auto netlink = RouteSocket::open();
-    if (!netlink) return fail(netlink.error());
-    for (const auto address : numbers_of(before, &AddressSpec::private_ip)) {
-      if (kept.contains(address)) continue;
-      Route route;
-      route.destination = {address, 32};
-      // With its link: another interface may have the address by now.
-      route.link = static_cast<int>(::if_nametoindex(tap_name(before.id).c_str()));
-      netlink->remove_route(route);
-    }
-    return netlink->commit();
+  // What was in force before is not known for certain, so everything is compared.
+  PendingCut cut{true, {}};
+  if (const auto known = cut_between(model_ ? model_->vpc : VpcSpec{}, vpc)) cut.add(*known);
+  return carry_out(cut, [&]() -> Result<void> {
+    if (auto kept = keep_exactly(wanted); !kept) return kept;
+    std::vector<const InterfaceSpec*> all;
+    for (const auto& interface : interfaces) all.push_back(&interface);
+    if (auto based = ensure_base(); !based) return based;
+    if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, true); }); !made) return made;
+    lacks_interfaces_ = false;
+    if (auto made = ensure_tunnels(); !made) return made;
+    return dnsmasq_.ensure(*model_);
   });
 }
 
-Result<void> VpcNetwork::move_public_addresses(const InterfaceSpec* before, const InterfaceSpec& now) {
-  const auto wanted = numbers_of(now, &AddressSpec::public_ip);
-  if (before != nullptr)
-    for (const auto old : numbers_of(*before, &AddressSpec::public_ip))
-      if (!wanted.contains(old) && !is_public_of_other(old, now.id))
-        if (auto removed = host_.remove_public_address(id_, old); !removed) return removed;
-  for (const auto address : wanted)
-    if (auto routed = host_.add_public_address(id_, *ends_, address); !routed) return routed;
-  return {};
-}
-
-// An address that came here from another interface of which nothing was said yet: two cannot have it.
-void VpcNetwork::take_from_others(const InterfaceSpec& interface) {
-  const auto privates = numbers_of(interface, &AddressSpec::private_ip);
-  const auto publics = numbers_of(interface, &AddressSpec::public_ip);
-  const auto is_ours = [](const std::set<std::uint32_t>& numbers, const std::string& address) {
-    const auto number = parse_ipv4(address);
-    return number && numbers.contains(*number);
-  };
-  for (auto& [id, other] : model_->interfaces) {
-    if (id == interface.id) continue;
-    if (is_ours(publics, other.public_ip)) other.public_ip.clear();
-    std::erase_if(other.more, [&](const AddressSpec& one) { return is_ours(privates, one.private_ip); });
-    for (auto& one : other.more)
-      if (is_ours(publics, one.public_ip)) one.public_ip.clear();
-    std::erase_if(other.ipv6, [&](const std::string& one) {
-      return std::find(interface.ipv6.begin(), interface.ipv6.end(), one) != interface.ipv6.end();
-    });
-  }
-}
-
-// Moved on already to another interface of this VPC.
-bool VpcNetwork::is_public_of_other(std::uint32_t address, const std::string& interface_id) const {
-  for (const auto& [id, interface] : model_->interfaces)
-    if (id != interface_id && numbers_of(interface, &AddressSpec::public_ip).contains(address)) return true;
-  return std::any_of(model_->vpc.nats.begin(), model_->vpc.nats.end(),
-                     [&](const NatSpec& nat) { return parse_ipv4(nat.public_ip) == address; });
-}
-
-Result<void> VpcNetwork::remove_tap(const std::string& interface_id) const {
-  return in_namespace(namespace_, [&]() -> Result<void> {
-    const auto name = tap_name(interface_id);
-    const auto index = static_cast<int>(::if_nametoindex(name.c_str()));
-    if (index == 0) return {};
-    auto netlink = RouteSocket::open();
-    if (!netlink) return fail(netlink.error());
-    netlink->remove_link(index, name);
-    return netlink->commit();
-  });
-}
-
-Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
-  const std::lock_guard lock(mutex_);
-  if (auto there = require(); !there) return there;
-  std::optional<InterfaceSpec> before;
-  if (const auto found = model_->interfaces.find(interface.id); found != model_->interfaces.end()) before = found->second;
-  // Address and range of an interface never change in EC2; should they, the old ones must not linger.
-  if (before && (before->private_ip != interface.private_ip || before->subnet_cidr != interface.subnet_cidr))
-    if (auto removed = remove_tap(interface.id); !removed) return removed;
-  take_from_others(interface);
-  if (before) meter_.remember(*before);
-  model_->interfaces[interface.id] = interface;
-  if (auto kept = files_.keep(interface); !kept) return kept;
-  if (auto applied = apply_rules(); !applied) return applied;
-  if (auto made = in_namespace(namespace_, [&] { return ensure_taps({&interface}, false); }); !made) return made;
-  if (auto told = dnsmasq_.put(interface, model_->vpc); !told) return told;
-  if (before)
-    if (auto removed = remove_old_routes(*before, interface); !removed) return removed;
-  if (auto moved = move_public_addresses(before ? &*before : nullptr, interface); !moved) return moved;
-  const auto changed = [&](std::string AddressSpec::*which) { return numbers_of(*before, which) != numbers_of(interface, which); };
-  const bool narrower = before && (before->group_ids != interface.group_ids || changed(&AddressSpec::public_ip) ||
-                                   changed(&AddressSpec::private_ip) || before->ipv6 != interface.ipv6);
-  return narrower ? end_connections() : Result<void>();
-}
-
-Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
-  const std::lock_guard lock(mutex_);
-  if (!model_) model_ = files_.load();
-  if (!model_ || !namespace_exists(namespace_)) return {};
-  const auto found = model_->interfaces.find(interface_id);
-  if (found == model_->interfaces.end()) return remove_tap(interface_id);
-  if (auto there = require(); !there) return there;
-  const auto interface = found->second;
-  for (const auto address : numbers_of(interface, &AddressSpec::public_ip))
-    if (!is_public_of_other(address, interface_id))
-      if (auto removed = host_.remove_public_address(id_, address); !removed) return removed;
-  if (auto removed = remove_tap(interface_id); !removed) return removed;
-  meter_.remember(interface);
-  model_->interfaces.erase(interface_id);
-  if (is_route_target(interface_id))
-    if (auto routed = in_namespace(namespace_, [&] { return apply_routes(*ends_); }); !routed) return routed;
-  if (auto applied = apply_rules(); !applied) return applied;
-  dnsmasq_.remove(interface);
-  files_.forget_interface(interface_id);
-  return end_connections();
-}
-
-Result<Descriptor> VpcNetwork::open_tap(const std::string& interface_id) {
-  const std::lock_guard lock(mutex_);
-  Descriptor queue;
-  auto opened = in_namespace(namespace_, [&]() -> Result<void> {
-    const auto name = tap_name(interface_id);
-    if (::if_nametoindex(name.c_str()) == 0) return fail(ErrorKind::not_found, interface_id + " has no tap in " + namespace_);
-    auto tap = open_tap_queue(name);
-    if (!tap) return fail(tap.error());
-    queue = std::move(*tap);
-    return {};
-  });
-  if (!opened) return fail(opened.error());
-  return queue;
-}
-
-Result<std::vector<std::string>> VpcNetwork::interface_ids() {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::string> ids;
-  if (!namespace_exists(namespace_)) return ids;
-  auto looked = in_namespace(namespace_, [&]() -> Result<void> {
-    auto netlink = RouteSocket::open();
-    if (!netlink) return fail(netlink.error());
-    auto links = netlink->links();
-    if (!links) return fail(links.error());
-    for (const auto& link : *links)
-      if (link.name.starts_with(tap_prefix) && link.kind == "tun" && !link.alias.empty()) ids.push_back(link.alias);
-    return {};
-  });
-  if (!looked) return fail(looked.error());
-  return ids;
-}
+// --- flows, others' changes ---
 
 Result<TakenFlows> VpcNetwork::take_flows() {
   const std::lock_guard lock(mutex_);
@@ -525,22 +303,26 @@ Result<void> VpcNetwork::ensure_group(const GroupSpec& group) {
   const auto found = model_->groups.find(group.id);
   const bool wider =
       found != model_->groups.end() && covers(group.ingress, found->second.ingress) && covers(group.egress, found->second.egress);
-  const bool felt = has_members(*model_, group.id);
-  model_->groups[group.id] = group;
-  if (auto kept = files_.keep(group); !kept) return kept;
-  if (auto applied = apply_rules(); !applied) return applied;
-  return wider || !felt ? Result<void>() : end_connections();
+  const auto cut = wider || !has_members(*model_, group.id) ? std::nullopt : std::optional<PendingCut>(std::in_place);
+  return carry_out(cut, [&]() -> Result<void> {
+    if (auto kept = files_.keep(group); !kept) return kept;
+    model_->groups[group.id] = group;
+    return apply_rules();
+  });
 }
 
+// Also where an earlier call removed it and failed after that: then its rules may be in force still.
 Result<void> VpcNetwork::remove_group(const std::string& group_id) {
   const std::lock_guard lock(mutex_);
-  if (!model_) model_ = files_.load();
-  if (!model_ || !namespace_exists(namespace_) || !model_->groups.contains(group_id)) return {};
+  load();
+  if (!model_ || !namespace_exists(namespace_) || !(model_->groups.contains(group_id) || cut_)) return {};
   if (auto there = require(); !there) return there;
-  model_->groups.erase(group_id);
-  files_.forget_group(group_id);
-  if (auto applied = apply_rules(); !applied) return applied;
-  return has_members(*model_, group_id) ? end_connections() : Result<void>();
+  const auto cut = has_members(*model_, group_id) ? std::optional<PendingCut>(std::in_place) : std::nullopt;
+  return carry_out(cut, [&]() -> Result<void> {
+    if (auto forgotten = files_.forget_group(group_id); !forgotten) return forgotten;
+    model_->groups.erase(group_id);
+    return apply_rules();
+  });
 }
 
 // --- metadata, removal ---
@@ -588,6 +370,8 @@ Result<void> VpcNetwork::remove() {
   if (auto removed = host_.remove_link(id_); !removed) return removed;
   if (auto removed = remove_namespace(namespace_); !removed) return removed;
   files_.forget_all();
+  cut_.reset();
+  repaired_ = lacks_interfaces_ = false;
   meter_.end();
   held_ = Descriptor();
   model_.reset();

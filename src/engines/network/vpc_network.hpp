@@ -2,6 +2,7 @@
 // filter, DHCP and the host's routes after it, then end the connections that are no longer allowed.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -41,12 +42,15 @@ class VpcNetwork {
   bool is_as_left(const std::set<std::uint32_t>& generations);
   // Empty where nothing of it is here yet.
   Result<TakenFlows> take_flows();
-  // The links to other VPCs that came or went since it was last asked: those VPCs' ids. They are to be told by peer_changed.
-  std::set<std::string> take_touched_peers();
+  // VPCs that a link to came or went, and that were not told so yet. They are to be told by peer_changed, until which succeeds.
+  std::set<std::string> touched_peers();
+  void peer_is_told(const std::string& peer_vpc_id);
   // The other side made or removed a link to this VPC: it is taken up here, and routes go over it.
   Result<void> peer_changed(const std::string& peer_vpc_id);
 
  private:
+  // The model and what is owed, as the files have them.
+  void load();
   Result<void> require();
   Result<void> ensure_base();
   // Also where somebody removed its name: what was in it is in it still.
@@ -68,18 +72,20 @@ class VpcNetwork {
   Result<void> ensure_tunnels();
   Result<void> ensure_taps(const std::vector<const InterfaceSpec*>& interfaces, bool remove_others) const;
   Result<void> remove_tap(const std::string& interface_id) const;
-  Result<void> remove_old_routes(const InterfaceSpec& before, const InterfaceSpec& now) const;
-  void take_from_others(const InterfaceSpec& interface);
-  Result<void> move_public_addresses(const InterfaceSpec* before, const InterfaceSpec& now);
-  bool is_public_of_other(std::uint32_t address, const std::string& interface_id) const;
+  Result<void> remove_stale_routes() const;
+  static bool take_from_others(Model& model, const InterfaceSpec& interface);
   // Begins or ends counting for flow logs. A VPC that cannot be counted is a VPC still.
   void count_flows();
   Result<void> apply_rules();
-  // `lost`: ranges that peerings led to until now.
-  Result<void> end_connections(std::vector<Ipv4Block> lost = {}) const;
+  // In vpc_cuts.cpp. Every change of the model goes through carry_out: what it takes away is owed before `change` is called, and settled
+  // when that succeeded, together with what earlier calls left. When it fails, the caller repeats the call; the cut is still owed then.
+  Result<void> carry_out(const std::optional<PendingCut>& cut, const std::function<Result<void>()>& change);
+  Result<void> owe(const PendingCut& cut);
+  Result<void> settle();
+  Result<void> end_connections() const;
   std::vector<std::uint32_t> public_addresses() const;
-  // Returns what the VPC was before.
-  VpcSpec keep_exactly(const Model& wanted);
+  // Files first, then the model: where the disk fails, the next call still sees the difference.
+  Result<void> keep_exactly(const Model& wanted);
 
   Host& host_;
   TableWatch& watch_;
@@ -88,14 +94,16 @@ class VpcNetwork {
   ModelFiles files_;
   std::mutex mutex_;
   std::optional<Model> model_;
-  std::optional<LinkEnds> ends_;  // set: the base was brought in order by us
+  std::optional<PendingCut> cut_;  // owed, and on disk
+  std::optional<LinkEnds> ends_;   // set: the base was brought in order by us
   Nft nft_;
   Descriptor held_;  // the namespace, which so outlives the removal of its name
   FlowMeter meter_;
   bool uncounted_ = false;  // flows should be counted, and cannot be
   std::set<std::string> touched_peers_;
-  bool may_have_links_ = true;  // to peers
-  bool repaired_ = false;       // tables were put back: what they would not have let through may have passed meanwhile
+  bool may_have_links_ = true;     // to peers
+  bool repaired_ = false;          // tables were put back: what they would not have let through may have passed meanwhile
+  bool lacks_interfaces_ = false;  // the namespace was made anew, and the model's interfaces are not back in it
   Dnsmasq dnsmasq_;
   Charon charon_;
 };

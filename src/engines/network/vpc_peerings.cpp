@@ -82,9 +82,14 @@ Result<void> VpcNetwork::remove_old_peerings() {
   return {};
 }
 
-std::set<std::string> VpcNetwork::take_touched_peers() {
+std::set<std::string> VpcNetwork::touched_peers() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(touched_peers_, {});
+  return touched_peers_;
+}
+
+void VpcNetwork::peer_is_told(const std::string& peer_vpc_id) {
+  const std::lock_guard lock(mutex_);
+  touched_peers_.erase(peer_vpc_id);
 }
 
 Result<void> VpcNetwork::peer_changed(const std::string& peer_vpc_id) {
@@ -96,7 +101,7 @@ Result<void> VpcNetwork::peer_changed(const std::string& peer_vpc_id) {
     if (auto linked = ensure_peerings(); !linked) return linked;
     return apply_routes(*ends_);
   });
-  touched_peers_.erase(peer_vpc_id);
+  if (taken) touched_peers_.erase(peer_vpc_id);
   return taken;
 }
 
