@@ -53,7 +53,9 @@ using HttpRefusal = std::function<HttpResponse(int status, std::string_view reas
 struct HttpLimits {
   size_t header_bytes = 16 << 10;
   size_t body_bytes = 1 << 20;              // EC2 takes no larger request; over it 413, and the rest is not read
-  size_t connections = 1024;                // of one listener; over it the oldest idle connection is closed, else the new one gets 503
+  // Of one listener. Over it a connection that waits for its peer (a request that is not whole, an answer that nobody takes) is closed:
+  // of the address that has most of them, the one that has waited longest. When there is none, the new connection gets 503.
+  size_t connections = 1024;
   size_t connections_of_peer = 0;           // the same, of those from one address; 0: no limit but the one above
   milliseconds idle = seconds(60);          // keep-alive without a request
   milliseconds request_time = seconds(20);  // from the first byte of a request to its last

@@ -1,4 +1,5 @@
 """What goes over the wire: HTTP, parameters, versions, error documents, limits, and trouble (OPS-079, OPS-081, OPS-088)."""
+import contextlib
 import re
 import resource
 import socket
@@ -275,22 +276,42 @@ def test_a_connection_that_goes_away_while_it_is_answered(alive):
             connection.sendall(f"GET /?Action=CreateKeyPair&KeyName=gone&KeyType=ed25519&Version={NEW} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
 
+@contextlib.contextmanager
+def many_connections(daemon, count, first_bytes=b""):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    with contextlib.ExitStack() as ending:
+        ending.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        made = []
+        for _ in range(count):
+            made.append(ending.enter_context(connect(daemon)))
+            if first_bytes:
+                # What the server has closed already may say so here.
+                with contextlib.suppress(OSError):
+                    made[-1].sendall(first_bytes)
+        yield made
+
+
 def test_more_connections_than_there_may_be(alive):
     """The oldest idle one makes room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-    idle = []
-    try:
-        for _ in range(1100):
-            idle.append(connect(alive))
+    with many_connections(alive, 1100) as idle:
         begun = time.monotonic()
         assert get(alive, REGIONS).status == 200 and time.monotonic() - begun < 5
         idle[0].settimeout(5)
         assert idle[0].recv(1) == b""
-    finally:
-        for connection in idle:
-            connection.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_half_requests_keep_nobody_out(alive):
+    """Thousands of connections with half a request, all of one address: others of that address are served, and a slow client of another
+    address keeps its place."""
+    where = urllib.parse.urlsplit(alive.endpoint)
+    request = f"GET /?{REGIONS} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.create_connection((where.hostname, where.port), timeout=20, source_address=("127.0.0.2", 0)) as elsewhere:
+        elsewhere.sendall(request[:20])
+        with many_connections(alive, 3000, b"G"):
+            assert [get(alive, REGIONS).status for _ in range(10)] == [200] * 10
+            elsewhere.sendall(request[20:])
+            assert read_answer(elsewhere)[0] == 200
 
 
 def test_ping_and_paths(alive):
