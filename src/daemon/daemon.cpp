@@ -354,6 +354,7 @@ Result<void> Daemon::Parts::build_services() {
                                                                    snapshot_blocks(controller->direct_snapshots()), look_up_name, tunnels});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
+  front_door_settings.reader_threads = threads + 1;
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());
@@ -488,6 +489,7 @@ void Daemon::Parts::stop(bool with_machines) {
     if (with_machines) controller->power_off(power_off_patience);
   }
   if (workers) workers->stop();
+  if (front_door) front_door->stop();
   if (store) store->stop();
   if (configuration.simulate && configuration.home.find("brume-simulation-") != std::string::npos) {
     std::error_code ignored;

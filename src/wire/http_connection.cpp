@@ -381,6 +381,7 @@ void Connection::compose(HttpResponse&& response) {
   } else {
     body_ = std::move(response.body);
   }
+  until_taken_ = std::move(response.until_taken);
   unsent_ = {net::buffer(head_), net::buffer(body_)};
 }
 
@@ -444,6 +445,7 @@ void Connection::written() {
     return process();
   }
   body_ = std::string();
+  until_taken_.reset();
   if (head_.capacity() > 2 * small_body) head_ = std::string();
   if (!keep_alive_) return end_gracefully();
   if (begin_ == end_ && buffer_.size() > first_buffer) {

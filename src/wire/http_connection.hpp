@@ -139,6 +139,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t end_ = 0;
   std::string head_;  // of the answer, with a small body behind it
   std::string body_;
+  std::shared_ptr<void> until_taken_;  // of the answer
   std::array<net::const_buffer, 2> unsent_;
 
   bool processing_ = false;  // process() is on the stack: answers return to it instead of calling it

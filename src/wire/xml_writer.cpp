@@ -5,10 +5,14 @@
 #include <charconv>
 
 #include "base/text.hpp"
+#include "wire/api_error.hpp"
 #include "wire/scalars.hpp"
 
 namespace brume::wire {
 namespace {
+
+// A document is made whole before it is sent, so there is a largest one. EC2's own advice for many resources is pages of 1,000.
+constexpr size_t largest_document = 64 << 20;
 
 // 0: copy as it is; 1: look closer (markup, control characters, bytes of multi-byte characters).
 constexpr std::array<std::uint8_t, 256> make_special() {
@@ -70,7 +74,12 @@ char* put(char* out, std::string_view text) {
 XmlWriter::XmlWriter(int version, size_t reserve) : version_(version), buffer_(reserve, '\0') {}
 
 char* XmlWriter::room(size_t bytes) {
-  if (buffer_.size() - size_ < bytes) buffer_.resize(std::max(buffer_.size() * 2, size_ + bytes));
+  if (buffer_.size() - size_ >= bytes) return buffer_.data() + size_;
+  if (size_ + bytes > largest_document)
+    throw ApiError(
+        400, "RequestResourceCountExceeded",
+        "The answer is larger than 64 MiB. Use pagination: specify MaxResults, and continue with NextToken; or name fewer resources.");
+  buffer_.resize(std::min(std::max(buffer_.size() * 2, size_ + bytes), largest_document));
   return buffer_.data() + size_;
 }
 
