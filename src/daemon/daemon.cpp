@@ -436,7 +436,10 @@ Result<void> Daemon::Parts::listen() {
   if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
   listening_ = std::move(*listening);
   // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
-  const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
+  auto reached_at = configuration.address;
+  if (reached_at == "0.0.0.0") reached_at = "127.0.0.1";
+  if (reached_at == "::") reached_at = "::1";
+  if (reached_at.find(':') != std::string::npos) reached_at = "[" + reached_at + "]";
   settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(wire::port_of(listening_));
   return {};
 }

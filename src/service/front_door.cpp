@@ -4,7 +4,9 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "wire/credential_scope.hpp"
 #include "wire/json_body.hpp"
+#include "wire/plain_text.hpp"
 #include "wire/schema.hpp"
 
 namespace brume::service {
@@ -38,6 +40,19 @@ class InFlight {
  private:
   std::atomic<unsigned>* count_;
 };
+
+// What is kept must be text, or it could not be shown as it came: two names would look alike, and none could be asked for by what is shown.
+// Ids are looked at by the actions, each with its own code for one that is malformed.
+void require_text(const Action& action, const wire::QueryTree& parameters) {
+  if (action.lane == Lane::read || action.name.starts_with("Delete")) return;
+  for (const auto& [name, value] : parameters.pairs()) {
+    if (wire::is_text(value)) continue;
+    const auto word = name.substr(0, name.find_last_not_of(".0123456789") + 1);
+    if (word.ends_with("Id") || word.ends_with("ID")) continue;
+    throw wire::invalid_parameter_value(
+        fmt::format("Value for parameter {} is invalid. It must be text: UTF-8 without control characters.", name));
+  }
+}
 
 wire::ApiError not_built(std::string_view action) {
   // As every region without EC2-Classic says it. Clients ask whether a VPC is linked to it, and look for this sentence.
@@ -202,6 +217,7 @@ void FrontDoor::identify(Pending& pending) {
   if (service != nullptr && !pending.url_parameters) pending.service = service;
   if (!settings_.simulated) {
     pending.caller = verifier_.verify(pending.request, pairs, lookup);
+    wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
     return;
   }
   // Simulation: a key that was made is its account's, any other or none is the first account's.
@@ -233,6 +249,7 @@ void FrontDoor::look_up(Pending& pending) {
   pending.parameters->set_version(pending.version_number);
   pending.invocation = pending.action->decode(*pending.action, pending.parameters->root());
   pending.parameters->require_all_read();
+  require_text(*pending.action, *pending.parameters);
 }
 
 void FrontDoor::run(const std::shared_ptr<Pending>& pending) {

@@ -241,7 +241,12 @@ def test_headers_too_large(alive):
     [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"NONSENSE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
      b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
      b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     # Two readings of one request: a coding that is not undone, one with a parameter, two headers, folded lines.
+     *(b"POST /ping HTTP/1.1\r\nHost: x\r\n" + odd + b"\r\n\r\n0\r\n\r\n" for odd in (
+         b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding: chunked;q=1", b"Transfer-Encoding: chunked, chunked",
+         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", b"Transfer-Encoding:\r\n chunked", b"Transfer-Encoding: identity",
+         b"X: a\r\n b\r\nContent-Length: 5", b"X: a\r\n\tb\r\nContent-Length: 5"))],
     ids=lambda data: repr(data)[:40],
 )
 def test_what_is_not_http(alive, data):
