@@ -16,12 +16,12 @@
 #include "base/files.hpp"
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
-#include "base/sealing.hpp"
 #include "base/text.hpp"
 #include "control/controller.hpp"
 #include "control/direct_snapshots.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
 #include "daemon/volume_limits.hpp"
@@ -101,15 +101,6 @@ service::Settings make_settings(const Configuration& configuration) {
     settings.zones.push_back({configuration.region + letter, short_region(configuration.region) + "-az" + std::to_string(i + 1)});
   }
   return settings;
-}
-
-// A secret of this installation, made at its first start: the key of the metadata service's tokens, the key that seals volumes' keys.
-Result<std::string> load_key(const std::string& path, Random& random) {
-  if (path_exists(path)) return read_file(path, 4096);
-  std::string key(32, '\0');
-  random.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
-  if (auto written = write_file(path, key, 0600); !written) return fail(written.error());
-  return key;
 }
 
 std::vector<std::string> look_up_name(const std::string& name) {
@@ -304,7 +295,6 @@ Result<guest::MetadataConfiguration> Daemon::Parts::configure_metadata() {
 Result<void> Daemon::Parts::build_controller() {
   auto volume_key = load_key(configuration.path("volumes.key"), random);
   if (!volume_key) return fail(volume_key.error());
-  if (volume_key->size() != sealing_key_size) return fail(ErrorKind::broken, configuration.path("volumes.key") + " has not 32 bytes");
   control::ControllerSettings controller_settings;
   controller_settings.domains = {settings.private_domain, settings.public_domain};
   controller_settings.host_name = settings.host_name;
