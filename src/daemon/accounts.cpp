@@ -6,11 +6,13 @@
 #include "ec2/network.hpp"
 #include "ec2/product_codes.hpp"
 #include "wire/api_error.hpp"
+#include "wire/plain_text.hpp"
 
 namespace brume::daemon {
 namespace {
 
 constexpr size_t keys_per_account = 2;
+constexpr size_t name_limit = 128;
 
 template <class R>
 void erase_all(state::Transaction& transaction, const std::string& account) {
@@ -32,6 +34,8 @@ void erase_peerings(state::Transaction& transaction, const std::string& account)
 state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id,
                               const std::string& platform) {
   if (platform != "vpc" && platform != "classic") throw wire::ApiError(400, "ValidationError", "A platform is 'vpc' or 'classic'.");
+  if (name.size() > name_limit || !wire::is_text(name) || name.find_first_of("\t\n\r") != std::string::npos)
+    throw wire::ApiError(400, "ValidationError", "An account's name is one line of text of at most 128 bytes.");
   if (id.empty()) do
       id = transaction.random().text(12, "0123456789");
     while (id.front() == '0' || transaction.find<state::Account>(id) != nullptr);

@@ -413,7 +413,7 @@ void Admin::handle(wire::HttpRequest&& request, wire::Responder respond) {
       respond(reply(wire::ApiError(500, "InternalError", error.what())));
     }
   };
-  if (!parts_.workers.submit(work)) respond(reply(wire::ApiError(503, "Unavailable", "Too much is going on; try again.")));
+  if (!parts_.workers.submit("", work)) respond(reply(wire::ApiError(503, "Unavailable", "Too much is going on; try again.")));
 }
 
 }  // namespace brume::daemon

@@ -1,3 +1,6 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
@@ -18,7 +21,7 @@ std::string home_of(int argc, char** argv, std::string fallback) {
     if (argument.starts_with("--home=")) return std::string(argument.substr(7));
     if (argument == "--home" && i + 1 < argc) return argv[i + 1];
   }
-  if (const char* home = std::getenv("BRUME_HOME")) return home;
+  if (const char* home = std::getenv("BRUME_HOME"); home != nullptr && *home != '\0') return home;
   return fallback;
 }
 
@@ -47,6 +50,16 @@ void add_storage_options(CLI::App& app, Configuration& c) {
       ->capture_default_str();
 }
 
+// An empty one ("--listen $UNSET") would be all addresses of the host, for a simulation that asks for no key.
+std::string wrong_address(const std::string& text) {
+  unsigned char bytes[sizeof(in6_addr)];
+  const bool is_address = ::inet_pton(AF_INET, text.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, text.c_str(), bytes) == 1;
+  return is_address ? std::string() : "an address to listen on is an IP address such as 127.0.0.1 or ::1";
+}
+
+// An empty one would be the root of the file system.
+std::string wrong_folder(const std::string& text) { return text.empty() ? "a folder has a name" : std::string(); }
+
 std::string wrong_region(const std::string& text) {
   return read_region(text) ? std::string() : "a region is a name such as eu-west-1, or eu-west-1:2 with its number of zones, 1 to 6";
 }
@@ -70,7 +83,9 @@ std::string take_regions(const std::vector<std::string>& names, Configuration& c
 
 void add_network_options(CLI::App& app, Configuration& c, std::vector<std::string>& regions) {
   app.add_option("--port", c.port, "Port to serve the API on; 0: any free one")->capture_default_str();
-  app.add_option("--listen", c.address, "Address to serve the API on")->capture_default_str();
+  app.add_option("--listen", c.address, "Address to serve the API on; 0.0.0.0 or ::: all")
+      ->capture_default_str()
+      ->check(CLI::Validator(wrong_address, "ADDRESS"));
   app.add_option("--public-pool", c.public_pool,
                  "Ranges of public addresses, such as 198.18.7.0/24,203.0.113.8/29; default: one that this machine does not use")
       ->join(',');
@@ -162,7 +177,10 @@ CommandLine read_command_line(int argc, char** argv) {
       "Runs in the foreground and logs to standard error. 'brume up' starts it in the background.\n"
       "With --simulate nothing real happens: for tests of infrastructure code, no root needed."};
   app.get_formatter()->column_width(34);
-  app.add_option("--home", c.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
+  app.add_option("--home", c.home, "Folder of all data")
+      ->envname("BRUME_HOME")
+      ->capture_default_str()
+      ->check(CLI::Validator(wrong_folder, "FOLDER"));
   app.add_flag("--simulate", c.simulate,
                "Pretend: no machines, networks or disks; state in a temporary folder; any access key is accepted");
   app.add_flag("--tls", c.tls, "Serve HTTPS; a certificate is made at first start (tls/ in the home folder)");

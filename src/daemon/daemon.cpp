@@ -16,7 +16,6 @@
 #include "base/files.hpp"
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
-#include "base/sealing.hpp"
 #include "base/text.hpp"
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
@@ -24,6 +23,7 @@
 #include "daemon/built_image.hpp"
 #include "daemon/disk_room.hpp"
 #include "daemon/home_check.hpp"
+#include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
 #include "daemon/snapshot_access.hpp"
@@ -102,15 +102,6 @@ service::Settings make_settings(const Configuration& configuration) {
     settings.zones.push_back({configuration.region + letter, short_region(configuration.region) + "-az" + std::to_string(i + 1)});
   }
   return settings;
-}
-
-// A secret of this installation, made at its first start: the key of the metadata service's tokens, the key that seals volumes' keys.
-Result<std::string> load_key(const std::string& path, Random& random) {
-  if (path_exists(path)) return read_file(path, 4096);
-  std::string key(32, '\0');
-  random.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
-  if (auto written = write_file(path, key, 0600); !written) return fail(written.error());
-  return key;
 }
 
 std::vector<std::string> look_up_name(const std::string& name) {
@@ -296,7 +287,6 @@ Result<guest::MetadataConfiguration> Daemon::Parts::configure_metadata() {
 Result<void> Daemon::Parts::build_controller() {
   auto volume_key = load_key(configuration.path("volumes.key"), random);
   if (!volume_key) return fail(volume_key.error());
-  if (volume_key->size() != sealing_key_size) return fail(ErrorKind::broken, configuration.path("volumes.key") + " has not 32 bytes");
   control::ControllerSettings controller_settings;
   controller_settings.domains = {settings.private_domain, settings.public_domain};
   controller_settings.host_name = settings.host_name;
@@ -347,6 +337,7 @@ Result<void> Daemon::Parts::build_services() {
                                                                    snapshot_blocks(controller->direct_snapshots()), look_up_name, tunnels});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
+  front_door_settings.reader_threads = threads + 1;
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());
@@ -443,7 +434,10 @@ Result<void> Daemon::Parts::listen() {
   listening_ = std::move(*listening);
   if (!configuration.simulate && configuration.port != 0) keep_port();
   // Who listens everywhere is reached on this host by the loopback address; nobody connects to 0.0.0.0.
-  const auto& reached_at = configuration.address == "0.0.0.0" ? "127.0.0.1" : configuration.address;
+  auto reached_at = configuration.address;
+  if (reached_at == "0.0.0.0") reached_at = "127.0.0.1";
+  if (reached_at == "::") reached_at = "::1";
+  if (reached_at.find(':') != std::string::npos) reached_at = "[" + reached_at + "]";
   settings.endpoint = (configuration.tls ? "https://" : "http://") + reached_at + ":" + std::to_string(wire::port_of(listening_));
   return {};
 }
@@ -498,6 +492,7 @@ void Daemon::Parts::stop(bool with_machines) {
     if (with_machines) controller->power_off(power_off_patience);
   }
   if (workers) workers->stop();
+  if (front_door) front_door->stop();
   if (store) store->stop();
   if (store && home)
     if (auto noted = home->note(*store->world()); !noted) log::warning("daemon", "{}", noted.error().message);

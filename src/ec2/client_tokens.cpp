@@ -29,6 +29,8 @@ bool is_of_the_sending(std::string_view name) {
 }
 
 std::string digest_of(const Context& context) {
+  // A caller from inside has no parameters: its token alone says which request it is.
+  if (context.parameters == nullptr) return {};
   std::vector<const std::pair<std::string, std::string>*> pairs;
   for (const auto& pair : context.parameters->pairs())
     if (!is_of_the_sending(pair.first)) pairs.push_back(&pair);

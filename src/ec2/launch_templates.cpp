@@ -443,7 +443,9 @@ wire::ec2::RunInstancesRequest with_launch_template(const state::World& world, c
   const auto& version = find_version(world, of, specification.version.value_or("").empty() ? "$Default" : *specification.version);
   used = {of.id, version.number};
   Parameters asked;
-  for (const auto& [name, value] : context.parameters->pairs()) asked.push_back({name, value});
+  // A caller from inside asks for the template as it is.
+  if (context.parameters != nullptr)
+    for (const auto& [name, value] : context.parameters->pairs()) asked.push_back({name, value});
   std::vector<std::pair<std::string, std::string>> merged;
   for (auto& [name, value] : overlaid(asked, version.parameters))
     merged.emplace_back(name == "RamDiskId" ? std::string("RamdiskId") : std::move(name), std::move(value));

@@ -12,6 +12,7 @@
 #include "ec2/paging.hpp"
 #include "ec2/resource_ids.hpp"
 #include "wire/ec2/tags.hpp"
+#include "wire/plain_text.hpp"
 
 namespace brume::ec2 {
 
@@ -131,6 +132,7 @@ void check_key(const std::optional<std::string>& key) {
   if (!key || key->empty()) throw wire::invalid_parameter_value("Tag key cannot be null or empty");
   if (count_characters(*key) > key_characters)
     throw wire::invalid_parameter_value(fmt::format("Tag key exceeds the maximum length of {} characters", key_characters));
+  if (!wire::is_text(*key)) throw wire::invalid_parameter_value("Tag keys must be text: UTF-8 without control characters");
   if (is_reserved(*key)) throw wire::invalid_parameter_value("Tag keys starting with 'aws:' are reserved for internal use");
 }
 
@@ -139,6 +141,7 @@ state::Tag checked(const wire::ec2::Tag& tag) {
   if (!tag.value) throw wire::invalid_parameter_value("Tag value cannot be null. Use empty string instead.");
   if (count_characters(*tag.value) > value_characters)
     throw wire::invalid_parameter_value(fmt::format("Tag value exceeds the maximum length of {} characters", value_characters));
+  if (!wire::is_text(*tag.value)) throw wire::invalid_parameter_value("Tag values must be text: UTF-8 without control characters");
   return {*tag.key, *tag.value};
 }
 

@@ -4,7 +4,9 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "wire/credential_scope.hpp"
 #include "wire/json_body.hpp"
+#include "wire/plain_text.hpp"
 #include "wire/schema.hpp"
 
 namespace brume::service {
@@ -19,6 +21,39 @@ bool is_served_version(const wire::schema::Service& service, std::string_view ve
   return number >= 20090404 && number <= service.version;
 }
 
+// In a world of so many records any read may be a large one; in a smaller one it takes a look at the last ones to tell.
+bool is_large(const state::World& world) {
+  constexpr size_t few = 4096;
+  return world.size<state::Instance>() + world.size<state::Volume>() + world.size<state::Snapshot>() + world.size<state::Image>() +
+             world.size<state::NetworkInterface>() >
+         few;
+}
+
+// Counts one request as in flight for as long as it lives.
+class InFlight {
+ public:
+  explicit InFlight(std::atomic<unsigned>& count) : count_(&count) { ++count; }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+  ~InFlight() { --*count_; }
+
+ private:
+  std::atomic<unsigned>* count_;
+};
+
+// What is kept must be text, or it could not be shown as it came: two names would look alike, and none could be asked for by what is shown.
+// Ids are looked at by the actions, each with its own code for one that is malformed.
+void require_text(const Action& action, const wire::QueryTree& parameters) {
+  if (action.lane == Lane::read || action.name.starts_with("Delete")) return;
+  for (const auto& [name, value] : parameters.pairs()) {
+    if (wire::is_text(value)) continue;
+    const auto word = name.substr(0, name.find_last_not_of(".0123456789") + 1);
+    if (word.ends_with("Id") || word.ends_with("ID")) continue;
+    throw wire::invalid_parameter_value(
+        fmt::format("Value for parameter {} is invalid. It must be text: UTF-8 without control characters.", name));
+  }
+}
+
 wire::ApiError not_built(std::string_view action) {
   // As every region without EC2-Classic says it. Clients ask whether a VPC is linked to it, and look for this sentence.
   if (action.find("ClassicLink") != std::string_view::npos)
@@ -29,7 +64,8 @@ wire::ApiError not_built(std::string_view action) {
 }  // namespace
 
 struct FrontDoor::Pending {
-  Pending(wire::HttpRequest&& received, wire::Responder responder) : request(std::move(received)), respond(std::move(responder)) {}
+  Pending(wire::HttpRequest&& received, wire::Responder responder, std::atomic<unsigned>& in_flight)
+      : request(std::move(received)), respond(std::move(responder)), place(std::in_place, in_flight) {}
 
   wire::HttpRequest request;
   wire::Responder respond;
@@ -46,11 +82,14 @@ struct FrontDoor::Pending {
   std::unique_ptr<Invocation> invocation;
   std::optional<Context> context;
   state::WorldPointer world;
+  std::optional<InFlight> place;  // until it is answered
+  size_t answer_bytes = 0;
   // Of a REST answer.
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string content_type;
 
+  const std::string& account() const { return caller.account_id; }
   wire::Envelope envelope() const {
     wire::Envelope envelope;
     envelope.protocol = service->protocol;
@@ -64,7 +103,13 @@ struct FrontDoor::Pending {
 };
 
 FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings)
-    : services_(services), tables_(std::move(tables)), workers_(workers), settings_(settings), verifier_(services.clock) {
+    : services_(services),
+      tables_(std::move(tables)),
+      workers_(workers),
+      settings_(settings),
+      verifier_(services.clock),
+      budget_(settings.answers),
+      readers_(settings.reader_threads, 2 * size_t{settings.requests_in_flight}) {
   for (const auto& table : tables_)
     for (const auto& action : table.actions) actions_.emplace(fmt::format("{}/{}", table.service, action.name), &action);
 }
@@ -101,9 +146,9 @@ std::optional<wire::Credential> FrontDoor::find_credential(std::string_view acce
 
 void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   ++counters_.requests;
-  const auto pending = std::make_shared<Pending>(std::move(request), std::move(respond));
+  const auto pending = std::make_shared<Pending>(std::move(request), std::move(respond), in_flight_);
   pending->request_id = make_uuid(services_.random);
-  if (++in_flight_ > settings_.requests_in_flight) {
+  if (in_flight_ > settings_.requests_in_flight) {
     ++counters_.refused;
     return answer_failure(*pending,
                           std::make_exception_ptr(wire::service_unavailable("The server is overloaded and can't handle the request.")));
@@ -172,6 +217,7 @@ void FrontDoor::identify(Pending& pending) {
   if (service != nullptr && !pending.url_parameters) pending.service = service;
   if (!settings_.simulated) {
     pending.caller = verifier_.verify(pending.request, pairs, lookup);
+    wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
     return;
   }
   // Simulation: a key that was made is its account's, any other or none is the first account's.
@@ -203,20 +249,45 @@ void FrontDoor::look_up(Pending& pending) {
   pending.parameters->set_version(pending.version_number);
   pending.invocation = pending.action->decode(*pending.action, pending.parameters->root());
   pending.parameters->require_all_read();
+  require_text(*pending.action, *pending.parameters);
 }
 
 void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
   pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(),
                                    pending->invocation->dry_run(), pending->parameters.get()});
+  // Before anything is done: a change whose answer cannot be kept is better not made.
+  budget_.require_room(pending->account());
   switch (pending->action->lane) {
-    case Lane::read:
-      pending->world = services_.store.world();
-      pending->invocation->read(*pending->world, *pending->context);
-      if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
-      return answer(*pending);
+    case Lane::read: return run_read(pending);
     case Lane::write: return run_write(pending);
     case Lane::work: return run_work(pending);
   }
+}
+
+// What is likely to take long does not run here, on a thread of the connections, where everybody would wait for it.
+void FrontDoor::run_read(const std::shared_ptr<Pending>& pending) {
+  if (!is_large(*services_.store.world()) &&
+      !large_reads_.expects(pending->account(), pending->action_name, std::chrono::steady_clock::now()))
+    return read_now(*pending);
+  ++counters_.large_reads;
+  const bool taken = readers_.submit(pending->account(), [this, pending] {
+    try {
+      read_now(*pending);
+    } catch (...) {
+      answer_failure(*pending, std::current_exception());
+    }
+  });
+  if (!taken) throw wire::service_unavailable("The server is overloaded and can't handle the request.");
+}
+
+void FrontDoor::read_now(Pending& pending) {
+  const auto begun = std::chrono::steady_clock::now();
+  pending.world = services_.store.world();
+  pending.invocation->read(*pending.world, *pending.context);
+  if (pending.context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+  answer(pending);
+  const auto now = std::chrono::steady_clock::now();
+  large_reads_.note(pending.account(), pending.action_name, now - begun, pending.answer_bytes, now);
 }
 
 void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
@@ -233,12 +304,12 @@ void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
       else
         answer(*pending);
     };
-    if (!workers_.submit(settle)) settle();
+    if (!readers_.submit(pending->account(), settle)) settle();
   });
 }
 
 void FrontDoor::run_work(const std::shared_ptr<Pending>& pending) {
-  const bool taken = workers_.submit([this, pending] {
+  const bool taken = workers_.submit(pending->account(), [this, pending] {
     try {
       // The handler checks, sees that it is a dry run, and changes nothing.
       pending->invocation->work(*pending->context);
@@ -252,7 +323,7 @@ void FrontDoor::run_work(const std::shared_ptr<Pending>& pending) {
 }
 
 void FrontDoor::answer(Pending& pending) {
-  std::string body;
+  wire::HttpResponse response;
   try {
     const auto envelope = pending.envelope();
     if (envelope.protocol == wire::schema::Protocol::json || envelope.protocol == wire::schema::Protocol::rest_json) {
@@ -263,19 +334,27 @@ void FrontDoor::answer(Pending& pending) {
       pending.headers = out.take_headers();
       auto payload = out.take_payload();
       if (payload) pending.content_type = "application/octet-stream";
-      return finish(pending, pending.status, payload ? std::move(*payload) : out.take());
+      response.status = pending.status;
+      response.body = payload ? std::move(*payload) : out.take();
+    } else {
+      const bool is_ec2 = envelope.protocol == wire::schema::Protocol::ec2;
+      wire::XmlWriter out(is_ec2 ? pending.version_number : wire::XmlWriter::newest_version);
+      out.set_whole_seconds(!is_ec2);
+      wire::open_answer(out, envelope);
+      pending.invocation->encode(out);
+      wire::close_answer(out, envelope);
+      response.body = out.take();
     }
-    const bool is_ec2 = envelope.protocol == wire::schema::Protocol::ec2;
-    wire::XmlWriter out(is_ec2 ? pending.version_number : wire::XmlWriter::newest_version);
-    out.set_whole_seconds(!is_ec2);
-    wire::open_answer(out, envelope);
-    pending.invocation->encode(out);
-    wire::close_answer(out, envelope);
-    body = out.take();
+    // What was read is not needed any more, and as large as the answer.
+    pending.invocation.reset();
+    pending.world.reset();
+    if (response.body.capacity() > response.body.size() + response.body.size() / 4) response.body.shrink_to_fit();
+    pending.answer_bytes = response.body.size();
+    response.until_taken = budget_.count(pending.account(), response.body.capacity(), pending.action->lane != Lane::read);
   } catch (...) {
     return answer_failure(pending, std::current_exception());
   }
-  finish(pending, 200, std::move(body));
+  finish(pending, std::move(response));
 }
 
 void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
@@ -300,22 +379,22 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
     pending.content_type.clear();
   }
   log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
-  finish(pending, error->status, wire::error_document(pending.envelope(), *error));
+  wire::HttpResponse response;
+  response.status = error->status;
+  response.body = wire::error_document(pending.envelope(), *error);
+  finish(pending, std::move(response));
 }
 
-void FrontDoor::finish(Pending& pending, int status, std::string body) {
-  --in_flight_;
-  log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.caller.account_id,
-             pending.caller.access_key_id, pending.action_name, status);
-  wire::HttpResponse response;
-  response.status = status;
+void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
+  pending.place.reset();
+  log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.account(),
+             pending.caller.access_key_id, pending.action_name, response.status);
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
   if (pending.service->protocol == wire::schema::Protocol::json) response.content_type = "application/x-amz-json-1.1";
   if (pending.service->protocol == wire::schema::Protocol::rest_json) {
     response.content_type = pending.content_type.empty() ? "application/json" : pending.content_type;
     for (auto& header : pending.headers) response.headers.push_back(std::move(header));
   }
-  response.body = std::move(body);
   pending.respond(std::move(response));
 }
 

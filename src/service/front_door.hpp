@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "service/action.hpp"
+#include "service/answer_budget.hpp"
+#include "service/large_reads.hpp"
 #include "service/worker_pool.hpp"
 #include "wire/envelope.hpp"
 #include "wire/http_server.hpp"
@@ -21,6 +23,8 @@ namespace brume::service {
 struct FrontDoorSettings {
   bool simulated = false;             // an unknown access key is the account 123456789012's, and signatures are not needed
   unsigned requests_in_flight = 512;  // over it 503
+  unsigned reader_threads = 4;        // for large reads, and for the answers of writes
+  AnswerLimits answers{};             // that wait to be read
 };
 
 // Threads: handle may be called from any thread.
@@ -30,13 +34,17 @@ class FrontDoor {
   ~FrontDoor();
 
   void handle(wire::HttpRequest&& request, wire::Responder respond);
+  // Ends the threads of its own. Before the state goes, and after the last request. Idempotent.
+  void stop() { readers_.stop(); }
   // For requests that do not get as far as handle.
   wire::HttpResponse refuse(int status, std::string_view reason) const;
 
   struct Counters {
-    std::atomic<std::uint64_t> requests{0}, errors{0}, refused{0};
+    std::atomic<std::uint64_t> requests{0}, errors{0}, refused{0}, large_reads{0};
   };
   const Counters& counters() const { return counters_; }
+  // Bytes of answers that clients have not taken yet; small ones are not counted.
+  size_t unread_answers() const { return budget_.unread(); }
 
  private:
   struct Pending;  // one request on its way
@@ -47,11 +55,13 @@ class FrontDoor {
   void identify(Pending& pending);
   void look_up(Pending& pending);
   void run(const std::shared_ptr<Pending>& pending);
+  void run_read(const std::shared_ptr<Pending>& pending);
+  void read_now(Pending& pending);
   void run_write(const std::shared_ptr<Pending>& pending);
   void run_work(const std::shared_ptr<Pending>& pending);
   void answer(Pending& pending);
   void answer_failure(Pending& pending, std::exception_ptr failure);
-  void finish(Pending& pending, int status, std::string body);
+  void finish(Pending& pending, wire::HttpResponse&& response);
   std::optional<wire::Credential> find_credential(std::string_view access_key_id) const;
 
   const Services& services_;
@@ -61,7 +71,10 @@ class FrontDoor {
   FrontDoorSettings settings_;
   wire::SignatureVerifier verifier_;
   std::atomic<unsigned> in_flight_{0};
+  AnswerBudget budget_;
+  LargeReads large_reads_;
   Counters counters_;
+  WorkerPool readers_;  // last: its threads use the others
 };
 
 }  // namespace brume::service

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/log.hpp"
 
@@ -17,6 +18,7 @@ constexpr size_t body_buffer = 64 << 10;
 constexpr size_t small_body = 16 << 10;  // copied behind the head: one segment, one TLS record
 constexpr milliseconds linger_time = seconds(2);
 constexpr size_t linger_bytes = 64 << 20;
+constexpr int given_up_at_once = 16;  // when descriptors run out
 
 // A line break in a value would let whoever chose the value write headers of his own.
 void append_header_text(std::string& out, std::string_view text) {
@@ -52,41 +54,69 @@ class Ticket {
 
 bool Endpoint::admit(Connection& connection) {
   const std::lock_guard lock(mutex_);
-  const auto& peer = connection.peer_address();
-  if (limits.connections_of_peer > 0)
-    while (of_peers_[peer] >= limits.connections_of_peer)
-      if (!give_up_oldest(&peer)) return false;
-  while (connections_.size() >= limits.connections)
-    if (!give_up_oldest(nullptr)) return false;
+  auto& peer = peers_[connection.peer_address()];
+  // Counted before room is made: so the entry of the peer stays while its other connections are given up.
+  ++peer.connections;
+  if (!make_room(peer)) {
+    if (--peer.connections == 0) peers_.erase(connection.peer_address());
+    return false;
+  }
+  connection.counts = &peer;
   connections_.insert(&connection);
-  if (limits.connections_of_peer > 0) ++of_peers_[peer];
   return true;
 }
 
-bool Endpoint::give_up_oldest(const std::string* of_peer) {
+bool Endpoint::make_room(const PeerCounts& peer) {
+  while (limits.connections_of_peer > 0 && peer.connections > limits.connections_of_peer)
+    if (!give_up_one(&peer)) return false;
+  while (connections_.size() >= limits.connections)
+    if (!give_up_one(nullptr)) return false;
+  return true;
+}
+
+// The one that has waited longest, of the largest group: the connections of one address that wait for the same. So whoever opens
+// thousands of connections closes their own, and a slow client elsewhere keeps its place.
+bool Endpoint::give_up_one(const PeerCounts* of_peer) {
   for (;;) {
-    Connection* oldest = nullptr;
-    std::int64_t since = 0;
-    for (auto* candidate : connections_) {
-      if (of_peer != nullptr && candidate->peer_address() != *of_peer) continue;
-      const auto idle = candidate->idle_since();
-      if (idle > 0 && (oldest == nullptr || idle < since)) {
-        oldest = candidate;
-        since = idle;
-      }
+    for (auto& [address, peer] : peers_) peer.silent = peer.unread = 0;
+    for (const auto* one : connections_) {
+      const auto waiting = one->waiting();
+      if (waiting > 0) ++one->counts->silent;
+      if (waiting < 0 && waiting != Connection::given_up) ++one->counts->unread;
     }
-    if (oldest == nullptr) return false;
-    if (!oldest->claim_idle(since)) continue;  // a request came just now: the next one
-    forget(*oldest);
-    oldest->give_up();
+    Connection* chosen = nullptr;
+    std::int64_t chosen_waiting = 0;
+    size_t chosen_group = 0;
+    for (auto* one : connections_) {
+      const auto waiting = one->waiting();
+      if (waiting == Connection::at_work || waiting == Connection::given_up) continue;
+      if (of_peer != nullptr && one->counts != of_peer) continue;
+      const size_t group = waiting > 0 ? one->counts->silent : one->counts->unread;
+      const bool is_older = std::abs(waiting) < std::abs(chosen_waiting);
+      if (chosen != nullptr && (group < chosen_group || (group == chosen_group && !is_older))) continue;
+      chosen = one;
+      chosen_waiting = waiting;
+      chosen_group = group;
+    }
+    if (chosen == nullptr) return false;
+    if (!chosen->claim(chosen_waiting)) continue;  // its peer sent or took something just now: look again
+    forget(*chosen);
+    chosen->give_up();
     return true;
   }
 }
 
+void Endpoint::relieve() {
+  const std::lock_guard lock(mutex_);
+  for (int i = 0; i < given_up_at_once && give_up_one(nullptr); ++i) {
+  }
+}
+
 void Endpoint::forget(Connection& connection) {
-  if (connections_.erase(&connection) == 0 || limits.connections_of_peer == 0) return;
-  const auto found = of_peers_.find(connection.peer_address());
-  if (found != of_peers_.end() && --found->second == 0) of_peers_.erase(found);
+  if (connections_.erase(&connection) == 0) return;
+  connection.counts = nullptr;
+  const auto found = peers_.find(connection.peer_address());
+  if (found != peers_.end() && --found->second.connections == 0) peers_.erase(found);
 }
 
 void Endpoint::dismiss(Connection& connection) {
@@ -99,7 +129,8 @@ Connection::Connection(std::shared_ptr<Worker> worker, std::shared_ptr<Endpoint>
       endpoint_(std::move(endpoint)),
       socket_(std::move(socket)),
       peer_(std::move(peer)),
-      parser_(endpoint_->limits.header_bytes, endpoint_->limits.body_bytes) {}
+      parser_(endpoint_->limits.header_bytes, endpoint_->limits.body_bytes),
+      waiting_(steady_ticks()) {}
 
 Connection::~Connection() = default;
 
@@ -166,11 +197,18 @@ void Connection::on_deadline() {
   }
 }
 
+// A peer that is waited for may lose its place to another one, from now on; see Endpoint::give_up_one.
+bool Connection::wait_for(For what) {
+  auto before = waiting_.load(std::memory_order_relaxed);
+  const auto now = steady_ticks();
+  return before != given_up && waiting_.compare_exchange_strong(before, what == For::request ? now : -now);
+}
+
 void Connection::become_idle() {
   stage_ = Stage::idle;
   parser_.reset();
   continued_ = false;
-  idle_since_.store(steady_ticks(), std::memory_order_relaxed);
+  if (!wait_for(For::request)) return close();
   set_deadline(endpoint_->limits.idle);
 }
 
@@ -195,14 +233,16 @@ bool Connection::process_step() {
   if (begin_ == end_) return read(), false;
   const bool fresh = stage_ == Stage::idle;
   if (fresh) {
-    if (idle_since_.exchange(busy) == given_up) return close(), false;
     stage_ = Stage::reading;
     deadline_ = SteadyTime::max();
   }
   begin_ += parser_.put({buffer_.data() + begin_, end_ - begin_});
   switch (parser_.state()) {
     case HttpParser::State::failed: refuse(parser_.status(), parser_.reason()); return false;
-    case HttpParser::State::complete: handle(); return true;
+    case HttpParser::State::complete:
+      if (!stop_waiting()) return close(), false;
+      handle();
+      return true;
     case HttpParser::State::head: break;
     case HttpParser::State::body:
       if (parser_.expects_continue() && !continued_ && begin_ == end_) {
@@ -215,7 +255,10 @@ bool Connection::process_step() {
       break;
   }
   // Most requests come in one piece and never need a deadline.
-  if (fresh) set_deadline(endpoint_->limits.request_time);
+  if (fresh) {
+    if (!wait_for(For::request)) return close(), false;
+    set_deadline(endpoint_->limits.request_time);
+  }
   read();
   return false;
 }
@@ -269,8 +312,8 @@ void Connection::handle() {
   }
 }
 
+// Its place may be taken meanwhile: the refusal is the answer to no complete request.
 void Connection::refuse(int status, std::string_view reason) {
-  idle_since_ = busy;
   stage_ = Stage::handling;
   deadline_ = SteadyTime::max();
   timed_out_ = false;
@@ -338,12 +381,14 @@ void Connection::compose(HttpResponse&& response) {
   } else {
     body_ = std::move(response.body);
   }
+  until_taken_ = std::move(response.until_taken);
   unsent_ = {net::buffer(head_), net::buffer(body_)};
 }
 
 void Connection::write() {
   stage_ = Stage::writing;
   if (!tls_ && write_at_once()) return;
+  if (!is_continue_ && !is_refusal_ && !wait_for(For::reader)) return close();
   set_deadline(endpoint_->limits.write_time);
   write_more();
 }
@@ -400,6 +445,7 @@ void Connection::written() {
     return process();
   }
   body_ = std::string();
+  until_taken_.reset();
   if (head_.capacity() > 2 * small_body) head_ = std::string();
   if (!keep_alive_) return end_gracefully();
   if (begin_ == end_ && buffer_.size() > first_buffer) {
@@ -412,6 +458,7 @@ void Connection::written() {
 }
 
 void Connection::end_gracefully() {
+  if (!wait_for(For::request)) return close();
   if (!tls_) return is_refusal_ || begin_ < end_ ? linger() : close();
   stage_ = Stage::lingering;
   set_deadline(linger_time);

@@ -6,6 +6,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,6 +15,14 @@
 #include "wire/http_worker.hpp"
 
 namespace brume::wire {
+
+// The connections of one address. Guarded by the endpoint's mutex.
+struct PeerCounts {
+  size_t connections = 0;
+  // Counted anew whenever somebody has to give way.
+  size_t silent = 0;  // no complete request has come
+  size_t unread = 0;  // the peer does not take its answer
+};
 
 // What all connections of a listener share. Threads: any.
 class Endpoint {
@@ -25,22 +34,26 @@ class Endpoint {
   std::uint16_t port = 0;
   std::atomic<bool> closing = false;
 
-  // Makes room for one more and counts it in. Over a limit the connection that has been idle longest is given up (of the same peer, when
-  // it is the peer's limit); false when all are at work.
+  // Makes room for one more and counts it in. Over a limit a connection that waits for its peer is given up (of the same peer, when it is
+  // the peer's limit); false when the server is at work for all of them.
   bool admit(Connection& connection);
   void dismiss(Connection& connection);
+  // The process has no descriptor left: gives up some connections that wait for their peers.
+  void relieve();
 
   // Connections over the limit are only told so; how many of these at once is bounded as well.
   bool admit_refused() { return refused_.fetch_add(1) < 64 || (refused_.fetch_sub(1), false); }
   void dismiss_refused() { --refused_; }
 
  private:
-  bool give_up_oldest(const std::string* of_peer);  // mutex_ held
-  void forget(Connection& connection);              // mutex_ held
+  // All with mutex_ held.
+  bool make_room(const PeerCounts& peer);
+  bool give_up_one(const PeerCounts* of_peer);
+  void forget(Connection& connection);
 
   std::mutex mutex_;
   std::unordered_set<Connection*> connections_;
-  std::unordered_map<std::string, size_t> of_peers_;  // how many of them; only with a limit for a peer
+  std::unordered_map<std::string, PeerCounts> peers_;  // by address; connections point to their entry
   std::atomic<int> refused_ = 0;
 };
 
@@ -69,16 +82,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Closes soon. Threads: any.
   void give_up();
-  // Time since when nothing is under way; claim_idle wins it for giving the connection up. Threads: any.
-  std::int64_t idle_since() const { return idle_since_.load(std::memory_order_relaxed); }
-  bool claim_idle(std::int64_t since) { return idle_since_.compare_exchange_strong(since, given_up); }
+  // Whether the server is at work for the connection, or waits for its peer: above 0 for a complete request, since that time; below 0
+  // (but for given_up) for the answer to be taken. claim wins a waiting connection for giving it up. Threads: any.
+  static constexpr std::int64_t at_work = 0;
+  static constexpr std::int64_t given_up = std::numeric_limits<std::int64_t>::min();
+  std::int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  bool claim(std::int64_t waiting) { return waiting_.compare_exchange_strong(waiting, given_up); }
 
-  size_t index = 0;  // in the worker's list
+  size_t index = 0;              // in the worker's list
+  PeerCounts* counts = nullptr;  // the endpoint's, while it counts this connection
 
  private:
   enum class Stage { handshake, idle, reading, handling, writing, lingering, closed };
-  static constexpr std::int64_t busy = 0;
-  static constexpr std::int64_t given_up = -1;
+  enum class For { request, reader };
 
   void open();
   void open_encrypted();
@@ -99,6 +115,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void linger();
   void discard();
   void become_idle();
+  // False: the connection has been given up, which closes it.
+  bool wait_for(For what);
+  bool stop_waiting() { return waiting_.exchange(at_work) != given_up; }
   void set_deadline(milliseconds from_now);
   void limit_hops(int limit);
   void make_room();
@@ -113,13 +132,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool admitted_ = false;    // counted by the endpoint as a connection
   bool over_limit_ = false;  // counted by the endpoint as one that only hears 503
   SteadyTime deadline_ = SteadyTime::max();
-  std::atomic<std::int64_t> idle_since_ = busy;
+  std::atomic<std::int64_t> waiting_;
 
   std::vector<char> buffer_;
   size_t begin_ = 0;  // bytes [begin_, end_) are read and not parsed
   size_t end_ = 0;
   std::string head_;  // of the answer, with a small body behind it
   std::string body_;
+  std::shared_ptr<void> until_taken_;  // of the answer
   std::array<net::const_buffer, 2> unsent_;
 
   bool processing_ = false;  // process() is on the stack: answers return to it instead of calling it

@@ -54,7 +54,11 @@ class Collector final : public http::basic_parser<true> {
     // Trailers behind a chunked body were not there when the head was judged: they count for nothing.
     if (head_done_) return;
     if (field == http::field::host) ++hosts_;
-    if (field == http::field::transfer_encoding) transfer_encoding_ = true;
+    if (field == http::field::transfer_encoding) {
+      // Beast is content with a list that ends in "chunked"; nothing here undoes what stands before it.
+      if (transfer_encoding_ || !equals_ignoring_case(view(value), "chunked")) return refuse(400, "unsupported transfer encoding", code);
+      transfer_encoding_ = true;
+    }
     if (field == http::field::expect) expects_continue = equals_ignoring_case(view(value), "100-continue");
     request_.headers.emplace_back(to_lower(view(name)), std::string(value.data(), value.size()));
   }
@@ -90,6 +94,21 @@ class Collector final : public http::basic_parser<true> {
 
 }  // namespace
 
+namespace {
+
+// Whether one of the header's lines is folded: goes on in the next line, which begins with white space. Nobody sends such any more, and a
+// proxy may read it otherwise (RFC 9112, 5.2). Only lines that are there are looked at, up to the end of the header.
+bool has_folded_line(std::string_view head) {
+  for (size_t at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size(); at = head.find('\n', at + 1)) {
+    const char next = head[at + 1];
+    if (next == ' ' || next == '\t') return true;
+    if (next == '\n' || next == '\r') return false;
+  }
+  return false;
+}
+
+}  // namespace
+
 class HttpParser::Implementation {
   static constexpr size_t shortest_chunked_end = std::string_view("0\r\n\r\n").size();
 
@@ -113,6 +132,11 @@ class HttpParser::Implementation {
       // Beast 1.81 asserts that it never sees less than this once "0\r\n" has come (found by fuzzing). Nothing waits for ever:
       // from any place in a chunked body it is at least this far to its end.
       if (state_ == State::body && collector_->chunked() && bytes.size() - taken < shortest_chunked_end) break;
+      if (state_ == State::head && has_folded_line(bytes.substr(taken))) {
+        fail(http::error::bad_field);
+        reason_ = "a header line is folded";
+        break;
+      }
       error_code code;
       const size_t step = collector_->put({bytes.data() + taken, bytes.size() - taken}, code);
       taken += step;

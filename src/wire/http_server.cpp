@@ -93,6 +93,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         // The waiting connection stays and would wake us at once and for ever.
         log::warning("http", "cannot accept a connection: {}", std::strerror(errno));
+        endpoint_->relieve();
         return home_->after(accept_pause, [self = shared_from_this()] { self->wait(); });
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
         break;

@@ -40,6 +40,8 @@ struct HttpResponse {
   // Routers that the answer's packets may pass, and the peer itself, counted as IP does; 0: as many as usual. Holds for the rest of the
   // connection, or what was lost on the way would be sent again with more.
   int hop_limit = 0;
+  // Kept until the peer has taken the answer or the connection has ended: whoever bounds what waits to be read counts by its destructor.
+  std::shared_ptr<void> until_taken = {};
 };
 
 // Answers one request. Must be called exactly once, from any thread, at any time; later calls and calls after the peer or the
@@ -52,8 +54,10 @@ using HttpRefusal = std::function<HttpResponse(int status, std::string_view reas
 
 struct HttpLimits {
   size_t header_bytes = 16 << 10;
-  size_t body_bytes = 1 << 20;              // EC2 takes no larger request; over it 413, and the rest is not read
-  size_t connections = 1024;                // of one listener; over it the oldest idle connection is closed, else the new one gets 503
+  size_t body_bytes = 1 << 20;  // EC2 takes no larger request; over it 413, and the rest is not read
+  // Of one listener. Over it a connection that waits for its peer (a request that is not whole, an answer that nobody takes) is closed:
+  // of the address that has most of them, the one that has waited longest. When there is none, the new connection gets 503.
+  size_t connections = 1024;
   size_t connections_of_peer = 0;           // the same, of those from one address; 0: no limit but the one above
   milliseconds idle = seconds(60);          // keep-alive without a request
   milliseconds request_time = seconds(20);  // from the first byte of a request to its last

@@ -29,13 +29,14 @@ bool answers(const sockaddr_un& address) {
 }  // namespace
 
 Result<Descriptor> listen_tcp(const std::string& address, std::uint16_t port) {
+  if (address.empty()) return fail(ErrorKind::invalid, "cannot listen: the address is empty; 0.0.0.0 or :: stands for all addresses");
   const std::string where = (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(port);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   // No lookups by name: an address is what the operator configured, and DNS may be down when the daemon starts.
   hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(address.empty() ? nullptr : address.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
+  if (::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
     return fail(ErrorKind::invalid, "cannot listen on " + where + ": not an IP address");
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   Descriptor socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -17,7 +17,11 @@ constexpr size_t deepest = 10;
 [[noreturn]] void refuse(std::string why) { throw ApiError(400, "SerializationException", std::move(why)); }
 
 void flatten(const json::value& value, const std::string& name, Pairs& out) {
-  const auto below = [&](std::string_view part) { return name.empty() ? std::string(part) : name + "." + std::string(part); };
+  // Each value carries its whole name: without a limit one long key over many values would be gigabytes.
+  const auto below = [&](std::string_view part) {
+    if (name.size() + 1 + part.size() > QueryLimits{}.name_bytes) refuse("The name of a member is too long.");
+    return name.empty() ? std::string(part) : name + "." + std::string(part);
+  };
   if (const auto* object = value.if_object()) {
     for (const auto& [key, member] : *object) {
       if (key.find('.') != std::string_view::npos) refuse("A member's name has a dot.");

@@ -4,6 +4,9 @@
 // segment by segment and numbers as numbers, so that everything under a prefix is one contiguous range and list items come in
 // their order. A node is such a range; looking a name up is a binary search in it.
 //
+// The pairs are sorted when a node is first asked for, which is after the signature was checked: what anybody may send costs no more
+// than to be read once.
+//
 // Every leaf that is read is marked, so that what nobody knows can be refused (require_all_read).
 #pragma once
 
@@ -61,7 +64,7 @@ class QueryNode {
 class QueryTree {
  public:
   // `query`: of the URL, `form`: the body; both application/x-www-form-urlencoded. Throws ApiError (malformed_query).
-  // A name given twice with one value counts once; with two values the request is ambiguous and refused.
+  // A name given twice with one value counts once; with two values the request is ambiguous and refused, by root().
   explicit QueryTree(std::string_view query, std::string_view form = {}, QueryLimits limits = {});
   // Parameters that were read or kept as pairs already.
   explicit QueryTree(std::vector<std::pair<std::string, std::string>> pairs);
@@ -73,9 +76,10 @@ class QueryTree {
 
   // All pairs, decoded, in the order sent, duplicates included.
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
-  // An undotted parameter such as Action or Version; empty when absent.
+  // An undotted parameter such as Action or Version; empty when absent. Of one that is given twice, the first.
   std::string_view find(std::string_view name) const;
-  QueryNode root() const { return {this, 0, static_cast<std::uint32_t>(leaves_.size()), 0}; }
+  // Throws ApiError (malformed_query) when a name is given twice with two values.
+  QueryNode root() const;
   // Throws unknown_parameter for the first leaf, in the order sent, that nothing read and that is not common to all actions.
   void require_all_read() const;
 
@@ -88,12 +92,13 @@ class QueryTree {
   };
 
   void parse(std::string_view text, const QueryLimits& limits);
-  void sort_leaves();
+  void sort_leaves() const;
   std::string_view name(std::uint32_t leaf) const { return pairs_[leaves_[leaf].pair].first; }
 
   std::vector<std::pair<std::string, std::string>> pairs_;
-  std::vector<Leaf> leaves_;
+  mutable std::vector<Leaf> leaves_;  // of all pairs, once sorted_
   int version_ = std::numeric_limits<int>::max();
+  mutable bool sorted_ = false;
 };
 
 inline int QueryNode::version() const { return tree_->version_; }

@@ -5,10 +5,15 @@
 #include <charconv>
 
 #include "base/text.hpp"
+#include "wire/api_error.hpp"
+#include "wire/plain_text.hpp"
 #include "wire/scalars.hpp"
 
 namespace brume::wire {
 namespace {
+
+// A document is made whole before it is sent, so there is a largest one. EC2's own advice for many resources is pages of 1,000.
+constexpr size_t largest_document = 64 << 20;
 
 // 0: copy as it is; 1: look closer (markup, control characters, bytes of multi-byte characters).
 constexpr std::array<std::uint8_t, 256> make_special() {
@@ -24,27 +29,6 @@ constexpr std::array<std::uint8_t, 256> special = make_special();
 size_t plain_run(std::string_view text, size_t from) {
   while (from < text.size() && special[static_cast<unsigned char>(text[from])] == 0) ++from;
   return from;
-}
-
-// Bytes of the valid UTF-8 character at `at` that XML 1.0 allows; 0: there is none.
-size_t utf8_length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) -> unsigned { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
-  const auto follows = [&](size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead == 0x7F) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (!follows(1) || !follows(2)) return 0;
-    const unsigned code = (lead & 0xFU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
-    const bool allowed = code >= 0x800 && (code < 0xD800 || code > 0xDFFF) && code < 0xFFFE;
-    return allowed ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (!follows(1) || !follows(2) || !follows(3)) return 0;
-    const unsigned code = (lead & 7U) << 18U | (byte(1) & 0x3FU) << 12U;
-    return code >= 0x10000 && code < 0x110000 ? 4 : 0;
-  }
-  return 0;
 }
 
 std::string_view escape_of(char c) {
@@ -70,7 +54,12 @@ char* put(char* out, std::string_view text) {
 XmlWriter::XmlWriter(int version, size_t reserve) : version_(version), buffer_(reserve, '\0') {}
 
 char* XmlWriter::room(size_t bytes) {
-  if (buffer_.size() - size_ < bytes) buffer_.resize(std::max(buffer_.size() * 2, size_ + bytes));
+  if (buffer_.size() - size_ >= bytes) return buffer_.data() + size_;
+  if (size_ + bytes > largest_document)
+    throw ApiError(
+        400, "RequestResourceCountExceeded",
+        "The answer is larger than 64 MiB. Use pagination: specify MaxResults, and continue with NextToken; or name fewer resources.");
+  buffer_.resize(std::min(std::max(buffer_.size() * 2, size_ + bytes), largest_document));
   return buffer_.data() + size_;
 }
 

@@ -36,8 +36,8 @@ def test_two_keys_and_no_third(daemon):
 @pytest.mark.parametrize(
     "arguments",
     [("add-key", "999999999999"), ("delete-key", "123456789012", "AKIANOSUCHKEYEXAMPLE"), ("create", "x", "--id", "12"), ("create", "x", "--id", "123456789012"),
-     ("create", "x", "--id", "12345678901x")],
-    ids=" ".join,
+     ("create", "x", "--id", "12345678901x"), ("create", "x" * 129), ("create", "two\nlines"), ("create", "\x1b[2J"), ("create", b"\xff\xfe")],
+    ids=lambda arguments: repr(arguments)[:60],
 )
 def test_what_the_operator_may_not(daemon, arguments):
     before = daemon.brume("account", "list")

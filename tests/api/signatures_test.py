@@ -198,11 +198,28 @@ def test_without_the_port_in_what_is_signed(real):
     assert get(real, version_2(real, host="ec2.amazonaws.com")).code == "AuthFailure"
 
 
-def test_security_tokens_are_parsed(real):
-    assert is_ours(Signer(real, token="FwoGZXIvYXdzEXAMPLE").post())
-    assert is_ours(get(real, version_2(real, SecurityToken="FwoGZXIvYXdzEXAMPLE/+=")))
+def test_a_security_token_that_nobody_issued(real):
+    """Keys are long-term keys here: a session token beside one is refused, however it comes."""
+    assert Signer(real, token="FwoGZXIvYXdzEXAMPLE").post().code == "AuthFailure"
+    assert get(real, version_2(real, SecurityToken="FwoGZXIvYXdzEXAMPLE/+=")).code == "AuthFailure"
     url = Signer(real, token="FwoGZXIvYXdzEXAMPLE").presigned()
-    assert is_ours(send(real.endpoint, target=url.removeprefix(real.endpoint)))
+    assert send(real.endpoint, target=url.removeprefix(real.endpoint)).code == "AuthFailure"
+    sts = Signer(real, service="sts", token="FwoGZXIvYXdzEXAMPLE").post(version="2011-06-15", Action="GetCallerIdentity")
+    assert (sts.status, sts.code) == (403, "InvalidClientTokenId")
+
+
+@pytest.mark.parametrize("service", ["execute-api", "foo", "EC2"])
+def test_a_signature_for_another_service(real, service):
+    answer = Signer(real, service=service).post()
+    assert (answer.status, answer.code) == (401, "AuthFailure")
+    assert answer.texts(".//Message") == ["Credential should be scoped to correct service: 'ec2'."]
+
+
+def test_a_signature_for_another_region(real):
+    answer = Signer(real, region="eu-west-1").post()
+    assert (answer.status, answer.code) == (401, "AuthFailure")
+    sts = Signer(real, service="sts", region="eu-west-1").post(version="2011-06-15", Action="GetCallerIdentity")
+    assert (sts.status, sts.code) == (403, "SignatureDoesNotMatch") and sts.texts(".//Message") == ["Credential should be scoped to a valid region, not 'eu-west-1'."]
 
 
 def test_a_request_may_be_repeated(real):

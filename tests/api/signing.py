@@ -33,9 +33,9 @@ def send(endpoint, method="GET", target="/", body=b"", headers=None):
 class Signer:
     """Signature version 4 by botocore's own code, at a time of choice."""
 
-    def __init__(self, daemon, keys=None, service="ec2", token=None):
+    def __init__(self, daemon, keys=None, service="ec2", token=None, region=REGION):
         keys = keys or daemon.keys
-        self.daemon, self.service = daemon, service
+        self.daemon, self.service, self.region = daemon, service, region
         self.credentials = botocore.credentials.Credentials(keys.key_id, keys.secret, token)
 
     def _at(self, time, auth, request):
@@ -56,7 +56,7 @@ class Signer:
         """`change` alters the signed request before it is sent."""
         body = urllib.parse.urlencode({"Action": "DescribeRegions", "Version": version, **fields})
         request = botocore.awsrequest.AWSRequest("POST", self.daemon.endpoint + "/", {"Content-Type": FORM}, body)
-        self._at(time, botocore.auth.SigV4Auth(self.credentials, self.service, REGION), request)
+        self._at(time, botocore.auth.SigV4Auth(self.credentials, self.service, self.region), request)
         prepared = {"method": "POST", "target": "/", "body": body.encode(), "headers": dict(request.headers.items())}
         if change:
             change(prepared)
@@ -66,7 +66,7 @@ class Signer:
         """A URL that anybody may get while it lasts."""
         query = urllib.parse.urlencode({"Action": "DescribeRegions", "Version": version, **fields}, quote_via=urllib.parse.quote)
         request = botocore.awsrequest.AWSRequest("GET", f"{self.daemon.endpoint}/?{query}")
-        self._at(time, botocore.auth.SigV4QueryAuth(self.credentials, self.service, REGION, expires), request)
+        self._at(time, botocore.auth.SigV4QueryAuth(self.credentials, self.service, self.region, expires), request)
         return request.url
 
 

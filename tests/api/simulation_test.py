@@ -1,9 +1,11 @@
 """Simulation mode, for tests of infrastructure code: it says what it is, forgets on demand, and leaves nothing behind."""
 import os
 import pathlib
+import re
 import stat
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -117,6 +119,22 @@ def test_a_port_in_use_is_said(daemon):
     with pytest.raises(RuntimeError, match="port"):
         with started_daemon("--port", port):
             pass
+
+
+@pytest.mark.parametrize("options", [("--listen", ""), ("--listen", "localhost"), ("--listen", "127.1"), ("--listen", "300.0.0.1"), ("--home", "")], ids=str)
+def test_addresses_and_folders_are_looked_at(options):
+    """An empty --listen ("--listen $UNSET") was all addresses of the host, for a simulation that asks for no key."""
+    with pytest.raises(RuntimeError, match=re.escape(options[0])):
+        with started_daemon(*options):
+            pass
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    with started_daemon("--listen", "::1") as one:
+        where = urllib.parse.urlsplit(one.endpoint)
+        assert (where.hostname, bool(where.port)) == ("::1", True)
+        assert one.client().describe_regions()["Regions"][0]["Endpoint"]
+        assert "running" in one.brume("status") or one.endpoint in one.brume("status")
 
 
 def test_waiting_is_short(ec2, ami, launch):

@@ -1,9 +1,11 @@
 """Tags as boto3 and boto 2 see them (NET-017 to NET-024)."""
 import re
+import urllib.parse
 
 import pytest
 
 from conftest import ROOT
+from signing import FORM, send
 
 
 @pytest.fixture
@@ -219,3 +221,25 @@ def test_a_token_is_one_accounts_and_one_lists(ec2, other, refused):
         with refused("InvalidNextToken"):
             getattr(somebody, list_of)(MaxResults=5, NextToken=first["NextToken"])
     assert [tag["Key"] for tag in ec2.describe_tags(NextToken=first["NextToken"])["Tags"]] == ["k5", "k6"]
+
+
+@pytest.mark.parametrize("odd", [b"\xff\xfe", b"\0", b"\x0b", b"\xc0\x80", b"\xed\xa0\x80", b"\xef\xbf\xbf"], ids=repr)
+def test_what_is_kept_is_text(daemon, ec2, odd):
+    """What could not be shown as it came is not taken: not in tags, and not in any other name or description."""
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    coded = urllib.parse.quote_from_bytes(odd)
+    for call in (f"CreateTags&ResourceId.1={vpc}&Tag.1.Key=k{coded}&Tag.1.Value=v", f"CreateTags&ResourceId.1={vpc}&Tag.1.Key=k&Tag.1.Value={coded}",
+                 f"CreateSecurityGroup&GroupName=n&VpcId={vpc}&GroupDescription=d{coded}", f"CreateKeyPair&KeyName=k{coded}",
+                 f"CreateVolume&Size=1&AvailabilityZone=us-east-1a&TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key={coded}"):
+        answer = send(daemon.endpoint, "POST", "/", f"Version=2016-11-15&Action={call}".encode(), {"Content-Type": FORM})
+        assert (answer.status, answer.code) == (400, "InvalidParameterValue"), call
+    assert ec2.describe_tags()["Tags"] == [] and ec2.describe_volumes()["Volumes"] == []
+
+
+def test_all_that_is_text_is_kept(ec2):
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    tags = [{"Key": "tab\tand line\nbreak", "Value": "<&>\"'"}, {"Key": "\u00e9\u4e2d\U0001f600", "Value": "\x7f\x85"}]
+    ec2.create_tags(Resources=[vpc], Tags=tags)
+    assert sorted(ec2.describe_tags()["Tags"], key=lambda tag: tag["Key"]) == [{"ResourceId": vpc, "ResourceType": "vpc", **tag} for tag in tags]
+    ec2.delete_tags(Resources=[vpc], Tags=[{"Key": tag["Key"]} for tag in tags])
+    assert ec2.describe_tags()["Tags"] == []

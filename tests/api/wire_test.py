@@ -1,4 +1,5 @@
 """What goes over the wire: HTTP, parameters, versions, error documents, limits, and trouble (OPS-079, OPS-081, OPS-088)."""
+import contextlib
 import re
 import resource
 import socket
@@ -240,7 +241,12 @@ def test_headers_too_large(alive):
     [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"NONSENSE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
      b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
      b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     # Two readings of one request: a coding that is not undone, one with a parameter, two headers, folded lines.
+     *(b"POST /ping HTTP/1.1\r\nHost: x\r\n" + odd + b"\r\n\r\n0\r\n\r\n" for odd in (
+         b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding: chunked;q=1", b"Transfer-Encoding: chunked, chunked",
+         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", b"Transfer-Encoding:\r\n chunked", b"Transfer-Encoding: identity",
+         b"X: a\r\n b\r\nContent-Length: 5", b"X: a\r\n\tb\r\nContent-Length: 5"))],
     ids=lambda data: repr(data)[:40],
 )
 def test_what_is_not_http(alive, data):
@@ -275,22 +281,42 @@ def test_a_connection_that_goes_away_while_it_is_answered(alive):
             connection.sendall(f"GET /?Action=CreateKeyPair&KeyName=gone&KeyType=ed25519&Version={NEW} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
 
+@contextlib.contextmanager
+def many_connections(daemon, count, first_bytes=b""):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    with contextlib.ExitStack() as ending:
+        ending.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        made = []
+        for _ in range(count):
+            made.append(ending.enter_context(connect(daemon)))
+            if first_bytes:
+                # What the server has closed already may say so here.
+                with contextlib.suppress(OSError):
+                    made[-1].sendall(first_bytes)
+        yield made
+
+
 def test_more_connections_than_there_may_be(alive):
     """The oldest idle one makes room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-    idle = []
-    try:
-        for _ in range(1100):
-            idle.append(connect(alive))
+    with many_connections(alive, 1100) as idle:
         begun = time.monotonic()
         assert get(alive, REGIONS).status == 200 and time.monotonic() - begun < 5
         idle[0].settimeout(5)
         assert idle[0].recv(1) == b""
-    finally:
-        for connection in idle:
-            connection.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_half_requests_keep_nobody_out(alive):
+    """Thousands of connections with half a request, all of one address: others of that address are served, and a slow client of another
+    address keeps its place."""
+    where = urllib.parse.urlsplit(alive.endpoint)
+    request = f"GET /?{REGIONS} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.create_connection((where.hostname, where.port), timeout=20, source_address=("127.0.0.2", 0)) as elsewhere:
+        elsewhere.sendall(request[:20])
+        with many_connections(alive, 3000, b"G"):
+            assert [get(alive, REGIONS).status for _ in range(10)] == [200] * 10
+            elsewhere.sendall(request[20:])
+            assert read_answer(elsewhere)[0] == 200
 
 
 def test_ping_and_paths(alive):

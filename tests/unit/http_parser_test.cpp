@@ -59,6 +59,13 @@ TEST(HttpParser, Refusals) {
   EXPECT_EQ(status(head + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
   EXPECT_EQ(status(head + "Transfer-Encoding: gzip\r\n\r\n"), 400);
   EXPECT_EQ(status(head + "Transfer-Encoding: chunked, gzip\r\n\r\n"), 400);
+  for (const std::string odd : {": gzip, chunked", ": chunked;q=1", ": chunked, chunked", ": chunked\r\nTransfer-Encoding: chunked",
+                                ":\r\n chunked", ": chunked\r\n\t", ": identity", ":"})
+    EXPECT_EQ(status(head + "Transfer-Encoding" + odd + "\r\n\r\n0\r\n\r\n"), 400) << odd;
+  EXPECT_EQ(status(head + "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n"), 0);
+  EXPECT_EQ(status(head + "X: a\r\n b\r\n\r\n"), 400) << "a folded line";
+  EXPECT_EQ(status("GET / HTTP/1.1\r\n X: a\r\nHost: x\r\n\r\n"), 400) << "a folded line";
+  EXPECT_EQ(status(head + "Content-Length: 4\r\n\r\na\n b"), 0) << "a body may be anything";
   EXPECT_EQ(status("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
   EXPECT_EQ(status(head + "Content-Length: 17\r\n\r\n"), 413) << "before a byte of it is read";
   EXPECT_EQ(status(head + "Content-Length: 99999999999999999999\r\n\r\n"), 400);

@@ -42,6 +42,14 @@ TEST(JsonBody, AsManyValuesAsAQueryMayHave) {
   EXPECT_THROW(read_json_body(body + ",1]}"), ApiError);
 }
 
+// Before a signature is looked at: one key of half a megabyte over 10,000 values would else be names of gigabytes.
+TEST(JsonBody, NamesAreAsShortAsAQuerys) {
+  const std::string longest(QueryLimits{}.name_bytes - 2, 'k');
+  EXPECT_EQ(read_json_body("{\"" + longest + "\":[1]}").size(), 1U);
+  EXPECT_THROW(read_json_body("{\"" + longest + "\":[1,2,3,4,5,6,7,8,9,10]}"), ApiError);
+  EXPECT_THROW(read_json_body("{\"" + longest + "xx\":1}"), ApiError);
+}
+
 TEST(JsonWriter, CommasAndEscapes) {
   JsonWriter json;
   json.open_object();

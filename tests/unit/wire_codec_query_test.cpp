@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "wire/api_error.hpp"
 #include "wire/ec2/images.hpp"
 #include "wire/ec2/instances.hpp"
@@ -26,7 +27,7 @@ std::string error_of(const std::function<void()>& action) {
 }
 
 std::string parse_error(std::string_view text, QueryLimits limits = {}) {
-  return error_of([&] { const QueryTree tree(text, {}, limits); });
+  return error_of([&] { QueryTree(text, {}, limits).root(); });
 }
 
 template <class Request>
@@ -117,6 +118,28 @@ TEST(QueryTree, TenThousandParametersAreNotQuadratic) {
   EXPECT_EQ(request.instance_ids.front(), "i-1");
   EXPECT_EQ(request.instance_ids.back(), "i-10000");
   EXPECT_LT(taken, std::chrono::seconds(2));  // some 10 ms; quadratic would be minutes under a sanitizer
+}
+
+// What anybody may send, unsigned: names of as many parts as there may be. The parts of a name are looked at once, not in each comparison.
+TEST(QueryTree, NestedNamesAreSortedAsTheirPartsAre) {
+  const std::vector<std::string> sorted = {
+      "0", "00", "1",   "1.0",   "1.1.2", "1.1.10", "1.a", "01",   "2",  "10",   "99999999999999999999",
+      "",  "A",  "A.1", "A.2.B", "A.10",  "A.10.C", "A.B", "A-.1", "AB", "AB.1", "B"};
+  // In another order than theirs, each with its place as value.
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    const size_t at = i * 7 % sorted.size();
+    pairs.emplace_back("L." + sorted[at], std::to_string(at));
+  }
+  const QueryTree tree(pairs);
+  std::vector<std::string> items;
+  for (QueryItems list(tree.root().child("L")); list.next();) items.push_back(list.node().path());
+  EXPECT_EQ(items, (std::vector<std::string>{"L.0", "L.00", "L.1", "L.01", "L.2", "L.10", "L.99999999999999999999"}));
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    auto node = tree.root().child("L");
+    for (const auto part : split(sorted[i], '.')) node = node.child(part);
+    EXPECT_EQ(node.value(), std::to_string(i)) << sorted[i];
+  }
 }
 
 TEST(QueryRead, RunInstancesOf2011) {

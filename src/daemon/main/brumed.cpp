@@ -1,5 +1,7 @@
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -19,11 +21,22 @@ int run_clean_up(const brume::daemon::Configuration& configuration) {
   return 0;
 }
 
+// Each connection is a descriptor, and so is each open disk and socket of a machine. The usual limit of 1,024 would be used up by the
+// connections alone, and then nothing could be opened any more.
+void allow_descriptors() {
+  constexpr rlim_t enough = 16384;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= enough) return;
+  limit.rlim_cur = std::min(enough, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto command_line = brume::daemon::read_command_line(argc, argv);
   if (command_line.exit_code) return *command_line.exit_code;
+  allow_descriptors();
   // Before any thread is made: all of them inherit it, and Daemon::run waits for the signals.
   sigset_t signals;
   sigemptyset(&signals);

@@ -1,0 +1,16 @@
+// What a checked signature may be used for: the service and region that its scope names, and nothing else.
+#pragma once
+
+#include <string_view>
+
+#include "wire/http_server.hpp"
+#include "wire/schema.hpp"
+#include "wire/signature.hpp"
+
+namespace brume::wire {
+
+// Throws ApiError, in the words of `service`, when a version 4 signature is scoped to another service or region, or when a session token
+// comes with it: nobody issues any, and the keys of this installation are long-term keys. `region`: the one that serves the request.
+void require_scope(const HttpRequest& request, const Caller& caller, const schema::Service& service, std::string_view region);
+
+}  // namespace brume::wire

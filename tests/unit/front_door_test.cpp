@@ -1,0 +1,184 @@
+// The front door's limits: what is in flight, what waits to be read, and which threads a read runs on.
+#include "service/front_door.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <stdexcept>
+
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "state/records.hpp"
+
+namespace brume::service {
+namespace {
+
+constexpr auto patience = std::chrono::seconds(20);
+
+// Answers as many bytes as RegionName.1 says, and notes the thread it ran on.
+class Sized final : public Invocation {
+ public:
+  explicit Sized(size_t size) : size_(size) {}
+  void read(const state::World&, const Context&) override { ran_on = std::this_thread::get_id(); }
+  void write(state::Transaction&, const Context&) override {}
+  bool dry_run() const override { return false; }
+  void encode(wire::XmlWriter& out) const override { out.element("bytes", std::string(size_, 'x')); }
+  void encode(wire::JsonWriter&) const override {}
+
+  static std::unique_ptr<Invocation> decode(const Action&, const wire::QueryNode& node) {
+    const auto text = node.child("RegionName").child("1").value();
+    return std::make_unique<Sized>(static_cast<size_t>(parse_integer(text.value_or("0")).value_or(0)));
+  }
+  static inline std::atomic<std::thread::id> ran_on;
+
+ private:
+  size_t size_;
+};
+
+class FrontDoorTest : public testing::Test {
+ protected:
+  FrontDoorTest() {
+    store_->transact([](state::Transaction& transaction) {
+      for (const auto& [account, key] : {std::pair{"111122223333", "AKIAFIRST"}, {"444455556666", "AKIASECOND"}}) {
+        state::Account made;
+        made.id = account;
+        transaction.put(made);
+        state::AccessKey own;
+        own.id = key;
+        own.account = account;
+        transaction.put(own);
+      }
+    });
+  }
+  ~FrontDoorTest() override {
+    workers_.stop();
+    if (door_) door_->stop();
+    store_->stop();
+  }
+
+  void open(FrontDoorSettings settings = {}) {
+    settings.simulated = true;
+    std::vector<ServiceTable> tables = {
+        {"ec2", {{"DescribeRegions", Lane::read, &Sized::decode, nullptr}, {"CreateVpc", Lane::write, &Sized::decode, nullptr}}}};
+    door_ = std::make_unique<FrontDoor>(services_, std::move(tables), workers_, settings);
+  }
+  static wire::HttpRequest request(std::string_view key, size_t bytes, std::string_view action = "DescribeRegions") {
+    wire::HttpRequest request;
+    request.method = "GET";
+    request.target = "/?Version=2016-11-15&Action=" + std::string(action) + "&AWSAccessKeyId=" + std::string(key) +
+                     "&RegionName.1=" + std::to_string(bytes);
+    return request;
+  }
+  wire::HttpResponse ask(std::string_view key, size_t bytes, std::string_view action = "DescribeRegions") {
+    auto answered = std::make_shared<std::promise<wire::HttpResponse>>();
+    auto answer = answered->get_future();
+    door_->handle(request(key, bytes, action), [answered](wire::HttpResponse response) { answered->set_value(std::move(response)); });
+    if (answer.wait_for(patience) != std::future_status::ready) throw std::runtime_error("no answer");
+    return answer.get();
+  }
+  static std::string code_of(const wire::HttpResponse& response) {
+    const auto at = response.body.find("<Code>");
+    return at == std::string::npos ? std::to_string(response.status) : response.body.substr(at + 6, response.body.find("</Code>") - at - 6);
+  }
+
+  SystemClock clock_;
+  SeededRandom random_{1};
+  std::unique_ptr<state::Store> store_ = state::Store::open(state::make_memory_log(), clock_, random_).value();
+  Settings settings_;
+  Services services_{*store_, clock_, random_, settings_, {}, "a key"};
+  WorkerPool workers_{2, 16};
+  std::unique_ptr<FrontDoor> door_;
+};
+
+TEST_F(FrontDoorTest, WhatWaitsToBeReadIsBoundedByAccountAndInAll) {
+  FrontDoorSettings settings;
+  settings.answers = {.small = 1000, .in_all = 150'000, .of_account = 100'000};
+  open(settings);
+  std::vector<wire::HttpResponse> unread;
+  for (int i = 0; i < 2; ++i) {
+    unread.push_back(ask("AKIAFIRST", 40'000));
+    ASSERT_EQ(unread.back().status, 200);
+  }
+  auto third = ask("AKIAFIRST", 40'000);
+  EXPECT_EQ(third.status, 503);
+  EXPECT_EQ(code_of(third), "RequestLimitExceeded");
+  EXPECT_EQ(ask("AKIAFIRST", 100).status, 200) << "a small answer is always kept";
+  unread.push_back(ask("AKIASECOND", 40'000));
+  EXPECT_EQ(unread.back().status, 200) << "another account has room";
+  EXPECT_EQ(code_of(ask("AKIASECOND", 40'000)), "Unavailable") << "all together have none";
+  EXPECT_GE(door_->unread_answers(), 120'000U);
+  EXPECT_LE(door_->unread_answers(), 150'000U);
+  unread.erase(unread.begin());
+  EXPECT_EQ(ask("AKIASECOND", 40'000).status, 200) << "one was taken";
+  unread.clear();
+  EXPECT_EQ(door_->unread_answers(), 0U);
+}
+
+TEST_F(FrontDoorTest, WhatWasChangedIsToldAndOneAnswerAlwaysFits) {
+  FrontDoorSettings settings;
+  settings.answers = {.small = 1000, .in_all = 20'000, .of_account = 10'000};
+  open(settings);
+  {
+    const auto large = ask("AKIAFIRST", 50'000, "CreateVpc");
+    EXPECT_EQ(large.status, 200);
+    EXPECT_EQ(code_of(ask("AKIAFIRST", 1, "CreateVpc")), "RequestLimitExceeded") << "no further change is begun";
+    EXPECT_EQ(code_of(ask("AKIASECOND", 1, "CreateVpc")), "Unavailable");
+  }
+  EXPECT_EQ(ask("AKIAFIRST", 50'000).status, 200);
+}
+
+TEST_F(FrontDoorTest, LargeReadsDoNotRunOnTheConnectionsThreads) {
+  open();
+  const auto own = std::this_thread::get_id();
+  EXPECT_EQ(ask("AKIAFIRST", 10).status, 200);
+  ASSERT_EQ(Sized::ran_on.load(), own);
+  // The first one tells that the next ones will be large.
+  EXPECT_EQ(ask("AKIAFIRST", 300'000).status, 200);
+  EXPECT_EQ(ask("AKIAFIRST", 10).status, 200);
+  EXPECT_NE(Sized::ran_on.load(), own);
+  EXPECT_GE(door_->counters().large_reads, 1U);
+  // A world of many records needs no telling.
+  const auto before = door_->counters().large_reads.load();
+  store_->transact([](state::Transaction& transaction) {
+    for (int i = 0; i < 5000; ++i) {
+      state::Snapshot made;
+      made.id = "snap-" + std::to_string(i);
+      made.account = "111122223333";
+      transaction.put(made);
+    }
+  });
+  EXPECT_EQ(ask("AKIASECOND", 10).status, 200);
+  EXPECT_EQ(door_->counters().large_reads, before + 1);
+}
+
+TEST_F(FrontDoorTest, AnAnswerThatIsTooLargeAsksForPages) {
+  open();
+  const auto answer = ask("AKIAFIRST", 65 << 20);
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(code_of(answer), "RequestResourceCountExceeded");
+  EXPECT_NE(answer.body.find("MaxResults"), std::string::npos);
+}
+
+// A response that cannot be handed over (no memory) is answered once more, by an error, and is no longer in flight only once.
+TEST_F(FrontDoorTest, AResponderThatThrowsIsCountedOnce) {
+  FrontDoorSettings settings;
+  settings.requests_in_flight = 1;
+  open(settings);
+  for (const std::string_view action : {"DescribeRegions", "CreateVpc"}) {
+    const auto over = std::make_shared<std::promise<void>>();
+    door_->handle(request("AKIAFIRST", 10, action), [over, calls = std::make_shared<int>(0)](const wire::HttpResponse&) {
+      if (++*calls == 1) {
+        over->set_value();
+        throw std::bad_alloc();
+      }
+    });
+    over->get_future().wait();
+    // A write's request is let go on another thread.
+    std::string code = "503";
+    for (int i = 0; i < 10'000 && code != "200"; ++i) code = code_of(ask("AKIAFIRST", 10));
+    EXPECT_EQ(code, "200") << action;
+  }
+}
+
+}  // namespace
+}  // namespace brume::service
