@@ -16,6 +16,7 @@ std::vector<service::Action> product_code_actions();
 std::vector<service::Action> recycle_bin_actions();
 std::vector<service::Action> instance_actions();
 std::vector<service::Action> vpc_actions();
+std::vector<service::Action> vpc_tenancy_actions();
 std::vector<service::Action> subnet_actions();
 std::vector<service::Action> internet_gateway_actions();
 std::vector<service::Action> egress_only_gateway_actions();

@@ -28,7 +28,8 @@ const FilterField<CustomerGateway> gateway_filters[] = {
     {"type", [](const auto&, auto& out) { out.add("ipsec.1"); }},
 };
 
-wire::ec2::CustomerGateway show(const World& world, const CustomerGateway& gateway) {
+// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out.
+wire::ec2::CustomerGateway show(const World& world, const CustomerGateway& gateway, bool with_no_tags) {
   wire::ec2::CustomerGateway item;
   item.customer_gateway_id = gateway.id;
   item.ip_address = gateway.ip_address;
@@ -36,7 +37,7 @@ wire::ec2::CustomerGateway show(const World& world, const CustomerGateway& gatew
   item.type = "ipsec.1";
   item.bgp_asn = std::to_string(gateway.asn);
   if (!gateway.device_name.empty()) item.device_name = gateway.device_name;
-  item.tags = tags_of(world, gateway.account, gateway.id);
+  if (auto tags = tags_of(world, gateway.account, gateway.id); with_no_tags || !tags.empty()) item.tags = std::move(tags);
   return item;
 }
 
@@ -55,14 +56,16 @@ wire::ec2::CreateCustomerGatewayResponse create_gateway(state::Transaction& tran
   if (!given(request.type)) throw wire::missing_parameter("Type");
   if (*request.type != "ipsec.1")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter type is invalid.", *request.type));
-  if (given(request.certificate_arn)) throw wire::unsupported_operation("Tunnels are opened with pre-shared keys, not with certificates.");
   check_tag_types(request.tag_specifications, {"customer-gateway"});
   CustomerGateway gateway;
   gateway.account = context.account();
-  gateway.ip_address = read_address(request);
+  // A device that shows a certificate may have any address.
+  const bool any_address = given(request.certificate_arn) && !given(request.ip_address) && !given(request.public_ip);
+  if (!any_address) gateway.ip_address = read_address(request);
   gateway.asn = request.bgp_asn ? *request.bgp_asn : request.bgp_asn_extended.value_or(65000);
   if (gateway.asn < 1 || gateway.asn > 4294967294) throw wire::invalid_parameter_value(fmt::format("Invalid BgpAsn: {}", gateway.asn));
   gateway.device_name = request.device_name.value_or("");
+  if (given(request.certificate_arn)) throw wire::unsupported_operation("Tunnels are opened with pre-shared keys, not with certificates.");
   const CustomerGateway* same = nullptr;
   std::int64_t count = 0;
   transaction.world().each_of<CustomerGateway>(gateway.account, [&](const CustomerGateway& other) {
@@ -73,14 +76,14 @@ wire::ec2::CreateCustomerGatewayResponse create_gateway(state::Transaction& tran
   wire::ec2::CreateCustomerGatewayResponse response;
   // One with the same address and number is that one.
   if (same != nullptr) {
-    response.customer_gateway = show(transaction.world(), *same);
+    response.customer_gateway = show(transaction.world(), *same, false);
     return response;
   }
   if (count >= gateway_limit)
     throw wire::ApiError(400, "CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached.");
   gateway.id = make_id(transaction.random(), "cgw");
   tag_on_create(transaction, gateway.account, gateway.id, "customer-gateway", request.tag_specifications);
-  response.customer_gateway = show(transaction.world(), gateway);
+  response.customer_gateway = show(transaction.world(), gateway, false);
   transaction.put(std::move(gateway));
   return response;
 }
@@ -101,8 +104,10 @@ wire::ec2::DescribeCustomerGatewaysResponse describe_gateways(const World& world
                                                               const wire::ec2::DescribeCustomerGatewaysRequest& request) {
   wire::ec2::DescribeCustomerGatewaysResponse response;
   const Listing<CustomerGateway> gateways(world, context, request, {.action = "DescribeCustomerGateways", .filters = gateway_filters});
-  gateways.each(request.customer_gateway_ids, "cgw",
-                [&](const CustomerGateway& gateway) { response.customer_gateways.push_back(show(world, gateway)); });
+  check_shown<CustomerGateway>(world, context.account(), "cgw", request.customer_gateway_ids, context.now);
+  gateways.each_where(
+      request.customer_gateway_ids, [&](const CustomerGateway& gateway) { return !is_forgotten(gateway, context.now); },
+      [&](const CustomerGateway& gateway) { response.customer_gateways.push_back(show(world, gateway, true)); });
   return response;
 }
 

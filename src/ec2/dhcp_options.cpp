@@ -5,6 +5,8 @@
 #include <array>
 
 #include "base/ipv4.hpp"
+#include "base/ipv6.hpp"
+#include "base/text.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
@@ -48,27 +50,49 @@ wire::ec2::DhcpOptions show(const World& world, const DhcpOptions& set) {
   return item;
 }
 
-bool is_domain(const std::string& text) {
-  return !text.empty() && text.size() <= 253 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
+wire::ApiError wrong_value(const state::DhcpOption& option, std::string_view value) {
+  return wire::invalid_parameter_value(fmt::format("Value ({}) for parameter value is invalid. Invalid value for {}.", value, option.name));
+}
+
+// One name, or several with blanks between them, which guests of Linux take as the domains to search. All of it is one value of DHCP, so
+// it has at most 255 bytes.
+bool are_domains(const std::string& text) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ";
+  return !trim(text).empty() && text.size() <= 255 && text.find_first_not_of(letters) == std::string::npos;
+}
+
+void check_addresses(const state::DhcpOption& option) {
+  const bool of_names = option.name == "domain-name-servers";
+  size_t ipv4 = 0;
+  size_t ipv6 = 0;
+  for (const auto& value : option.values) {
+    if (parse_ipv4(value) || (of_names && value == own_servers))
+      ++ipv4;
+    else if (parse_ipv6(value) && option.name != "netbios-name-servers")
+      ++ipv6;
+    else
+      throw wrong_value(option, value);
+  }
+  if (ipv4 > 4 || ipv6 > 4) throw wire::invalid_parameter_value(fmt::format("At most 4 values can be given for {}", option.name));
+  if (ipv6 > 0 && !of_names) throw wire::unsupported_operation("Time servers with IPv6 addresses are not supported.");
 }
 
 // These become lines of the DHCP server's configuration: only what is an address, a name or a number gets there.
 void check_option(const state::DhcpOption& option) {
   const auto& values = option.values;
   if (values.empty()) throw wire::missing_parameter("DhcpConfiguration.Value");
-  const auto refuse = [&](const std::string& value) {
-    throw wire::invalid_parameter_value(
-        fmt::format("Value ({}) for parameter value is invalid. Invalid value for {}.", value, option.name));
-  };
   if (option.name == "domain-name") {
-    if (values.size() > 1 || !is_domain(values.front())) refuse(fmt::format("{}", fmt::join(values, ",")));
+    if (values.size() > 1 || !are_domains(values.front())) throw wrong_value(option, fmt::format("{}", fmt::join(values, ",")));
   } else if (option.name == "netbios-node-type") {
     constexpr std::array<std::string_view, 4> types = {"1", "2", "4", "8"};
-    if (values.size() > 1 || std::find(types.begin(), types.end(), values.front()) == types.end()) refuse(values.front());
+    if (values.size() > 1 || std::find(types.begin(), types.end(), values.front()) == types.end())
+      throw wrong_value(option, values.front());
   } else if (option.name == "domain-name-servers" || option.name == "ntp-servers" || option.name == "netbios-name-servers") {
-    if (values.size() > 4) throw wire::invalid_parameter_value(fmt::format("At most 4 values can be given for {}", option.name));
-    for (const auto& value : values)
-      if (!parse_ipv4(value) && !(option.name == "domain-name-servers" && value == own_servers)) refuse(value);
+    check_addresses(option);
+  } else if (option.name == "ipv6-address-preferred-lease-time") {
+    const auto seconds = parse_integer(values.front());
+    if (values.size() > 1 || !seconds || *seconds < 140 || *seconds > 2147483647) throw wrong_value(option, values.front());
+    throw wire::unsupported_operation("Lease times of IPv6 addresses cannot be chosen.");
   } else {
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter key is invalid. Unknown DHCP option", option.name));
   }

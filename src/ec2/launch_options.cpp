@@ -76,10 +76,13 @@ void read_credits(const RunInstancesRequest& request, const InstanceType& type, 
   instance.cpu_credits = one_of(request.credit_specification->cpu_credits, {"standard", "unlimited"}, "CpuCredits");
 }
 
-void read_placement(const RunInstancesRequest& request, const Launch& launch, state::Instance& instance) {
+void read_placement(const state::World& world, const RunInstancesRequest& request, const Launch& launch, state::Instance& instance) {
   if (launch.group != nullptr) instance.placement_group = launch.group->name;
+  if (request.placement) instance.tenancy = one_of(request.placement->tenancy, {"default", "dedicated", "host"}, "tenancy");
+  // A dedicated VPC has no other instances, whatever the launch says.
+  if (const auto* vpc = world.find<state::Vpc>(instance.account, launch.vpc_id); vpc != nullptr && vpc->tenancy == "dedicated")
+    instance.tenancy = vpc->tenancy;
   if (!request.placement) return;
-  instance.tenancy = one_of(request.placement->tenancy, {"default", "dedicated", "host"}, "tenancy");
   if (request.placement->partition_number) {
     if (launch.group == nullptr) throw wire::invalid_parameter_combination("PartitionNumber needs a placement group.");
     if (*request.placement->partition_number < 1) throw wire::invalid_parameter_value("PartitionNumber is at least 1.");
@@ -138,7 +141,7 @@ void refuse_what_is_not_built(const RunInstancesRequest& request) {
 void read_options(const state::World& world, const Context& context, const RunInstancesRequest& request, const Launch& launch,
                   state::Instance& instance) {
   read_key(world, request, instance);
-  read_placement(request, launch, instance);
+  read_placement(world, request, launch, instance);
   instance.kernel_id = request.kernel_id.value_or(launch.image->kernel_id);
   instance.ramdisk_id = request.ramdisk_id.value_or(launch.image->ramdisk_id);
   find_boot_image(world, context.account(), instance.kernel_id, "kernel");

@@ -1,6 +1,7 @@
 // Attributes of network interfaces: description, groups, source/destination check, what becomes of it at termination (OPS-057 ff.).
 #include <fmt/format.h>
 
+#include "ec2/attributes.hpp"
 #include "ec2/network_interfaces.hpp"
 #include "ec2/resource_ids.hpp"
 
@@ -11,27 +12,33 @@ using service::Context;
 using state::NetworkInterface;
 
 void set_delete_on_termination(NetworkInterface& interface, const wire::ec2::NetworkInterfaceAttachmentChanges& changes) {
-  if (changes.ena_queue_count || changes.default_ena_queue_count) throw wire::unsupported_operation("ENA options are not supported.");
   if (!changes.attachment_id) throw wire::missing_parameter("Attachment.AttachmentId");
-  check_id("eni-attach", "AttachmentID", *changes.attachment_id);
-  if (!changes.delete_on_termination) throw wire::missing_parameter("Attachment.DeleteOnTermination");
+  check_id("eni-attach", "NetworkInterfaceAttachmentId", *changes.attachment_id);
+  const bool queues = changes.ena_queue_count || changes.default_ena_queue_count;
+  if (!changes.delete_on_termination && !queues) throw wire::missing_parameter("Attachment.DeleteOnTermination");
   if (interface.instance_id.empty() || interface.attachment_id != *changes.attachment_id)
     throw wire::ApiError(
         400, "InvalidAttachmentID.NotFound",
         fmt::format("The attachment ID '{}' is not one of the network interface '{}'", *changes.attachment_id, interface.id));
+  if (queues) throw wire::unsupported_operation("ENA options are not supported.");
   interface.delete_on_termination = *changes.delete_on_termination;
 }
 
 wire::ec2::ModifyNetworkInterfaceAttributeResponse modify_attribute(state::Transaction& transaction, const Context& context,
                                                                     const wire::ec2::ModifyNetworkInterfaceAttributeRequest& request) {
-  if (request.ena_srd_specification || request.enable_primary_ipv6 || request.connection_tracking_specification ||
-      request.associate_public_ip_address || !request.associated_subnet_ids.empty())
-    throw wire::unsupported_operation("This attribute of network interfaces is not supported.");
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
-  const int asked = static_cast<int>(request.description.has_value()) + static_cast<int>(request.source_dest_check.has_value()) +
-                    static_cast<int>(!request.groups.empty()) + static_cast<int>(request.attachment.has_value());
-  if (asked == 0) throw wire::invalid_parameter_combination("No attributes specified.");
-  if (asked > 1) throw wire::invalid_parameter_combination("Fields for multiple attribute types specified.");
+  const bool not_built = request.ena_srd_specification || request.enable_primary_ipv6 || request.connection_tracking_specification ||
+                         request.associate_public_ip_address || !request.associated_subnet_ids.empty();
+  check_one_attribute({{"description", request.description.has_value()},
+                       {"sourceDestCheck", request.source_dest_check.has_value()},
+                       {"groupSet", !request.groups.empty()},
+                       {"attachment", request.attachment.has_value()},
+                       {"enaSrdSpecification", request.ena_srd_specification.has_value()},
+                       {"enablePrimaryIpv6", request.enable_primary_ipv6.has_value()},
+                       {"connectionTrackingSpecification", request.connection_tracking_specification.has_value()},
+                       {"associatePublicIpAddress", request.associate_public_ip_address.has_value()},
+                       {"associatedSubnetIds", !request.associated_subnet_ids.empty()}});
+  if (not_built) throw wire::unsupported_operation("This attribute of network interfaces is not supported.");
   if (request.description) {
     interface.description = request.description->value.value_or("");
     if (interface.description.size() > 255) throw wire::invalid_parameter_value("A description has at most 255 characters.");

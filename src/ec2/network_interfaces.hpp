@@ -48,7 +48,7 @@ void add_interface_id(const state::World& world, state::Instance& instance, cons
 std::vector<std::string> find_interface_groups(const state::World& world, const std::string& account, const std::string& vpc_id,
                                                const std::vector<std::string>& ids);
 
-// The account's own. Throws MissingParameter, InvalidNetworkInterfaceID.Malformed, InvalidNetworkInterfaceID.NotFound.
+// The account's own. Throws MissingParameter, InvalidNetworkInterfaceId.Malformed, InvalidNetworkInterfaceID.NotFound.
 const state::NetworkInterface& find_interface(const state::World& world, const std::string& account, const std::optional<std::string>& id);
 // The same, and the account may change it: not one that a service made for it (OperationNotPermitted).
 const state::NetworkInterface& find_own_interface(const state::World& world, const std::string& account,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "ec2/actions.hpp"
 #include "ec2/client_tokens.hpp"
@@ -35,16 +36,22 @@ const FilterField<PrefixList> list_filters[] = {
     field<&PrefixList::account>("owner-id"),
 };
 
+constexpr std::string_view aws_owner = "AWS";
+
+bool is_aws(const PrefixList& list) { return list.account == aws_owner; }
+
 wire::ec2::ManagedPrefixList show(const World& world, const Context& context, const PrefixList& list) {
   const auto& settings = context.services.settings;
   wire::ec2::ManagedPrefixList item;
   item.prefix_list_id = list.id;
   item.prefix_list_name = list.name;
-  item.prefix_list_arn = fmt::format("arn:{}:ec2:{}:{}:prefix-list/{}", settings.partition, settings.region, list.account, list.id);
+  item.prefix_list_arn = fmt::format("arn:{}:ec2:{}:{}:prefix-list/{}", settings.partition, settings.region,
+                                     is_aws(list) ? std::string("aws") : list.account, list.id);
   item.owner_id = list.account;
   item.address_family = "IPv4";
-  item.max_entries = list.max_entries;
-  item.version = list.version;
+  // EC2's own have neither a version nor a number of entries that anybody is told.
+  if (!is_aws(list)) item.max_entries = list.max_entries;
+  if (!is_aws(list)) item.version = list.version;
   item.state = list.state;
   if (!list.state_message.empty()) item.state_message = list.state_message;
   item.tags = tags_of(world, list.account, list.id);
@@ -83,6 +90,10 @@ auto find_entry(std::vector<PrefixListEntry>& entries, const std::string& cidr) 
   return std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.cidr == cidr; });
 }
 
+wire::ApiError too_many_entries() {
+  return {400, "PrefixListMaxEntriesExceeded", "You've reached the maximum number of entries for the prefix list."};
+}
+
 void add_entries(PrefixList& list, const std::vector<wire::ec2::AddPrefixListEntry>& asked) {
   if (asked.size() > most_at_once) throw wire::invalid_parameter_value("At most 100 entries can be added at a time.");
   for (const auto& one : asked) {
@@ -92,9 +103,15 @@ void add_entries(PrefixList& list, const std::vector<wire::ec2::AddPrefixListEnt
       throw wire::invalid_parameter_value(fmt::format("The CIDR block {} is in the prefix list already.", entry.cidr));
     list.entries.push_back(std::move(entry));
   }
-  if (static_cast<std::int64_t>(list.entries.size()) > list.max_entries)
-    throw wire::ApiError(400, "PrefixListMaxEntriesExceeded", "You've reached the maximum number of entries for the prefix list.");
+  if (static_cast<std::int64_t>(list.entries.size()) > list.max_entries) throw too_many_entries();
   std::sort(list.entries.begin(), list.entries.end(), [](const auto& a, const auto& b) { return a.cidr < b.cidr; });
+}
+
+// What would be wrong with them in any case is said first.
+void refuse_ipv6(const PrefixList& list, const std::vector<wire::ec2::AddPrefixListEntry>& asked) {
+  for (const auto& one : asked) read_range6("Entry.Cidr", one.cidr);
+  if (static_cast<std::int64_t>(asked.size()) > list.max_entries) throw too_many_entries();
+  throw wire::unsupported_operation("Prefix lists of IPv6 ranges are not supported.");
 }
 
 void remove_entries(PrefixList& list, const std::vector<wire::ec2::RemovePrefixListEntry>& asked) {
@@ -107,7 +124,16 @@ void remove_entries(PrefixList& list, const std::vector<wire::ec2::RemovePrefixL
   }
 }
 
+std::optional<PrefixList> find_aws_list(const Context& context, const std::string& id) {
+  for (auto& list : aws_prefix_lists(context.services.settings))
+    if (list.id == id) return std::move(list);
+  return std::nullopt;
+}
+
+// The account's own; EC2's nobody may change.
 const PrefixList& find_list(const World& world, const Context& context, const std::optional<std::string>& id) {
+  if (given(id) && find_aws_list(context, *id))
+    throw wire::ApiError(400, "OperationNotPermitted", fmt::format("The prefix list '{}' is managed by AWS.", *id));
   return find_owned<PrefixList>(world, context.account(), "pl", "PrefixListId", id);
 }
 
@@ -142,8 +168,8 @@ wire::ec2::CreateManagedPrefixListResponse create_list(state::Transaction& trans
   }
   const auto family = request.address_family.value_or("");
   if (family.empty()) throw wire::missing_parameter("AddressFamily");
-  if (family == "IPv6") throw wire::unsupported_operation("IPv6 is not supported yet.");
-  if (family != "IPv4") throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for AddressFamily.", family));
+  if (family != "IPv4" && family != "IPv6")
+    throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for AddressFamily.", family));
   if (!request.max_entries) throw wire::missing_parameter("MaxEntries");
   check_tag_types(request.tag_specifications, {"prefix-list"});
   size_t count = 0;
@@ -153,6 +179,7 @@ wire::ec2::CreateManagedPrefixListResponse create_list(state::Transaction& trans
   list.account = context.account();
   list.name = read_name(request.prefix_list_name);
   list.max_entries = read_max_entries(*request.max_entries, 0);
+  if (family == "IPv6") refuse_ipv6(list, request.entries);
   add_entries(list, request.entries);
   list.id = make_id(transaction.random(), "pl");
   tag_on_create(transaction, list.account, list.id, "prefix-list", request.tag_specifications);
@@ -164,10 +191,9 @@ wire::ec2::CreateManagedPrefixListResponse create_list(state::Transaction& trans
 
 wire::ec2::ModifyManagedPrefixListResponse modify_list(state::Transaction& transaction, const Context& context,
                                                        const wire::ec2::ModifyManagedPrefixListRequest& request) {
-  if (request.ipam_prefix_list_resolver_sync_enabled) throw wire::unsupported_operation("IPAM is not supported yet.");
   auto list = find_list(transaction.world(), context, request.prefix_list_id);
   const bool entries = !request.add_entries.empty() || !request.remove_entries.empty();
-  if (!entries && !request.max_entries && !request.prefix_list_name)
+  if (!entries && !request.max_entries && !request.prefix_list_name && !request.ipam_prefix_list_resolver_sync_enabled)
     throw wire::missing_parameter("PrefixListName, MaxEntries, AddEntry or RemoveEntry");
   if (entries && request.max_entries)
     throw wire::invalid_parameter_combination(
@@ -181,6 +207,7 @@ wire::ec2::ModifyManagedPrefixListResponse modify_list(state::Transaction& trans
     remove_entries(list, request.remove_entries);
     add_entries(list, request.add_entries);
   }
+  if (request.ipam_prefix_list_resolver_sync_enabled) throw wire::unsupported_operation("IPAM is not supported yet.");
   list.state = "modify-complete";
   list.state_message.clear();
   wire::ec2::ModifyManagedPrefixListResponse response;
@@ -198,8 +225,7 @@ wire::ec2::RestoreManagedPrefixListVersionResponse restore_version(state::Transa
   if (*request.previous_version == list.version)
     throw wire::invalid_parameter_value(fmt::format("The version {} is the current one.", list.version));
   auto entries = entries_of(list, *request.previous_version);
-  if (static_cast<std::int64_t>(entries.size()) > list.max_entries)
-    throw wire::ApiError(400, "PrefixListMaxEntriesExceeded", "You've reached the maximum number of entries for the prefix list.");
+  if (static_cast<std::int64_t>(entries.size()) > list.max_entries) throw too_many_entries();
   begin_version(list);
   list.entries = std::move(entries);
   list.state = "restore-complete";
@@ -247,18 +273,41 @@ wire::ec2::DeleteManagedPrefixListResponse delete_list(state::Transaction& trans
 
 // ----- describe
 
+// All that are named are there.
+void check_lists(const World& world, const Context& context, const std::vector<std::string>& ids) {
+  std::vector<std::string> unknown;
+  for (const auto& id : ids) {
+    check_id("pl", id);
+    if (!find_aws_list(context, id) && world.find<PrefixList>(context.account(), id) == nullptr) unknown.push_back(id);
+  }
+  if (!unknown.empty()) throw ids_unknown("pl", unknown);
+}
+
+// The account's own and EC2's, in one order: there are few.
 wire::ec2::DescribeManagedPrefixListsResponse describe_lists(const World& world, const Context& context,
                                                              const wire::ec2::DescribeManagedPrefixListsRequest& request) {
+  const auto& asked = request.prefix_list_ids;
+  check_lists(world, context, asked);
+  const FilterSet<PrefixList> filters(list_filters, request.filters, &context);
+  Page page(context, "DescribeManagedPrefixLists", request.max_results, request.next_token, {.least = 1, .most = 100});
+  const auto aws = aws_prefix_lists(context.services.settings);
+  std::map<std::string, const PrefixList*> lists;
+  for (const auto& list : aws) lists[list.id] = &list;
+  world.each_of<PrefixList>(context.account(), [&](const PrefixList& list) { lists[list.id] = &list; });
   wire::ec2::DescribeManagedPrefixListsResponse response;
-  const Listing<PrefixList> lists(world, context, request,
-                                  {.action = "DescribeManagedPrefixLists", .filters = list_filters, .limits = {.least = 1, .most = 100}});
-  response.next_token = lists.each(request.prefix_list_ids, "pl",
-                                   [&](const PrefixList& list) { response.prefix_lists.push_back(show(world, context, list)); });
+  for (const auto& [id, list] : lists) {
+    if (id <= page.after() || (!asked.empty() && std::find(asked.begin(), asked.end(), id) == asked.end())) continue;
+    if (!filters.match(world, *list)) continue;
+    if (!page.take(id)) break;
+    response.prefix_lists.push_back(show(world, context, *list));
+  }
+  response.next_token = page.next_token();
   return response;
 }
 
 wire::ec2::GetManagedPrefixListEntriesResponse get_entries(const World& world, const Context& context,
                                                            const wire::ec2::GetManagedPrefixListEntriesRequest& request) {
+  if (given(request.prefix_list_id) && find_aws_list(context, *request.prefix_list_id)) return {};
   const auto& list = find_list(world, context, request.prefix_list_id);
   const auto version = request.target_version.value_or(list.version);
   Page page(context, fmt::format("GetManagedPrefixListEntries/{}/{}", list.id, version), request.max_results, request.next_token,
@@ -293,9 +342,49 @@ wire::ec2::GetManagedPrefixListAssociationsResponse get_associations(const World
 
 }  // namespace
 
-std::int64_t weight_of(const World& world, const std::string& account, const std::string& prefix_list_id) {
-  const auto* list = world.find<PrefixList>(account, prefix_list_id);
-  return list == nullptr ? 1 : list->max_entries;
+std::string digits_of(std::string_view text) {
+  std::uint32_t hash = 2166136261U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return fmt::format("{:08x}", hash);
+}
+
+std::string prefix_list_of_service(std::string_view service) { return "pl-" + digits_of(service); }
+
+std::vector<PrefixList> aws_prefix_lists(const service::Settings& settings) {
+  struct Known {
+    std::string_view name;  // with {} for the region
+    std::int64_t weight;    // as EC2 publishes it
+  };
+  constexpr Known known[] = {{"com.amazonaws.{}.s3", 1},
+                             {"com.amazonaws.{}.dynamodb", 1},
+                             {"com.amazonaws.{}.ec2-instance-connect", 2},
+                             {"com.amazonaws.{}.vpc-lattice", 10},
+                             {"com.amazonaws.{}.route53-healthchecks", 25},
+                             {"com.amazonaws.global.cloudfront.origin-facing", 55}};
+  std::vector<PrefixList> lists;
+  for (const auto& one : known) {
+    PrefixList list;
+    list.account = aws_owner;
+    list.name = fmt::format(fmt::runtime(one.name), settings.region);
+    list.id = prefix_list_of_service(list.name);
+    list.max_entries = one.weight;
+    lists.push_back(std::move(list));
+  }
+  std::sort(lists.begin(), lists.end(), [](const PrefixList& a, const PrefixList& b) { return a.id < b.id; });
+  return lists;
+}
+
+std::string find_prefix_list_id(const World& world, const Context& context, std::string_view parameter,
+                                const std::optional<std::string>& id) {
+  if (given(id) && find_aws_list(context, *id)) return *id;
+  return find_owned<PrefixList>(world, context.account(), "pl", parameter, id).id;
+}
+
+std::int64_t weight_of(const World& world, const Context& context, const std::string& prefix_list_id) {
+  if (prefix_list_id.empty()) return 1;
+  if (const auto* list = world.find<PrefixList>(context.account(), prefix_list_id)) return list->max_entries;
+  const auto aws = find_aws_list(context, prefix_list_id);
+  return aws ? aws->max_entries : 1;
 }
 
 std::vector<service::Action> prefix_list_actions() {

@@ -1,14 +1,30 @@
-// Prefix lists, as routes and rules of groups count them.
+// Prefix lists, as routes and rules of groups name and count them.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "service/action.hpp"
 #include "state/store.hpp"
 
 namespace brume::ec2 {
 
+// EC2's own lists, which every account sees and none can change: of the account "AWS", by id. None has entries: the services that they
+// are for are not on this host, so a route or a rule that names one is of no packet.
+std::vector<state::PrefixList> aws_prefix_lists(const service::Settings& settings);
+// The list that stands for the addresses of a service ("com.amazonaws.us-east-1.s3").
+std::string prefix_list_of_service(std::string_view service);
+// FNV-1a: ids of EC2's own things are the same on every installation and in every version.
+std::string digits_of(std::string_view text);
+
+// The id, if it is one of the account's own lists or of EC2's. Throws MissingParameter, InvalidPrefixListId.Malformed and .NotFound.
+std::string find_prefix_list_id(const state::World& world, const service::Context& context, std::string_view parameter,
+                                const std::optional<std::string>& id);
+
 // How many routes or rules one that names the list counts for: as many as the list may get entries. 1 for what names no list.
-std::int64_t weight_of(const state::World& world, const std::string& account, const std::string& prefix_list_id);
+std::int64_t weight_of(const state::World& world, const service::Context& context, const std::string& prefix_list_id);
 
 }  // namespace brume::ec2

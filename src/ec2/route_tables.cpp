@@ -9,6 +9,7 @@
 #include "ec2/client_tokens.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/prefix_lists.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpc_endpoints.hpp"
 #include "ec2/vpcs.hpp"
@@ -251,10 +252,25 @@ auto find_association(RouteTable& table, const std::string& id) {
   return std::find_if(table.associations.begin(), table.associations.end(), [&](const auto& one) { return one.id == id; });
 }
 
+// An internet or virtual private gateway of the table's VPC.
+void check_gateway(const World& world, const RouteTable& table, const std::string& id) {
+  const bool is_vpn = id.starts_with("vgw-");
+  check_id(is_vpn ? "vgw" : "igw", "GatewayID", id);
+  const auto* internet = world.find<state::InternetGateway>(table.account, id);
+  const auto* vpn = world.find<state::VpnGateway>(table.account, id);
+  if (internet == nullptr && (vpn == nullptr || vpn->state == "deleted")) throw wire::id_not_found("GatewayID", "gateway", id);
+  if ((internet != nullptr ? internet->vpc_id : vpn->vpc_id) != table.vpc_id)
+    throw wire::invalid_parameter_value(fmt::format("route table {} and network gateway {} belong to different networks", table.id, id));
+}
+
 wire::ec2::AssociateRouteTableResponse associate(state::Transaction& transaction, const Context& context,
                                                  const wire::ec2::AssociateRouteTableRequest& request) {
-  if (request.gateway_id || request.public_ipv4_pool) throw wire::unsupported_operation("A route table rules subnets only.");
   auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
+  const int targets = static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.subnet_id)) +
+                      static_cast<int>(given(request.public_ipv4_pool));
+  if (targets > 1) throw wire::invalid_parameter_combination("Only one of SubnetId, GatewayId and PublicIpv4Pool can be given");
+  if (given(request.gateway_id)) check_gateway(transaction.world(), table, *request.gateway_id);
+  if (given(request.gateway_id) || given(request.public_ipv4_pool)) throw wire::unsupported_operation("A route table rules subnets only.");
   const auto& subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
   if (subnet.vpc_id != table.vpc_id)
     throw wire::invalid_parameter_value(fmt::format("Route table {} and subnet {} belong to different networks", table.id, subnet.id));

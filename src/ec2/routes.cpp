@@ -9,6 +9,7 @@
 #include "ec2/instances.hpp"
 #include "ec2/prefix_lists.hpp"
 #include "ec2/route_tables.hpp"
+#include "ec2/vpc_endpoints.hpp"
 #include "ec2/vpc_peerings.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/route_tables.hpp"
@@ -36,8 +37,7 @@ RouteEntry read_destination(const World& world, const Context& context, const Re
   if (given(request.destination_ipv6_cidr_block))
     route.cidr6 = format_ipv6_block(read_range6("destinationIpv6CidrBlock", request.destination_ipv6_cidr_block));
   else if (given(request.destination_prefix_list_id))
-    route.prefix_list_id =
-        find_owned<state::PrefixList>(world, context.account(), "pl", "DestinationPrefixListId", request.destination_prefix_list_id).id;
+    route.prefix_list_id = find_prefix_list_id(world, context, "DestinationPrefixListId", request.destination_prefix_list_id);
   else
     route.cidr = format_ipv4_block(read_range("destinationCidrBlock", request.destination_cidr_block));
   return route;
@@ -57,13 +57,25 @@ wire::ApiError different_networks(const RouteTable& table, std::string_view noun
   return wire::invalid_parameter_value(fmt::format("route table {} and {} {} belong to different networks", table.id, noun, id));
 }
 
+// Of some kinds of targets there are none here, so no id of one is known.
+void refuse_target(std::string_view prefix, std::string_view code_noun, std::string_view noun, const std::optional<std::string>& id) {
+  if (!given(id)) return;
+  throw is_well_formed_id(prefix, *id) ? wire::id_not_found(code_noun, noun, *id) : wire::id_malformed(code_noun, *id);
+}
+
 template <class Request>
-void refuse_other_targets(const Request& request) {
-  if (given(request.vpc_endpoint_id) || given(request.transit_gateway_id) || given(request.local_gateway_id) ||
-      given(request.carrier_gateway_id) || given(request.core_network_arn) || given(request.odb_network_arn))
-    throw wire::unsupported_operation(
-        "A route leads to an internet gateway, an egress-only one, an instance, a network interface, a NAT gateway or a VPC peering "
-        "connection.");
+void refuse_other_targets(const World& world, const RouteTable& table, const Request& request) {
+  refuse_target("tgw", "TransitGatewayID", "transitGateway", request.transit_gateway_id);
+  refuse_target("lgw", "LocalGatewayID", "localGateway", request.local_gateway_id);
+  refuse_target("cagw", "CarrierGatewayID", "carrierGateway", request.carrier_gateway_id);
+  // Only an endpoint of a Gateway Load Balancer can stand in a route by itself; a gateway endpoint makes its routes.
+  if (given(request.vpc_endpoint_id)) {
+    const auto& endpoint = find_owned<state::VpcEndpoint>(world, table.account, "vpce", "VpcEndpointId", request.vpc_endpoint_id);
+    throw wire::invalid_parameter_value(
+        fmt::format("{} is a gateway endpoint: it is added to a route table by ModifyVpcEndpoint.", endpoint.id));
+  }
+  if (given(request.core_network_arn) || given(request.odb_network_arn))
+    throw wire::unsupported_operation("Core networks and ODB networks are not supported.");
 }
 
 void set_vpn_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
@@ -128,11 +140,21 @@ void set_peering(const World& world, const Context& context, const RouteTable& t
   route.peering_id = id;
 }
 
+// One that is deleted or failed is still described, and no route may begin to lead there.
+void set_nat(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
+  check_id("nat", id);
+  const auto* nat = world.find<state::NatGateway>(table.account, id);
+  if (nat == nullptr || nat->state != "available") throw wire::id_not_found("NatGatewayID", "natGateway", id);
+  if (nat->vpc_id != table.vpc_id) throw different_networks(table, "NAT gateway", id);
+  route.nat_gateway_id = id;
+}
+
 template <class Request>
 void read_target(const World& world, const Context& context, const RouteTable& table, const Request& request, RouteEntry& route) {
-  refuse_other_targets(request);
-  refuse_without_ipv6(request, route);
-  const int count = static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.instance_id)) +
+  const int count = static_cast<int>(given(request.vpc_endpoint_id)) + static_cast<int>(given(request.transit_gateway_id)) +
+                    static_cast<int>(given(request.local_gateway_id)) + static_cast<int>(given(request.carrier_gateway_id)) +
+                    static_cast<int>(given(request.core_network_arn)) + static_cast<int>(given(request.odb_network_arn)) +
+                    static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.instance_id)) +
                     static_cast<int>(given(request.network_interface_id)) + static_cast<int>(given(request.nat_gateway_id)) +
                     static_cast<int>(given(request.vpc_peering_connection_id)) +
                     static_cast<int>(given(request.egress_only_internet_gateway_id));
@@ -140,15 +162,14 @@ void read_target(const World& world, const Context& context, const RouteTable& t
     throw wire::missing_parameter(
         "GatewayId, EgressOnlyInternetGatewayId, InstanceId, NetworkInterfaceId, NatGatewayId or VpcPeeringConnectionId");
   if (count > 1) throw wire::invalid_parameter_combination("A route has one target only");
+  refuse_other_targets(world, table, request);
   if (given(request.gateway_id)) set_gateway(world, table, *request.gateway_id, route);
   if (given(request.network_interface_id)) set_interface(world, table, request.network_interface_id, route);
   if (given(request.instance_id)) set_instance(world, table, *request.instance_id, route);
   if (given(request.egress_only_internet_gateway_id)) set_egress_only(world, table, request.egress_only_internet_gateway_id, route);
   if (given(request.vpc_peering_connection_id)) set_peering(world, context, table, *request.vpc_peering_connection_id, route);
-  if (!given(request.nat_gateway_id)) return;
-  const auto& nat = find_owned<state::NatGateway>(world, table.account, "nat", "NatGatewayId", request.nat_gateway_id);
-  if (nat.vpc_id != table.vpc_id) throw different_networks(table, "NAT gateway", nat.id);
-  route.nat_gateway_id = nat.id;
+  if (given(request.nat_gateway_id)) set_nat(world, table, *request.nat_gateway_id, route);
+  refuse_without_ipv6(request, route);
 }
 
 void check_against_local6(const World& world, const RouteTable& table, const RouteEntry& route) {
@@ -185,10 +206,18 @@ void check_against_local(const World& world, const RouteTable& table, const Rout
 }
 
 // How many routes the table has with this one: a prefix list counts for as many as it may have entries.
-std::int64_t weight_with(const World& world, const RouteTable& table, const RouteEntry& added) {
-  auto weight = weight_of(world, table.account, added.prefix_list_id);
-  for (const auto& route : table.routes) weight += weight_of(world, table.account, route.prefix_list_id);
+std::int64_t weight_with(const World& world, const Context& context, const RouteTable& table, const RouteEntry& added) {
+  auto weight = weight_of(world, context, added.prefix_list_id);
+  for (const auto& route : table.routes) weight += weight_of(world, context, route.prefix_list_id);
   return weight;
+}
+
+// A gateway endpoint of the table leads to the same list: its route is not among the table's own.
+bool has_endpoint_route(const World& world, const RouteTable& table, const RouteEntry& route) {
+  bool found = false;
+  each_endpoint(world, table,
+                [&](const state::VpcEndpoint& endpoint) { found |= prefix_list_of_service(endpoint.service) == route.prefix_list_id; });
+  return found;
 }
 
 // ----- actions
@@ -199,9 +228,9 @@ wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, con
   auto route = read_destination(transaction.world(), context, request);
   read_target(transaction.world(), context, table, request, route);
   check_against_local(transaction.world(), table, route);
-  if (find_route(table, route) != table.routes.end())
+  if (find_route(table, route) != table.routes.end() || has_endpoint_route(transaction.world(), table, route))
     throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", destination_of(route)));
-  if (weight_with(transaction.world(), table, route) > route_limit)
+  if (weight_with(transaction.world(), context, table, route) > route_limit)
     throw wire::ApiError(400, "RouteLimitExceeded", fmt::format("The maximum number of routes of '{}' has been reached.", table.id));
   table.routes.push_back(std::move(route));
   transaction.put(std::move(table));
@@ -212,9 +241,9 @@ wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, con
 
 wire::ec2::ReplaceRouteResponse replace_route(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::ReplaceRouteRequest& request) {
-  if (request.local_target.value_or(false)) throw wire::unsupported_operation("LocalTarget is not supported.");
   auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
   auto route = read_destination(transaction.world(), context, request);
+  if (request.local_target.value_or(false)) throw wire::unsupported_operation("LocalTarget is not supported.");
   const auto at = find_route(table, route);
   if (at == table.routes.end())
     throw wire::invalid_parameter_value(

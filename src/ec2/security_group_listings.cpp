@@ -32,6 +32,23 @@ const FilterField<OneRule> rule_filters[] = {
     {"security-group-rule-id", [](const auto& at, auto& out) { out.add(at.record.rule->id); }},
 };
 
+// EC2 reads the values of these filters, which those of other calls may be any text.
+void check_filter_ids(const std::vector<wire::ec2::Filter>& filters) {
+  struct Kind {
+    std::string_view filter;
+    std::string_view prefix;
+    std::string_view code;
+    std::string_view noun;
+  };
+  constexpr Kind kinds[] = {{"group-id", "sg", "InvalidGroupId.Malformed", "security group"},
+                            {"security-group-rule-id", "sgr", "InvalidSecurityGroupRuleId.Malformed", "security group rule"}};
+  for (const auto& filter : filters)
+    for (const auto& kind : kinds)
+      for (const auto& value : filter.values)
+        if (filter.name == kind.filter && !is_well_formed_id(kind.prefix, value))
+          throw wire::ApiError(400, std::string(kind.code), fmt::format("The {} ID '{}' is malformed", kind.noun, value));
+}
+
 // By id: so that a page that ended with a rule goes on behind its place though it be gone.
 std::vector<OneRule> rules_in_order(const SecurityGroup& group) {
   std::vector<OneRule> rules;
@@ -59,6 +76,7 @@ wire::ec2::DescribeSecurityGroupRulesResponse describe_rules(const World& world,
                                                              const wire::ec2::DescribeSecurityGroupRulesRequest& request) {
   const auto ids = rules_asked(world, context.account(), request.security_group_rule_ids);
   const FilterSet<OneRule> filters(rule_filters, request.filters);
+  check_filter_ids(request.filters);
   Page page(context, "DescribeSecurityGroupRules", request.max_results, request.next_token);
   wire::ec2::DescribeSecurityGroupRulesResponse response;
   // A page may end within a group: its key is "sg-…/sgr-…".
@@ -72,7 +90,7 @@ wire::ec2::DescribeSecurityGroupRulesResponse describe_rules(const World& world,
       if (id <= after || (!ids.empty() && !std::binary_search(ids.begin(), ids.end(), id))) continue;
       if (!filters.match(world, one, group.account, id)) continue;
       if (!page.take(fmt::format("{}/{}", group.id, id))) return false;
-      response.security_group_rules.push_back(show_rule(world, context, group, *one.rule, one.is_egress));
+      response.security_group_rules.push_back(show_rule(world, context, group, *one.rule, one.is_egress, true));
     }
     return true;
   };

@@ -79,7 +79,7 @@ void check_limit(const state::World& world, const Context& context, const Securi
   const auto count = [&](auto&& counts) {
     std::int64_t sum = 0;
     for (const auto& rule : rules)
-      if (counts(rule)) sum += weight_of(world, context.account(), rule.prefix_list_id);
+      if (counts(rule)) sum += weight_of(world, context, rule.prefix_list_id);
     return sum;
   };
   const auto ipv4 = count([](const SecurityRule& rule) { return rule.cidr6.empty(); });
@@ -109,7 +109,7 @@ std::vector<wire::ec2::SecurityGroupRule> authorize(state::Transaction& transact
   check_limit(transaction.world(), context, group, rules);
   std::vector<wire::ec2::SecurityGroupRule> made;
   for (size_t i = before; i < present.size(); ++i)
-    made.push_back(show_rule(transaction.world(), context, group, present[i], rules == &SecurityGroup::egress));
+    made.push_back(show_rule(transaction.world(), context, group, present[i], rules == &SecurityGroup::egress, false));
   transaction.put(std::move(group));
   return made;
 }

@@ -9,6 +9,7 @@
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/prefix_lists.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
@@ -31,8 +32,13 @@ wire::ApiError malformed(const Context& context, std::string message) {
 
 bool is_icmp(std::string_view protocol) { return protocol == "icmp" || protocol == "icmpv6"; }
 
-std::string read_protocol(const Context& context, const std::optional<std::string>& asked) {
-  if (!asked || asked->empty()) throw wire::missing_parameter("ipProtocol");
+// EC2-Classic misses a parameter where a VPC finds its value wrong.
+std::string read_protocol(const Context& context, const state::SecurityGroup& group, const std::optional<std::string>& asked) {
+  if (!given(asked)) {
+    if (state::is_classic(group)) throw wire::missing_parameter("ipProtocol");
+    throw malformed(context, fmt::format("Invalid value '{}' for protocol. VPC security group rules must specify protocols explicitly.",
+                                         asked ? *asked : "null"));
+  }
   auto name = to_lower(*asked);
   if (name == "tcp" || name == "udp" || is_icmp(name)) return name;
   const auto number = parse_integer(name);
@@ -156,7 +162,7 @@ void check_classic(const wire::ec2::IpPermission& permission, const SecurityRule
 void read_permission(const World& world, const Context& context, const state::SecurityGroup& group,
                      const wire::ec2::IpPermission& permission, std::vector<SecurityRule>& out) {
   SecurityRule any;
-  any.protocol = read_protocol(context, permission.ip_protocol);
+  any.protocol = read_protocol(context, group, permission.ip_protocol);
   if (any.protocol == "tcp" || any.protocol == "udp")
     read_ports(context, permission, any);
   else if (is_icmp(any.protocol))
@@ -174,8 +180,7 @@ void read_permission(const World& world, const Context& context, const state::Se
   for (const auto& range : permission.ip_ranges) add(range.description).cidr = read_cidr(context, range.cidr_ip);
   for (const auto& range : permission.ipv6_ranges) add(range.description).cidr6 = read_cidr6(context, range.cidr_ipv6);
   for (const auto& list : permission.prefix_list_ids)
-    add(list.description).prefix_list_id =
-        find_owned<state::PrefixList>(world, context.account(), "pl", "prefixListId", list.prefix_list_id).id;
+    add(list.description).prefix_list_id = find_prefix_list_id(world, context, "prefixListId", list.prefix_list_id);
   for (const auto& pair : permission.user_id_group_pairs) read_group(world, context, group, pair, add(pair.description));
 }
 
@@ -265,7 +270,7 @@ std::vector<wire::ec2::IpPermission> show_permissions(const World& world, const 
 }
 
 wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& context, const state::SecurityGroup& group,
-                                       const SecurityRule& rule, bool is_egress) {
+                                       const SecurityRule& rule, bool is_egress, bool with_no_tags) {
   wire::ec2::SecurityGroupRule out;
   show_rule_fields(out, group, rule, is_egress);
   out.group_owner_id = group.account;
@@ -279,7 +284,7 @@ wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& contex
       peer.peering_status = peering_status(world, rule.peering_id, context.now);
     }
   }
-  out.tags = tags_of(world, group.account, rule.id);
+  if (auto tags = tags_of(world, group.account, rule.id); with_no_tags || !tags.empty()) out.tags = std::move(tags);
   const auto& settings = context.services.settings;
   out.security_group_rule_arn =
       fmt::format("arn:{}:ec2:{}:{}:security-group-rule/{}", settings.partition, settings.region, group.account, rule.id);

@@ -43,8 +43,9 @@ void show_rule_fields(Shown& out, const state::SecurityGroup& group, const state
   out.description = some(rule.description);
 }
 
+// `with_no_tags`: an untagged rule has an empty list of tags, as Describe shows it; Authorize leaves the list out.
 wire::ec2::SecurityGroupRule show_rule(const state::World& world, const service::Context& context, const state::SecurityGroup& group,
-                                       const state::SecurityRule& rule, bool is_egress);
+                                       const state::SecurityRule& rule, bool is_egress, bool with_no_tags);
 
 // "peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW", as EC2 says it in errors.
 std::string describe_rule(const state::SecurityRule& rule);

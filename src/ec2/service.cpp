@@ -15,6 +15,7 @@ service::ServiceTable make_service() {
                            recycle_bin_actions,
                            instance_actions,
                            vpc_actions,
+                           vpc_tenancy_actions,
                            subnet_actions,
                            internet_gateway_actions,
                            egress_only_gateway_actions,

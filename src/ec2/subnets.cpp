@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ec2/actions.hpp"
+#include "ec2/attributes.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/ipv6_ranges.hpp"
@@ -21,7 +22,8 @@ using service::Context;
 using state::Subnet;
 using state::World;
 
-constexpr size_t subnet_limit = 200;  // of a VPC
+constexpr size_t subnet_limit = 200;                // of a VPC
+constexpr std::string_view host_names = "ip-name";  // hosts of every subnet are named after their IPv4 addresses
 
 std::string arn_of(const service::Settings& settings, const Subnet& subnet) {
   return fmt::format("arn:{}:ec2:{}:{}:subnet/{}", settings.partition, settings.region, subnet.account, subnet.id);
@@ -57,6 +59,9 @@ const FilterField<Subnet> subnet_filters[] = {
        if (!at.record.ipv6_cidr.empty()) out.add("associated");
      }},
     {"ipv6-native", [](const auto&, auto& out) { out.add(false); }},
+    {"private-dns-name-options-on-launch.hostname-type", [](const auto&, auto& out) { out.add(host_names); }},
+    {"private-dns-name-options-on-launch.enable-resource-name-dns-a-record", [](const auto&, auto& out) { out.add(false); }},
+    {"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", [](const auto&, auto& out) { out.add(false); }},
     {"available-ip-address-count", [](const auto& at, auto& out) { out.add(count_free_addresses(at.world, at.record)); }},
     field<&Subnet::account>("owner-id"),
     {"state", [](const auto&, auto& out) { out.add("available"); }},
@@ -81,6 +86,10 @@ wire::ec2::Subnet show(const World& world, const Context& context, const Subnet&
   item.map_customer_owned_ip_on_launch = false;
   item.enable_dns64 = false;
   item.ipv6_native = false;
+  auto& names = item.private_dns_name_options_on_launch.emplace();
+  names.hostname_type = std::string(host_names);
+  names.enable_resource_name_dns_a_record = false;
+  names.enable_resource_name_dns_aaaa_record = false;
   item.tags = tags_of(world, subnet.account, subnet.id);
   return item;
 }
@@ -108,10 +117,11 @@ std::string read_zone(const World& world, const Context& context, const std::opt
   if (!name && !id) return zones.front().name;
   for (const auto& zone : zones)
     if ((name && zone.name == *name) || (id && zone.id == *id)) return zone.name;
+  std::vector<std::string> would_do;
+  for (const auto& zone : zones) would_do.push_back(name ? zone.name : zone.id);
   throw wire::invalid_parameter_value(
-      fmt::format("Value ({}) for parameter availabilityZone is invalid. Subnets can currently only be "
-                  "created in the zones of this region.",
-                  name ? *name : *id));
+      fmt::format("Value ({}) for parameter {} is invalid. Subnets can currently only be created in the following availability zones: {}.",
+                  name ? *name : *id, name ? "availabilityZone" : "availabilityZoneId", fmt::join(would_do, ", ")));
 }
 
 // The VPC's subnets; throws when there is no room for one more.
@@ -129,27 +139,39 @@ bool is_free(const std::vector<Ipv4Block>& taken, const Ipv4Block& range) {
   return std::none_of(taken.begin(), taken.end(), [&](const auto& other) { return overlap(other, range); });
 }
 
-wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, const Context& context,
-                                              const wire::ec2::CreateSubnetRequest& request) {
-  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
-  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length || request.ipv6_ipam_pool_id || request.ipv6_netmask_length, "IPAM");
-  refuse(request.outpost_arn.has_value(), "A subnet on an Outpost");
-  check_tag_types(request.tag_specifications, {"subnet"});
-  const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
-  const auto range = read_range("cidrBlock", request.cidr_block);
-  const auto text = format_ipv4_block(range);
+// A free part of the VPC, as text.
+std::string read_subnet_range(const World& world, const state::Vpc& vpc, const std::optional<std::string>& cidr) {
+  const auto range = read_range("cidrBlock", cidr);
+  auto text = format_ipv4_block(range);
   const auto ranges = ranges_of(vpc);
   if (range.prefix < 16 || range.prefix > 28 ||
       std::none_of(ranges.begin(), ranges.end(), [&](const auto& whole) { return lies_in(range, whole); }))
     throw wire::ApiError(400, "InvalidSubnet.Range", fmt::format("The CIDR '{}' is invalid.", text));
-  if (!is_free(taken_ranges(transaction.world(), vpc), range))
+  if (!is_free(taken_ranges(world, vpc), range))
     throw wire::ApiError(400, "InvalidSubnet.Conflict", fmt::format("The CIDR '{}' conflicts with another subnet", text));
+  return text;
+}
+
+// After all that can be wrong with the rest of the request. What is asked for here may stand in place of a range.
+void refuse_what_is_not_built(const wire::ec2::CreateSubnetRequest& request) {
+  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
+  refuse(given(request.ipv4_ipam_pool_id) || request.ipv4_netmask_length || given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length,
+         "IPAM");
+  refuse(given(request.outpost_arn), "A subnet on an Outpost");
+}
+
+wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, const Context& context,
+                                              const wire::ec2::CreateSubnetRequest& request) {
+  check_tag_types(request.tag_specifications, {"subnet"});
+  const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   Subnet subnet;
   subnet.account = context.account();
-  subnet.zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
-  subnet.id = make_id(transaction.random(), "subnet");
   subnet.vpc_id = vpc.id;
-  subnet.cidr = text;
+  subnet.zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
+  if (given(request.cidr_block)) subnet.cidr = read_subnet_range(transaction.world(), vpc, request.cidr_block);
+  refuse_what_is_not_built(request);
+  if (subnet.cidr.empty()) throw wire::missing_parameter("cidrBlock");
+  subnet.id = make_id(transaction.random(), "subnet");
   if (given(request.ipv6_cidr_block)) give_subnet_ipv6(transaction, vpc, subnet, *request.ipv6_cidr_block);
   transaction.put(subnet);
   join_default_acl(transaction, subnet);
@@ -162,7 +184,6 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
 // The first /20 of the default VPC that no subnet has a part of.
 wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction& transaction, const Context& context,
                                                              const wire::ec2::CreateDefaultSubnetRequest& request) {
-  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
   if (!request.availability_zone && !request.availability_zone_id) throw wire::missing_parameter("AvailabilityZone");
   const auto zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
   const auto* found = default_vpc(transaction.world(), context.account());
@@ -173,6 +194,7 @@ wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction&
       throw wire::ApiError(400, "DefaultSubnetAlreadyExistsInAvailabilityZone",
                            fmt::format("'{}' is already the default subnet in {}.", subnet.id, zone));
   });
+  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
   const auto taken = taken_ranges(transaction.world(), vpc);
   const auto whole = *parse_ipv4_block(vpc.cidr);
   for (std::uint64_t at = 0; at < whole.size(); at += Ipv4Block{whole.base, default_subnet_prefix}.size()) {
@@ -190,28 +212,56 @@ wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction&
 
 // ----- change, delete
 
+// The pool and the flag of customer-owned addresses are one attribute.
+void check_one_subnet_attribute(const wire::ec2::ModifySubnetAttributeRequest& request) {
+  check_one_attribute(
+      {{"assignIpv6AddressOnCreation", request.assign_ipv6_address_on_creation.has_value()},
+       {"mapPublicIpOnLaunch", request.map_public_ip_on_launch.has_value()},
+       {"mapCustomerOwnedIpOnLaunch", request.map_customer_owned_ip_on_launch.has_value() || given(request.customer_owned_ipv4_pool)},
+       {"enableDns64", request.enable_dns64.has_value()},
+       {"privateDnsHostnameTypeOnLaunch", given(request.private_dns_hostname_type_on_launch)},
+       {"enableResourceNameDnsARecordOnLaunch", request.enable_resource_name_dns_a_record_on_launch.has_value()},
+       {"enableResourceNameDnsAAAARecordOnLaunch", request.enable_resource_name_dns_aaaa_record_on_launch.has_value()},
+       {"enableLniAtDeviceIndex", request.enable_lni_at_device_index.has_value()},
+       {"disableLniAtDeviceIndex", request.disable_lni_at_device_index.has_value()}},
+      "subnet");
+}
+
+bool value_of(std::string_view name, const std::optional<wire::ec2::AttributeBooleanValue>& attribute) {
+  if (!attribute) return false;
+  if (!attribute->value) throw wire::missing_parameter(fmt::format("{}.Value", name));
+  return *attribute->value;
+}
+
+// What asks for names after addresses is as asked already; other names cannot be had, nor can they at launch (ModifyPrivateDnsNameOptions).
+void check_host_names(const wire::ec2::ModifySubnetAttributeRequest& request) {
+  const auto type =
+      given(request.private_dns_hostname_type_on_launch) ? *request.private_dns_hostname_type_on_launch : std::string(host_names);
+  if (type != host_names && type != "resource-name")
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter PrivateDnsHostnameTypeOnLaunch is invalid. Valid values: ip-name, resource-name.", type));
+  const bool a_record = value_of("EnableResourceNameDnsARecordOnLaunch", request.enable_resource_name_dns_a_record_on_launch);
+  const bool aaaa_record = value_of("EnableResourceNameDnsAAAARecordOnLaunch", request.enable_resource_name_dns_aaaa_record_on_launch);
+  refuse(type != host_names || a_record || aaaa_record, "A host name by instance id");
+}
+
 wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transaction& transaction, const Context& context,
                                                                  const wire::ec2::ModifySubnetAttributeRequest& request) {
   auto subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
-  const auto asks = [](const auto& attribute) { return attribute && attribute->value.value_or(false); };
-  refuse(asks(request.enable_dns64), "DNS64");
-  refuse(asks(request.map_customer_owned_ip_on_launch) || request.customer_owned_ipv4_pool, "A customer-owned pool");
-  refuse(request.private_dns_hostname_type_on_launch.value_or("ip-name") != "ip-name" ||
-             asks(request.enable_resource_name_dns_a_record_on_launch) || asks(request.enable_resource_name_dns_aaaa_record_on_launch),
-         "A host name by instance id");
-  refuse(request.enable_lni_at_device_index.has_value() || asks(request.disable_lni_at_device_index), "A local network interface");
-  const bool others = request.assign_ipv6_address_on_creation || request.enable_dns64 || request.map_customer_owned_ip_on_launch ||
-                      request.private_dns_hostname_type_on_launch || request.enable_resource_name_dns_a_record_on_launch ||
-                      request.enable_resource_name_dns_aaaa_record_on_launch || request.disable_lni_at_device_index;
-  if (!request.map_public_ip_on_launch && !others) throw wire::missing_parameter("MapPublicIpOnLaunch");
-  if (request.map_public_ip_on_launch) {
-    if (!request.map_public_ip_on_launch->value) throw wire::missing_parameter("MapPublicIpOnLaunch.Value");
-    subnet.gives_public_address = *request.map_public_ip_on_launch->value;
-  }
-  if (asks(request.assign_ipv6_address_on_creation) && subnet.ipv6_cidr.empty())
+  check_one_subnet_attribute(request);
+  const bool public_address = value_of("MapPublicIpOnLaunch", request.map_public_ip_on_launch);
+  const bool ipv6_address = value_of("AssignIpv6AddressOnCreation", request.assign_ipv6_address_on_creation);
+  check_host_names(request);
+  refuse(value_of("EnableDns64", request.enable_dns64), "DNS64");
+  refuse(value_of("MapCustomerOwnedIpOnLaunch", request.map_customer_owned_ip_on_launch) || given(request.customer_owned_ipv4_pool),
+         "A customer-owned pool");
+  refuse(request.enable_lni_at_device_index || value_of("DisableLniAtDeviceIndex", request.disable_lni_at_device_index),
+         "A local network interface");
+  if (ipv6_address && subnet.ipv6_cidr.empty())
     throw wire::invalid_parameter_value(
         fmt::format("Invalid value 'true' for assignIpv6AddressOnCreation. The subnet '{}' has no IPv6 CIDR block.", subnet.id));
-  if (request.assign_ipv6_address_on_creation) subnet.gives_ipv6_address = asks(request.assign_ipv6_address_on_creation);
+  if (request.map_public_ip_on_launch) subnet.gives_public_address = public_address;
+  if (request.assign_ipv6_address_on_creation) subnet.gives_ipv6_address = ipv6_address;
   transaction.put(std::move(subnet));
   return {};
 }

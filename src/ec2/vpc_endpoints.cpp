@@ -5,12 +5,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/client_tokens.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/network_interfaces.hpp"
+#include "ec2/prefix_lists.hpp"
 #include "ec2/route_tables.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
@@ -32,23 +35,15 @@ constexpr std::string_view open_policy =
 
 struct Service {
   std::string name;
-  std::string prefix_list_id;
   const service::Settings* settings;
 };
-
-// FNV-1a: the ids are the same on every installation and in every version.
-std::string digits_of(std::string_view text) {
-  std::uint32_t hash = 2166136261U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return fmt::format("{:08x}", hash);
-}
 
 std::vector<Service> all_services(const Context& context) {
   const auto& settings = context.services.settings;
   std::vector<Service> all;
   for (const auto* one : services) {
     const auto name = fmt::format("com.amazonaws.{}.{}", settings.region, one);
-    all.push_back({name, prefix_list_of_service(name), &settings});
+    all.push_back({name, &settings});
   }
   return all;
 }
@@ -143,18 +138,31 @@ void check_limit(const World& world, const std::string& account) {
     throw wire::ApiError(400, "VpcEndpointLimitExceeded", "The maximum number of VPC endpoints has been reached.");
 }
 
-void check_creation(const Context& context, const wire::ec2::CreateVpcEndpointRequest& request) {
-  check_tag_types(request.tag_specifications, {"vpc-endpoint"});
-  if (request.vpc_endpoint_type.value_or("Gateway") != "Gateway")
-    throw wire::unsupported_operation(
-        fmt::format("An endpoint of type {} is not supported yet: only those of type Gateway.", *request.vpc_endpoint_type));
-  if (given(request.service_network_arn) || given(request.resource_configuration_arn))
-    throw wire::unsupported_operation("Endpoints of service networks and resources are not supported.");
-  if (given(request.service_region) && *request.service_region != context.services.settings.region)
-    throw wire::unsupported_operation("An endpoint for a service of another region is not supported.");
+// Types that EC2 has. One of type Gateway is a record and a route; the others need what is not inside a VPC here: an interface at which
+// the service answers, a balancer, a network of services. They are refused, once all that the request says of them is right.
+void check_type(const World& world, const Context& context, const wire::ec2::CreateVpcEndpointRequest& request, const std::string& vpc_id) {
+  constexpr std::array<std::string_view, 5> types = {"Gateway", "Interface", "GatewayLoadBalancer", "Resource", "ServiceNetwork"};
+  const auto type = given(request.vpc_endpoint_type) ? *request.vpc_endpoint_type : std::string(types.front());
+  if (std::find(types.begin(), types.end(), type) == types.end())
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter VpcEndpointType is invalid. Valid values: {}.", type, fmt::join(types, ", ")));
+  if (type == "Gateway") return;
+  for (const auto& id : request.subnet_ids)
+    if (find_subnet(world, context.account(), id).vpc_id != vpc_id)
+      throw wire::ApiError(400, "InvalidParameter", fmt::format("Subnet {} does not belong to VPC {}", id, vpc_id));
+  if (!request.security_group_ids.empty()) find_interface_groups(world, context.account(), vpc_id, request.security_group_ids);
+  throw wire::unsupported_operation(fmt::format("An endpoint of type {} is not supported yet: only those of type Gateway.", type));
+}
+
+// Of the request and the VPC, which is there.
+void check_creation(const World& world, const Context& context, const wire::ec2::CreateVpcEndpointRequest& request,
+                    const std::string& vpc_id) {
+  check_type(world, context, request, vpc_id);
   refuse_parameters(request);
   refuse_for_gateways(!request.subnet_ids.empty(), "subnets");
   refuse_for_gateways(!request.security_group_ids.empty(), "security groups");
+  if (given(request.service_network_arn) || given(request.resource_configuration_arn))
+    throw wire::ApiError(400, "InvalidParameter", "Endpoint type (Gateway) does not support service networks and resources.");
   if (!given(request.service_name)) throw wire::missing_parameter("ServiceName");
   const auto all = all_services(context);
   if (std::none_of(all.begin(), all.end(), [&](const Service& one) { return one.name == *request.service_name; }))
@@ -171,15 +179,18 @@ wire::ec2::CreateVpcEndpointResponse create_endpoint(state::Transaction& transac
         show(transaction.world(), find_owned<VpcEndpoint>(transaction.world(), context.account(), "vpce", "VpcEndpointId", made));
     return response;
   }
-  check_creation(context, request);
+  check_tag_types(request.tag_specifications, {"vpc-endpoint"});
   VpcEndpoint endpoint;
   endpoint.account = context.account();
   endpoint.vpc_id = find_vpc(transaction.world(), context.account(), request.vpc_id).id;
+  check_creation(transaction.world(), context, request, endpoint.vpc_id);
   endpoint.service = *request.service_name;
   endpoint.policy = read_policy(request.policy_document);
   endpoint.created = transaction.now();
   for (const auto& id : request.route_table_ids) add_table(transaction.world(), endpoint, id);
   check_limit(transaction.world(), endpoint.account);
+  if (given(request.service_region) && *request.service_region != context.services.settings.region)
+    throw wire::unsupported_operation("An endpoint for a service of another region is not supported.");
   endpoint.id = make_id(transaction.random(), "vpce");
   tag_on_create(transaction, endpoint.account, endpoint.id, "vpc-endpoint", request.tag_specifications);
   remember_made(transaction, context, "CreateVpcEndpoint", token, endpoint.id);
@@ -281,32 +292,30 @@ wire::ec2::DescribeVpcEndpointServicesResponse describe_services(const World& wo
   return response;
 }
 
-// ----- their prefix lists
+// ----- prefix lists of services, as older clients know them
 
-const FilterField<Service> list_filters[] = {
-    field<&Service::prefix_list_id>("prefix-list-id"),
-    field<&Service::name>("prefix-list-name"),
+const FilterField<state::PrefixList> list_filters[] = {
+    field<&state::PrefixList::id>("prefix-list-id"),
+    field<&state::PrefixList::name>("prefix-list-name"),
 };
 
 wire::ec2::DescribePrefixListsResponse describe_lists(const World& world, const Context& context,
                                                       const wire::ec2::DescribePrefixListsRequest& request) {
-  auto all = all_services(context);
-  std::sort(all.begin(), all.end(), [](const Service& a, const Service& b) { return a.prefix_list_id < b.prefix_list_id; });
+  const auto all = aws_prefix_lists(context.services.settings);
   const auto& ids = request.prefix_list_ids;
   for (const auto& id : ids) {
     check_id("pl", id);
-    if (std::none_of(all.begin(), all.end(), [&](const Service& one) { return one.prefix_list_id == id; })) throw id_unknown("pl", id);
+    if (std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.id == id; })) throw id_unknown("pl", id);
   }
-  const FilterSet<Service> filters(list_filters, request.filters, &context);
+  const FilterSet<state::PrefixList> filters(list_filters, request.filters, &context);
   Page page(context, "DescribePrefixLists", request.max_results, request.next_token, {.least = 1, .most = 1000});
   wire::ec2::DescribePrefixListsResponse response;
   for (const auto& one : all) {
-    if (one.prefix_list_id <= page.after() || (!ids.empty() && std::find(ids.begin(), ids.end(), one.prefix_list_id) == ids.end()))
-      continue;
-    if (!filters.match(world, one, {}, {})) continue;
-    if (!page.take(one.prefix_list_id)) break;
+    if (one.id <= page.after() || (!ids.empty() && std::find(ids.begin(), ids.end(), one.id) == ids.end())) continue;
+    if (!filters.match(world, one)) continue;
+    if (!page.take(one.id)) break;
     auto& item = response.prefix_lists.emplace_back();
-    item.prefix_list_id = one.prefix_list_id;
+    item.prefix_list_id = one.id;
     item.prefix_list_name = one.name;
   }
   response.next_token = page.next_token();
@@ -314,8 +323,6 @@ wire::ec2::DescribePrefixListsResponse describe_lists(const World& world, const 
 }
 
 }  // namespace
-
-std::string prefix_list_of_service(const std::string& service) { return "pl-" + digits_of(service); }
 
 void each_endpoint(const World& world, const RouteTable& table, const std::function<void(const VpcEndpoint&)>& visit) {
   world.each_indexed<VpcEndpoint>(state::Index::endpoint_by_vpc, table.vpc_id, [&](const VpcEndpoint& endpoint) {

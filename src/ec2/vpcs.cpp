@@ -83,7 +83,7 @@ wire::ec2::Vpc show(const World& world, const Context& context, const Vpc& vpc) 
   item.state = "available";
   item.cidr_block = vpc.cidr;
   item.dhcp_options_id = dhcp_options_id(vpc);
-  item.instance_tenancy = "default";
+  item.instance_tenancy = vpc.tenancy;
   item.is_default = vpc.is_default;
   item.cidr_block_association_set.push_back(show_range(first_association_id(vpc), vpc.cidr, "associated"));
   for (const auto& range : vpc.more) item.cidr_block_association_set.push_back(show_range(range.association_id, range.cidr, "associated"));
@@ -127,10 +127,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   const bool with_ipv6 = asks_for_ipv6(request);
   refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
   refuse(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
-  const auto tenancy = request.instance_tenancy.value_or("default");
-  refuse(tenancy == "dedicated", "Tenancy 'dedicated'");
-  if (tenancy != "default")
-    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter instanceTenancy is invalid.", tenancy));
+  const auto tenancy = read_vpc_tenancy(request.instance_tenancy);
   check_tag_types(request.tag_specifications, {"vpc"});
   const auto range = read_range("cidrBlock", request.cidr_block);
   check_usable(transaction.world(), range);
@@ -139,6 +136,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   vpc.account = context.account();
   vpc.id = make_id(transaction.random(), "vpc");
   vpc.cidr = format_ipv4_block(range);
+  vpc.tenancy = tenancy;
   vpc.dns_hostnames = false;
   vpc.dhcp_options_id = default_dhcp_options(transaction, vpc.account, context.services.settings);
   transaction.put(vpc);

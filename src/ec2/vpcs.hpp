@@ -25,6 +25,9 @@ bool lies_in(const Ipv4Block& range, const Ipv4Block& other);
 // All ranges of the VPC, the first one first.
 std::vector<Ipv4Block> ranges_of(const state::Vpc& vpc);
 
+// What CreateVpc may ask for: "default" or "dedicated". Throws InvalidParameterValue.
+std::string read_vpc_tenancy(const std::optional<std::string>& asked);
+
 // DependencyViolation: "The vpc 'vpc-…' has dependencies and cannot be deleted."
 wire::ApiError has_dependencies(std::string_view noun, const std::string& id);
 

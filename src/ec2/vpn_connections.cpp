@@ -109,7 +109,8 @@ void refuse(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported.", what));
 }
 
-void check_options(const Options& options) {
+// What was well said and is not built.
+void refuse_options(const Options& options) {
   refuse(!options.static_routes_only.value_or(false), "A VPN connection with dynamic routes (BGP)");
   refuse(options.enable_acceleration.value_or(false), "EnableAcceleration");
   refuse(options.tunnel_inside_ip_version.value_or("ipv4") != "ipv4" || given(options.local_ipv6_network_cidr) ||
@@ -118,10 +119,9 @@ void check_options(const Options& options) {
   refuse(options.outside_ip_address_type.value_or("PublicIpv4") != "PublicIpv4" || given(options.transport_transit_gateway_attachment_id),
          "An outside address that is not a public one");
   refuse(options.tunnel_bandwidth.value_or("standard") != "standard", "TunnelBandwidth");
-  if (options.tunnel_options.size() > tunnel_count) throw wire::invalid_parameter_value("A VPN connection has two tunnels");
 }
 
-void check_tunnel(const TunnelOptions& asked) {
+void refuse_tunnel(const TunnelOptions& asked) {
   refuse(asked.phase1_lifetime_seconds || asked.phase2_lifetime_seconds || asked.rekey_margin_time_seconds || asked.rekey_fuzz_percentage ||
              asked.replay_window_size || asked.dpd_timeout_seconds || asked.dpd_timeout_action,
          "A choice of lifetimes, windows or dead peer detection");
@@ -177,45 +177,78 @@ void check_limit(const World& world, const state::VpnGateway& gateway) {
     throw wire::ApiError(400, "VpnConnectionLimitExceeded", "The maximum number of VPN connections has been reached.");
 }
 
+// The near end: a virtual private gateway. Of transit gateways and concentrators there are none, so no id of one is known.
+const state::VpnGateway& find_near_end(const World& world, const Context& context, const wire::ec2::CreateVpnConnectionRequest& request) {
+  const int count = static_cast<int>(given(request.vpn_gateway_id)) + static_cast<int>(given(request.transit_gateway_id)) +
+                    static_cast<int>(given(request.vpn_concentrator_id));
+  if (count > 1) throw wire::invalid_parameter_combination("Only one of VpnGatewayId, TransitGatewayId and VpnConcentratorId can be given");
+  const auto unknown = [](std::string_view prefix, std::string_view code_noun, std::string_view noun, const std::string& id) {
+    return is_well_formed_id(prefix, id) ? wire::id_not_found(code_noun, noun, id) : wire::id_malformed(code_noun, id);
+  };
+  if (given(request.transit_gateway_id)) throw unknown("tgw", "TransitGatewayID", "transitGateway", *request.transit_gateway_id);
+  if (given(request.vpn_concentrator_id)) throw unknown("vcn", "VpnConcentratorID", "vpnConcentrator", *request.vpn_concentrator_id);
+  const auto& gateway = find_owned<state::VpnGateway>(world, context.account(), "vgw", "VpnGatewayId", request.vpn_gateway_id);
+  if (gateway.state == "deleted") throw id_unknown("vgw", gateway.id);
+  return gateway;
+}
+
+std::set<std::string> inside_ranges_of(const World& world, const state::VpnGateway& gateway) {
+  std::set<std::string> ranges;
+  world.each_of<VpnConnection>(gateway.account, [&](const VpnConnection& other) {
+    if (other.vpn_gateway_id != gateway.id || other.state == "deleted") return;
+    for (const auto& tunnel : other.tunnels) ranges.insert(tunnel.inside_cidr);
+  });
+  return ranges;
+}
+
+// With their ranges and keys, without their addresses.
+std::vector<state::VpnTunnel> read_tunnels(state::Transaction& transaction, const state::VpnGateway& gateway, const Options& options) {
+  if (options.tunnel_options.size() > tunnel_count) throw wire::invalid_parameter_value("A VPN connection has two tunnels");
+  std::vector<state::VpnTunnel> tunnels;
+  auto inside = inside_ranges_of(transaction.world(), gateway);
+  for (size_t i = 0; i < tunnel_count; ++i) {
+    const auto asked = i < options.tunnel_options.size() ? options.tunnel_options[i] : TunnelOptions{};
+    auto range = read_inside(transaction, asked, inside);
+    auto key = read_key(transaction, asked);
+    tunnels.push_back({"", std::move(range), std::move(key)});
+  }
+  return tunnels;
+}
+
+void refuse_what_is_not_built(const Context& context, const wire::ec2::CreateVpnConnectionRequest& request, const Options& options) {
+  refuse(request.pre_shared_key_storage.value_or("Standard") != "Standard", "PreSharedKeyStorage");
+  refuse_options(options);
+  for (const auto& tunnel : options.tunnel_options) refuse_tunnel(tunnel);
+  if (const auto& why = context.services.settings.no_tunnels; !why.empty())
+    throw wire::unsupported_operation("This host cannot have IPsec tunnels: " + why + ".");
+}
+
 wire::ec2::CreateVpnConnectionResponse create_connection(state::Transaction& transaction, const Context& context,
                                                          const wire::ec2::CreateVpnConnectionRequest& request) {
   const auto& world = transaction.world();
   if (!given(request.type)) throw wire::missing_parameter("Type");
   if (*request.type != "ipsec.1")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter type is invalid.", *request.type));
-  refuse(given(request.transit_gateway_id) || given(request.vpn_concentrator_id),
-         "A VPN connection of a transit gateway or a concentrator");
-  refuse(request.pre_shared_key_storage.value_or("Standard") != "Standard", "PreSharedKeyStorage");
-  if (const auto& why = context.services.settings.no_tunnels; !why.empty())
-    throw wire::unsupported_operation("This host cannot have IPsec tunnels: " + why + ".");
   check_tag_types(request.tag_specifications, {"vpn-connection"});
-  const auto& customer =
+  const state::CustomerGateway customer =
       find_owned<state::CustomerGateway>(world, context.account(), "cgw", "CustomerGatewayId", request.customer_gateway_id);
-  const auto& gateway = find_owned<state::VpnGateway>(world, context.account(), "vgw", "VpnGatewayId", request.vpn_gateway_id);
   if (customer.state == "deleted") throw id_unknown("cgw", customer.id);
-  if (gateway.state == "deleted") throw id_unknown("vgw", gateway.id);
+  const state::VpnGateway gateway = find_near_end(world, context, request);
   const auto options = request.options.value_or(Options{});
-  check_options(options);
-  check_limit(world, gateway);
   VpnConnection connection;
-  std::set<std::string> inside;
-  world.each_of<VpnConnection>(gateway.account, [&](const VpnConnection& other) {
-    if (other.vpn_gateway_id != gateway.id || other.state == "deleted") return;
-    for (const auto& tunnel : other.tunnels) inside.insert(tunnel.inside_cidr);
-  });
   connection.account = context.account();
-  connection.id = make_id(transaction.random(), "vpn");
   connection.customer_gateway_id = customer.id;
   connection.vpn_gateway_id = gateway.id;
   connection.local_cidr = read_cidr(options.local_ipv4_network_cidr, "LocalIpv4NetworkCidr");
   connection.remote_cidr = read_cidr(options.remote_ipv4_network_cidr, "RemoteIpv4NetworkCidr");
   connection.created = transaction.now();
-  for (size_t i = 0; i < tunnel_count; ++i) {
-    const auto asked = i < options.tunnel_options.size() ? options.tunnel_options[i] : TunnelOptions{};
-    check_tunnel(asked);
-    auto range = read_inside(transaction, asked, inside);
-    auto key = read_key(transaction, asked);
-    connection.tunnels.push_back({take_public_address(transaction), std::move(range), std::move(key)});
+  const auto tunnels = read_tunnels(transaction, gateway, options);
+  check_limit(world, gateway);
+  refuse_what_is_not_built(context, request, options);
+  connection.id = make_id(transaction.random(), "vpn");
+  for (auto tunnel : tunnels) {
+    tunnel.outside_ip = take_public_address(transaction);
+    connection.tunnels.push_back(std::move(tunnel));
     transaction.put(connection);  // the next one takes another address
   }
   tag_on_create(transaction, connection.account, connection.id, "vpn-connection", request.tag_specifications);
@@ -271,7 +304,9 @@ wire::ec2::DescribeVpnConnectionsResponse describe_connections(const Context& co
   wire::ec2::DescribeVpnConnectionsResponse response;
   std::map<std::string, std::vector<TunnelStatus>> tunnels;  // by VPC
   const Listing<VpnConnection> connections(*world, context, request, {.action = "DescribeVpnConnections", .filters = connection_filters});
-  connections.each(request.vpn_connection_ids, "vpn", [&](const VpnConnection& connection) {
+  check_shown<VpnConnection>(*world, context.account(), "vpn", request.vpn_connection_ids, context.now);
+  const auto is_shown = [&](const VpnConnection& connection) { return !is_forgotten(connection, context.now); };
+  connections.each_where(request.vpn_connection_ids, is_shown, [&](const VpnConnection& connection) {
     const auto& vpc_id = gateway_of(*world, connection).vpc_id;
     const bool asked = vpc_id.empty() || connection.state == "deleted" || tunnels.contains(vpc_id);
     if (!asked) tunnels[vpc_id] = context.services.tunnels(vpc_id);

@@ -48,7 +48,8 @@ wire::ec2::VpcAttachment attachment(const std::string& vpc_id) {
   return item;
 }
 
-wire::ec2::VpnGateway show(const World& world, const VpnGateway& gateway) {
+// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out.
+wire::ec2::VpnGateway show(const World& world, const VpnGateway& gateway, bool with_no_tags) {
   wire::ec2::VpnGateway item;
   item.vpn_gateway_id = gateway.id;
   item.state = gateway.state;
@@ -56,7 +57,7 @@ wire::ec2::VpnGateway show(const World& world, const VpnGateway& gateway) {
   item.amazon_side_asn = gateway.asn;
   if (!gateway.zone.empty()) item.availability_zone = gateway.zone;
   if (!gateway.vpc_id.empty()) item.vpc_attachments.push_back(attachment(gateway.vpc_id));
-  item.tags = tags_of(world, gateway.account, gateway.id);
+  if (auto tags = tags_of(world, gateway.account, gateway.id); with_no_tags || !tags.empty()) item.tags = std::move(tags);
   return item;
 }
 
@@ -79,7 +80,7 @@ wire::ec2::CreateVpnGatewayResponse create_gateway(state::Transaction& transacti
   gateway.id = make_id(transaction.random(), "vgw");
   tag_on_create(transaction, gateway.account, gateway.id, "vpn-gateway", request.tag_specifications);
   wire::ec2::CreateVpnGatewayResponse response;
-  response.vpn_gateway = show(transaction.world(), gateway);
+  response.vpn_gateway = show(transaction.world(), gateway, false);
   transaction.put(std::move(gateway));
   return response;
 }
@@ -145,7 +146,10 @@ wire::ec2::DescribeVpnGatewaysResponse describe_gateways(const World& world, con
                                                          const wire::ec2::DescribeVpnGatewaysRequest& request) {
   wire::ec2::DescribeVpnGatewaysResponse response;
   const Listing<VpnGateway> gateways(world, context, request, {.action = "DescribeVpnGateways", .filters = gateway_filters});
-  gateways.each(request.vpn_gateway_ids, "vgw", [&](const VpnGateway& gateway) { response.vpn_gateways.push_back(show(world, gateway)); });
+  check_shown<VpnGateway>(world, context.account(), "vgw", request.vpn_gateway_ids, context.now);
+  gateways.each_where(
+      request.vpn_gateway_ids, [&](const VpnGateway& gateway) { return !is_forgotten(gateway, context.now); },
+      [&](const VpnGateway& gateway) { response.vpn_gateways.push_back(show(world, gateway, true)); });
   return response;
 }
 

@@ -181,6 +181,8 @@ def test_routes(ec2, vpc, range6, refused):
     ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", EgressOnlyInternetGatewayId=egress)
     assert routes()["::/0"] == {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": egress, "Origin": "CreateRoute", "State": "active"}
     assert [found["RouteTableId"] for found in ec2.describe_route_tables(**by("route.egress-only-internet-gateway-id", egress))["RouteTables"]] == [table]
+    peer = ec2.describe_vpcs(**by("is-default", "true"))["Vpcs"][0]["VpcId"]
+    peering = ec2.create_vpc_peering_connection(VpcId=made, PeerVpcId=peer)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     local = str(range6(made))
     inside = str(next(range6(made).subnets(new_prefix=64)))
     for wrong, code in (({"DestinationIpv6CidrBlock": "::/0", "GatewayId": igw}, "RouteAlreadyExists"), ({"DestinationIpv6CidrBlock": local, "GatewayId": igw}, "RouteAlreadyExists"),
@@ -189,8 +191,9 @@ def test_routes(ec2, vpc, range6, refused):
                         ({"DestinationIpv6CidrBlock": "2001:db9::/32", "EgressOnlyInternetGatewayId": other}, "InvalidParameterValue"),
                         ({"DestinationIpv6CidrBlock": "2001:db9::/32", "EgressOnlyInternetGatewayId": "eigw-0123456789abcdef0"}, "InvalidEgressOnlyInternetGatewayId.NotFound"),
                         ({"DestinationIpv6CidrBlock": "2001:db9::/32", "DestinationCidrBlock": "10.99.0.0/16", "GatewayId": igw}, "InvalidParameterCombination"),
-                        ({"DestinationIpv6CidrBlock": "64:ff9b::/96", "NatGatewayId": "nat-0123456789abcdef0"}, "UnsupportedOperation"),
-                        ({"DestinationIpv6CidrBlock": "2001:db9::/32", "VpcPeeringConnectionId": "pcx-0123456789abcdef0"}, "UnsupportedOperation"),
+                        ({"DestinationIpv6CidrBlock": "64:ff9b::/96", "NatGatewayId": "nat-0123456789abcdef0"}, "InvalidNatGatewayID.NotFound"),
+                        ({"DestinationIpv6CidrBlock": "2001:db9::/32", "VpcPeeringConnectionId": "pcx-0123456789abcdef0"}, "InvalidVpcPeeringConnectionID.NotFound"),
+                        ({"DestinationIpv6CidrBlock": "2001:db9::/32", "VpcPeeringConnectionId": peering}, "UnsupportedOperation"),
                         ({"DestinationIpv6CidrBlock": "x", "GatewayId": igw}, "InvalidParameterValue")):
         with refused(code):
             ec2.create_route(RouteTableId=table, **wrong)

@@ -118,7 +118,17 @@ def test_dhcp_options(ec2, vpc, refused):
         ec2.associate_dhcp_options(DhcpOptionsId=made["DhcpOptionsId"], VpcId=network)
 
 
-@pytest.mark.parametrize("key, values", [("domain-name", ["a b"]), ("domain-name", ["one.example", "two.example"]), ("domain-name", ["x\ndhcp-script=/bin/sh"]),
+@pytest.mark.parametrize("key, values", [("domain-name", ["one.example two.example ec2.internal"]), ("domain-name", ["Corp_1.Example"]),
+                                         ("domain-name-servers", ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "2001:db8::1", "2001:db8::2"]), ("ntp-servers", ["169.254.169.123"])])
+def test_dhcp_options_come_back_as_they_were_given(ec2, key, values):
+    made = ec2.create_dhcp_options(DhcpConfigurations=[{"Key": key, "Values": values}])["DhcpOptions"]
+    (shown,) = ec2.describe_dhcp_options(DhcpOptionsIds=[made["DhcpOptionsId"]])["DhcpOptions"]
+    assert shown["DhcpConfigurations"] == [{"Key": key, "Values": [{"Value": one} for one in values]}]
+
+
+@pytest.mark.parametrize("key, values", [("domain-name", ["one.example", "two.example"]), ("domain-name", ["x\ndhcp-script=/bin/sh"]), ("domain-name", [" "]),
+                                         ("domain-name", ["a.example\ttwo"]), ("domain-name", ["a" * 256]), ("ipv6-address-preferred-lease-time", ["soon"]),
+                                         ("domain-name-servers", ["2001:db8::1"] * 5), ("netbios-name-servers", ["2001:db8::1"]),
                                          ("domain-name-servers", ["ten"]), ("ntp-servers", ["AmazonProvidedDNS"]), ("netbios-node-type", ["3"]), ("colour", ["red"]),
                                          ("domain-name-servers", ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"])])
 def test_dhcp_options_that_cannot_be(ec2, refused, key, values):
@@ -133,8 +143,6 @@ def test_nat_gateways(ec2, vpc, subnet, launch, refused):
     made = vpc()
     one = subnet(made)
     address = ec2.allocate_address()
-    with refused("Gateway.NotAttached"):
-        ec2.create_nat_gateway(SubnetId=one, AllocationId=address["AllocationId"])
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=made)
     nat = ec2.create_nat_gateway(SubnetId=one, AllocationId=address["AllocationId"], ClientToken="t")["NatGateway"]
@@ -154,8 +162,6 @@ def test_nat_gateways(ec2, vpc, subnet, launch, refused):
         ec2.disassociate_address(PublicIp=address["PublicIp"])
     with refused("InvalidIPAddress.InUse"):
         ec2.release_address(AllocationId=address["AllocationId"])
-    with refused("Resource.AlreadyAssociated"):
-        ec2.create_nat_gateway(SubnetId=one, AllocationId=address["AllocationId"])
     table = ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat["NatGatewayId"])
     assert ec2.describe_route_tables(**by("route.nat-gateway-id", nat["NatGatewayId"]))["RouteTables"][0]["Routes"][1]["State"] == "active"
@@ -168,8 +174,51 @@ def test_nat_gateways(ec2, vpc, subnet, launch, refused):
     ec2.delete_subnet(SubnetId=one)
     with refused("NatGatewayNotFound"):
         ec2.delete_nat_gateway(NatGatewayId="nat-0123456789abcdef0")
-    with refused("UnsupportedOperation"):
-        ec2.create_nat_gateway(SubnetId=one, ConnectivityType="private")
+    # No route may begin to lead to one that is gone, though it is described.
+    with refused("InvalidNatGatewayID.NotFound"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="192.0.2.0/24", NatGatewayId=nat["NatGatewayId"])
+
+
+def test_a_nat_gateway_says_why_it_failed(ec2, vpc, subnet, refused):
+    made = vpc()
+    one = subnet(made)
+    address = ec2.allocate_address()["AllocationId"]
+
+    def failed(**more):
+        nat = ec2.create_nat_gateway(SubnetId=one, AllocationId=address, **more)["NatGateway"]
+        assert nat["State"] == "pending" and "FailureCode" not in nat and "DeleteTime" not in nat
+        (shown,) = ec2.describe_nat_gateways(NatGatewayIds=[nat["NatGatewayId"]])["NatGateways"]
+        (place,) = shown["NatGatewayAddresses"]
+        assert shown["State"] == "failed" and shown["DeleteTime"] and "NetworkInterfaceId" not in place and "PublicIp" not in place
+        assert place["AllocationId"] == address
+        return shown
+
+    first = failed(ClientToken="once", TagSpecifications=[{"ResourceType": "natgateway", "Tags": [{"Key": "k", "Value": "v"}]}])
+    assert first["FailureCode"] == "Gateway.NotAttached" and first["FailureMessage"] == f"Network {made} has no Internet gateway attached"
+    # The same token answers with what became of it.
+    assert ec2.create_nat_gateway(SubnetId=one, AllocationId=address, ClientToken="once",
+                                  TagSpecifications=[{"ResourceType": "natgateway", "Tags": [{"Key": "k", "Value": "v"}]}])["NatGateway"]["State"] == "failed"
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=made)
+    interface = ec2.create_network_interface(SubnetId=one)["NetworkInterface"]["NetworkInterfaceId"]
+    association = ec2.associate_address(AllocationId=address, NetworkInterfaceId=interface)["AssociationId"]
+    second = failed()
+    assert second["FailureCode"] == "Resource.AlreadyAssociated" and second["FailureMessage"] == f"Elastic IP address [{address}] is already associated"
+    ec2.disassociate_address(AssociationId=association)
+    one = subnet(made, "10.20.2.0/28")
+    full = ec2.create_network_interface(SubnetId=one, SecondaryPrivateIpAddressCount=10)["NetworkInterface"]["NetworkInterfaceId"]
+    assert failed()["FailureCode"] == "InsufficientFreeAddressesInSubnet"
+    assert {each["State"] for each in ec2.describe_nat_gateways(Filters=[{"Name": "vpc-id", "Values": [made]}])["NatGateways"]} == {"failed"}
+    table = ec2.create_route_table(VpcId=made)["RouteTable"]["RouteTableId"]
+    with refused("InvalidNatGatewayID.NotFound"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=first["NatGatewayId"])
+    # Nothing of it is in anybody's way: the address is free, and so is the subnet.
+    ec2.delete_nat_gateway(NatGatewayId=first["NatGatewayId"])
+    assert ec2.describe_nat_gateways(NatGatewayIds=[first["NatGatewayId"]])["NatGateways"][0]["State"] == "deleted"
+    for each in (interface, full):
+        ec2.delete_network_interface(NetworkInterfaceId=each)
+    ec2.release_address(AllocationId=address)
+    ec2.delete_subnet(SubnetId=one)
 
 
 def test_edges_are_one_accounts_own(ec2, other, vpc, refused):

@@ -101,9 +101,9 @@ class Network:
                 self.call("DeleteNetworkAcl", NetworkAclId=acl)
             self.call("DeleteVpc", VpcId=vpc)
 
-    def new_vpc(self):
+    def new_vpc(self, **more):
         self.drop_vpcs()
-        return self.get("vpc/vpcId", "CreateVpc", CidrBlock="10.20.0.0/16")
+        return self.get("vpc/vpcId", "CreateVpc", CidrBlock="10.20.0.0/16", **more)
 
     def new_subnet(self, vpc=None):
         return self.get("subnet/subnetId", "CreateSubnet", VpcId=vpc or self.new_vpc(), CidrBlock="10.20.1.0/24")
@@ -358,6 +358,7 @@ SCENARIOS = {
     "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
     "DescribeVpcAttribute": [lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsSupport"}, lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsHostnames"}],
     "ModifyVpcAttribute": lambda w: {"VpcId": w.new_vpc(), "EnableDnsHostnames": {"Value": True}},
+    "ModifyVpcTenancy": lambda w: {"VpcId": w.new_vpc(InstanceTenancy="dedicated"), "InstanceTenancy": "default"},
     "AssociateVpcCidrBlock": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.30.0.0/16"},
     "DisassociateVpcCidrBlock": lambda w: {"AssociationId": w.range_association()},
     # subnets

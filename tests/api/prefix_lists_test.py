@@ -39,14 +39,14 @@ def test_create_describe_delete(ec2, other, make, shown, entries, refused):
         {"Cidr": "10.1.0.0/16", "Description": "a"}, {"Cidr": "10.2.0.0/16", "Description": "b"}]
     for name, value in {"prefix-list-id": which, "prefix-list-name": "off*", "owner-id": "123456789012", "tag:k": "v"}.items():
         assert [one["PrefixListId"] for one in ec2.describe_managed_prefix_lists(**by(name, value))["PrefixLists"]] == [which], name
-    assert other.describe_managed_prefix_lists()["PrefixLists"] == []
+    assert {one["OwnerId"] for one in other.describe_managed_prefix_lists()["PrefixLists"]} == {"AWS"}
     for ask in (other.delete_managed_prefix_list, other.get_managed_prefix_list_entries, other.get_managed_prefix_list_associations):
         with refused("InvalidPrefixListID.NotFound"):
             ask(PrefixListId=which)
     assert ec2.delete_managed_prefix_list(PrefixListId=which)["PrefixList"]["State"] == "delete-in-progress"
     with refused("InvalidPrefixListID.NotFound"):
         shown(which)
-    with refused("InvalidPrefixListID.Malformed"):
+    with refused("InvalidPrefixListId.Malformed"):
         shown("pl-x")
 
 
@@ -160,3 +160,52 @@ def test_the_lists_of_another_account(ec2, other, refused):
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": theirs}]}])
     with pytest.raises(botocore.exceptions.ClientError, match="does not exist"):
         ec2.modify_managed_prefix_list(PrefixListId=theirs, PrefixListName="mine")
+
+
+# --- EC2's own
+
+
+def test_the_lists_of_services_are_everybodys(ec2, other, make, refused):
+    mine = make("10.0.0.0/8")["PrefixListId"]
+    lists = {one["PrefixListName"]: one for one in ec2.describe_managed_prefix_lists(**by("owner-id", "AWS"))["PrefixLists"]}
+    s3 = lists["com.amazonaws.us-east-1.s3"]
+    assert {"com.amazonaws.us-east-1.dynamodb", "com.amazonaws.global.cloudfront.origin-facing"} < set(lists)
+    assert s3 == {"PrefixListId": s3["PrefixListId"], "AddressFamily": "IPv4", "State": "create-complete", "PrefixListName": "com.amazonaws.us-east-1.s3",
+                  "PrefixListArn": f"arn:aws:ec2:us-east-1:aws:prefix-list/{s3['PrefixListId']}", "OwnerId": "AWS", "Tags": []}
+    assert other.describe_managed_prefix_lists(PrefixListIds=[s3["PrefixListId"]])["PrefixLists"] == [s3]
+    # The older call names the same ones.
+    assert {one["PrefixListId"] for one in ec2.describe_prefix_lists()["PrefixLists"]} == {one["PrefixListId"] for one in lists.values()}
+    pages = ec2.get_paginator("describe_managed_prefix_lists").paginate(PaginationConfig={"PageSize": 2})
+    seen = [one["PrefixListId"] for page in pages for one in page["PrefixLists"]]
+    assert sorted(seen) == seen and set(seen) == {mine, *(one["PrefixListId"] for one in lists.values())}
+    assert ec2.get_managed_prefix_list_entries(PrefixListId=s3["PrefixListId"])["Entries"] == []
+    for call, more in ((ec2.delete_managed_prefix_list, {}), (ec2.modify_managed_prefix_list, {"MaxEntries": 5}), (ec2.get_managed_prefix_list_associations, {}),
+                       (ec2.restore_managed_prefix_list_version, {"PreviousVersion": 1, "CurrentVersion": 1})):
+        with refused("OperationNotPermitted"):
+            call(PrefixListId=s3["PrefixListId"], **more)
+    with refused("InvalidPrefixListID.NotFound"):
+        ec2.describe_managed_prefix_lists(PrefixListIds=[s3["PrefixListId"], "pl-00000000"])
+
+
+def test_rules_and_routes_name_the_lists_of_services(ec2, refused):
+    lists = {one["PrefixListName"].rpartition(".")[2]: one["PrefixListId"] for one in ec2.describe_managed_prefix_lists()["PrefixLists"]}
+    group = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
+    permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": lists["origin-facing"]}]}
+    (rule,) = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])["SecurityGroupRules"]
+    assert rule["PrefixListId"] == lists["origin-facing"]
+    # It counts as 55 rules of 60, as EC2 publishes it.
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{"IpProtocol": "tcp", "FromPort": n, "ToPort": n, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]} for n in range(1, 6)])
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{"IpProtocol": "tcp", "FromPort": 6, "ToPort": 6, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}])
+    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    (vpc,) = ec2.describe_vpcs()["Vpcs"]
+    (gateway,) = ec2.describe_internet_gateways()["InternetGateways"]
+    table = ec2.create_route_table(VpcId=vpc["VpcId"])["RouteTable"]["RouteTableId"]
+    route = {"RouteTableId": table, "GatewayId": gateway["InternetGatewayId"]}
+    with refused("RouteLimitExceeded"):
+        ec2.create_route(DestinationPrefixListId=lists["origin-facing"], **route)
+    ec2.create_route(DestinationPrefixListId=lists["dynamodb"], **route)
+    # An endpoint's route is in the way of another to the same list.
+    ec2.create_vpc_endpoint(VpcId=vpc["VpcId"], ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[table])
+    with refused("RouteAlreadyExists"):
+        ec2.create_route(DestinationPrefixListId=lists["s3"], **route)

@@ -135,7 +135,7 @@ def test_what_a_rule_may_not_become(ec2, web, refused):
         modify(ec2, web, by_range, IpProtocol="-1", FromPort=80, ToPort=80, CidrIpv4="0.0.0.0/0")
     with refused("InvalidParameterValue"):
         modify(ec2, web, by_range, **ports, CidrIpv4="10.1.2.3/8")
-    with refused("MissingParameter"):
+    with refused("InvalidParameterValue"):
         modify(ec2, web, by_range, FromPort=80, ToPort=80, CidrIpv4="0.0.0.0/0")
     with refused("InvalidSecurityGroupRuleId.NotFound"):
         modify(ec2, web, elsewhere, **ports, CidrIpv4="0.0.0.0/0")
@@ -219,3 +219,37 @@ def test_the_guides_limit_of_rules(query, ec2):
 
     assert query("AuthorizeSecurityGroupIngress", parameters=add(1, 100), GroupId=group).texts("return") == ["true"]
     assert query("AuthorizeSecurityGroupIngress", parameters=add(101, 1), GroupId=group).code == "RulesPerSecurityGroupLimitExceeded"
+
+
+def test_a_rule_without_a_protocol(ec2, web, refused):
+    text = "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly."
+    (rule,) = authorize(ec2, web, tcp(22))
+    bare = {"FromPort": 80, "ToPort": 80, "IpRanges": ANYONE}
+    flat = {"FromPort": 80, "ToPort": 80, "CidrIp": "192.0.2.0/24"}
+    for call, asked in ((ec2.authorize_security_group_ingress, {"IpPermissions": [bare]}), (ec2.authorize_security_group_egress, {"IpPermissions": [bare]}),
+                        (ec2.authorize_security_group_ingress, flat), (ec2.authorize_security_group_egress, flat),
+                        (ec2.revoke_security_group_ingress, {"IpPermissions": [bare]}), (ec2.revoke_security_group_egress, {"IpPermissions": [bare]}),
+                        (ec2.update_security_group_rule_descriptions_ingress, {"IpPermissions": [bare]}), (ec2.update_security_group_rule_descriptions_egress, {"IpPermissions": [bare]}),
+                        (ec2.modify_security_group_rules, {"SecurityGroupRules": [{"SecurityGroupRuleId": rule, "SecurityGroupRule": {"FromPort": 80, "ToPort": 80, "CidrIpv4": "192.0.2.2/32"}}]})):
+        with pytest.raises(Exception) as told:
+            call(GroupId=web, **asked)
+        error = told.value.response["Error"]
+        assert (error["Code"], error["Message"]) == ("InvalidParameterValue", text), asked
+    # A protocol that is there and empty is none either.
+    with refused("InvalidParameterValue"):
+        ec2.authorize_security_group_ingress(GroupId=web, IpPermissions=[{**bare, "IpProtocol": ""}])
+    assert one(ec2, rule)["IpProtocol"] == "tcp"
+
+
+def test_values_of_filters_are_read(ec2, web, refused):
+    (rule,) = authorize(ec2, web, tcp(22))
+    for name, value, code, text in (("group-id", "no-group", "InvalidGroupId.Malformed", "The security group ID 'no-group' is malformed"),
+                                    ("group-id", "sg-*", "InvalidGroupId.Malformed", "The security group ID 'sg-*' is malformed"),
+                                    ("security-group-rule-id", rule[:-1], "InvalidSecurityGroupRuleId.Malformed", f"The security group rule ID '{rule[:-1]}' is malformed")):
+        with pytest.raises(Exception) as told:
+            listed(ec2, (name, value))
+        assert (told.value.response["Error"]["Code"], told.value.response["Error"]["Message"]) == (code, text)
+    assert listed(ec2, ("group-id", "sg-0123456789abcdef0")) == listed(ec2, ("security-group-rule-id", "sgr-0123456789abcdef0")) == []
+    assert [each["SecurityGroupRuleId"] for each in listed(ec2, ("group-id", web), ("security-group-rule-id", rule))] == [rule]
+    # Those of other calls may be any text.
+    assert ec2.describe_security_groups(Filters=[{"Name": "group-id", "Values": ["no-group"]}])["SecurityGroups"] == []

@@ -66,7 +66,13 @@ def test_what_is_refused(ec2, vpc, refused):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.0.0/24")["Subnet"]["SubnetId"]
     elsewhere = ec2.describe_route_tables(**by("association.main", "true"))["RouteTables"]
     foreign = next(one["RouteTableId"] for one in elsewhere if one["VpcId"] != vpc)
-    for code, asked in [("UnsupportedOperation", {"VpcEndpointType": "Interface"}), ("InvalidServiceName", {"ServiceName": "com.amazonaws.us-east-1.sqs"}),
+    group = ec2.describe_security_groups(**by("vpc-id", vpc))["SecurityGroups"][0]["GroupId"]
+    other_group = next(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"] if one["VpcId"] != vpc)
+    interface = {"VpcEndpointType": "Interface", "ServiceName": "com.amazonaws.us-east-1.ec2"}
+    for code, asked in [("UnsupportedOperation", {**interface, "SubnetIds": [subnet], "SecurityGroupIds": [group], "PrivateDnsEnabled": True}),
+                        ("InvalidParameterValue", {"VpcEndpointType": "Window"}), ("InvalidSubnetID.NotFound", {**interface, "SubnetIds": ["subnet-0123456789abcdef0"]}),
+                        ("InvalidGroup.NotFound", {**interface, "SecurityGroupIds": [other_group]}), ("InvalidVpcID.NotFound", {**interface, "VpcId": "vpc-0123456789abcdef0"}),
+                        ("InvalidServiceName", {"ServiceName": "com.amazonaws.us-east-1.sqs"}),
                         ("InvalidParameter", {"SubnetIds": [subnet]}), ("InvalidParameter", {"PrivateDnsEnabled": True}),
                         ("InvalidParameter", {"RouteTableIds": [foreign]}), ("InvalidRouteTableID.NotFound", {"RouteTableIds": ["rtb-0123456789abcdef0"]}),
                         ("InvalidPolicyDocument", {"PolicyDocument": "allow"})]:
@@ -82,7 +88,7 @@ def test_services_and_their_lists(ec2, refused):
     assert ec2.describe_vpc_endpoint_services(**by("service-type", "Interface"))["ServiceNames"] == []
     with refused("InvalidServiceName"):
         ec2.describe_vpc_endpoint_services(ServiceNames=["com.amazonaws.us-east-1.nothing"])
-    lists = ec2.describe_prefix_lists(**by("prefix-list-name", "*s3"))["PrefixLists"]
+    lists = ec2.describe_prefix_lists(**by("prefix-list-name", "*.s3"))["PrefixLists"]
     # No such service is inside a VPC here: the list has no addresses.
     assert [(one["PrefixListName"], one["Cidrs"]) for one in lists] == [(S3, [])]
     assert ec2.describe_prefix_lists(PrefixListIds=[lists[0]["PrefixListId"]])["PrefixLists"] == lists

@@ -42,6 +42,29 @@ TEST(Dnsmasq, LeaseAndName) {
   EXPECT_EQ(lease_line(interface), "02:00:00:00:00:01,172.31.0.5\n");
 }
 
+// EC2 hands out the text as it is; what takes that for one name asks for the search list of RFC 3397.
+TEST(Dnsmasq, SeveralDomainNames) {
+  auto told = vpc;
+  told.dhcp.is_own = false;
+  told.dhcp.domain = "one.example two.example  ec2.internal";
+  const auto text = dnsmasq_configuration(told, place);
+  EXPECT_NE(text.find("dhcp-option=option:domain-name,one.example two.example  ec2.internal\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("dhcp-option=option:domain-search,one.example,two.example,ec2.internal\n"), std::string::npos) << text;
+  told.dhcp.domain = "one.example";
+  EXPECT_EQ(dnsmasq_configuration(told, place).find("domain-search"), std::string::npos);
+}
+
+TEST(Dnsmasq, NameServersOfBothFamilies) {
+  auto told = vpc;
+  told.cidrs6 = {"2001:db8:1200::/56"};
+  told.subnets[1].cidr6 = "2001:db8:1200:1::/64";
+  told.dhcp.is_own = false;
+  told.dhcp.name_servers = {"10.2.5.1", "2001:db8::53", "10.2.5.2", "2001:db8::54"};
+  const auto text = dnsmasq_configuration(told, place);
+  EXPECT_NE(text.find("dhcp-option=option:dns-server,10.2.5.1,10.2.5.2\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("dhcp-option=option6:dns-server,[2001:db8::53],[2001:db8::54]\n"), std::string::npos) << text;
+}
+
 // A set says all that guests are told: what is not in it, they are not told.
 TEST(Dnsmasq, EmptyOptionSet) {
   auto told = vpc;

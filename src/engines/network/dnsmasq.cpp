@@ -32,11 +32,29 @@ bool remove_others(const std::string& folder, const std::set<std::string>& wante
   return removed;
 }
 
+// Those of a family: "192.0.2.1,192.0.2.2", "[2001:db8::1]".
+std::string servers_of(const DhcpSpec& dhcp, bool ipv6) {
+  std::vector<std::string> servers;
+  for (const auto& address : dhcp.name_servers)
+    if (parse_ipv6(address).has_value() == ipv6) servers.push_back(ipv6 ? "[" + address + "]" : address);
+  return fmt::format("{}", fmt::join(servers, ","));
+}
+
+// Several names with blanks between them are one value of the option "domain-name", as EC2 hands them out. Guests that take that for the
+// name of one domain ask for "domain-search" (RFC 3397).
+std::string search_line(const DhcpSpec& dhcp) {
+  std::vector<std::string> names;
+  for (const auto name : split(dhcp.domain, ' '))
+    if (!name.empty()) names.emplace_back(name);
+  return names.size() < 2 ? std::string() : fmt::format("dhcp-option=option:domain-search,{}\n", fmt::join(names, ","));
+}
+
 // The router's advertisements say: ask DHCP for an address, and send everything to me. Its neighbours a guest knows by nobody else.
 std::string ipv6_lines(const VpcSpec& vpc) {
   if (!has_ipv6(vpc)) return {};
-  // Names are asked for by IPv4.
-  std::string text = "enable-ra\ndhcp-option=option6:dns-server\n";
+  // Names are asked for by IPv4, unless the option set names servers of IPv6.
+  const auto servers = servers_of(vpc.dhcp, true);
+  std::string text = fmt::format("enable-ra\ndhcp-option=option6:dns-server{}{}\n", servers.empty() ? "" : ",", servers);
   // Whoever asks for a private name is told the private address and no other: rules of IPv4 are not rules of IPv6.
   if (!vpc.domain.empty()) text += "dhcp-fqdn\n";
   for (const auto& subnet : vpc.subnets) {
@@ -77,8 +95,9 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
   const auto option = [&](std::string_view name, const std::string& value) {
     line(fmt::format("dhcp-option=option:{}{}{}", name, value.empty() ? "" : ",", value));
   };
-  option("dns-server", dhcp.is_own ? dns_address(vpc) : join(dhcp.name_servers));
+  option("dns-server", dhcp.is_own ? dns_address(vpc) : servers_of(dhcp, false));
   if (!dhcp.is_own) option("domain-name", dhcp.domain);
+  text += search_line(dhcp);
   if (!dhcp.time_servers.empty()) line("dhcp-option=option:ntp-server," + join(dhcp.time_servers));
   if (!dhcp.netbios_name_servers.empty()) line("dhcp-option=option:netbios-ns," + join(dhcp.netbios_name_servers));
   if (!dhcp.netbios_node_type.empty()) line("dhcp-option=option:netbios-nodetype," + dhcp.netbios_node_type);

@@ -24,6 +24,12 @@ bool is_host_name(std::string_view text) {
   return text.size() <= 253 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string_view::npos;
 }
 
+// One or several, with blanks between them.
+bool are_host_names(std::string_view text) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ";
+  return text.size() <= 255 && text.find_first_not_of(letters) == std::string_view::npos;
+}
+
 Result<void> check_permission(const Permission& permission, const GroupSpec& group) {
   if (!permission.group_id.empty() && !is_safe_id(permission.group_id)) return bad("peer group", permission.group_id, group.id);
   if (!permission.cidr.empty() && permission.cidr.find(':') == std::string::npos && !parse_ipv4_block(permission.cidr))
@@ -91,10 +97,12 @@ Result<void> check_vpns(const VpcSpec& vpc) {
 // What becomes a line of dnsmasq's configuration must not become two.
 Result<void> check_dhcp(const VpcSpec& vpc) {
   const auto& dhcp = vpc.dhcp;
-  if (!is_host_name(dhcp.domain)) return bad("DHCP domain", dhcp.domain, vpc.id);
-  for (const auto* addresses : {&dhcp.name_servers, &dhcp.time_servers, &dhcp.netbios_name_servers})
+  if (!are_host_names(dhcp.domain)) return bad("DHCP domain", dhcp.domain, vpc.id);
+  for (const auto* addresses : {&dhcp.time_servers, &dhcp.netbios_name_servers})
     for (const auto& address : *addresses)
       if (!parse_ipv4(address)) return bad("DHCP address", address, vpc.id);
+  for (const auto& address : dhcp.name_servers)
+    if (!parse_ipv4(address) && !parse_ipv6(address)) return bad("DHCP address", address, vpc.id);
   if (dhcp.netbios_node_type.find_first_not_of("1248") != std::string::npos)
     return bad("NetBIOS node type", dhcp.netbios_node_type, vpc.id);
   return {};

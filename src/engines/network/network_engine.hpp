@@ -83,9 +83,9 @@ struct TunnelState {
 
 // What DHCP tells guests besides their address.
 struct DhcpSpec {
-  bool is_own = true;  // EC2's own set: the VPC's domain, and its name server at base + 2. Else exactly what follows
-  std::string domain;
-  std::vector<std::string> name_servers;
+  bool is_own = true;                     // EC2's own set: the VPC's domain, and its name server at base + 2. Else exactly what follows
+  std::string domain;                     // or several, with blanks between them: the names to search
+  std::vector<std::string> name_servers;  // of IPv4 and IPv6
   std::vector<std::string> time_servers;
   std::vector<std::string> netbios_name_servers;
   std::string netbios_node_type;

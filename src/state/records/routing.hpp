@@ -176,9 +176,11 @@ struct NatGateway {
   std::string private_ip;
   std::string allocation_id;
   std::string public_ip;
-  std::string state = "available";  // "deleted"
+  std::string state = "available";  // "deleted"; "failed": it never had an interface, and its address is not its
   Time created{};
-  Time deleted{};
+  Time deleted{};               // when it was, or when it failed
+  std::string failure_code;     // "Gateway.NotAttached"
+  std::string failure_message;  // for the account's people
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -193,6 +195,8 @@ struct NatGateway {
     v("state", state);
     v("created", created);
     v("deleted", deleted);
+    v("failureCode", failure_code);
+    v("failureMessage", failure_message);
   }
 };
 
