@@ -81,7 +81,7 @@ wire::ec2::Vpc show(const World& world, const Context& context, const Vpc& vpc) 
   item.state = "available";
   item.cidr_block = vpc.cidr;
   item.dhcp_options_id = dhcp_options_id(vpc);
-  item.instance_tenancy = "default";
+  item.instance_tenancy = vpc.tenancy;
   item.is_default = vpc.is_default;
   item.cidr_block_association_set.push_back(show_range(first_association_id(vpc), vpc.cidr, "associated"));
   for (const auto& range : vpc.more) item.cidr_block_association_set.push_back(show_range(range.association_id, range.cidr, "associated"));
@@ -126,8 +126,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
   refuse(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
   const auto tenancy = request.instance_tenancy.value_or("default");
-  refuse(tenancy == "dedicated", "Tenancy 'dedicated'");
-  if (tenancy != "default")
+  if (tenancy != "default" && tenancy != "dedicated")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter instanceTenancy is invalid.", tenancy));
   check_tag_types(request.tag_specifications, {"vpc"});
   const auto range = read_range("cidrBlock", request.cidr_block);
@@ -138,6 +137,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   vpc.id = make_id(transaction.random(), "vpc");
   vpc.cidr = format_ipv4_block(range);
   vpc.dns_hostnames = false;
+  vpc.tenancy = tenancy;
   vpc.dhcp_options_id = default_dhcp_options(transaction, vpc.account, context.services.settings);
   transaction.put(vpc);
   make_vpc_parts(transaction, vpc);
@@ -243,6 +243,20 @@ wire::ec2::ModifyVpcAttributeResponse modify_vpc_attribute(state::Transaction& t
   return {};
 }
 
+// One way only: instances that are launched from then on are on shared hardware unless they ask for their own.
+wire::ec2::ModifyVpcTenancyResponse modify_tenancy(state::Transaction& transaction, const Context& context,
+                                                   const wire::ec2::ModifyVpcTenancyRequest& request) {
+  auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
+  if (*request.instance_tenancy != "default")
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter instanceTenancy is invalid. Valid values are: default.", *request.instance_tenancy));
+  vpc.tenancy = "default";
+  transaction.put(std::move(vpc));
+  wire::ec2::ModifyVpcTenancyResponse response;
+  response.return_value = true;
+  return response;
+}
+
 // ----- further ranges
 
 wire::ec2::AssociateVpcCidrBlockResponse associate_ipv6(state::Transaction& transaction, const Context& context, Vpc vpc) {
@@ -290,7 +304,7 @@ wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& tra
           fmt::format("The CIDR '{}' conflicts with '{}' of the VPC '{}'", format_ipv4_block(range), format_ipv4_block(other), vpc.id));
   if (1 + vpc.more.size() >= range_limit)
     throw wire::ApiError(400, "CidrLimitExceeded",
-                         fmt::format("Network '{}' has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
+                         fmt::format("This network {} has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
   check_against_peers(transaction.world(), vpc, format_ipv4_block(range));
   vpc.more.push_back({make_id(transaction.random(), "vpc-cidr-assoc"), format_ipv4_block(range)});
   wire::ec2::AssociateVpcCidrBlockResponse response;
@@ -377,6 +391,7 @@ std::vector<service::Action> vpc_actions() {
       service::read_action("DescribeVpcs", describe_vpcs),
       service::read_action("DescribeVpcAttribute", describe_vpc_attribute),
       service::write_action("ModifyVpcAttribute", modify_vpc_attribute),
+      service::write_action("ModifyVpcTenancy", modify_tenancy),
       service::write_action("AssociateVpcCidrBlock", associate_range),
       service::write_action("DisassociateVpcCidrBlock", disassociate_range),
   };

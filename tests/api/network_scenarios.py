@@ -358,6 +358,7 @@ SCENARIOS = {
     "DescribeVpcs": [lambda w: {"VpcIds": [w.vpc]}, lambda w: {}],
     "DescribeVpcAttribute": [lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsSupport"}, lambda w: {"VpcId": w.vpc, "Attribute": "enableDnsHostnames"}],
     "ModifyVpcAttribute": lambda w: {"VpcId": w.new_vpc(), "EnableDnsHostnames": {"Value": True}},
+    "ModifyVpcTenancy": lambda w: {"VpcId": w.new_vpc(), "InstanceTenancy": "default"},
     "AssociateVpcCidrBlock": lambda w: {"VpcId": w.new_vpc(), "CidrBlock": "10.30.0.0/16"},
     "DisassociateVpcCidrBlock": lambda w: {"AssociationId": w.range_association()},
     # subnets

@@ -87,8 +87,6 @@ def test_limits(ec2, vpc, refused):
         ec2.create_internet_gateway()
     with refused("InternetGatewayLimitExceeded"):
         ec2.create_internet_gateway()
-    with refused("UnsupportedOperation"):
-        vpc(InstanceTenancy="dedicated")
 
 
 def test_attributes(ec2, vpc, launch, refused):

@@ -86,11 +86,12 @@ struct Vpc {
   std::string id;
   std::string cidr;  // "172.31.0.0/16"
   bool is_default = false;
-  std::vector<VpcRange> more;   // besides `cidr`
-  bool dns_support = true;      // its guests are answered at base + 2
-  bool dns_hostnames = true;    // public addresses have names; CreateVpc begins without
-  std::string dhcp_options_id;  // "dopt-…"; empty: EC2's own, which is called "default"
-  std::vector<VpcRange> ipv6;   // "2001:db8:1200::/56"
+  std::vector<VpcRange> more;       // besides `cidr`
+  bool dns_support = true;          // its guests are answered at base + 2
+  bool dns_hostnames = true;        // public addresses have names; CreateVpc begins without
+  std::string dhcp_options_id;      // "dopt-…"; empty: EC2's own, which is called "default"
+  std::vector<VpcRange> ipv6;       // "2001:db8:1200::/56"
+  std::string tenancy = "default";  // "dedicated": so are all instances that are launched into it
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -103,6 +104,7 @@ struct Vpc {
     v("dnsHostnames", dns_hostnames);
     v("dhcpOptionsId", dhcp_options_id);
     v("ipv6", ipv6);
+    v("tenancy", tenancy);
   }
 };
 
