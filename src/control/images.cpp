@@ -49,7 +49,11 @@ void ImageReconciler::reconcile(const std::string& key) {
     // A kernel or RAM disk in use by a machine is read at its start only.
     if (image->type != "machine")
       if (auto removed = engines_.block.remove_boot_file(image->id); !removed) log::warning("block", "{}", removed.error().message);
+    // The record stays for a while, so that the id is told from one that never was; the next deregistration or start removes it.
     store_.transact([&](state::Transaction& transaction) {
+      const auto* found = transaction.find<state::Image>(key);
+      if (found == nullptr || found->state != "deregistered") return;
+      if (transaction.now() - found->deregistered < state::Image::known_after_deregistration) return;
       transaction.erase<state::Image>(key);
       transaction.erase<state::TagSet>(key);
     });

@@ -128,6 +128,10 @@ json::object show_status(const AdminParts& parts) {
                                [&](const state::Instance& instance) { ++states[std::string(state::name_of(instance.current_state()))]; });
   json::object instances;
   for (const auto& [name, count] : states) instances[name] = count;
+  std::int64_t images = 0;
+  world->each<state::Image>("", [&](const state::Image& image) {
+    if (image.state != "deregistered") ++images;
+  });
   const auto* pool = world->find<state::Setting>("public-pool");
   const auto* ipv6_pool = world->find<state::Setting>("ipv6-pool");
   const auto* first = world->find<state::Setting>("first-account");
@@ -145,7 +149,7 @@ json::object show_status(const AdminParts& parts) {
                       {"publicDomain", settings.public_domain},
                       {"firstAccount", first == nullptr ? "" : first->value},
                       {"accounts", world->size<state::Account>()},
-                      {"images", world->size<state::Image>()},
+                      {"images", images},
                       {"volumes", world->size<state::Volume>()},
                       {"instances", std::move(instances)},
                       {"requests", parts.front_door.counters().requests.load()},
@@ -212,7 +216,9 @@ void want_image(const AdminParts& parts, const json::object& body) {
 json::array show_images(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   json::array list;
-  world->each<state::Image>("", [&](const state::Image& image) { list.push_back(show_image(parts, *world, image)); });
+  world->each<state::Image>("", [&](const state::Image& image) {
+    if (image.state != "deregistered") list.push_back(show_image(parts, *world, image));
+  });
   return list;
 }
 

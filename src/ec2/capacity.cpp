@@ -19,12 +19,12 @@ wire::ApiError instance_limit_exceeded(std::int64_t asked, std::int64_t limit) {
                       asked, limit)};
 }
 
-// 500, not 400: there may be room in a while, and clients try again by themselves (INS-046).
+// INS-046
 wire::ApiError insufficient_capacity(const state::Instance& like, std::string_view why) {
-  return {500, "InsufficientInstanceCapacity",
-          fmt::format("There is not enough free capacity for the '{}' instances asked for in {}: {}. Ask for fewer or smaller ones, or try "
-                      "again later.",
-                      like.type, like.zone, why)};
+  return wire::insufficient_capacity(
+      "Instance", fmt::format("There is not enough free capacity for the '{}' instances asked for in {}: {}. Ask for fewer or smaller "
+                              "ones, or try again later.",
+                              like.type, like.zone, why));
 }
 
 struct Room {

@@ -47,6 +47,14 @@ bool has_instances(const state::World& world, const std::string& reservation_id)
   return found;
 }
 
+bool has_live_instances(const state::World& world, const std::string& reservation_id) {
+  bool found = false;
+  world.each_indexed<state::Instance>(state::Index::instance_by_reservation, reservation_id, [&](const state::Instance& instance) {
+    if (instance.current_state() != state::InstanceState::terminated) found = true;
+  });
+  return found;
+}
+
 bool is_over(const state::World& world, const state::ClientToken& token, Time now) {
   return now - token.created >= kept && !has_instances(world, token.resource_id);
 }
@@ -87,7 +95,7 @@ void remember_made(state::Transaction& transaction, const Context& context, std:
 
 std::string find_launched(state::Transaction& transaction, const Context& context, const std::string& token) {
   auto reservation_id = find_made(transaction, context, "RunInstances", token);
-  if (!reservation_id.empty() && !has_instances(transaction.world(), reservation_id))
+  if (!reservation_id.empty() && !has_live_instances(transaction.world(), reservation_id))
     throw wire::ApiError(
         400, "IdempotentInstanceTerminated",
         "The request to launch an instance uses the same client token as a previous request for which the instance has been terminated.");

@@ -10,12 +10,13 @@
 namespace brume::ec2 {
 
 // The reservation that an earlier request of this token made; empty when the token is new. Throws IdempotentParameterMismatch, and
-// IdempotentInstanceTerminated when nothing is left of the reservation.
+// IdempotentInstanceTerminated when all instances of the reservation are terminated.
 std::string find_launched(state::Transaction& transaction, const service::Context& context, const std::string& token);
 void remember_launched(state::Transaction& transaction, const service::Context& context, const std::string& token,
                        const std::string& reservation_id);
 
-// The same for an action that makes one thing: the id of what it made, empty when the token is new or empty.
+// The same for an action that makes one thing: the id of what it made, empty when the token is new or empty. A token stands for what its
+// request made also when that has been deleted since: the action then answers that there is no such thing, and makes nothing.
 std::string find_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token);
 void remember_made(state::Transaction& transaction, const service::Context& context, std::string_view action, const std::string& token,
                    const std::string& resource_id);

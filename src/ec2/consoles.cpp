@@ -53,6 +53,15 @@ wire::ec2::GetPasswordDataResponse get_password_data(const state::World& world, 
   return response;
 }
 
+// Guests boot by legacy BIOS, which keeps no variables: there is nothing to be shown of any instance, and the member is left out.
+wire::ec2::GetInstanceUefiDataResponse get_uefi_data(const state::World& world, const Context& context,
+                                                     const wire::ec2::GetInstanceUefiDataRequest& request) {
+  const auto& instance = find_instance(world, context.account(), *request.instance_id);
+  wire::ec2::GetInstanceUefiDataResponse response;
+  response.instance_id = instance.id;
+  return response;
+}
+
 }  // namespace
 
 std::vector<service::Action> console_actions() {
@@ -61,6 +70,7 @@ std::vector<service::Action> console_actions() {
       service::work_action<GetConsoleOutputRequest>("GetConsoleOutput", get_console_output),
       service::work_action<GetConsoleScreenshotRequest>("GetConsoleScreenshot", get_console_screenshot),
       service::read_action<GetPasswordDataRequest>("GetPasswordData", get_password_data),
+      service::read_action<GetInstanceUefiDataRequest>("GetInstanceUefiData", get_uefi_data),
   };
 }
 

@@ -67,7 +67,6 @@ namespace detail {
 
 void check_filter(const wire::ec2::Filter& filter, size_t place) {
   if (!filter.name || filter.name->empty()) throw wire::missing_parameter(fmt::format("Filter.{}.Name", place));
-  if (filter.values.empty()) throw wire::invalid_parameter_value(fmt::format("The filter '{}' has no values", *filter.name));
   if (filter.values.size() > value_limit)
     throw wire::ApiError(400, "FilterLimitExceeded", fmt::format("The filter '{}' has more than {} values", *filter.name, value_limit));
 }

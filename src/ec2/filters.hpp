@@ -92,7 +92,8 @@ constexpr auto field_if_set(std::string_view name) {
 }
 
 namespace detail {
-// Throws MissingParameter: no name; InvalidParameterValue: no values; FilterLimitExceeded: too many. `place` counts from 1.
+// Throws MissingParameter: no name; FilterLimitExceeded: too many values. `place` counts from 1. A filter without values is a good
+// request that nothing matches: programs compute the list of values, and it may come out empty.
 void check_filter(const wire::ec2::Filter& filter, size_t place = 1);
 void check_filter_count(size_t filters);
 [[noreturn]] void refuse_filter(std::string_view name);

@@ -86,16 +86,16 @@ struct Permissions {
 struct PermissionChange {
   Permissions add;
   Permissions remove;
+  bool names_organizations = false;
 };
 
-[[noreturn]] void refuse_organizations() {
-  throw wire::unsupported_operation("There are no organizations here: share an image with accounts, or with everybody.");
-}
-
-Permissions read_permissions(const std::vector<wire::ec2::LaunchPermission>& asked) {
+Permissions read_permissions(const std::vector<wire::ec2::LaunchPermission>& asked, bool& names_organizations) {
   Permissions permissions;
   for (const auto& permission : asked) {
-    if (permission.organization_arn || permission.organizational_unit_arn) refuse_organizations();
+    if (permission.organization_arn || permission.organizational_unit_arn) {
+      names_organizations = true;
+      continue;
+    }
     if (permission.user_id.has_value() == permission.group.has_value())
       throw wire::invalid_parameter_combination("A launch permission is either a user or a group.");
     if (permission.user_id)
@@ -108,14 +108,14 @@ Permissions read_permissions(const std::vector<wire::ec2::LaunchPermission>& ask
 
 // Both ways to say it: LaunchPermission.Add.1.UserId, and OperationType=add with UserId.1 and UserGroup.1.
 PermissionChange read_permission_change(const ModifyImageAttributeRequest& request) {
-  if (!request.organization_arns.empty() || !request.organizational_unit_arns.empty()) refuse_organizations();
-  const bool old_style = !request.user_ids.empty() || !request.user_groups.empty();
   PermissionChange change;
+  change.names_organizations = !request.organization_arns.empty() || !request.organizational_unit_arns.empty();
+  const bool old_style = change.names_organizations || !request.user_ids.empty() || !request.user_groups.empty();
   if (request.launch_permission) {
     if (old_style || request.operation_type)
       throw wire::invalid_parameter_combination("The parameter LaunchPermission cannot be used with OperationType, UserId and UserGroup.");
-    change.add = read_permissions(request.launch_permission->add);
-    change.remove = read_permissions(request.launch_permission->remove);
+    change.add = read_permissions(request.launch_permission->add, change.names_organizations);
+    change.remove = read_permissions(request.launch_permission->remove, change.names_organizations);
     return change;
   }
   if (!request.operation_type) throw wire::missing_parameter("OperationType");
@@ -143,12 +143,15 @@ void check_permissions(const Permissions& permissions) {
 
 // What is there already is added, and what is not there removed, without a complaint.
 void change_permissions(const state::World& world, Image& image, const PermissionChange& change) {
-  if (change.add.empty() && change.remove.empty()) throw wire::invalid_parameter_combination("No attributes specified.");
+  if (change.add.empty() && change.remove.empty() && !change.names_organizations)
+    throw wire::invalid_parameter_combination("No attributes specified.");
   check_permissions(change.add);
   check_permissions(change.remove);
   if (!change.add.empty() && image.state == "disabled")
     throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is disabled and cannot be shared", image.id));
   if (!change.add.groups.empty() && !image.is_public) check_public_sharing(world, image.account);
+  if (change.names_organizations)
+    throw wire::unsupported_operation("There are no organizations here: share an image with accounts, or with everybody.");
   if (!change.add.groups.empty()) image.is_public = true;
   if (!change.remove.groups.empty()) image.is_public = false;
   auto& accounts = image.launch_accounts;

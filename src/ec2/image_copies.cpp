@@ -24,13 +24,17 @@ void check_request(const Context& context, const CopyImageRequest& request) {
   if (*request.source_region != context.services.settings.region)
     throw wire::ApiError(400, "InvalidRegion",
                          fmt::format("The region '{}' is not this one, and there is no way to another.", *request.source_region));
+  check_key(context, request.kms_key_id, request.encrypted.value_or(false));
+  check_tag_types(request.tag_specifications, {"image", "snapshot"});
+  check_image_description(request.description.value_or(""));
+}
+
+void refuse_what_is_not_built(const Image& source, const CopyImageRequest& request) {
   if (request.destination_outpost_arn || request.destination_availability_zone || request.destination_availability_zone_id)
     throw wire::unsupported_operation("There are no Outposts and no Local Zones here.");
   if (request.snapshot_copy_completion_duration_minutes)
     throw wire::unsupported_operation("Copies that are done at a set time are not supported.");
-  check_key(context, request.kms_key_id, request.encrypted.value_or(false));
-  check_tag_types(request.tag_specifications, {"image", "snapshot"});
-  check_image_description(request.description.value_or(""));
+  if (root_device(source) == nullptr) throw wire::unsupported_operation("Images in S3 cannot be copied.");
 }
 
 // To launch an image is not yet to read its disks: those must be the account's own, shared with it, or the operator's for everybody.
@@ -91,10 +95,10 @@ wire::ec2::CopyImageResponse copy_image(state::Transaction& transaction, const C
     }
   const auto source = find_launchable(world, context.account(), *request.source_image_id);
   if (source.type != "machine") throw wire::invalid_parameter_value(fmt::format("'{}' is not a machine image", source.id));
-  if (root_device(source) == nullptr) throw wire::unsupported_operation("Images in S3 cannot be copied.");
   if (!source.product_codes.empty() && source.account != context.account())
     throw wire::ApiError(400, "InvalidRequest", "Images with product codes cannot be copied to another account.");
   check_image_name(world, context.account(), *request.name);
+  refuse_what_is_not_built(source, request);
   check_snapshot_quota(world, context, std::count_if(source.block_devices.begin(), source.block_devices.end(), [](const auto& device) {
                          return !device.snapshot_id.empty();
                        }));

@@ -137,6 +137,7 @@ state::Image begin_image(state::Transaction& transaction, const state::Instance&
   image.state = "pending";
   image.created = transaction.now();
   image.architecture = instance.architecture;
+  image.source_instance_id = instance.id;
   image.root_device_name = instance.root_device_name;
   image.virtualization_type = instance.virtualization_type;
   image.platform = instance.platform;
@@ -156,8 +157,6 @@ state::Image begin_image(state::Transaction& transaction, const state::Instance&
 }
 
 wire::ec2::CreateImageResponse create_image(state::Transaction& transaction, const Context& context, const CreateImageRequest& request) {
-  if (request.snapshot_location && *request.snapshot_location != "regional")
-    throw wire::unsupported_operation("There are no Local Zones here: snapshots are regional.");
   check_tag_types(request.tag_specifications, {"image", "snapshot"});
   const auto& world = transaction.world();
   const auto& instance = *find_instances(world, context.account(), {*request.instance_id}).front();
@@ -165,6 +164,7 @@ wire::ec2::CreateImageResponse create_image(state::Transaction& transaction, con
   check_image_name(world, context.account(), *request.name);
   check_image_description(request.description.value_or(""));
   const auto parts = read_parts(world, context, instance, request);
+  refuse_local_zones(request.snapshot_location, "snapshotLocation");
   check_snapshot_quota(world, context, static_cast<std::int64_t>(parts.size()));
   auto image = begin_image(transaction, instance, request);
   // STO-142; today's answers name the image as well.

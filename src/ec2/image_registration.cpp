@@ -21,15 +21,18 @@ using wire::ec2::EbsBlockDevice;
 
 // ----- RegisterImage
 
-void add_devices(const state::World& world, const Context& context, Image& image,
-                 const std::vector<wire::ec2::BlockDeviceMapping>& mappings) {
+void add_devices(const state::World& world, const Context& context, Image& image, const wire::ec2::RegisterImageRequest& request) {
   std::set<std::string> names;
-  for (const auto& mapping : mappings) {
+  for (const auto& mapping : request.block_device_mappings) {
     if (mapping.no_device) continue;  // an image starts with none: there is nothing to leave out
     image.block_devices.push_back(read_image_device(world, context, mapping));
     if (const auto& name = image.block_devices.back().device; !names.insert(name).second)
       throw invalid_mapping(fmt::format("The device '{}' is used in more than one mapping.", name));
   }
+  if (request.image_location)
+    throw wire::unsupported_operation(
+        "Images whose manifest is in S3 are not supported. Register from a snapshot by BlockDeviceMapping, "
+        "or bring a disk image in with 'brume image import'.");
   if (root_device(image) == nullptr)
     throw invalid_mapping(
         "The root device is not mapped to a snapshot. Give a BlockDeviceMapping with "
@@ -45,28 +48,29 @@ void check_one_of(std::string_view name, const std::string& value, std::initiali
 // What a machine of this installation cannot be.
 void check_machine(const Image& image, const wire::ec2::RegisterImageRequest& request) {
   check_one_of("architecture", image.architecture, {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"});
+  check_one_of("virtualizationType", image.virtualization_type, {"hvm", "paravirtual"});
+  if (!image.boot_mode.empty()) check_one_of("bootMode", image.boot_mode, {"legacy-bios", "uefi", "uefi-preferred"});
+  if (!image.sriov_net_support.empty()) check_one_of("sriovNetSupport", image.sriov_net_support, {"simple"});
+  check_imds_support(image.imds_support);
+  if (request.tpm_support) check_one_of("tpmSupport", *request.tpm_support, {"v2.0"});
+  if (!request.billing_products.empty())
+    throw wire::ApiError(400, "AuthFailure", "The account is not authorized to specify billing product codes.");
+}
+
+// Comes after all that is wrong in any installation.
+void refuse_what_is_not_built(const Image& image, const wire::ec2::RegisterImageRequest& request) {
   if (image.architecture != "x86_64" && image.architecture != "i386")
     throw wire::unsupported_operation(
         fmt::format("The architecture '{}' is not supported: this installation runs i386 and x86_64.", image.architecture));
-  check_one_of("virtualizationType", image.virtualization_type, {"hvm", "paravirtual"});
-  if (!image.boot_mode.empty()) check_one_of("bootMode", image.boot_mode, {"legacy-bios", "uefi", "uefi-preferred"});
   if (image.boot_mode == "uefi")
     throw wire::unsupported_operation("The boot mode 'uefi' is not supported yet; images boot by legacy BIOS.");
-  if (!image.sriov_net_support.empty()) check_one_of("sriovNetSupport", image.sriov_net_support, {"simple"});
-  check_imds_support(image.imds_support);
   if (request.tpm_support) throw wire::unsupported_operation("Images with a trusted platform module are not supported.");
   if (request.uefi_data) throw wire::unsupported_operation("Images with UEFI variables are not supported.");
-  if (!request.billing_products.empty())
-    throw wire::ApiError(400, "AuthFailure", "The account is not authorized to specify billing product codes.");
 }
 
 wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction, const Context& context,
                                                 const wire::ec2::RegisterImageRequest& request) {
   const auto& world = transaction.world();
-  if (request.image_location)
-    throw wire::unsupported_operation(
-        "Images whose manifest is in S3 are not supported. Register from a snapshot by BlockDeviceMapping, "
-        "or bring a disk image in with 'brume image import'.");
   if (!request.name) throw wire::missing_parameter("Name");
   check_image_name(world, context.account(), *request.name);
   check_tag_types(request.tag_specifications, {"image"});
@@ -90,7 +94,8 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
   image.ramdisk_id = request.ramdisk_id.value_or("");
   find_boot_image(world, image.account, image.kernel_id, "kernel");
   find_boot_image(world, image.account, image.ramdisk_id, "ramdisk");
-  add_devices(world, context, image, request.block_device_mappings);
+  add_devices(world, context, image, request);
+  refuse_what_is_not_built(image, request);
   tag_on_create(transaction, image.account, image.id, "image", request.tag_specifications);
   wire::ec2::RegisterImageResponse response;
   response.image_id = image.id;
@@ -148,8 +153,6 @@ void take_snapshot(const state::World& world, const std::string& account, const 
 }
 
 void read_volume(const state::World& world, const service::Context& context, const EbsBlockDevice& asked, BlockDevice& device) {
-  if (asked.availability_zone || asked.availability_zone_id || asked.outpost_arn)
-    throw wire::unsupported_operation("An image's volume has no Availability Zone and no Outpost.");
   device.volume_type = asked.volume_type.value_or("gp2");
   device.iops = asked.iops.value_or(0);
   device.throughput = asked.throughput.value_or(0);
@@ -163,6 +166,8 @@ void read_volume(const state::World& world, const service::Context& context, con
   }
   check_key(context, asked.kms_key_id, device.encrypted);
   check_volume_shape({device.volume_type, device.size_gib, device.iops, device.throughput});
+  if (asked.availability_zone || asked.availability_zone_id || asked.outpost_arn)
+    throw wire::unsupported_operation("An image's volume has no Availability Zone and no Outpost.");
 }
 
 }  // namespace

@@ -178,22 +178,27 @@ void check_image_id(const std::string& id) {
   check_id(boots ? prefix : std::string_view("ami"), id);
 }
 
-const Image* find_seen(const state::World& world, const std::string& account, const std::string& id) {
+// Also one that was deregistered lately. nullptr: an id that never was, as far as the account can know.
+const Image* find_known(const state::World& world, const std::string& account, const std::string& id) {
   check_image_id(id);
   const auto* image = world.find_indexed<Image>(state::Index::image_by_id, id);
-  return image == nullptr || image->state == "deregistered" || !may_launch(*image, account) ? nullptr : image;
+  return image == nullptr || !may_launch(*image, account) ? nullptr : image;
 }
 
-// In the order of keys, each once. Throws unless all are there.
+wire::ApiError no_longer_available(const std::string& id) {
+  return {400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is no longer available", id)};
+}
+
+// In the order of keys, each once. Throws unless all are there or were: programs ask for an image by its id until it is gone.
 std::vector<const Image*> find_named(const state::World& world, const std::string& account, const std::vector<std::string>& ids) {
   std::vector<const Image*> found;
   std::vector<std::string> unknown;
   for (const auto& id : ids) {
-    const auto* image = find_seen(world, account, id);
+    const auto* image = find_known(world, account, id);
     if (image == nullptr)
       unknown.push_back(id);
     else
-      found.push_back(image);
+      found.push_back(image);  // a deregistered one is not listed
   }
   if (!unknown.empty()) throw ids_unknown("ami", unknown);
   std::sort(found.begin(), found.end(), [](const Image* a, const Image* b) { return a->key() < b->key(); });
@@ -272,6 +277,16 @@ std::string delete_snapshot_of(state::Transaction& transaction, const Image& ima
   return "success";
 }
 
+// Ids of deregistered images are known for a while; then what is left of them goes, here and at the next start.
+void forget_deregistered(state::Transaction& transaction, const std::string& account) {
+  std::vector<std::string> old;
+  transaction.world().each_of<Image>(account, [&](const Image& image) {
+    if (image.state == "deregistered" && transaction.now() - image.deregistered >= Image::known_after_deregistration)
+      old.push_back(image.key());
+  });
+  for (const auto& key : old) transaction.erase<Image>(key);
+}
+
 wire::ec2::DeregisterImageResponse deregister_image(state::Transaction& transaction, const Context& context,
                                                     const wire::ec2::DeregisterImageRequest& request) {
   auto image = find_own_image(transaction.world(), context.account(), *request.image_id);
@@ -285,7 +300,9 @@ wire::ec2::DeregisterImageResponse deregister_image(state::Transaction& transact
       result.return_code = delete_snapshot_of(transaction, image, device.snapshot_id);
     }
   }
+  forget_deregistered(transaction, image.account);
   image.state = "deregistered";
+  image.deregistered = transaction.now();
   image.import_source.clear();
   erase_tags(transaction, image.account, image.id);
   transaction.put(std::move(image));
@@ -299,8 +316,9 @@ bool may_launch(const Image& image, const std::string& account) {
 }
 
 const Image& find_image(const state::World& world, const std::string& account, const std::string& id) {
-  const auto* image = find_seen(world, account, id);
+  const auto* image = find_known(world, account, id);
   if (image == nullptr) throw id_unknown("ami", id);
+  if (image->state == "deregistered") throw no_longer_available(id);
   return *image;
 }
 
@@ -312,8 +330,7 @@ const Image& find_own_image(const state::World& world, const std::string& accoun
 
 const Image& find_launchable(const state::World& world, const std::string& account, const std::string& id) {
   const auto& image = find_image(world, account, id);
-  if (image.state != "available")
-    throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is no longer available", id));
+  if (image.state != "available") throw no_longer_available(id);
   return image;
 }
 

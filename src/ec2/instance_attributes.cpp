@@ -176,6 +176,7 @@ void change_type(Subject& subject, const std::string& value) {
   instance.type = type->name;
   instance.memory_mib = type->memory_mib;
   instance.processors = type->processors;
+  instance.threads_per_core = type->threads_per_core;
   // No other is added: they are mapped at launch only (STO-085).
   fit_instance_stores(*type, instance.instance_stores);
 }

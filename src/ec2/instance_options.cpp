@@ -4,6 +4,7 @@
 #include "ec2/filters.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/instances.hpp"
+#include "ec2/launch.hpp"
 #include "ec2/paging.hpp"
 #include "ec2/placement_groups.hpp"
 #include "ec2/resource_ids.hpp"
@@ -75,10 +76,11 @@ wire::ec2::ModifyInstanceMetadataOptionsResponse modify_metadata_options(state::
   choose(instance.metadata_tags, request.instance_metadata_tags, "enabled", "disabled", "InstanceMetadataTags");
   bool ipv6 = false;
   choose(ipv6, request.http_protocol_ipv6, "enabled", "disabled", "HttpProtocolIpv6");
-  if (ipv6) throw wire::unsupported_operation("HttpProtocolIpv6 is not supported: metadata is asked for by IPv4.");
   if (request.http_put_response_hop_limit) instance.metadata_hop_limit = *request.http_put_response_hop_limit;
   if (instance.metadata_hop_limit < 1 || instance.metadata_hop_limit > 64)
     throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
+  // "enabled" would promise an endpoint that no guest reaches.
+  if (ipv6) throw wire::unsupported_operation("HttpProtocolIpv6 is not supported: metadata is asked for by IPv4.");
   wire::ec2::ModifyInstanceMetadataOptionsResponse response;
   response.instance_id = instance.id;
   response.instance_metadata_options = describe_metadata_options(instance);
@@ -89,15 +91,19 @@ wire::ec2::ModifyInstanceMetadataOptionsResponse modify_metadata_options(state::
 // Placement ------------------------------------------------------------------------------------------------------------------------
 
 // There are no dedicated hosts: none can be named, and none be chosen.
-void refuse_hosts(const wire::ec2::ModifyInstancePlacementRequest& request) {
+void check_hosts(const wire::ec2::ModifyInstancePlacementRequest& request) {
   if (request.host_id && !request.host_id->empty()) {
     check_id("h", "HostID", *request.host_id);
     throw wire::id_not_found("HostID", "host", *request.host_id);
   }
-  if (request.host_resource_group_arn) throw wire::unsupported_operation("Host resource groups are not supported.");
   bool on_host = false;
   choose(on_host, request.affinity, "host", "default", "Affinity");
-  if (on_host) throw wire::unsupported_operation("Affinity to a dedicated host is not supported: there are no dedicated hosts.");
+}
+void refuse_hosts(const wire::ec2::ModifyInstancePlacementRequest& request) {
+  if (request.host_resource_group_arn) throw wire::unsupported_operation("Host resource groups are not supported.");
+  if (request.affinity == "host")
+    throw wire::unsupported_operation("Affinity to a dedicated host is not supported: there are no dedicated hosts.");
+  if (request.tenancy == "host") throw wire::unsupported_operation("There are no dedicated hosts to place the instance on.");
 }
 
 void change_tenancy(state::Instance& instance, const std::string& tenancy) {
@@ -108,7 +114,6 @@ void change_tenancy(state::Instance& instance, const std::string& tenancy) {
     throw wire::ApiError(
         400, "InvalidTenancy",
         fmt::format("The tenancy of the instance '{}' cannot be changed from {} to {}.", instance.id, instance.tenancy, tenancy));
-  throw wire::unsupported_operation("There are no dedicated hosts to place the instance on.");
 }
 
 // Into a group, out of it, or to another partition of the one that it is in. Whether there is room is a matter of the start.
@@ -141,11 +146,12 @@ service::Done modify_placement(state::Transaction& transaction, const Context& c
       !request.host_resource_group_arn)
     throw wire::invalid_parameter_combination("At least one of affinity, host, tenancy, group and partition has to be specified.");
   auto instance = find_alive(transaction.world(), context, *request.instance_id);
-  refuse_hosts(request);
+  check_hosts(request);
   const bool moves = request.group_name || request.group_id || request.partition_number;
   if (moves || request.tenancy) need_stopped(instance);
   if (request.tenancy) change_tenancy(instance, *request.tenancy);
   if (moves) change_group(transaction.world(), context, request, instance);
+  refuse_hosts(request);
   transaction.put(std::move(instance));
   return {};
 }
@@ -270,6 +276,26 @@ service::Done modify_private_names(state::Transaction& transaction, const Contex
   return {};
 }
 
+wire::ec2::ModifyInstanceCpuOptionsResponse modify_cpu_options(state::Transaction& transaction, const Context& context,
+                                                               const wire::ec2::ModifyInstanceCpuOptionsRequest& request) {
+  auto instance = find_alive(transaction.world(), context, *request.instance_id);
+  if (!request.core_count && !request.threads_per_core && !request.nested_virtualization)
+    throw wire::invalid_parameter_combination("At least one CPU option has to be specified.");
+  bool nested = false;
+  choose(nested, request.nested_virtualization, "enabled", "disabled", "NestedVirtualization");
+  need_stopped(instance);
+  const auto* type = find_instance_type(instance.type);
+  if (type == nullptr) throw wire::invalid_parameter_value(fmt::format("There is no instance type '{}' any more.", instance.type));
+  if (request.core_count || request.threads_per_core) choose_processors(request.core_count, request.threads_per_core, *type, instance);
+  if (nested) throw wire::unsupported_operation("NestedVirtualization is not supported yet.");
+  wire::ec2::ModifyInstanceCpuOptionsResponse response;
+  response.instance_id = instance.id;
+  response.core_count = instance.processors / instance.threads_per_core;
+  response.threads_per_core = instance.threads_per_core;
+  transaction.put(std::move(instance));
+  return response;
+}
+
 service::Done modify_capacity_reservation(state::Transaction& transaction, const Context& context,
                                           const wire::ec2::ModifyInstanceCapacityReservationAttributesRequest& request) {
   const auto& asked = *request.capacity_reservation_specification;
@@ -308,6 +334,7 @@ std::vector<service::Action> instance_option_actions() {
       service::read_action<DescribeInstanceCreditSpecificationsRequest>("DescribeInstanceCreditSpecifications", describe_credits),
       service::write_action<ModifyInstanceMaintenanceOptionsRequest>("ModifyInstanceMaintenanceOptions", modify_maintenance),
       service::write_action<ModifyPrivateDnsNameOptionsRequest>("ModifyPrivateDnsNameOptions", modify_private_names),
+      service::write_action<ModifyInstanceCpuOptionsRequest>("ModifyInstanceCpuOptions", modify_cpu_options),
       service::write_action<ModifyInstanceCapacityReservationAttributesRequest>("ModifyInstanceCapacityReservationAttributes",
                                                                                 modify_capacity_reservation),
   };

@@ -104,15 +104,17 @@ bool fits_all(const InstanceRequirementsRequest& asked, const InstanceType& type
 wire::ec2::GetInstanceTypesFromInstanceRequirementsResponse types_that_fit(
     const state::World&, const Context& context, const wire::ec2::GetInstanceTypesFromInstanceRequirementsRequest& request) {
   const auto& asked = *request.instance_requirements;
-  if (request.context && !request.context->empty()) throw wire::unsupported_operation("Context is not supported.");
   check_each("ArchitectureType", request.architecture_types, {"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"});
   check_each("VirtualizationType", request.virtualization_types, {"hvm", "paravirtual"});
   check_each("InstanceGeneration", asked.instance_generations, {"current", "previous"});
   check_each("LocalStorageType", asked.local_storage_types, {"hdd", "ssd"});
-  refuse_what_is_not_known(asked);
   if (!asked.allowed_instance_types.empty() && !asked.excluded_instance_types.empty())
     throw wire::invalid_parameter_combination("AllowedInstanceType and ExcludedInstanceType cannot be used together.");
   Page page(context, "GetInstanceTypesFromInstanceRequirements", request.max_results, request.next_token, {1, 1000});
+  // Every requirement is read for any type, so that an ordinary mistake in one is told before what is not known here.
+  if (!instance_types().empty()) fits_all(asked, instance_types().front());
+  refuse_what_is_not_known(asked);
+  if (request.context && !request.context->empty()) throw wire::unsupported_operation("Context is not supported.");
   wire::ec2::GetInstanceTypesFromInstanceRequirementsResponse response;
   for (const auto& type : instance_types()) {
     const bool runs = std::any_of(request.architecture_types.begin(), request.architecture_types.end(),

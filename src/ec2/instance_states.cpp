@@ -75,9 +75,6 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
 
 wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction, const Context& context,
                                                 const wire::ec2::StopInstancesRequest& request) {
-  if (request.hibernate.value_or(false))
-    throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
-                         "The instances were not launched with hibernation, which is not supported.");
   const bool force = request.force.value_or(false) || request.skip_os_shutdown.value_or(false);
   wire::ec2::StopInstancesResponse response;
   std::vector<std::string> changed;
@@ -100,6 +97,10 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
     response.stopping_instances.push_back(show_change(instance, before));
     if (before != InstanceState::stopped) transaction.put(std::move(instance));
   }
+  // Nothing has been changed yet: what a decision puts before it throws is dropped.
+  if (request.hibernate.value_or(false))
+    throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
+                         "The instances were not launched with hibernation, which is not supported.");
   audit(context, "StopInstances", changed);
   return response;
 }

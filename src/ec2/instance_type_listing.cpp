@@ -14,7 +14,6 @@ namespace {
 
 using service::Context;
 
-constexpr std::int64_t threads_per_core = 1;  // guests see every virtual processor as a core
 constexpr std::string_view ebs_encryption = "supported";
 
 bool has_storage(const InstanceType& type) { return type.storage_disks > 0; }
@@ -98,14 +97,17 @@ const FilterField<TypeRecord> type_filters[] = {
     {"supported-root-device-type", [](const auto&, auto& out) { out.add("ebs"); }},
     {"supported-usage-class", [](const auto&, auto& out) { out.add("on-demand"); }},
     {"supported-virtualization-type", [](const auto&, auto& out) { out.add("hvm"); }},
-    {"vcpu-info.default-cores", [](const auto& at, auto& out) { out.add(at.record.type->processors); }},
-    {"vcpu-info.default-threads-per-core", [](const auto&, auto& out) { out.add(threads_per_core); }},
+    {"vcpu-info.default-cores", [](const auto& at, auto& out) { out.add(at.record.type->cores()); }},
+    {"vcpu-info.default-threads-per-core", [](const auto& at, auto& out) { out.add(at.record.type->threads_per_core); }},
     {"vcpu-info.default-vcpus", [](const auto& at, auto& out) { out.add(at.record.type->processors); }},
     {"vcpu-info.valid-cores",
      [](const auto& at, auto& out) {
-       for (std::int64_t cores = 1; cores <= at.record.type->processors; ++cores) out.add(cores);
+       for (const auto cores : at.record.type->valid_cores) out.add(cores);
      }},
-    {"vcpu-info.valid-threads-per-core", [](const auto&, auto& out) { out.add(threads_per_core); }},
+    {"vcpu-info.valid-threads-per-core",
+     [](const auto& at, auto& out) {
+       for (std::int64_t threads = 1; threads <= at.record.type->threads_per_core; ++threads) out.add(threads);
+     }},
 };
 
 void describe_network(const InstanceType& type, wire::ec2::NetworkInfo& network) {
@@ -140,10 +142,10 @@ void describe_storage(const InstanceType& type, wire::ec2::InstanceTypeInfo& inf
 
 void describe_processors(const InstanceType& type, wire::ec2::VCpuInfo& processors) {
   processors.default_vcpus = type.processors;
-  processors.default_cores = type.processors;
-  processors.default_threads_per_core = threads_per_core;
-  for (std::int64_t cores = 1; cores <= type.processors; ++cores) processors.valid_cores.push_back(cores);
-  processors.valid_threads_per_core = {threads_per_core};
+  processors.default_cores = type.cores();
+  processors.default_threads_per_core = type.threads_per_core;
+  processors.valid_cores = type.valid_cores;
+  for (std::int64_t threads = 1; threads <= type.threads_per_core; ++threads) processors.valid_threads_per_core.push_back(threads);
 }
 
 wire::ec2::InstanceTypeInfo describe(const InstanceType& type) {

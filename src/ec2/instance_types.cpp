@@ -1,5 +1,7 @@
 #include "ec2/instance_types.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -24,8 +26,11 @@ auto wrong(std::string_view line, std::string_view how) {
   return fail(ErrorKind::broken, std::string(how) + ": \"" + std::string(line) + "\"");
 }
 
-constexpr size_t least_fields = 9;  // what tables had before there were more; then the fields below keep their defaults
-constexpr size_t all_fields = 12;
+// What tables had before there were more. The fields that a line lacks keep their defaults.
+constexpr size_t least_fields = 9;
+constexpr size_t fields_with_network = 12;
+constexpr size_t all_fields = 14;
+constexpr std::int64_t most_cores = 1024;
 
 // A figure above nought; nullopt: none.
 std::optional<double> read_figure(std::string_view text) {
@@ -53,10 +58,35 @@ bool read_compute(InstanceType& type, std::string_view text) {
   return promise == "ecu" && (figures.size() == 1 || type.units_between_bursts > 0);
 }
 
+// "2,4,8": these numbers. "2-8/2": from the first to the second in such steps, of one where none is said.
+std::optional<std::vector<std::int64_t>> read_cores(std::string_view text) {
+  std::vector<std::int64_t> cores;
+  for (const auto part : split(text, ',')) {
+    const auto dash = part.find('-');
+    const auto slash = part.find('/');
+    const auto first = parse_integer(part.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : parse_integer(part.substr(dash + 1, slash - dash - 1));
+    const auto step = slash == std::string_view::npos ? std::optional<std::int64_t>(1) : parse_integer(part.substr(slash + 1));
+    if (!first || !last || !step || *first < 1 || *last < *first || *last > most_cores || *step < 1) return std::nullopt;
+    for (auto count = *first; count <= *last; count += *step) cores.push_back(count);
+  }
+  return cores;
+}
+
+// Threads of each core, and the numbers of cores that can be chosen. Without the fields each processor is a core, and any number can be.
+bool read_topology(InstanceType& type, std::string_view threads, std::string_view cores) {
+  type.threads_per_core = parse_integer(threads).value_or(0);
+  if (type.threads_per_core < 1 || type.processors % type.threads_per_core != 0) return false;
+  const auto valid = read_cores(cores);
+  if (!valid || valid->back() != type.cores() || !std::is_sorted(valid->begin(), valid->end())) return false;
+  type.valid_cores = *valid;
+  return true;
+}
+
 Result<InstanceType> parse_row(std::string_view line) {
   const auto fields = split(line, '\t');
-  if (fields.size() != least_fields && fields.size() != all_fields)
-    return wrong(line, "a line of instance types has 12 fields separated by tabs, or the first 9");
+  if (fields.size() != least_fields && fields.size() != fields_with_network && fields.size() != all_fields)
+    return wrong(line, "a line of instance types has 14 fields separated by tabs, or the first 12 or 9");
   const auto processors = parse_integer(fields[1]);
   const auto memory = parse_integer(fields[2]);
   const auto disks = parse_integer(fields[6]);
@@ -73,6 +103,9 @@ Result<InstanceType> parse_row(std::string_view line) {
   type.storage_disks = *disks;
   type.storage_gb_each = *disk_size;
   type.network_performance = fields[8];
+  if (!read_topology(type, fields.size() == all_fields ? fields[12] : "1",
+                     fields.size() == all_fields ? fields[13] : fmt::format("1-{}", type.processors)))
+    return wrong(line, "the threads of a core divide the vcpus, and cores are numbers up to vcpus / threads: \"1,2\", \"2-8/2\"");
   if (fields.size() == least_fields) return type;
   const auto interfaces = parse_integer(fields[10]);
   const auto addresses = parse_integer(fields[11]);
@@ -84,6 +117,10 @@ Result<InstanceType> parse_row(std::string_view line) {
 }
 
 }  // namespace
+
+bool InstanceType::may_have_cores(std::int64_t cores) const {
+  return std::find(valid_cores.begin(), valid_cores.end(), cores) != valid_cores.end();
+}
 
 bool InstanceType::runs(std::string_view architecture) const {
   return std::find(architectures.begin(), architectures.end(), architecture) != architectures.end();

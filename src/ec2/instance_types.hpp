@@ -13,7 +13,9 @@ namespace brume::ec2 {
 
 struct InstanceType {
   std::string name;
-  std::int64_t processors = 1;
+  std::int64_t processors = 1;  // threads of its cores, all together
+  std::int64_t threads_per_core = 1;
+  std::vector<std::int64_t> valid_cores;  // of which a launch may choose one; the last is the default
   std::int64_t memory_mib = 0;
   std::vector<std::string> architectures;
   bool current_generation = true;
@@ -30,6 +32,8 @@ struct InstanceType {
   std::int64_t interfaces = 2;
   std::int64_t addresses_per_interface = 4;
 
+  std::int64_t cores() const { return processors / threads_per_core; }
+  bool may_have_cores(std::int64_t cores) const;
   bool runs(std::string_view architecture) const;
   std::string_view hypervisor() const { return current_generation ? "nitro" : "xen"; }
   // Of placement groups: "cluster", "spread", "partition".

@@ -255,8 +255,8 @@ wire::ec2::Instance describe_instance(const state::World& world, const Context& 
   item.usage_operation = usage_operation(instance);
   item.usage_operation_update_time = instance.launched;
   auto& processors = item.cpu_options.emplace();
-  processors.core_count = instance.processors;
-  processors.threads_per_core = 1;
+  processors.core_count = instance.processors / instance.threads_per_core;
+  processors.threads_per_core = instance.threads_per_core;
   describe_options(instance, item);
   describe_network(world, context, instance, item);
   item.block_device_mappings = describe_disks(world, instance);
@@ -276,7 +276,7 @@ wire::ec2::Reservation describe_reservation(const state::World& world, const Con
 
 std::vector<const state::Instance*> find_instances(const state::World& world, const std::string& account,
                                                    const std::vector<std::string>& ids) {
-  if (ids.empty()) throw wire::missing_parameter("InstanceId");
+  if (ids.empty()) throw wire::invalid_parameter_combination("No instances specified");
   std::vector<const state::Instance*> found;
   std::vector<std::string> unknown;
   for (const auto& id : ids) {

@@ -74,7 +74,7 @@ std::string free_range(state::Transaction& transaction) {
     transaction.put(state::Setting{"ipv6-range-cursor", std::to_string(number + 1)});
     return format_ipv6_block(range);
   }
-  throw wire::ApiError(400, "InsufficientAddressCapacity", "The installation's IPv6 pool has no range left for a VPC.");
+  throw wire::insufficient_capacity("Address", "The installation's IPv6 pool has no range left for a VPC.");
 }
 
 void open_default_acl(state::Transaction& transaction, const Vpc& vpc) {
@@ -115,7 +115,7 @@ bool asks_for_ipv6(const wire::ec2::AssociateVpcCidrBlockRequest& request) { ret
 state::VpcRange give_ipv6_range(state::Transaction& transaction, Vpc& vpc) {
   if (vpc.ipv6.size() >= range_limit)
     throw wire::ApiError(400, "CidrLimitExceeded",
-                         fmt::format("Network '{}' has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
+                         fmt::format("This network {} has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
   if (vpc.ipv6.empty()) {
     open_default_acl(transaction, vpc);
     open_default_group(transaction, vpc);
@@ -183,7 +183,7 @@ wire::ec2::AssociateSubnetCidrBlockResponse associate(state::Transaction& transa
   const bool ipam = given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
   if (!given(request.ipv6_cidr_block) && !ipam) throw wire::missing_parameter("Ipv6CidrBlock");
   if (!subnet.ipv6_cidr.empty())
-    throw wire::ApiError(400, "CidrLimitExceeded", fmt::format("Subnet '{}' has met its maximum number of allowed CIDRs: 1", subnet.id));
+    throw wire::ApiError(400, "CidrLimitExceeded", fmt::format("This subnet {} has met its maximum number of allowed CIDRs: 1", subnet.id));
   if (given(request.ipv6_cidr_block))
     give_subnet_ipv6(transaction, find_vpc(transaction.world(), context.account(), subnet.vpc_id), subnet, *request.ipv6_cidr_block);
   refuse(ipam, "IPAM");

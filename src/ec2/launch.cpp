@@ -77,6 +77,7 @@ state::Instance make_model(state::Transaction& transaction, const Context& conte
   instance.type = launch.type->name;
   instance.memory_mib = launch.type->memory_mib;
   instance.processors = launch.type->processors;
+  instance.threads_per_core = launch.type->threads_per_core;
   instance.launched = transaction.now();
   instance.state_since = transaction.now();
   instance.zone = launch.zone;
@@ -166,7 +167,6 @@ std::string launch_all(state::Transaction& transaction, const Context& context, 
   const auto& world = transaction.world();
   Launch launch;
   read_counts(request, launch);
-  refuse_what_is_not_built(request);
   check_tag_types(request.tag_specifications, {"instance", "volume", "network-interface"});
   read_image(world, context, request, launch);
   read_type(context, request, launch);
@@ -182,7 +182,10 @@ std::string launch_all(state::Transaction& transaction, const Context& context, 
     partitions = choose_partitions(world, context.services.settings, *launch.group, instance.partition_number);
     instance.partition_number = partitions.of(0);
   }
-  const auto count = count_to_launch(world, context, instance, launch.least, launch.most);
+  // An ordinary mistake is told before what is not built.
+  refuse_what_is_not_built(request);
+  const auto count =
+      std::min(count_to_launch(world, context, instance, launch.least, launch.most), count_with_addresses(world, launch, launch.most));
   const auto with_disks = count_with_disks(world, context, launch, count);
   for (std::int64_t index = 0; index < count; ++index) {
     // EC2 takes such a launch and ends it: the instance says why it never ran.

@@ -50,11 +50,17 @@ void refuse_what_is_not_built(const wire::ec2::RunInstancesRequest& request);
 void read_options(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
                   const Launch& launch, state::Instance& instance);
 
+// Of the numbers that the type allows. Throws InvalidParameterCombination, InvalidParameterValue.
+void choose_processors(const std::optional<std::int64_t>& cores, const std::optional<std::int64_t>& threads, const InstanceType& type,
+                       state::Instance& instance);
+
 // launch_network.cpp: zone, subnets, groups, addresses.
 void read_network(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
                   Launch& launch);
 // Throws VPCResourceNotSpecified: instances of the type run in a VPC only.
 void check_runs_in_classic(std::string_view type);
+// For how many instances there are private and public addresses, of at most `instances`.
+std::int64_t count_with_addresses(const state::World& world, const Launch& launch, std::int64_t instances);
 // Makes or attaches the instance's interfaces and notes them in it.
 void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                      state::Instance& instance);

@@ -19,9 +19,6 @@ using wire::ec2::RunInstancesRequest;
 
 // The fields that are named replace the device's; the others stay.
 void overlay(const state::World& world, const Context& context, const EbsBlockDevice& asked, bool is_new, BlockDevice& device) {
-  refuse(asked.outpost_arn.has_value(), "OutpostArn");
-  refuse(asked.volume_initialization_rate.has_value() || asked.ebs_card_index.value_or(0) != 0,
-         "VolumeInitializationRate and EbsCardIndex");
   std::int64_t least = device.size_gib;
   if (asked.snapshot_id && *asked.snapshot_id != device.snapshot_id) {
     if (!is_new) throw invalid_mapping("The snapshot of the image's own device cannot be replaced at launch.");
@@ -38,8 +35,7 @@ void overlay(const state::World& world, const Context& context, const EbsBlockDe
     if (*asked.volume_size < 1) throw invalid_mapping(fmt::format("Volume of size {}GB is invalid.", *asked.volume_size));
     device.size_gib = *asked.volume_size;
   }
-  if (device.snapshot_id.empty() && device.size_gib == 0)
-    throw invalid_mapping(fmt::format("The device '{}' needs a snapshot or a size", device.device));
+  if (device.snapshot_id.empty() && device.size_gib == 0) throw wire::missing_parameter("size or snapshotId");
   if (asked.volume_type && *asked.volume_type != device.volume_type) {
     device.volume_type = *asked.volume_type;
     if (!asked.iops) device.iops = 0;
@@ -113,7 +109,8 @@ class Mapping {
         devices_.push_back(std::move(fresh));
       return;
     }
-    lay_volume(at, asked.ebs.value_or(EbsBlockDevice{}), std::move(fresh));
+    if (!asked.ebs) throw wire::missing_parameter("ebs");
+    lay_volume(at, *asked.ebs, std::move(fresh));
   }
 
   std::vector<BlockDevice> take() { return std::move(devices_); }
@@ -122,6 +119,9 @@ class Mapping {
   void lay_volume(std::vector<BlockDevice>::iterator at, const EbsBlockDevice& asked, BlockDevice fresh) {
     const bool is_new = at == devices_.end() || !at->virtual_name.empty();
     if (!is_new) return overlay(world_, context_, asked, false, *at);
+    if (at != devices_.end() && asked.snapshot_id)
+      throw invalid_mapping(fmt::format("The device '{}' is the instance store '{}' of the image: a snapshot cannot take its place.",
+                                        fresh.device, at->virtual_name));
     fresh.volume_type = context_.is_2011() ? "standard" : "gp2";
     overlay(world_, context_, asked, true, fresh);
     if (at == devices_.end())

@@ -1,5 +1,6 @@
 // Where instances are launched: zone, subnets, security groups, addresses, network interfaces.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "ec2/launch.hpp"
@@ -172,13 +173,22 @@ LaunchInterface read_new(const state::World& world, const Context& context, cons
   return interface;
 }
 
+// EC2 names the one parameter that belongs into the interfaces.
+void refuse_beside_interfaces(const RunInstancesRequest& request) {
+  const auto refuse_if = [](bool given, std::string_view noun) {
+    if (given)
+      throw wire::invalid_parameter_combination(
+          fmt::format("Network interfaces and an instance-level {} may not be specified on the same request", noun));
+  };
+  refuse_if(names_subnet(request.subnet_id), "subnet ID");
+  refuse_if(!request.security_group_ids.empty() || !request.security_groups.empty(), "security groups");
+  refuse_if(request.private_ip_address.has_value(), "private address");
+  refuse_if(request.ipv6_address_count || !request.ipv6_addresses.empty(), "IPv6 address");
+}
+
 void read_specified(const state::World& world, const Context& context, const RunInstancesRequest& request, const std::string& zone,
                     Launch& launch) {
-  if (request.subnet_id || !request.security_group_ids.empty() || !request.security_groups.empty() || request.private_ip_address ||
-      request.ipv6_address_count || !request.ipv6_addresses.empty())
-    throw wire::invalid_parameter_combination(
-        "Network interfaces and an instance-level subnet ID, private or IPv6 address or security groups may not be specified on the same "
-        "request");
+  refuse_beside_interfaces(request);
   const auto count = request.network_interfaces.size();
   check_interface_count(launch.type->name, count);
   std::set<std::int64_t> indexes;
@@ -303,6 +313,27 @@ void read_network(const state::World& world, const Context& context, const RunIn
           fmt::format("The subnets {} and {} are not of one VPC and one availability zone", first.id, interface.subnet.id));
   launch.zone = first.zone;
   launch.vpc_id = first.vpc_id;
+}
+
+std::int64_t count_with_addresses(const state::World& world, const Launch& launch, std::int64_t instances) {
+  std::map<std::string_view, std::pair<const state::Subnet*, std::int64_t>> needed;  // by subnet: addresses of one instance
+  std::int64_t public_ones = 0;
+  for (const auto& interface : launch.interfaces) {
+    if (!interface.existing_id.empty()) continue;
+    auto& [subnet, count] = needed[interface.subnet.id];
+    subnet = &interface.subnet;
+    count += 1 + static_cast<std::int64_t>(interface.secondary_ips.size()) + interface.secondary_count;
+    if (interface.public_address) ++public_ones;
+  }
+  for (const auto& [id, need] : needed) {
+    const auto fit = free_addresses(world, *need.first, instances * need.second) / need.second;
+    if (fit < launch.least) throw too_few_addresses(*need.first);
+    instances = std::min(instances, fit);
+  }
+  if (public_ones == 0) return instances;
+  const auto fit = free_public_addresses(world, instances * public_ones) / public_ones;
+  if (fit < launch.least) throw too_few_public_addresses(world);
+  return std::min(instances, fit);
 }
 
 void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,

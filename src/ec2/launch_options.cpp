@@ -30,6 +30,12 @@ void refuse_interface(const wire::ec2::InstanceNetworkInterfaceSpecification& as
          "EnaSrdSpecification, EnaQueueCount and ConnectionTrackingSpecification");
 }
 
+void refuse_volume(const wire::ec2::EbsBlockDevice& asked) {
+  refuse(asked.outpost_arn.has_value(), "OutpostArn");
+  refuse(asked.volume_initialization_rate.has_value() || asked.ebs_card_index.value_or(0) != 0,
+         "VolumeInitializationRate and EbsCardIndex");
+}
+
 // What the enumeration of a parameter has, or InvalidParameterValue.
 std::string one_of(const std::optional<std::string>& value, std::initializer_list<std::string_view> known, std::string_view name) {
   auto chosen = value ? *value : std::string(*known.begin());
@@ -41,6 +47,7 @@ std::string one_of(const std::optional<std::string>& value, std::initializer_lis
 void read_metadata_options(const wire::ec2::InstanceMetadataOptionsRequest& options, state::Instance& instance) {
   if (options.http_endpoint)
     instance.metadata_enabled = one_of(options.http_endpoint, {"enabled", "disabled"}, "HttpEndpoint") == "enabled";
+  if (options.http_protocol_ipv6) one_of(options.http_protocol_ipv6, {"disabled", "enabled"}, "HttpProtocolIpv6");
   if (options.http_tokens)
     instance.metadata_tokens_required = one_of(options.http_tokens, {"optional", "required"}, "HttpTokens") == "required";
   if (options.instance_metadata_tags)
@@ -50,19 +57,10 @@ void read_metadata_options(const wire::ec2::InstanceMetadataOptionsRequest& opti
     throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
 }
 
-// Guests see every virtual processor as a core of one thread.
 void read_processors(const wire::ec2::CpuOptionsRequest& options, const InstanceType& type, state::Instance& instance) {
-  refuse(options.amd_sev_snp && *options.amd_sev_snp != "disabled", "AmdSevSnp");
-  refuse(options.nested_virtualization && *options.nested_virtualization != "disabled", "NestedVirtualization");
-  if (!options.core_count && !options.threads_per_core) return;
-  if (!options.core_count || !options.threads_per_core)
-    throw wire::invalid_parameter_combination("CpuOptions needs CoreCount and ThreadsPerCore together.");
-  if (*options.core_count < 1 || *options.core_count > type.processors)
-    throw wire::invalid_parameter_value(
-        fmt::format("CoreCount of {} is from 1 to {}, not {}.", type.name, type.processors, *options.core_count));
-  if (*options.threads_per_core != 1)
-    throw wire::invalid_parameter_value(fmt::format("ThreadsPerCore of {} is 1, not {}.", type.name, *options.threads_per_core));
-  instance.processors = *options.core_count;
+  if (options.amd_sev_snp) one_of(options.amd_sev_snp, {"disabled", "enabled"}, "AmdSevSnp");
+  if (options.nested_virtualization) one_of(options.nested_virtualization, {"disabled", "enabled"}, "NestedVirtualization");
+  if (options.core_count || options.threads_per_core) choose_processors(options.core_count, options.threads_per_core, type, instance);
 }
 
 void read_credits(const RunInstancesRequest& request, const InstanceType& type, state::Instance& instance) {
@@ -77,12 +75,12 @@ void read_credits(const RunInstancesRequest& request, const InstanceType& type, 
 }
 
 void read_placement(const state::World& world, const RunInstancesRequest& request, const Launch& launch, state::Instance& instance) {
+  // What a VPC of dedicated hardware holds is dedicated, whatever the launch says.
+  if (const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, launch.vpc_id)) instance.tenancy = vpc->tenancy;
   if (launch.group != nullptr) instance.placement_group = launch.group->name;
-  if (request.placement) instance.tenancy = one_of(request.placement->tenancy, {"default", "dedicated", "host"}, "tenancy");
-  // A dedicated VPC has no other instances, whatever the launch says.
-  if (const auto* vpc = world.find<state::Vpc>(instance.account, launch.vpc_id); vpc != nullptr && vpc->tenancy == "dedicated")
-    instance.tenancy = vpc->tenancy;
   if (!request.placement) return;
+  const auto tenancy = one_of(request.placement->tenancy, {"default", "dedicated", "host"}, "tenancy");
+  if (tenancy != "default") instance.tenancy = tenancy;
   if (request.placement->partition_number) {
     if (launch.group == nullptr) throw wire::invalid_parameter_combination("PartitionNumber needs a placement group.");
     if (*request.placement->partition_number < 1) throw wire::invalid_parameter_value("PartitionNumber is at least 1.");
@@ -101,8 +99,35 @@ void read_key(const state::World& world, const RunInstancesRequest& request, sta
 
 }  // namespace
 
+void choose_processors(const std::optional<std::int64_t>& cores, const std::optional<std::int64_t>& threads, const InstanceType& type,
+                       state::Instance& instance) {
+  if (!cores || !threads) throw wire::invalid_parameter_combination("CpuOptions needs CoreCount and ThreadsPerCore together.");
+  if (!type.may_have_cores(*cores))
+    throw wire::invalid_parameter_value(
+        fmt::format("CoreCount of {} is one of [{}], not {}.", type.name, fmt::join(type.valid_cores, ", "), *cores));
+  if (*threads < 1 || *threads > type.threads_per_core)
+    throw wire::invalid_parameter_value(
+        fmt::format("ThreadsPerCore of {} is from 1 to {}, not {}.", type.name, type.threads_per_core, *threads));
+  instance.processors = *cores * *threads;
+  instance.threads_per_core = *threads;
+}
+
 void refuse(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
+}
+
+// Enumerations of what is not built: a value that EC2 does not know either is an ordinary error.
+void check_enumerations(const RunInstancesRequest& request) {
+  if (const auto& market = request.instance_market_options)
+    one_of(market->market_type, {"spot", "capacity-block", "interruptible-capacity-reservation"}, "MarketType");
+  if (const auto& performance = request.network_performance_options)
+    one_of(performance->bandwidth_weighting, {"default", "vpc-1", "ebs-1"}, "BandwidthWeighting");
+  if (const auto& reservation = request.capacity_reservation_specification)
+    one_of(reservation->capacity_reservation_preference, {"open", "none", "capacity-reservations-only"}, "CapacityReservationPreference");
+  if (const auto& names = request.private_dns_name_options) one_of(names->hostname_type, {"ip-name", "resource-name"}, "HostnameType");
+  for (const auto& interface : request.network_interfaces)
+    one_of(interface.interface_type, {"interface", "efa", "efa-only"}, "InterfaceType");
+  if (request.placement) one_of(request.placement->affinity, {"default", "host"}, "Affinity");
 }
 
 // Nothing that is asked for is silently left out: only what Brume gives anyway, or what means nothing here, is passed over.
@@ -128,6 +153,10 @@ void refuse_what_is_not_built(const RunInstancesRequest& request) {
            "A capacity reservation");
   }
   refuse(request.metadata_options && request.metadata_options->http_protocol_ipv6.value_or("disabled") != "disabled", "HttpProtocolIpv6");
+  if (const auto& cpu = request.cpu_options) {
+    refuse(cpu->amd_sev_snp.value_or("disabled") != "disabled", "AmdSevSnp");
+    refuse(cpu->nested_virtualization.value_or("disabled") != "disabled", "NestedVirtualization");
+  }
   if (request.private_dns_name_options) {
     const auto& names = *request.private_dns_name_options;
     refuse(names.hostname_type.value_or("ip-name") != "ip-name" || names.enable_resource_name_dns_a_record.value_or(false) ||
@@ -136,6 +165,8 @@ void refuse_what_is_not_built(const RunInstancesRequest& request) {
   }
   if (request.placement) refuse_placement(*request.placement);
   for (const auto& interface : request.network_interfaces) refuse_interface(interface);
+  for (const auto& mapping : request.block_device_mappings)
+    if (mapping.ebs) refuse_volume(*mapping.ebs);
 }
 
 void read_options(const state::World& world, const Context& context, const RunInstancesRequest& request, const Launch& launch,
@@ -155,11 +186,11 @@ void read_options(const state::World& world, const Context& context, const RunIn
   if (request.metadata_options) read_metadata_options(*request.metadata_options, instance);
   if (request.cpu_options) read_processors(*request.cpu_options, *launch.type, instance);
   read_credits(request, *launch.type, instance);
+  check_enumerations(request);
   if (request.maintenance_options)
     instance.auto_recovery = one_of(request.maintenance_options->auto_recovery, {"default", "disabled"}, "AutoRecovery");
-  if (request.capacity_reservation_specification)
-    instance.capacity_reservation_preference = one_of(request.capacity_reservation_specification->capacity_reservation_preference,
-                                                      {"open", "none"}, "CapacityReservationPreference");
+  if (const auto& reservation = request.capacity_reservation_specification)
+    instance.capacity_reservation_preference = reservation->capacity_reservation_preference.value_or("open");
 }
 
 }  // namespace brume::ec2

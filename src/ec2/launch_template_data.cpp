@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "ec2/launch.hpp"
+#include "ec2/tags.hpp"
 #include "wire/query_tree.hpp"
 
 namespace brume::ec2 {
@@ -272,8 +273,8 @@ ResponseLaunchTemplateData template_data_of(const state::World& world, const sta
   placement.tenancy = instance.tenancy;
   if (instance.partition_number > 0) placement.partition_number = instance.partition_number;
   if (!instance.cpu_credits.empty()) data.credit_specification.emplace().cpu_credits = instance.cpu_credits;
-  data.cpu_options.emplace().core_count = instance.processors;
-  data.cpu_options->threads_per_core = 1;
+  data.cpu_options.emplace().core_count = instance.processors / instance.threads_per_core;
+  data.cpu_options->threads_per_core = instance.threads_per_core;
   data.capacity_reservation_specification.emplace().capacity_reservation_preference = instance.capacity_reservation_preference;
   data.hibernation_options.emplace().configured = false;
   data.enclave_options.emplace().enabled = false;
@@ -296,7 +297,11 @@ ResponseLaunchTemplateData template_data_of(const state::World& world, const sta
   return data;
 }
 
-void refuse_template_data(const RequestLaunchTemplateData& data) {
+void check_template_data(const RequestLaunchTemplateData& data) {
+  if (data.user_data && !from_base64(*data.user_data)) throw wire::invalid_parameter_value("Invalid BASE64 encoding of user data.");
+  std::vector<wire::ec2::TagSpecification> specifications;
+  for (const auto& each : data.tag_specifications) specifications.push_back({each.resource_type, each.tags});
+  check_tag_types(specifications, {"instance", "volume", "network-interface", "spot-instances-request", "elastic-gpu"});
   refuse(!data.elastic_gpu_specifications.empty() || !data.elastic_inference_accelerators.empty(), "An elastic accelerator");
   refuse(!data.license_specifications.empty(), "LicenseSpecifications");
   refuse(!data.secondary_interfaces.empty(), "SecondaryInterfaces");
@@ -318,7 +323,6 @@ void refuse_template_data(const RequestLaunchTemplateData& data) {
   for (const auto& mapping : data.block_device_mappings)
     if (mapping.ebs)
       refuse(mapping.ebs->volume_initialization_rate || mapping.ebs->ebs_card_index, "VolumeInitializationRate and EbsCardIndex");
-  if (data.user_data && !from_base64(*data.user_data)) throw wire::invalid_parameter_value("Invalid BASE64 encoding of user data.");
 }
 
 }  // namespace brume::ec2

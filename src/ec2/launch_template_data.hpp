@@ -24,6 +24,6 @@ wire::ec2::ResponseLaunchTemplateData show_template_data(const wire::ec2::Reques
 wire::ec2::ResponseLaunchTemplateData template_data_of(const state::World& world, const state::Instance& instance);
 
 // Throws UnsupportedOperation for what no launch here could make use of and no answer could show.
-void refuse_template_data(const wire::ec2::RequestLaunchTemplateData& data);
+void check_template_data(const wire::ec2::RequestLaunchTemplateData& data);
 
 }  // namespace brume::ec2

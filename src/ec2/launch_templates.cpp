@@ -56,7 +56,7 @@ const LaunchTemplate& find_template(const state::World& world, const std::string
 
 wire::ApiError version_not_found(const LaunchTemplate& of, std::string_view version) {
   return {400, "InvalidLaunchTemplateId.VersionNotFound",
-          fmt::format("Could not find the version {} of the launch template {}.", version, of.id)};
+          fmt::format("Could not find the specified version {} for the launch template with ID {}.", version, of.id)};
 }
 
 const LaunchTemplateVersion* version_numbered(const state::World& world, const LaunchTemplate& of, std::int64_t number) {
@@ -169,15 +169,16 @@ wire::ec2::CreateLaunchTemplateResponse create_template(state::Transaction& tran
                                                         const wire::ec2::CreateLaunchTemplateRequest& request) {
   const auto token = request.client_token.value_or("");
   wire::ec2::CreateLaunchTemplateResponse response;
-  const auto made = token.empty() ? std::string() : find_made(transaction, context, "CreateLaunchTemplate", token);
-  if (const auto* earlier = transaction.find<LaunchTemplate>(context.account(), made); earlier != nullptr) {
+  if (const auto made = find_made(transaction, context, "CreateLaunchTemplate", token); !made.empty()) {
+    const auto* earlier = transaction.find<LaunchTemplate>(context.account(), made);
+    if (earlier == nullptr) throw id_unknown("lt", made);
     response.launch_template = describe(transaction.world(), context, *earlier);
     return response;
   }
   check_name(context, transaction.world(), *request.launch_template_name);
   check_description(request.version_description);
   check_tag_types(request.tag_specifications, {"launch-template"});
-  refuse_template_data(*request.launch_template_data);
+  check_template_data(*request.launch_template_data);
   LaunchTemplate of;
   of.account = context.account();
   of.id = make_id(transaction.random(), "lt");
@@ -198,15 +199,16 @@ wire::ec2::CreateLaunchTemplateVersionResponse create_version(state::Transaction
   const bool resolve = request.resolve_alias.value_or(false);
   const auto token = request.client_token.value_or("");
   wire::ec2::CreateLaunchTemplateVersionResponse response;
-  const auto made = token.empty() ? std::string() : find_made(transaction, context, "CreateLaunchTemplateVersion", token);
-  if (const auto* earlier = transaction.find<LaunchTemplateVersion>(context.account(), made); earlier != nullptr) {
+  if (const auto made = find_made(transaction, context, "CreateLaunchTemplateVersion", token); !made.empty()) {
+    const auto* earlier = transaction.find<LaunchTemplateVersion>(context.account(), made);
+    if (earlier == nullptr) throw version_not_found(of, "that this client token made");
     response.launch_template_version = describe_version(world, context, of, *earlier, resolve);
     return response;
   }
   check_description(request.version_description);
-  refuse_template_data(*request.launch_template_data);
   auto parameters = sent_data(context);
   if (request.source_version) parameters = overlaid(parameters, find_version(world, of, *request.source_version).parameters);
+  check_template_data(*request.launch_template_data);
   std::int64_t count = 0;
   each_version(world, of, [&](const LaunchTemplateVersion&) { ++count; });
   if (count >= version_limit)
@@ -223,7 +225,14 @@ wire::ec2::CreateLaunchTemplateVersionResponse create_version(state::Transaction
 wire::ec2::ModifyLaunchTemplateResponse modify_template(state::Transaction& transaction, const Context& context,
                                                         const wire::ec2::ModifyLaunchTemplateRequest& request) {
   auto of = find_template(transaction.world(), context.account(), request.launch_template_id, request.launch_template_name);
-  if (request.default_version) of.default_version = find_version(transaction.world(), of, *request.default_version).number;
+  if (request.default_version) {
+    const auto& asked = *request.default_version;
+    const auto* version = version_numbered(transaction.world(), of, read_version(transaction.world(), of, asked));
+    if (version == nullptr)
+      throw wire::ApiError(400, "InvalidLaunchTemplateId.VersionNotFound",
+                           fmt::format("The launch template version {} is not found for the specified launch template.", asked));
+    of.default_version = version->number;
+  }
   transaction.put(of);
   wire::ec2::ModifyLaunchTemplateResponse response;
   response.launch_template = describe(transaction.world(), context, of);
@@ -302,7 +311,9 @@ wire::ec2::DescribeLaunchTemplatesResponse describe_templates(const state::World
   if (!request.launch_template_ids.empty())
     throw wire::invalid_parameter_combination("Launch templates are named by their IDs or by their names, not by both.");
   for (const auto& name : names)
-    if (find_by_name(world, context.account(), name) == nullptr) throw name_not_found(name);
+    if (find_by_name(world, context.account(), name) == nullptr)
+      throw wire::ApiError(400, "InvalidLaunchTemplateName.NotFoundException",
+                           "At least one of the launch templates specified in the request does not exist.");
   response.next_token = templates.each_where(
       [&](const LaunchTemplate& each) { return std::find(names.begin(), names.end(), each.name) != names.end(); }, show);
   return response;
@@ -389,10 +400,15 @@ Versions versions_of_one(const state::World& world, const LaunchTemplate& of,
 
 Versions versions_of_all(const state::World& world, const Context& context,
                          const wire::ec2::DescribeLaunchTemplateVersionsRequest& request) {
-  if (request.versions.empty()) throw wire::missing_parameter("LaunchTemplateId or LaunchTemplateName");
+  // EC2 answers with the options of its command line, whoever asks.
+  static constexpr const char* ways =
+      "To describe the launch template data for all your launch templates, for ‘--versions’ specify ‘$Latest’, ‘$Default’, or both, and "
+      "omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To describe the launch template data for a specific "
+      "launch template, specify ‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of the "
+      "following values: ‘$Latest’, ‘$Default’, or one or more version numbers.";
+  if (request.versions.empty()) throw wire::ApiError(400, "MissingParameter", ways);
   for (const auto& text : request.versions)
-    if (text != "$Latest" && text != "$Default")
-      throw wire::invalid_parameter_combination("Without a launch template, Versions are $Latest and $Default only.");
+    if (text != "$Latest" && text != "$Default") throw wire::invalid_parameter_value(ways);
   Versions versions;
   world.each_of<LaunchTemplate>(context.account(), [&](const LaunchTemplate& of) {
     for (const auto& text : request.versions) add_version(versions, of, find_version(world, of, text));

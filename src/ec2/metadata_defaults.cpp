@@ -44,8 +44,6 @@ service::Done modify_defaults(state::Transaction& transaction, const Context& co
   if (!request.http_tokens && !request.http_put_response_hop_limit && !request.http_endpoint && !request.instance_metadata_tags &&
       !request.http_tokens_enforced)
     throw wire::invalid_parameter_combination("At least one metadata option has to be specified.");
-  if (request.http_tokens_enforced.value_or("no-preference") == "enabled")
-    throw wire::unsupported_operation("HttpTokensEnforced is not supported: set HttpTokens to required, which launches may override.");
   prefer_one_of(transaction, context, "tokens", "HttpTokens", request.http_tokens, "optional", "required");
   prefer_one_of(transaction, context, "endpoint", "HttpEndpoint", request.http_endpoint, "enabled", "disabled");
   prefer_one_of(transaction, context, "tags", "InstanceMetadataTags", request.instance_metadata_tags, "enabled", "disabled");
@@ -55,6 +53,8 @@ service::Done modify_defaults(state::Transaction& transaction, const Context& co
       throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64, or -1 for no preference.");
     prefer(transaction, "hop-limit", context.account(), *limit == -1 ? std::string(no_preference) : std::to_string(*limit));
   }
+  if (request.http_tokens_enforced == "enabled")
+    throw wire::unsupported_operation("HttpTokensEnforced is not supported: set HttpTokens to required, which launches may override.");
   return {};
 }
 

@@ -239,15 +239,25 @@ std::uint64_t addresses_handed_out(const state::World& world, const state::Subne
   return cursor(world, "private-address-cursor/" + subnet.id);
 }
 
-bool has_free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t count) {
+std::int64_t free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t most) {
   const auto block = *parse_ipv4_block(subnet.cidr);
   const auto usable = block.size() - kept_low - kept_high;
   const auto start = addresses_handed_out(world, subnet);
-  for (std::uint64_t i = 0; i < usable && count > 0; ++i) {
+  std::int64_t found = 0;
+  for (std::uint64_t i = 0; i < usable && found < most; ++i) {
     const auto address = format_ipv4(block.base + static_cast<std::uint32_t>(kept_low + (start + i) % usable));
-    if (!is_private_address_used(world, subnet.vpc_id, address)) --count;
+    if (!is_private_address_used(world, subnet.vpc_id, address)) ++found;
   }
-  return count <= 0;
+  return found;
+}
+
+bool has_free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t count) {
+  return free_addresses(world, subnet, count) >= count;
+}
+
+wire::ApiError too_few_addresses(const state::Subnet& subnet) {
+  return {400, "InsufficientFreeAddressesInSubnet",
+          fmt::format("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", subnet.id)};
 }
 
 std::string take_private_address(state::Transaction& transaction, const state::Subnet& subnet) {
@@ -262,9 +272,7 @@ std::string take_private_address(state::Transaction& transaction, const state::S
     transaction.put(state::Setting{name, std::to_string(offset + 1)});
     return address;
   }
-  throw wire::ApiError(
-      400, "InsufficientFreeAddressesInSubnet",
-      fmt::format("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", subnet.id));
+  throw too_few_addresses(subnet);
 }
 
 void check_private_address(const state::World& world, const state::Subnet& subnet, const std::string& address) {
@@ -312,27 +320,51 @@ bool is_public_address_used(const state::World& world, const std::string& addres
 
 }  // namespace
 
-std::string take_public_address(state::Transaction& transaction) {
-  const auto ranges = public_ranges(transaction.world());
-  const auto kept = kept_public_addresses(transaction.world());
+namespace {
+
+// Free addresses of the pool after the last one given, until visit(number, address) returns false.
+template <class Visit>
+void each_free_public_address(const state::World& world, Visit&& visit) {
+  const auto ranges = public_ranges(world);
+  const auto kept = kept_public_addresses(world);
   std::uint64_t usable = 0;
   for (const auto& range : ranges) usable += usable_of(range);
-  const auto start = cursor(transaction.world(), "public-address-cursor");
+  const auto start = cursor(world, "public-address-cursor");
   for (std::uint64_t i = 0; i < usable; ++i) {
     const auto number = (start + i) % usable;
     auto rest = number;
     auto range = ranges.begin();
     for (; rest >= usable_of(*range); ++range) rest -= usable_of(*range);
-    auto address = format_ipv4(address_of(*range, rest));
-    if (kept.contains(address) || is_public_address_used(transaction.world(), address)) continue;
-    transaction.put(state::Setting{"public-address-cursor", std::to_string(number + 1)});
-    return address;
+    const auto address = format_ipv4(address_of(*range, rest));
+    if (kept.contains(address) || is_public_address_used(world, address)) continue;
+    if (!visit(number, address)) return;
   }
-  const auto* pool = transaction.find<state::Setting>("public-pool");
-  throw wire::ApiError(400, "InsufficientAddressCapacity",
-                       fmt::format("Not enough available addresses in the public pool {} to satisfy the request. "
-                                   "Terminate or stop instances, or give brumed a larger --public-pool.",
-                                   pool == nullptr ? "(none)" : pool->value));
+}
+
+}  // namespace
+
+std::int64_t free_public_addresses(const state::World& world, std::int64_t most) {
+  std::int64_t found = 0;
+  each_free_public_address(world, [&](std::uint64_t, const std::string&) { return ++found < most; });
+  return found;
+}
+
+std::string take_public_address(state::Transaction& transaction) {
+  std::string taken;
+  each_free_public_address(transaction.world(), [&](std::uint64_t number, const std::string& address) {
+    transaction.put(state::Setting{"public-address-cursor", std::to_string(number + 1)});
+    taken = address;
+    return false;
+  });
+  if (taken.empty()) throw too_few_public_addresses(transaction.world());
+  return taken;
+}
+
+wire::ApiError too_few_public_addresses(const state::World& world) {
+  const auto* pool = world.find<state::Setting>("public-pool");
+  return wire::insufficient_capacity("Address", fmt::format("Not enough available addresses in the public pool {} to satisfy the request. "
+                                                            "Terminate or stop instances, or give brumed a larger --public-pool.",
+                                                            pool == nullptr ? "(none)" : pool->value));
 }
 
 std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet) {

@@ -8,6 +8,7 @@
 #include "base/ipv4.hpp"
 #include "service/services.hpp"
 #include "state/store.hpp"
+#include "wire/api_error.hpp"
 
 namespace brume::ec2 {
 
@@ -36,6 +37,12 @@ void complete_networks(state::Transaction& transaction, const service::Settings&
 std::string take_private_address(state::Transaction& transaction, const state::Subnet& subnet);
 // Throws InvalidIPAddress.InUse, InvalidParameterValue (not in the subnet, or one that EC2 keeps).
 void check_private_address(const state::World& world, const state::Subnet& subnet, const std::string& address);
+// How many addresses of the subnet are free, as far as `most`: the search ends there.
+std::int64_t free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t most);
+wire::ApiError too_few_addresses(const state::Subnet& subnet);
+// The same of the installation's pool.
+std::int64_t free_public_addresses(const state::World& world, std::int64_t most);
+wire::ApiError too_few_public_addresses(const state::World& world);
 // The installation's ranges of public addresses.
 std::vector<Ipv4Block> public_ranges(const state::World& world);
 // A free address of the installation's pool. Throws InsufficientAddressCapacity when there is none.

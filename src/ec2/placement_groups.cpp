@@ -93,8 +93,7 @@ void read_strategy(const wire::ec2::CreatePlacementGroupRequest& request, state:
   }
   if (group.strategy == "spread") {
     group.spread_level = request.spread_level.value_or("rack");
-    if (group.spread_level == "host") throw wire::unsupported_operation("SpreadLevel 'host' is only for Outposts, which are not there.");
-    if (group.spread_level != "rack")
+    if (group.spread_level != "rack" && group.spread_level != "host")
       throw wire::invalid_parameter_value(
           fmt::format("Value ({}) for parameter spreadLevel is invalid. Unknown value.", group.spread_level));
   }
@@ -104,7 +103,6 @@ wire::ec2::CreatePlacementGroupResponse create_group(state::Transaction& transac
                                                      const wire::ec2::CreatePlacementGroupRequest& request) {
   if (!request.group_name) throw wire::missing_parameter("GroupName");
   if (context.is_2011() && !request.strategy) throw wire::missing_parameter("Strategy");
-  if (request.linked_group_id) throw wire::unsupported_operation("LinkedGroupId is not supported.");
   check_name(context, transaction.world(), *request.group_name);
   check_tag_types(request.tag_specifications, {"placement-group"});
   state::PlacementGroup group;
@@ -113,6 +111,8 @@ wire::ec2::CreatePlacementGroupResponse create_group(state::Transaction& transac
   group.name = *request.group_name;
   group.created = transaction.now();
   read_strategy(request, group);
+  if (group.spread_level == "host") throw wire::unsupported_operation("SpreadLevel 'host' is only for Outposts, which are not there.");
+  if (request.linked_group_id) throw wire::unsupported_operation("LinkedGroupId is not supported.");
   tag_on_create(transaction, group.account, group.id, "placement-group", request.tag_specifications);
   transaction.put(group);
   wire::ec2::CreatePlacementGroupResponse response;

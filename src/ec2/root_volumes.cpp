@@ -144,13 +144,12 @@ wire::ec2::CreateReplaceRootVolumeTaskResponse create_task(state::Transaction& t
   wire::ec2::CreateReplaceRootVolumeTaskResponse response;
   const auto token = request.client_token.value_or("");
   if (!token.empty())
-    if (const auto made = find_made(transaction, context, "CreateReplaceRootVolumeTask", token); !made.empty())
-      if (const auto* task = transaction.find<RootReplacement>(context.account(), made)) {
-        response.replace_root_volume_task = describe(transaction.world(), *task);
-        return response;
-      }
-  if (request.volume_initialization_rate)
-    throw wire::unsupported_operation("VolumeInitializationRate is not supported: a volume of a snapshot is whole from the beginning.");
+    if (const auto made = find_made(transaction, context, "CreateReplaceRootVolumeTask", token); !made.empty()) {
+      const auto* task = transaction.find<RootReplacement>(context.account(), made);
+      if (task == nullptr) throw id_unknown("replacevol", made);
+      response.replace_root_volume_task = describe(transaction.world(), *task);
+      return response;
+    }
   check_tag_types(request.tag_specifications, {"replace-root-volume-task"});
   const auto& world = transaction.world();
   const auto& instance = find_instance(world, context.account(), *request.instance_id);
@@ -158,6 +157,8 @@ wire::ec2::CreateReplaceRootVolumeTaskResponse create_task(state::Transaction& t
   const auto& root = root_of(world, instance);
   const auto& snapshot = choose_snapshot(world, context, instance, root, request);
   auto volume = make_root(transaction, root, snapshot);
+  if (request.volume_initialization_rate)
+    throw wire::unsupported_operation("VolumeInitializationRate is not supported: a volume of a snapshot is whole from the beginning.");
   check_volume_quota(world, context, 1, volume.size_gib);
   RootReplacement task;
   task.account = instance.account;

@@ -64,7 +64,8 @@ wire::ec2::Snapshot describe(const state::World& world, const Context& context, 
   if (snapshot.state == "completed" && snapshot.completed != Time{}) item.completion_time = snapshot.completed;
   if (!snapshot.copy_of.empty()) item.transfer_type = "standard";
   // Tags are the owner's: others do not see them.
-  if (snapshot.account == context.account()) item.tags = tags_of(world, snapshot.account, snapshot.id);
+  if (snapshot.account == context.account())
+    if (auto tags = tags_of(world, snapshot.account, snapshot.id); !tags.empty()) item.tags = std::move(tags);
   return item;
 }
 
@@ -139,21 +140,24 @@ wire::ec2::DescribeSnapshotsResponse describe_snapshots(const state::World& worl
 }
 
 void refuse_outposts(const std::optional<std::string>& outpost, const std::optional<std::string>& location) {
+  refuse_local_zones(location, "location");
   if (outpost) throw wire::unsupported_operation("There are no Outposts here.");
-  if (location && *location != "regional") throw wire::unsupported_operation("There are no Local Zones here: snapshots are regional.");
 }
 
 wire::ec2::Snapshot create_snapshot(state::Transaction& transaction, const Context& context,
                                     const wire::ec2::CreateSnapshotRequest& request) {
-  refuse_outposts(request.outpost_arn, request.location);
   check_tag_types(request.tag_specifications, {"snapshot"});
+  check_description(request.description.value_or(""));
   const auto& volume = find_volume(transaction.world(), context.account(), *request.volume_id);
   check_can_be_snapshot(volume);
+  refuse_outposts(request.outpost_arn, request.location);
   check_snapshot_quota(transaction.world(), context, 1);
   auto snapshot = begin_snapshot(transaction, volume, request.description.value_or(""));
   tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", request.tag_specifications);
   transaction.put(snapshot);
-  return describe(transaction.world(), context, snapshot);
+  auto shown = describe(transaction.world(), context, snapshot);
+  if (!shown.tags && !context.is_2011()) shown.tags.emplace();  // the answer of the creation shows that there are none
+  return shown;
 }
 
 // The volumes of the instance that are asked for, each checked.
@@ -211,14 +215,14 @@ wire::ec2::SnapshotInfo describe_of_set(const wire::ec2::Snapshot& snapshot) {
   info.owner_id = snapshot.owner_id;
   info.description = snapshot.description;
   info.encrypted = snapshot.encrypted;
-  info.tags = snapshot.tags;
+  if (snapshot.tags) info.tags = *snapshot.tags;
   return info;
 }
 
 wire::ec2::CreateSnapshotsResponse create_snapshots(state::Transaction& transaction, const Context& context,
                                                     const wire::ec2::CreateSnapshotsRequest& request) {
-  refuse_outposts(request.outpost_arn, request.location);
   check_tag_types(request.tag_specifications, {"snapshot"});
+  check_description(request.description.value_or(""));
   const bool copies_tags = request.copy_tags_from_source.has_value();
   if (copies_tags && *request.copy_tags_from_source != "volume")
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for CopyTagsFromSource.", *request.copy_tags_from_source));
@@ -228,6 +232,7 @@ wire::ec2::CreateSnapshotsResponse create_snapshots(state::Transaction& transact
   const auto& world = transaction.world();
   const auto& instance = *find_instances(world, context.account(), {*asked.instance_id}).front();
   const auto volumes = volumes_to_copy(world, instance, asked);
+  refuse_outposts(request.outpost_arn, request.location);
   check_snapshot_quota(world, context, static_cast<std::int64_t>(volumes.size()));
   const auto set_id = make_id(transaction.random(), "set");
   wire::ec2::CreateSnapshotsResponse response;
@@ -248,12 +253,15 @@ void check_region(const Context& context, const std::optional<std::string>& regi
                                                     name, context.services.settings.region));
 }
 
-// PresignedUrl says to another region what is asked of it; here all is in one.
-wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, const Context& context,
-                                              const wire::ec2::CopySnapshotRequest& request) {
+void refuse_what_is_not_built(const wire::ec2::CopySnapshotRequest& request) {
   if (request.destination_outpost_arn) throw wire::unsupported_operation("There are no Outposts here.");
   if (request.destination_availability_zone) throw wire::unsupported_operation("There are no Local Zones here.");
   if (request.completion_duration_minutes) throw wire::unsupported_operation("Copies that are done at a set time are not supported.");
+}
+
+// PresignedUrl says to another region what is asked of it; here all is in one.
+wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, const Context& context,
+                                              const wire::ec2::CopySnapshotRequest& request) {
   check_region(context, request.source_region, "sourceRegion");
   check_region(context, request.destination_region, "destinationRegion");
   check_tag_types(request.tag_specifications, {"snapshot"});
@@ -261,6 +269,7 @@ wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, c
   const auto& source = find_restorable_snapshot(transaction.world(), context.account(), *request.source_snapshot_id);
   const bool encrypted = is_copied_encrypted(transaction.world(), context, source, request.encrypted);
   check_key(context, request.kms_key_id, request.encrypted.value_or(source.encrypted));
+  refuse_what_is_not_built(request);
   check_snapshot_quota(transaction.world(), context, 1);
   auto copy = begin_snapshot_copy(transaction, context.account(), source, request.description.value_or(""), encrypted);
   tag_on_create(transaction, copy.account, copy.id, "snapshot", request.tag_specifications);
@@ -353,6 +362,14 @@ bool is_copied_encrypted(const state::World& world, const Context& context, cons
                          const std::optional<bool>& asked) {
   if (asked && !*asked && original.encrypted) throw wire::invalid_parameter_value("The copy of an encrypted snapshot is encrypted.");
   return original.encrypted || asked.value_or(false) || storage_defaults(world, context.account()).encrypt_by_default;
+}
+
+void refuse_local_zones(const std::optional<std::string>& location, std::string_view parameter) {
+  if (!location || *location == "regional") return;
+  if (*location != "local")
+    throw wire::invalid_parameter_value(
+        fmt::format("Value ({}) for parameter {} is invalid. Valid values are: regional, local.", *location, parameter));
+  throw wire::unsupported_operation("There are no Local Zones here: snapshots are regional.");
 }
 
 void check_description(const std::string& description) {

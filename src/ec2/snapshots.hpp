@@ -36,6 +36,9 @@ bool is_copied_encrypted(const state::World& world, const service::Context& cont
 bool is_locked(const state::Snapshot& snapshot, Time now);
 bool is_locked_for_good(const state::Snapshot& snapshot, Time now);
 
+// Snapshots are regional. `location` is what a request says of it. Throws InvalidParameterValue, UnsupportedOperation.
+void refuse_local_zones(const std::optional<std::string>& location, std::string_view parameter);
+
 // Description may have 255 characters. Throws InvalidParameterValue.
 void check_description(const std::string& description);
 

@@ -38,7 +38,7 @@ bool owns(const World& world, const std::string& account, const std::string& id)
 // An account tags what it may see, shared images too; the tags are its own (NET-020).
 bool sees_image(const World& world, const std::string& account, const std::string& id) {
   const auto* image = world.find_indexed<state::Image>(Index::image_by_id, id);
-  return image != nullptr && (image->account == account || may_launch(*image, account));
+  return image != nullptr && image->state != "deregistered" && may_launch(*image, account);
 }
 
 bool owns_key_pair(const World& world, const std::string& account, const std::string& id) {
@@ -107,11 +107,11 @@ constexpr Taggable taggables[] = {
 };
 
 // Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.
+// EC2 reads an id here before it knows a kind: a malformed one is InvalidID, whatever it begins with.
 void check_resource(const World& world, const std::string& account, const std::string& id, bool gone_is_fine) {
   const auto prefix = std::string_view(id).substr(0, id.find('-'));
   for (const auto& kind : taggables) {
-    if (kind.prefix != prefix || prefix.size() == id.size()) continue;
-    check_id(kind.prefix, id);
+    if (kind.prefix != prefix || !is_well_formed_id(prefix, id)) continue;
     if (kind.exists(world, account, id)) return;
     if (gone_is_fine && world.find<state::TagSet>(account, id) != nullptr) return;
     throw id_unknown(kind.prefix, id);
@@ -151,6 +151,8 @@ void refuse_doubles(std::vector<state::Tag> tags) {
   if (twice != tags.end()) throw wire::invalid_parameter_value(fmt::format("Duplicate tag key '{}' specified.", twice->name));
 }
 
+wire::ApiError too_many_tags() { return {400, "TagLimitExceeded", "The maximum number of Tags for a resource has been reached."}; }
+
 // ----- changing
 
 void put_tags(state::Transaction& transaction, std::string_view account, std::string_view resource_id, std::string_view type,
@@ -169,7 +171,7 @@ void put_tags(state::Transaction& transaction, std::string_view account, std::st
     else
       set.tags.insert(at, tag);
   }
-  if (set.tags.size() > limit) throw wire::ApiError(400, "TagLimitExceeded", "The maximum number of Tags for a resource has been reached.");
+  if (set.tags.size() > limit) throw too_many_tags();
   transaction.put(std::move(set));
 }
 
@@ -192,8 +194,11 @@ void remove_tags(state::Transaction& transaction, const std::string& account, co
     transaction.put(std::move(set));
 }
 
-void check_resources(const World& world, const std::string& account, const std::vector<std::string>& ids, bool gone_is_fine) {
+void check_named(const std::vector<std::string>& ids) {
   if (ids.empty()) throw wire::missing_parameter("resourceIdSet");
+}
+
+void check_resources(const World& world, const std::string& account, const std::vector<std::string>& ids, bool gone_is_fine) {
   if (ids.size() > resource_limit)
     throw wire::invalid_parameter_value(fmt::format("A request can name at most {} resources", resource_limit));
   for (const auto& id : ids) check_resource(world, account, id, gone_is_fine);
@@ -201,6 +206,7 @@ void check_resources(const World& world, const std::string& account, const std::
 
 wire::ec2::CreateTagsResponse create_tags(state::Transaction& transaction, const Context& context,
                                           const wire::ec2::CreateTagsRequest& request) {
+  check_named(request.resources);
   if (request.tags.empty()) throw wire::missing_parameter("tagSet");
   std::vector<state::Tag> tags;
   for (const auto& tag : request.tags) {
@@ -217,6 +223,7 @@ wire::ec2::CreateTagsResponse create_tags(state::Transaction& transaction, const
 
 wire::ec2::DeleteTagsResponse delete_tags(state::Transaction& transaction, const Context& context,
                                           const wire::ec2::DeleteTagsRequest& request) {
+  check_named(request.resources);
   for (const auto& tag : request.tags) check_key(tag.key);
   check_resources(transaction.world(), context.account(), request.resources, true);
   for (const auto& id : request.resources) remove_tags(transaction, context.account(), id, request.tags);
@@ -290,6 +297,18 @@ wire::ec2::DescribeTagsResponse describe_tags(const World& world, const Context&
   return response;
 }
 
+// The tags that a request asks for on resources of one type.
+std::vector<state::Tag> check_tags_asked(const std::vector<wire::ec2::TagSpecification>& specifications, std::string_view type) {
+  std::vector<state::Tag> tags;
+  for (const auto& specification : specifications) {
+    if (specification.resource_type != type) continue;
+    for (const auto& tag : specification.tags) tags.push_back(checked(tag));
+  }
+  refuse_doubles(tags);
+  if (tags.size() > tag_limit) throw too_many_tags();
+  return tags;
+}
+
 }  // namespace
 
 void check_tag_types(const std::vector<wire::ec2::TagSpecification>& specifications, const std::vector<std::string_view>& allowed) {
@@ -301,17 +320,12 @@ void check_tag_types(const std::vector<wire::ec2::TagSpecification>& specificati
           fmt::format("'{}' is not a valid taggable resource type for this operation.", *specification.resource_type));
     if (specification.tags.empty()) throw wire::invalid_parameter_value("Tag specification must have at least one tag");
   }
+  for (const auto type : allowed) check_tags_asked(specifications, type);
 }
 
 void tag_on_create(state::Transaction& transaction, std::string_view account, std::string_view resource_id, std::string_view type,
                    const std::vector<wire::ec2::TagSpecification>& specifications) {
-  std::vector<state::Tag> tags;
-  for (const auto& specification : specifications) {
-    if (specification.resource_type != type) continue;
-    for (const auto& tag : specification.tags) tags.push_back(checked(tag));
-  }
-  refuse_doubles(tags);
-  put_tags(transaction, account, resource_id, type, tags);
+  put_tags(transaction, account, resource_id, type, check_tags_asked(specifications, type));
 }
 
 std::vector<wire::ec2::Tag> tags_of(const World& world, std::string_view account, std::string_view resource_id) {

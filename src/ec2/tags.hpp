@@ -12,11 +12,11 @@
 namespace brume::ec2 {
 
 // Puts the tags that a creating request asks for on a new resource, in the same transaction. `type` is EC2's name of the kind
-// ("instance", "key-pair"). Throws InvalidParameterValue, TagLimitExceeded, InvalidTagKey.Malformed. A specification for another
-// type than `allowed` names is refused.
+// ("instance", "key-pair"). The specifications have been checked by check_tag_types.
 void tag_on_create(state::Transaction& transaction, std::string_view account, std::string_view resource_id, std::string_view type,
                    const std::vector<wire::ec2::TagSpecification>& specifications);
-// Throws InvalidParameterValue when a specification names a type that this action does not create.
+// What every action with a TagSpecification checks, before anything is made: the types are among those that the action creates, each
+// specification has tags, and each tag is one that CreateTags would take. Throws InvalidParameterValue, TagLimitExceeded.
 void check_tag_types(const std::vector<wire::ec2::TagSpecification>& specifications, const std::vector<std::string_view>& allowed);
 
 // As answers show them; empty when there are none.

@@ -76,11 +76,11 @@ void check_place(const state::World& world, const state::Instance& instance, con
 wire::ec2::VolumeAttachment attach_volume(state::Transaction& transaction, const Context& context,
                                           const wire::ec2::AttachVolumeRequest& request) {
   const auto& world = transaction.world();
-  if (request.ebs_card_index.value_or(0) != 0) throw wire::unsupported_operation("There is one card for volumes, of index 0.");
   auto volume = find_volume(world, context.account(), *request.volume_id);
   auto instance = *find_instances(world, context.account(), {*request.instance_id}).front();
   check_may_be_attached(volume, instance, *request.device);
   check_place(world, instance, *request.device);
+  if (request.ebs_card_index.value_or(0) != 0) throw wire::unsupported_operation("There is one card for volumes, of index 0.");
   volume.state = "in-use";
   // However it came to be: attached by hand it stays when the instance goes (STO-012).
   const state::VolumeAttachment attachment{.instance_id = instance.id,

@@ -58,19 +58,17 @@ wire::ec2::DescribeVolumesResponse describe_volumes(const state::World& world, c
   return response;
 }
 
-void refuse_what_is_not_built(const Context& context, const CreateVolumeRequest& request) {
+void refuse_what_is_not_built(const CreateVolumeRequest& request) {
   if (request.outpost_arn) throw wire::unsupported_operation("There are no Outposts here.");
   if (request.operator_) throw wire::unsupported_operation("Volumes of service operators are not supported.");
   if (request.volume_initialization_rate)
     throw wire::unsupported_operation("VolumeInitializationRate is not supported: a volume of a snapshot is whole from the beginning.");
-  check_key(context, request.kms_key_id, request.encrypted.value_or(false));
 }
 
 // Size, snapshot and type, of which each depends on the others.
 void read_shape(const state::World& world, const Context& context, const CreateVolumeRequest& request, state::Volume& volume) {
   volume.snapshot_id = request.snapshot_id.value_or("");
-  if (!request.size && volume.snapshot_id.empty())
-    throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter size or snapshotId.");
+  if (!request.size && volume.snapshot_id.empty()) throw wire::missing_parameter("size/snapshot");
   // Before 2012 there was but one type.
   volume.type = request.volume_type.value_or(context.is_2011() ? "standard" : "gp2");
   volume.size_gib = request.size.value_or(0);
@@ -90,25 +88,34 @@ void read_shape(const state::World& world, const Context& context, const CreateV
   if (volume.multi_attach) check_can_multi_attach(volume.type);
 }
 
+// As CreateVolume answers: of attachments it says nothing, of tags also that there are none. (In 2011 it said nothing of these either.)
+wire::ec2::Volume show_created(const state::World& world, const Context& context, const state::Volume& volume) {
+  auto shown = describe_volume(world, context, volume);
+  shown.attachments.reset();
+  if (!shown.tags && !context.is_2011()) shown.tags.emplace();
+  return shown;
+}
+
 wire::ec2::Volume create_volume(state::Transaction& transaction, const Context& context, const CreateVolumeRequest& request) {
   const auto token = request.client_token.value_or("");
   if (!token.empty())
     if (const auto made = find_made(transaction, context, "CreateVolume", token); !made.empty())
-      return describe_volume(transaction.world(), context, find_volume(transaction.world(), context.account(), made));
-  refuse_what_is_not_built(context, request);
+      return show_created(transaction.world(), context, find_volume(transaction.world(), context.account(), made));
   check_tag_types(request.tag_specifications, {"volume"});
   state::Volume volume;
   volume.account = context.account();
   volume.zone = find_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
   if (volume.zone.empty()) throw wire::missing_parameter("AvailabilityZone");
   read_shape(transaction.world(), context, request, volume);
+  check_key(context, request.kms_key_id, request.encrypted.value_or(false));
+  refuse_what_is_not_built(request);
   check_volume_quota(transaction.world(), context, 1, volume.size_gib);
   volume.id = make_id(transaction.random(), "vol");
   volume.created = transaction.now();
   tag_on_create(transaction, volume.account, volume.id, "volume", request.tag_specifications);
   if (!token.empty()) remember_made(transaction, context, "CreateVolume", token, volume.id);
   transaction.put(volume);
-  return describe_volume(transaction.world(), context, volume);
+  return show_created(transaction.world(), context, volume);
 }
 
 service::Done delete_volume(state::Transaction& transaction, const Context& context, const wire::ec2::DeleteVolumeRequest& request) {
@@ -164,8 +171,9 @@ wire::ec2::Volume describe_volume(const state::World& world, const Context& cont
   const auto shape = shape_of(volume);
   if (const auto iops = iops_of(shape); iops > 0) item.iops = iops;
   if (const auto throughput = throughput_of(shape); throughput > 0) item.throughput = throughput;
-  for (const auto* attachment : volume.attachments()) item.attachments.push_back(describe_attachment(volume, *attachment));
-  item.tags = tags_of(world, volume.account, volume.id);
+  auto& attachments = item.attachments.emplace();
+  for (const auto* attachment : volume.attachments()) attachments.push_back(describe_attachment(volume, *attachment));
+  if (auto tags = tags_of(world, volume.account, volume.id); !tags.empty()) item.tags = std::move(tags);
   return item;
 }
 

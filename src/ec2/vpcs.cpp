@@ -239,6 +239,7 @@ wire::ec2::ModifyVpcAttributeResponse modify_vpc_attribute(state::Transaction& t
   return {};
 }
 
+// One way only: instances that are launched from then on are on shared hardware unless they ask for their own.
 // ----- further ranges
 
 wire::ec2::AssociateVpcCidrBlockResponse associate_ipv6(state::Transaction& transaction, const Context& context, Vpc vpc) {
@@ -322,7 +323,7 @@ wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& tra
   check_against_routes(transaction.world(), vpc, range);
   if (1 + vpc.more.size() >= range_limit)
     throw wire::ApiError(400, "CidrLimitExceeded",
-                         fmt::format("Network '{}' has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
+                         fmt::format("This network {} has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
   check_against_peers(transaction.world(), vpc, format_ipv4_block(range));
   vpc.more.push_back({make_id(transaction.random(), "vpc-cidr-assoc"), format_ipv4_block(range)});
   wire::ec2::AssociateVpcCidrBlockResponse response;

@@ -34,6 +34,9 @@ ApiError id_malformed(std::string_view code_noun, std::string_view id) {
   return {400, fmt::format("Invalid{}.Malformed", code_noun), fmt::format("Invalid id: \"{}\"", id)};
 }
 
+ApiError insufficient_capacity(std::string_view of, std::string message) {
+  return {500, fmt::format("Insufficient{}Capacity", of), std::move(message)};
+}
 ApiError internal_error() { return {500, "InternalError", "An internal error has occurred"}; }
 ApiError service_unavailable(std::string message) { return {503, "Unavailable", std::move(message)}; }
 

@@ -38,6 +38,8 @@ ApiError id_not_found(std::string_view code_noun, std::string_view noun, std::st
 ApiError id_malformed(std::string_view code_noun, std::string_view id);
 
 // Ours: 500, 503.
+// "Insufficient<of>Capacity": there may be room in a while, and clients try again by themselves because the status is a server's.
+ApiError insufficient_capacity(std::string_view of, std::string message);
 ApiError internal_error();
 ApiError service_unavailable(std::string message);
 

@@ -1,9 +1,10 @@
 """Limits of accounts, room on the host, and zones that each account calls by letters of its own."""
 import contextlib
+import re
 
 import pytest
 
-from conftest import NEW, instances_of, started_daemon, wait_until
+from conftest import NEW, ROOT, instances_of, started_daemon, wait_until
 
 
 class Cloud:
@@ -49,6 +50,23 @@ def test_memory_is_promised_once(refused):
         one.settled("terminated", more)
         one.ec2.start_instances(InstanceIds=small)
         one.settled("running", small)
+
+
+def test_no_room_is_the_servers_error(refused):
+    with cloud("--guest-memory", "1000000", "--public-pool", "203.0.113.8/29") as one:  # six addresses
+        assert len(one.run(1, 4, kind="t2.nano")) == 4
+        assert len(one.run(1, 4, kind="t2.nano")) == 2  # as many as there are addresses for
+        for call in (lambda: one.run(1, kind="t2.nano"), lambda: one.ec2.allocate_address(Domain="vpc")):
+            with refused("InsufficientAddressCapacity", 500):
+                call()
+
+
+def test_codes_of_the_server_have_its_status():
+    """What EC2 lists as a server's error is never thrown with a status of 4xx."""
+    of_server = re.compile(r'4\d\d, *\n? *"(Insufficient\w*Capacity|InternalError|InternalFailure|Unavailable|ServiceUnavailable|RequestLimitExceeded)"')
+    assert of_server.search('ApiError(400, "InsufficientVolumeCapacity"')
+    for file in (ROOT / "src").rglob("*.cpp"):
+        assert not of_server.search(file.read_text()), file
 
 
 def test_processors_too(refused):

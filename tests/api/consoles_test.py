@@ -6,7 +6,7 @@ import pytest
 MISSING = "i-0123456789abcdef0"
 
 
-@pytest.mark.parametrize("action", ["get_console_output", "get_console_screenshot", "get_password_data"])
+@pytest.mark.parametrize("action", ["get_console_output", "get_console_screenshot", "get_password_data", "get_instance_uefi_data"])
 def test_instances_that_are_not_there(ec2, ami, refused, action):
     with refused("InvalidInstanceID.NotFound"):
         getattr(ec2, action)(InstanceId=MISSING)
@@ -26,6 +26,13 @@ def test_the_newest_output_and_none_other(ec2, launch, in_state):
     ec2.terminate_instances(InstanceIds=[which])
     in_state("terminated", which)
     assert ec2.get_console_output(InstanceId=which)["Output"] == shown  # kept after its death
+
+
+def test_there_are_no_uefi_variables(ec2, launch):
+    """Guests boot by legacy BIOS."""
+    one = launch()
+    answer = ec2.get_instance_uefi_data(InstanceId=one["InstanceId"])
+    assert answer["InstanceId"] == one["InstanceId"] and "UefiData" not in answer
 
 
 def test_a_screenshot(ec2, launch, in_state, refused):

@@ -1,7 +1,7 @@
 """CreateImage: an image of an instance, and instances of it."""
 import pytest
 
-from conftest import REGION, instances_of, wait_until
+from conftest import NEW, REGION, instances_of, wait_until
 
 ZONE = REGION + "a"
 QUICK = {"Delay": 1, "MaxAttempts": 30}
@@ -84,6 +84,17 @@ def test_the_snapshots_stay_when_the_image_goes(ec2, instance, refused):
     ec2.deregister_image(ImageId=image["ImageId"])
     for snapshot in snapshots:
         ec2.delete_snapshot(SnapshotId=snapshot)
+
+
+def test_it_names_its_instance(ec2, query, instance, in_state):
+    made = image_of(ec2, instance, NoReboot=True)["ImageId"]
+    ec2.terminate_instances(InstanceIds=[instance])
+    in_state("terminated", instance)
+    shown = query("DescribeImages", NEW, {"Filter.1.Name": "source-instance-id", "Filter.1.Value.1": instance})
+    assert (shown.texts(".//imageId"), shown.texts(".//sourceInstanceId")) == ([made], [instance])
+    copy = ec2.copy_image(SourceImageId=made, SourceRegion="us-east-1", Name="copy")["ImageId"]
+    assert query("DescribeImages", NEW, {"ImageId.1": copy}).texts(".//sourceInstanceId") == []
+    assert query("DescribeImages", NEW, {"Owner.1": "amazon"}).texts(".//sourceInstanceId") == []
 
 
 def test_boto_2(ec2, old, instance):

@@ -89,8 +89,7 @@ def test_another_accounts_image_is_not_ours_to_remove(ec2, ami, refused):
         ("InvalidAMIName.Malformed", {"Name": "x" * 129}),
         ("InvalidAMIName.Malformed", {"Name": "semi;colon"}),
         ("UnsupportedOperation", {"Name": "mine", "ImageLocation": "bucket/image.manifest.xml"}),
-        ("UnsupportedOperation", {"Name": "mine", "Architecture": "arm64"}),
-        ("UnsupportedOperation", {"Name": "mine", "BootMode": "uefi"}),
+        ("InvalidBlockDeviceMapping", {"Name": "mine", "Architecture": "arm64"}),
         ("InvalidBlockDeviceMapping", {"Name": "mine"}),
         ("InvalidSnapshot.NotFound", {"Name": "mine", "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": "snap-0123456789abcdef0"}}]}),
     ],
@@ -143,12 +142,17 @@ def test_register_describe_launch_deregister(ec2, imported, in_state, refused):
     assert volume["Size"] == device["Ebs"]["VolumeSize"] and volume["Attachments"][0]["Device"] == "/dev/xvda"
     ec2.deregister_image(ImageId=made)
     assert names(ec2, Owners=["self"]) == ["imported"]
+    # The id was: it is told from one that never was.
+    assert ec2.describe_images(ImageIds=[made])["Images"] == []
+    for call, parameters in ((ec2.run_instances, {"MinCount": 1, "MaxCount": 1}), (ec2.deregister_image, {}),
+                             (ec2.modify_image_attribute, {"Description": {"Value": "d"}}), (ec2.describe_image_attribute, {"Attribute": "description"}),
+                             (ec2.copy_image, {"SourceImageId": made, "SourceRegion": "us-east-1", "Name": "copied"})):
+        with refused("InvalidAMIID.Unavailable"):
+            call(**parameters, **({} if "SourceImageId" in parameters else {"ImageId": made}))
     with refused("InvalidAMIID.NotFound"):
-        ec2.describe_images(ImageIds=[made])
+        ec2.create_tags(Resources=[made], Tags=[{"Key": "a", "Value": "b"}])
     with refused("InvalidAMIID.NotFound"):
-        ec2.run_instances(ImageId=made, MinCount=1, MaxCount=1)
-    with refused("InvalidAMIID.NotFound"):
-        ec2.deregister_image(ImageId=made)
+        ec2.describe_images(ImageIds=[made, MISSING])
     # What runs of it runs on.
     assert in_state("running", running["InstanceId"])[0]["ImageId"] == made
     assert ec2.register_image(Name="mine", RootDeviceName="/dev/xvda", BlockDeviceMappings=[device])["ImageId"] != made

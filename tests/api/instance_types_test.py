@@ -31,6 +31,19 @@ def test_the_types_of_the_guide(ec2, name):
     assert shown["VCpuInfo"]["ValidCores"] == list(range(1, processors + 1)) and shown["VCpuInfo"]["ValidThreadsPerCore"] == [1]
 
 
+@pytest.mark.parametrize(
+    "kind, processors, cores, threads, valid",
+    [
+        ("t2.micro", 1, 1, 1, [1]), ("t2.medium", 2, 2, 1, [1, 2]), ("t3.micro", 2, 1, 2, [1]), ("c5.large", 2, 1, 2, [1]), ("m5.xlarge", 4, 2, 2, [2]),
+        ("c5.2xlarge", 8, 4, 2, [2, 4]), ("m5.24xlarge", 96, 48, 2, list(range(2, 49, 2))), ("m7i.2xlarge", 8, 4, 2, [1, 2, 3, 4]), ("m1.small", 1, 1, 1, [1]),
+    ],
+)
+def test_cores_and_threads(ec2, kind, processors, cores, threads, valid):
+    (shown,) = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
+    assert shown["VCpuInfo"] == {"DefaultVCpus": processors, "DefaultCores": cores, "DefaultThreadsPerCore": threads, "ValidCores": valid,
+                                 "ValidThreadsPerCore": list(range(1, threads + 1))}
+
+
 @pytest.mark.parametrize("family", ["t2", "t3", "t3a", "m5", "c5", "r5", "m6i", "c6i", "r6i", "m7i"])
 def test_families_of_today(ec2, family):
     assert len(names(ec2, **by("instance-type", family + ".*"))) >= 4
@@ -49,8 +62,9 @@ def test_families_of_today(ec2, family):
         ("network-info.maximum-network-interfaces", "8", "m5.4xlarge", "m1.small"), ("network-info.ipv4-addresses-per-interface", "4", "m1.small", "m5.large"),
         ("network-info.ipv6-addresses-per-interface", "10", "m5.large", "m1.small"), ("network-info.ipv6-supported", "true", "t2.micro", "m1.small"),
         ("network-info.network-performance", "10 Gigabit", "cc1.4xlarge", "m1.small"), ("processor-info.supported-architecture", "i386", "m1.small", "m5.large"),
-        ("vcpu-info.default-cores", "16", "m5.4xlarge", "m1.small"), ("vcpu-info.default-vcpus", "1", "t1.micro", "m5.large"),
-        ("vcpu-info.valid-cores", "8", "c1.xlarge", "m1.small"),
+        ("vcpu-info.default-cores", "8", "m5.4xlarge", "m1.small"), ("vcpu-info.default-vcpus", "1", "t1.micro", "m5.large"),
+        ("vcpu-info.valid-cores", "8", "c1.xlarge", "m1.small"), ("vcpu-info.default-threads-per-core", "2", "t3.micro", "t2.micro"),
+        ("vcpu-info.valid-threads-per-core", "2", "c5.large", "m1.large"),
     ],
 )
 def test_filters_that_tell_types_apart(ec2, name, value, some, none):
@@ -65,7 +79,7 @@ ALIKE = {
     "network-info.flexible-ena-queues-support": "unsupported", 
     "network-info.maximum-network-cards": "1", "nitro-enclaves-support": "unsupported", "nitro-tpm-support": "unsupported",
     "reboot-migration-support": "unsupported", "supported-boot-mode": "legacy-bios", "supported-root-device-type": "ebs",
-    "supported-usage-class": "on-demand", "supported-virtualization-type": "hvm", "vcpu-info.default-threads-per-core": "1",
+    "supported-usage-class": "on-demand", "supported-virtualization-type": "hvm",
     "vcpu-info.valid-threads-per-core": "1",
 }
 OF_NONE = [

@@ -130,7 +130,7 @@ def test_counts_are_needed(query, ami):
         ("InvalidParameterValue", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "io1", "Iops": -5}}]}),
         ("InvalidParameterCombination", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeType": "gp2", "Iops": 100}}]}),
         ("InvalidAMIID.NotFound", {"KernelId": "aki-0123456789abcdef0"}),
-        ("InvalidBlockDeviceMapping", {"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {}}]}),
+        ("MissingParameter", {"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {}}]}),
         ("InvalidParameterValue", {"BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True, "KmsKeyId": "alias/mine"}}]}),
         ("InvalidParameterCombination", {"NetworkInterfaces": [{"DeviceIndex": 0}], "SecurityGroups": ["default"]}),
     ],
@@ -188,13 +188,17 @@ def test_client_token(ec2, ami, refused, in_state, other):
         with refused("IdempotentParameterMismatch"):
             ec2.run_instances(**{**same, **change})
     assert len(ids(ec2.describe_instances())) == 2
-    # Only the state may differ, and the token outlives its instances.
+    # Only the state may differ; and the token outlives its instances.
     gone = [one["InstanceId"] for one in made["Instances"]]
+    ec2.terminate_instances(InstanceIds=gone[:1])
+    in_state("terminated", gone[0])
+    after = ec2.run_instances(**same)
+    assert [one["InstanceId"] for one in after["Instances"]] == gone and after["Instances"][0]["State"]["Name"] == "terminated"
     ec2.terminate_instances(InstanceIds=gone)
     in_state("terminated", *gone)
-    after = ec2.run_instances(**same)
-    assert [one["InstanceId"] for one in after["Instances"]] == gone
-    assert {one["State"]["Name"] for one in after["Instances"]} == {"terminated"}
+    with refused("IdempotentInstanceTerminated"):
+        ec2.run_instances(**same)
+    assert len(ids(ec2.describe_instances())) == 2
     # A token is the account's.
     assert other.run_instances(**same)["ReservationId"] != made["ReservationId"]
     assert ec2.run_instances(**{**same, "ClientToken": same["ClientToken"].upper()})["ReservationId"] != made["ReservationId"]

@@ -1,4 +1,5 @@
 """Block device mappings at launch: the image's with the request's laid over it (STO-110 to STO-113)."""
+import botocore.exceptions
 import pytest
 
 from conftest import NEW, OLD, instances_of, wait_until
@@ -98,8 +99,9 @@ def test_the_images_device_under_another_name(ec2, mapped_image, launch):
 @pytest.mark.parametrize(
     "code, mapping",
     [
-        ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/sdf"}),
-        ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/sdf", "Ebs": {"DeleteOnTermination": True}}),
+        ("MissingParameter", {"DeviceName": "/dev/sdf"}),
+        ("MissingParameter", {"DeviceName": "/dev/sda1"}),
+        ("MissingParameter", {"DeviceName": "/dev/sdf", "Ebs": {"DeleteOnTermination": True}}),
         ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/sdf", "VirtualName": "ephemeral0", "Ebs": {"VolumeSize": 1}}),
         ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/sdf", "VirtualName": "floppy0"}),
         ("InvalidBlockDeviceMapping", {"DeviceName": "/dev/sda1", "VirtualName": "ephemeral0"}),
@@ -128,6 +130,20 @@ def test_what_a_mapping_may_not_be(ec2, ami, refused, code, mapping):
     with refused(code):
         ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, BlockDeviceMappings=[mapping])
     assert instances_of(ec2.describe_instances()) == [] and ec2.describe_volumes()["Volumes"] == []
+
+
+@pytest.mark.parametrize("mapping, name", [({"DeviceName": "/dev/sdf"}, "ebs"), ({"DeviceName": "/dev/sdf", "Ebs": {"VolumeType": "gp2"}}, "size or snapshotId")], ids=str)
+def test_what_a_mapping_lacks_is_named(ec2, ami, mapping, name):
+    with pytest.raises(botocore.exceptions.ClientError, match=f"The request must contain the parameter {name}$"):
+        ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, BlockDeviceMappings=[mapping])
+
+
+def test_a_snapshot_in_the_place_of_an_instance_store(ec2, mapped_image, snapshots, launch, refused):
+    for device in ("/dev/sdc", "xvdc"):
+        with refused("InvalidBlockDeviceMapping"):
+            ec2.run_instances(ImageId=mapped_image, MinCount=1, MaxCount=1, BlockDeviceMappings=[{"DeviceName": device, "Ebs": {"SnapshotId": snapshots[0]}}])
+    for mapping in ({"DeviceName": "/dev/sdc", "NoDevice": ""}, {"DeviceName": "/dev/sdk", "Ebs": {"SnapshotId": snapshots[0]}}, {"DeviceName": "/dev/sdc", "Ebs": {"VolumeSize": 1}}):
+        assert launch(ImageId=mapped_image, BlockDeviceMappings=[mapping])
 
 
 def test_a_volume_smaller_than_its_snapshot(ec2, mapped_image, snapshots, ami, refused):

@@ -1,4 +1,5 @@
 """Where instances are launched: several interfaces, interfaces that are there, groups and addresses."""
+import botocore.exceptions
 import pytest
 
 from conftest import OLD, instances_of, wait_until
@@ -238,3 +239,34 @@ def test_a_group_of_another_vpc(ec2, ami, refused):
     group = ec2.create_security_group(GroupName="web", Description="d", VpcId=vpc)["GroupId"]
     with refused("InvalidParameter"):
         ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, SubnetId=ec2.describe_subnets()["Subnets"][0]["SubnetId"], SecurityGroupIds=[group])
+
+
+def test_as_many_as_there_are_addresses_for(ec2, ami, refused):
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    small = ec2.create_subnet(VpcId=vpc, CidrBlock="172.31.240.0/28")["Subnet"]["SubnetId"]  # EC2 keeps five of the sixteen
+    kind = {"ImageId": ami, "InstanceType": "t2.small"}
+    with refused("InsufficientFreeAddressesInSubnet"):
+        ec2.run_instances(**kind, MinCount=12, MaxCount=20, SubnetId=small)
+    two_each = [interface(0, SubnetId=small, SecondaryPrivateIpAddressCount=1)]
+    assert len(ec2.run_instances(**kind, MinCount=1, MaxCount=2, NetworkInterfaces=two_each)["Instances"]) == 2
+    made = ec2.run_instances(**kind, MinCount=1, MaxCount=20, SubnetId=small)["Instances"]
+    assert len(made) == 7 and len({one["PrivateIpAddress"] for one in made}) == 7
+    assert [one["AmiLaunchIndex"] for one in made] == list(range(7))
+    with refused("InsufficientFreeAddressesInSubnet"):
+        ec2.run_instances(**kind, MinCount=1, MaxCount=1, SubnetId=small)
+
+
+@pytest.mark.parametrize(
+    "noun, parameters",
+    [("subnet ID", {"SubnetId": "SUBNET"}), ("security groups", {"SecurityGroupIds": ["sg-12345678"]}), ("security groups", {"SecurityGroups": ["default"]}),
+     ("private address", {"PrivateIpAddress": "172.31.0.9"}), ("IPv6 address", {"Ipv6AddressCount": 1})],
+    ids=str,
+)
+def test_what_stands_beside_interfaces_wrongly_is_named(ec2, ami, noun, parameters):
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    parameters = {key: subnet if value == "SUBNET" else value for key, value in parameters.items()}
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1, NetworkInterfaces=[interface(0, SubnetId=subnet)], **parameters)
+    error = caught.value.response["Error"]
+    assert (error["Code"], error["Message"]) == (
+        "InvalidParameterCombination", f"Network interfaces and an instance-level {noun} may not be specified on the same request")

@@ -2,20 +2,65 @@
 import pytest
 
 from capacity_test import cloud
-from conftest import instances_of
+from conftest import NEW, instances_of
 
 ONE = {"MinCount": 1, "MaxCount": 1}
 
 
 def test_fewer_processors(ec2, ami, launch):
-    one = launch(InstanceType="m5.xlarge", CpuOptions={"CoreCount": 2, "ThreadsPerCore": 1})
-    assert one["CpuOptions"]["CoreCount"] == 2 and one["CpuOptions"]["ThreadsPerCore"] == 1
-    assert launch(InstanceType="m5.xlarge")["CpuOptions"]["CoreCount"] == 4
+    for kind, asked in (("m5.2xlarge", {"CoreCount": 2, "ThreadsPerCore": 1}), ("m5.2xlarge", {"CoreCount": 2, "ThreadsPerCore": 2}),
+                        ("t3.micro", {"CoreCount": 1, "ThreadsPerCore": 1}), ("t2.medium", {"CoreCount": 1, "ThreadsPerCore": 1})):
+        assert launch(InstanceType=kind, CpuOptions=asked)["CpuOptions"] == asked
+
+
+@pytest.mark.parametrize("kind, cores, threads", [("t3.micro", 1, 2), ("m5.xlarge", 2, 2), ("t2.micro", 1, 1), ("t2.medium", 2, 1), ("m1.large", 2, 1)])
+def test_cores_and_threads_of_the_type(ec2, launch, kind, cores, threads):
+    one = launch(InstanceType=kind)
+    assert one["CpuOptions"] == {"CoreCount": cores, "ThreadsPerCore": threads}
+    assert ec2.get_launch_template_data(InstanceId=one["InstanceId"])["LaunchTemplateData"]["CpuOptions"] == one["CpuOptions"]
+
+
+def test_cores_of_a_stopped_instance(query, ec2, launch, in_state):
+    one = launch(InstanceType="m5.2xlarge")["InstanceId"]
+
+    def change(**parameters):
+        return query("ModifyInstanceCpuOptions", NEW, InstanceId=one, **parameters)
+
+    assert change(CoreCount=2, ThreadsPerCore=1).code == "IncorrectInstanceState"
+    ec2.stop_instances(InstanceIds=[one])
+    in_state("stopped", one)
+    for code, parameters in (("InvalidParameterCombination", {}), ("InvalidParameterCombination", {"CoreCount": 2}), ("InvalidParameterValue", {"CoreCount": 3, "ThreadsPerCore": 1}),
+                             ("InvalidParameterValue", {"CoreCount": 3, "ThreadsPerCore": 1, "NestedVirtualization": "enabled"}),
+                             ("InvalidParameterValue", {"NestedVirtualization": "perhaps"}), ("UnsupportedOperation", {"NestedVirtualization": "enabled"})):
+        assert change(**parameters).code == code, parameters
+    answer = change(CoreCount=2, ThreadsPerCore=1)
+    assert answer.texts("coreCount") == ["2"] and answer.texts("threadsPerCore") == ["1"]
+    assert in_state("stopped", one)[0]["CpuOptions"] == {"CoreCount": 2, "ThreadsPerCore": 1}
+    # Another type comes with its own.
+    ec2.modify_instance_attribute(InstanceId=one, InstanceType={"Value": "m5.xlarge"})
+    assert in_state("stopped", one)[0]["CpuOptions"] == {"CoreCount": 2, "ThreadsPerCore": 2}
 
 
 def test_tenancy(ec2, launch):
     assert launch()["Placement"]["Tenancy"] == "default"
     assert launch(Placement={"Tenancy": "dedicated"})["Placement"]["Tenancy"] == "dedicated"
+
+
+def test_a_vpc_of_dedicated_hardware(query, ec2, launch, refused):
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/24", InstanceTenancy="dedicated")["Vpc"]
+    assert vpc["InstanceTenancy"] == "dedicated"
+    subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="10.9.0.0/25")["Subnet"]["SubnetId"]
+    for place in ({}, {"Placement": {"Tenancy": "default"}}, {"Placement": {"Tenancy": "dedicated"}}):
+        assert launch(SubnetId=subnet, **place)["Placement"]["Tenancy"] == "dedicated"
+    with refused("InvalidParameterValue"):
+        ec2.modify_vpc_tenancy(VpcId=vpc["VpcId"], InstanceTenancy="dedicated")
+    with refused("InvalidVpcID.NotFound"):
+        ec2.modify_vpc_tenancy(VpcId="vpc-0123456789abcdef0", InstanceTenancy="default")
+    ec2.modify_vpc_tenancy(VpcId=vpc["VpcId"], InstanceTenancy="default")
+    assert ec2.describe_vpcs(VpcIds=[vpc["VpcId"]])["Vpcs"][0]["InstanceTenancy"] == "default"
+    assert launch(SubnetId=subnet)["Placement"]["Tenancy"] == "default"
+    with refused("InvalidParameterValue"):
+        ec2.create_vpc(CidrBlock="10.10.0.0/24", InstanceTenancy="host")
 
 
 def test_dedicated_hardware_is_nobody_elses(refused):
@@ -36,7 +81,10 @@ def test_dedicated_hardware_is_nobody_elses(refused):
     [
         ("InvalidParameterValue", {"InstanceType": "m5.large", "CpuOptions": {"CoreCount": 3, "ThreadsPerCore": 1}}),
         ("InvalidParameterValue", {"InstanceType": "m5.large", "CpuOptions": {"CoreCount": 0, "ThreadsPerCore": 1}}),
-        ("InvalidParameterValue", {"InstanceType": "m5.large", "CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 2}}),
+        ("InvalidParameterValue", {"InstanceType": "m5.large", "CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 3}}),
+        ("InvalidParameterValue", {"InstanceType": "t2.medium", "CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 2}}),
+        ("UnsupportedOperation", {"MetadataOptions": {"HttpProtocolIpv6": "enabled"}}),
+        ("InvalidParameterValue", {"MetadataOptions": {"HttpProtocolIpv6": "sometimes"}}),
         ("InvalidParameterCombination", {"InstanceType": "m5.large", "CpuOptions": {"CoreCount": 1}}),
         ("InvalidParameterCombination", {"InstanceType": "m5.large", "CreditSpecification": {"CpuCredits": "unlimited"}}),
         ("InvalidParameterValue", {"InstanceType": "t3.micro", "CreditSpecification": {"CpuCredits": "some"}}),

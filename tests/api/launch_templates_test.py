@@ -1,6 +1,7 @@
 """Launch templates: made, versioned, listed, deleted, and launched from."""
 import base64
 
+import botocore.exceptions
 import pytest
 
 from conftest import NEW, instances_of
@@ -102,18 +103,44 @@ def test_what_is_said_is_shown(ec2):
     (shown,) = ec2.describe_launch_template_versions(LaunchTemplateId=made)["LaunchTemplateVersions"]
     data = shown["LaunchTemplateData"]
 
-    def contains(outer, inner, where):
-        if isinstance(inner, dict):
-            for key, value in inner.items():
-                contains(outer[key], value, where + "." + key)
-        elif isinstance(inner, list):
-            assert len(outer) == len(inner), where
-            for a, b in zip(outer, inner):
-                contains(a, b, where)
-        else:
-            assert outer == inner, where
+    assert data == EVERYTHING  # and no member that was not given
 
-    contains(data, EVERYTHING, "data")
+
+@pytest.mark.parametrize("data", [{"ImageId": "ami-12345678"}, {"NetworkInterfaces": [{"DeviceIndex": 0}]}, {"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1}}]},
+                                  {"Placement": {"GroupName": "near"}}, {"MetadataOptions": {"HttpTokens": "required"}}, {"EbsOptimized": False}], ids=str)
+def test_what_is_not_said_is_not_shown(ec2, data):
+    made = ec2.create_launch_template(LaunchTemplateName="some", LaunchTemplateData=data)["LaunchTemplate"]
+    assert "Tags" not in made and "Tags" not in ec2.describe_launch_templates()["LaunchTemplates"][0]
+    version = ec2.create_launch_template_version(LaunchTemplateName="some", LaunchTemplateData=data)["LaunchTemplateVersion"]
+    shown = ec2.describe_launch_template_versions(LaunchTemplateName="some")["LaunchTemplateVersions"]
+    assert [version["LaunchTemplateData"], *(each["LaunchTemplateData"] for each in shown)] == [data] * 3
+
+
+def said(call, **parameters):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**parameters)
+    return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
+
+
+def test_calls_that_name_too_little(ec2, template):
+    one = template()
+    for code, parameters in (("InvalidParameterValue", {"Versions": ["1"]}), ("InvalidParameterValue", {"Versions": ["$Latest", "2"]}), ("MissingParameter", {})):
+        was, message = said(ec2.describe_launch_template_versions, **parameters)
+        assert was == code and message.startswith("To describe the launch template data for all your launch templates")
+    lost = "InvalidLaunchTemplateId.VersionNotFound"
+    not_found = (lost, f"Could not find the specified version 7 for the launch template with ID {one}.")
+    assert said(ec2.describe_launch_template_versions, LaunchTemplateId=one, Versions=["7"]) == not_found
+    assert said(ec2.create_launch_template_version, LaunchTemplateId=one, SourceVersion="7", LaunchTemplateData={"KeyName": "k"}) == not_found
+    assert said(ec2.run_instances, **ONE, LaunchTemplate={"LaunchTemplateId": one, "Version": "7"}) == not_found
+    assert said(ec2.modify_launch_template, LaunchTemplateId=one, DefaultVersion="7") == (lost, "The launch template version 7 is not found for the specified launch template.")
+    assert said(ec2.describe_launch_templates, LaunchTemplateNames=["web", "none"]) == (
+        "InvalidLaunchTemplateName.NotFoundException", "At least one of the launch templates specified in the request does not exist.")
+
+
+def test_tags_of_what_it_launches_are_checked(ec2):
+    for specification in ({"ResourceType": "vpc", "Tags": [{"Key": "a", "Value": "b"}]}, {"ResourceType": "instance", "Tags": [{"Key": "aws:a", "Value": "b"}]},
+                          {"ResourceType": "instance", "Tags": []}):
+        assert said(ec2.create_launch_template, LaunchTemplateName="web", LaunchTemplateData={"TagSpecifications": [specification]})[0] == "InvalidParameterValue"
 
 
 def test_launch_from_it(ec2, template, in_state, ami):
@@ -212,7 +239,7 @@ def test_what_nobody_has(ec2, template, refused, query):
         names(ec2, LaunchTemplateNames=["gone"])
     with refused("InvalidParameterCombination"):
         names(ec2, LaunchTemplateNames=["web"], LaunchTemplateIds=[one])
-    with refused("InvalidParameterCombination"):
+    with refused("InvalidParameterValue"):
         versions(ec2, Versions=["1"])
     with refused("InvalidParameterCombination"):
         versions(ec2, LaunchTemplateId=one, Versions=["1"], MinVersion="1")
@@ -238,6 +265,14 @@ def test_tokens(ec2, ami, refused):
     assert [ec2.create_launch_template_version(**more)["LaunchTemplateVersion"]["VersionNumber"] for _ in range(2)] == [2, 2]
     with refused("IdempotentParameterMismatch"):
         ec2.create_launch_template_version(**{**more, "LaunchTemplateData": {"KeyName": "l"}})
+    # What a token made and is gone is not made again.
+    ec2.delete_launch_template_versions(LaunchTemplateId=made, Versions=["2"])
+    with refused("InvalidLaunchTemplateId.VersionNotFound"):
+        ec2.create_launch_template_version(**more)
+    ec2.delete_launch_template(LaunchTemplateId=made)
+    with refused("InvalidLaunchTemplateId.NotFound"):
+        ec2.create_launch_template(**same)
+    assert names(ec2) == []
 
 
 def test_launching_with_a_token_and_a_template(ec2, template, refused):

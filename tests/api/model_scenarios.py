@@ -375,6 +375,7 @@ SCENARIOS = {
     "ModifyPrivateDnsNameOptions": lambda w: {"InstanceId": w.instance, "PrivateDnsHostnameType": "ip-name"},
     "ModifyInstanceCapacityReservationAttributes": lambda w: {
         "InstanceId": w.new_instance("stopped"), "CapacityReservationSpecification": {"CapacityReservationPreference": "none"}},
+    "ModifyInstanceCpuOptions": lambda w: {"InstanceId": w.new_instance("stopped"), "CoreCount": 1, "ThreadsPerCore": 1},
     # metadata_defaults
     "ModifyInstanceMetadataDefaults": lambda w: {"HttpTokens": "no-preference", "HttpPutResponseHopLimit": 2},
     "GetInstanceMetadataDefaults": lambda w: {},
@@ -382,6 +383,7 @@ SCENARIOS = {
     "GetConsoleOutput": lambda w: {"InstanceId": w.instance},
     "GetConsoleScreenshot": lambda w: {"InstanceId": w.instance, "WakeUp": True},
     "GetPasswordData": lambda w: {"InstanceId": w.instance},
+    "GetInstanceUefiData": lambda w: {"InstanceId": w.instance},
     **network_scenarios.SCENARIOS,
     # volumes
     "CreateVolume": [

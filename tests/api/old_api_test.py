@@ -119,7 +119,7 @@ def test_boto_2_sees_images_regions_and_volumes(old, ami):
     "action, path, elements",
     [
         ("DescribeRegions", "regionInfo/item", ["regionName", "regionEndpoint"]),
-        ("DescribeVolumes", "volumeSet/item", ["volumeId", "size", "snapshotId", "availabilityZone", "status", "createTime", "attachmentSet", "tagSet"]),
+        ("DescribeVolumes", "volumeSet/item", ["volumeId", "size", "snapshotId", "availabilityZone", "status", "createTime", "attachmentSet"]),
         ("DescribeVolumes", "volumeSet/item/attachmentSet/item", ["volumeId", "instanceId", "device", "status", "attachTime", "deleteOnTermination"]),
         ("DescribeVpcs", "vpcSet/item", ["vpcId", "state", "cidrBlock", "dhcpOptionsId", "tagSet", "instanceTenancy"]),
     ],
@@ -135,8 +135,8 @@ def test_zones_subnets_and_images_then(query, ami):
     expected = ["subnetId", "state", "vpcId", "cidrBlock", "availableIpAddressCount", "availabilityZone", "tagSet"]
     assert [[child.tag for child in item] for item in subnets.iterfind("subnetSet/item")] == [expected] * 3
     image = children(query("DescribeImages", ImageId=ami).tree, "imagesSet/item")
-    assert image == ["imageId", "imageLocation", "imageState", "imageOwnerId", "isPublic", "productCodes", "architecture", "imageType", "imageOwnerAlias",
-                     "name", "description", "rootDeviceType", "rootDeviceName", "blockDeviceMapping", "virtualizationType", "tagSet", "hypervisor"]
+    assert image == ["imageId", "imageLocation", "imageState", "imageOwnerId", "isPublic", "architecture", "imageType", "imageOwnerAlias",
+                     "name", "description", "rootDeviceType", "rootDeviceName", "blockDeviceMapping", "virtualizationType", "hypervisor"]
     mapping = children(query("DescribeImages", ImageId=ami).tree, "imagesSet/item/blockDeviceMapping/item/ebs")
     assert mapping == ["snapshotId", "volumeSize", "deleteOnTermination"]
 

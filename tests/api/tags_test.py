@@ -2,6 +2,7 @@
 import re
 import urllib.parse
 
+import botocore.exceptions
 import pytest
 
 from conftest import ROOT
@@ -70,7 +71,7 @@ def test_fifty_tags(ec2, groups, refused):
         ("snap-0123456789abcdef0", "InvalidSnapshot.NotFound"), ("ami-0123456789abcdef0", "InvalidAMIID.NotFound"),
         ("sg-0123456789abcdef0", "InvalidGroup.NotFound"), ("key-0123456789abcdef0", "InvalidKeyPair.NotFound"),
         ("vpc-0123456789abcdef0", "InvalidVpcID.NotFound"), ("subnet-0123456789abcdef0", "InvalidSubnetID.NotFound"),
-        ("i-xyz", "InvalidInstanceID.Malformed"), ("nonsense", "InvalidID"),
+        ("i-xyz", "InvalidID"), ("nonsense", "InvalidID"),
     ],
 )
 def test_all_or_nothing(ec2, groups, refused, missing, code):
@@ -90,8 +91,20 @@ def test_every_kind_of_id(ec2, refused, prefix, _, malformed, unknown):
     for missing in (prefix + "-0123456789abcdef0", prefix + "-01234567"):
         with refused(unknown):
             ec2.create_tags(Resources=[missing], Tags=[tag("a", "b")])
-    with refused(malformed):
-        ec2.create_tags(Resources=[prefix + "-1"], Tags=[tag("a", "b")])
+    assert malformed.endswith(".Malformed")
+    for wrong in (prefix + "-1", prefix + "-0123456789ABCDEF0", prefix):
+        for call in (ec2.create_tags, ec2.delete_tags):
+            with pytest.raises(botocore.exceptions.ClientError, match=re.escape(f"The ID '{wrong}' is not valid")) as caught:
+                call(Resources=[wrong], Tags=[tag("a", "b")])
+            assert caught.value.response["Error"]["Code"] == "InvalidID"
+
+
+def test_no_resource_and_no_tag(ec2, groups):
+    for call, parameters, name in ((ec2.create_tags, {"Resources": [], "Tags": [tag("a", "b")]}, "resourceIdSet"), (ec2.create_tags, {"Resources": [], "Tags": []}, "resourceIdSet"),
+                                   (ec2.delete_tags, {"Resources": [], "Tags": [tag("a", "b")]}, "resourceIdSet"), (ec2.create_tags, {"Resources": groups[:1], "Tags": []}, "tagSet")):
+        with pytest.raises(botocore.exceptions.ClientError, match=f"The request must contain the parameter {name}$") as caught:
+            call(**parameters)
+        assert caught.value.response["Error"]["Code"] == "MissingParameter"
 
 
 def test_there_are_kinds():
@@ -243,3 +256,34 @@ def test_all_that_is_text_is_kept(ec2):
     assert sorted(ec2.describe_tags()["Tags"], key=lambda tag: tag["Key"]) == [{"ResourceId": vpc, "ResourceType": "vpc", **tag} for tag in tags]
     ec2.delete_tags(Resources=[vpc], Tags=[{"Key": tag["Key"]} for tag in tags])
     assert ec2.describe_tags()["Tags"] == []
+# Each action that takes a TagSpecification, with what it needs besides, and the type that it makes.
+def specified(ec2, ami):
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+    return [
+        (ec2.run_instances, "volume", {"ImageId": ami, "MinCount": 1, "MaxCount": 1}), (ec2.run_instances, "instance", {"ImageId": ami, "MinCount": 1, "MaxCount": 1}),
+        (ec2.run_instances, "network-interface", {"ImageId": ami, "MinCount": 1, "MaxCount": 1}), (ec2.create_volume, "volume", {"AvailabilityZone": "us-east-1a", "Size": 1}),
+        (ec2.create_snapshot, "snapshot", {"VolumeId": volume}), (ec2.create_launch_template, "launch-template", {"LaunchTemplateName": "web", "LaunchTemplateData": {"KeyName": "k"}}),
+        (ec2.create_vpc, "vpc", {"CidrBlock": "10.1.0.0/16"}), (ec2.create_subnet, "subnet", {"VpcId": vpc, "CidrBlock": "172.31.200.0/24"}),
+        (ec2.create_security_group, "security-group", {"GroupName": "web", "Description": "d"}), (ec2.create_key_pair, "key-pair", {"KeyName": "k", "KeyType": "ed25519"}),
+        (ec2.allocate_address, "elastic-ip", {}), (ec2.create_internet_gateway, "internet-gateway", {}), (ec2.create_route_table, "route-table", {"VpcId": vpc}),
+        (ec2.create_placement_group, "placement-group", {"GroupName": "near", "Strategy": "cluster"}),
+    ]
+
+
+def test_one_rule_for_every_tag_specification(ec2, ami, refused):
+    before = {call.__name__ for call, _, _ in specified(ec2, ami)}
+    assert len(before) > 10
+    fifty_one = [tag(f"k{number}") for number in range(51)]
+    for call, kind, parameters in specified(ec2, ami):
+        for code, given in (
+            ("InvalidParameterValue", [{"ResourceType": kind, "Tags": []}]), ("InvalidParameterValue", [{"Tags": [tag("a")]}]),
+            ("InvalidParameterValue", [{"ResourceType": "spot-fleet-request", "Tags": [tag("a")]}]), ("InvalidParameterValue", [{"ResourceType": kind, "Tags": [tag("aws:a")]}]),
+            ("InvalidParameterValue", [{"ResourceType": kind, "Tags": [tag("")]}]), ("InvalidParameterValue", [{"ResourceType": kind, "Tags": [tag("k" * 129)]}]),
+            ("InvalidParameterValue", [{"ResourceType": kind, "Tags": [tag("a", "v" * 257)]}]), ("InvalidParameterValue", [{"ResourceType": kind, "Tags": [tag("a"), tag("a")]}]),
+            ("InvalidParameterValue", [{"ResourceType": kind, "Tags": [tag("a")]}, {"ResourceType": kind, "Tags": [tag("a")]}]),
+            ("TagLimitExceeded", [{"ResourceType": kind, "Tags": fifty_one}]),
+        ):
+            with refused(code):
+                call(**parameters, TagSpecifications=given)
+    assert listed(ec2) == []

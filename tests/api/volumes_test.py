@@ -1,5 +1,6 @@
 """Volumes as clients see them: the whole life of one, with the clients' own waiters, tokens, attachments, growth and status."""
 import boto.exception
+import botocore.exceptions
 import pytest
 
 from conftest import REGION, wait_until
@@ -81,6 +82,23 @@ def test_a_client_token_makes_one_volume(ec2, refused):
     with refused("InvalidParameterValue"):
         ec2.create_volume(AvailabilityZone=ZONE, Size=1, ClientToken="t" * 65)
     assert len(ec2.describe_volumes()["Volumes"]) == 2
+
+
+def test_a_token_of_a_volume_that_is_gone(ec2, refused):
+    same = {"AvailabilityZone": ZONE, "Size": 1, "ClientToken": "once"}
+    volume = ec2.create_volume(**same)["VolumeId"]
+    free(ec2, volume)
+    ec2.delete_volume(VolumeId=volume)
+    ec2.get_waiter("volume_deleted").wait(VolumeIds=[volume], WaiterConfig=QUICK)
+    with refused("InvalidVolume.NotFound"):
+        ec2.create_volume(**same)
+    assert ec2.describe_volumes()["Volumes"] == []
+
+
+def test_a_volume_of_no_size(ec2):
+    with pytest.raises(botocore.exceptions.ClientError, match="The request must contain the parameter size/snapshot$") as caught:
+        ec2.create_volume(AvailabilityZone=ZONE)
+    assert caught.value.response["Error"]["Code"] == "MissingParameter"
 
 
 def test_a_token_of_a_volume_is_none_of_an_instance(ec2, ami):
@@ -170,10 +188,23 @@ def test_growing(ec2, made, instance, attached, look, refused):
         assert (look(volume)["Size"], look(volume)["VolumeType"], look(volume)["Iops"]) == (3, "gp3", 3000)
         with refused("InvalidParameterValue"):
             ec2.modify_volume(VolumeId=volume, Size=2)
-        # Again at once: nothing here needs a rest.
+        # Again as soon as that is done.
         ec2.modify_volume(VolumeId=volume, Size=4, VolumeType="gp2")
         wait_until(done)
         assert (look(volume)["Size"], look(volume)["VolumeType"], look(volume)["Iops"]) == (4, "gp2", 100)
+
+
+def test_four_modifications_a_day(ec2, made, refused):
+    volume = made()
+    for size in range(2, 6):
+        ec2.modify_volume(VolumeId=volume, Size=size)
+        wait_until(lambda: ec2.describe_volumes_modifications(VolumeIds=[volume])["VolumesModifications"][0]["ModificationState"] == "completed")
+    with refused("VolumeModificationRateExceeded"):
+        ec2.modify_volume(VolumeId=volume, Size=6)
+    with refused("InvalidParameterValue"):
+        ec2.modify_volume(VolumeId=volume, Size=1)
+    assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Size"] == 5
+    ec2.modify_volume(VolumeId=made(), Size=2)  # each volume by itself
 
 
 def test_modifications_are_listed(ec2, made):
@@ -239,7 +270,7 @@ def test_boto_2(ec2, old, launch):
 def test_answers_of_2011(query, made, instance):
     answer = query("CreateVolume", Size="80", AvailabilityZone=ZONE)
     assert [each.tag for each in answer.tree] == [
-        "requestId", "volumeId", "size", "snapshotId", "availabilityZone", "status", "createTime", "attachmentSet", "tagSet"]
+        "requestId", "volumeId", "size", "snapshotId", "availabilityZone", "status", "createTime"]
     volume = made()
     answer = query("AttachVolume", VolumeId=volume, InstanceId=instance, Device="/dev/sdh")
     assert [each.tag for each in answer.tree][:6] == ["requestId", "volumeId", "instanceId", "device", "status", "attachTime"]

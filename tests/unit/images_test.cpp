@@ -71,6 +71,32 @@ TEST_F(Images, SnapshotsGoWithAnImageUnlessAnotherHasThem) {
   EXPECT_EQ(world()->find<state::Snapshot>(account, "snap-00000002")->state, "completed");
 }
 
+TEST_F(Images, IdsThatWereAreToldFromIdsThatNeverWere) {
+  using std::chrono::minutes;
+  const auto put_gone = [&](const std::string& id, minutes ago) {
+    put_image(id, "", [&](Image& image) {
+      image.state = "deregistered";
+      image.deregistered = SystemClock().now() - ago;
+    });
+  };
+  put_image(ami, "snap-00000001");
+  put_gone("ami-00000002", minutes(59));
+  put_gone("ami-00000003", minutes(61));
+  EXPECT_EQ(deregister("ami-00000002"), "InvalidAMIID.Unavailable");
+  EXPECT_EQ(deregister("ami-00000009"), "InvalidAMIID.NotFound");
+  EXPECT_EQ(listed("ImageId.1=ami-00000002"), List{});
+  EXPECT_EQ(deregister(ami), "");
+  EXPECT_EQ(deregister(ami), "InvalidAMIID.Unavailable");
+  // The next deregistration forgot what was gone for long enough.
+  EXPECT_EQ(listed("ImageId.1=ami-00000002&ImageId.2=ami-00000001"), List{});
+  EXPECT_EQ(code("DescribeImages", "ImageId.1=ami-00000003"), "InvalidAMIID.NotFound");
+  EXPECT_EQ(deregister("ami-00000003"), "InvalidAMIID.NotFound");
+  // To those who never could launch it, it never was.
+  as_ = stranger;
+  EXPECT_EQ(code("DescribeImages", "ImageId.1=ami-00000002"), "InvalidAMIID.NotFound");
+  EXPECT_EQ(deregister("ami-00000002"), "InvalidAMIID.NotFound");
+}
+
 TEST_F(Images, ProtectionCoolsDownForADay) {
   put_image(ami, "snap-00000001");
   const std::string id = std::string("ImageId=") + ami;

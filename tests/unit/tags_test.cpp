@@ -106,7 +106,8 @@ TEST_F(Tags, ResourcesThatAreNotThere) {
   EXPECT_EQ(missing("vpc-0000000a"), "InvalidVpcID.NotFound");
   EXPECT_EQ(missing("subnet-0000000a"), "InvalidSubnetID.NotFound");
   EXPECT_EQ(missing("eni-0000000a"), "InvalidNetworkInterfaceID.NotFound");
-  EXPECT_EQ(missing("i-x"), "InvalidInstanceID.Malformed");
+  EXPECT_EQ(missing("i-x"), "InvalidID");
+  EXPECT_EQ(message_, "The ID 'i-x' is not valid");
   EXPECT_EQ(missing("igw-0000000a"), "InvalidInternetGatewayID.NotFound");
   EXPECT_EQ(missing("rtb-0000000a"), "InvalidRouteTableID.NotFound");
   EXPECT_EQ(missing("acl-0000000a"), "InvalidNetworkAclID.NotFound");

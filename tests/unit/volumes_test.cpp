@@ -220,6 +220,31 @@ TEST_F(Volumes, QuotaOfNumber) {
   EXPECT_EQ(create("Size=1"), "VolumeLimitExceeded");
 }
 
+TEST_F(Volumes, ModifiedFourTimesInTheDayBefore) {
+  using std::chrono::hours;
+  put_volume(volume, "available");
+  const auto modified = [&](hours last, const std::vector<hours>& before) {
+    state::VolumeModification modification;
+    modification.account = account;
+    modification.volume_id = volume;
+    modification.state = "completed";
+    modification.started = clock_.now() - last;
+    for (const auto each : before) modification.earlier.push_back({clock_.now() - each});
+    transact([&](state::Transaction& transaction) { transaction.put(std::move(modification)); });
+    return code("ModifyVolume", "VolumeId=" + std::string(volume) + "&Size=9");
+  };
+  EXPECT_EQ(modified(hours(1), {hours(4), hours(3), hours(2)}), "VolumeModificationRateExceeded");
+  EXPECT_EQ(modified(hours(23), {}), "");
+  EXPECT_EQ(modified(hours(1), {hours(25), hours(3), hours(2)}), "");
+  // Of those that are noted for the next time, the ones of more than a day ago are not.
+  const auto kept = world();
+  const auto* now = kept->find<state::VolumeModification>(state::owned_key(account, volume));
+  ASSERT_NE(now, nullptr);
+  EXPECT_EQ(now->state, "modifying");
+  EXPECT_EQ(now->earlier.size(), 3U);
+  EXPECT_EQ(modified(hours(25), {hours(28), hours(27), hours(26)}), "");
+}
+
 TEST_F(Volumes, TheTypeOf2011) {
   version_ = 20111201;
   const auto answer = call("CreateVolume", "AvailabilityZone=us-east-1a&Size=80");

@@ -39,6 +39,7 @@ struct BlockDevice {
 
 struct Image {
   static constexpr Kind kind = Kind::image;
+  static constexpr auto known_after_deregistration = std::chrono::hours(1);
   std::string account;
   std::string id;                // "ami-…", "aki-…", "ari-…"
   std::string type = "machine";  // "machine", "kernel", "ramdisk"
@@ -72,6 +73,7 @@ struct Image {
   std::string source_region;
   std::string source_instance_id;  // CreateImage
   std::string reboot_instance;     // CreateImage: the instance that control shuts down for the snapshots and starts again; empty: none
+  Time deregistered{};             // until its id is forgotten, it is answered otherwise than an id that never was
   std::string import_source;       // path of the file that an import still has to read; empty when done
   std::string key() const { return owned_key(account, id); }
   template <class V>
@@ -109,6 +111,7 @@ struct Image {
     v("sourceRegion", source_region);
     v("sourceInstanceId", source_instance_id);
     v("rebootInstance", reboot_instance);
+    v("deregistered", deregistered);
     v("importSource", import_source);
   }
 };

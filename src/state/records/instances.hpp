@@ -30,6 +30,7 @@ struct Instance {
   std::string type;
   std::int64_t memory_mib = 0;  // of the type as it was at launch
   std::int64_t processors = 1;
+  std::int64_t threads_per_core = 1;  // its cores are processors / threads_per_core
   std::string key_name;
   std::string public_key;         // as it was at launch: the key pair may be deleted or replaced since
   std::int64_t state = 0;         // InstanceState
@@ -93,6 +94,7 @@ struct Instance {
     v("type", type);
     v("memoryMib", memory_mib);
     v("processors", processors);
+    v("threadsPerCore", threads_per_core);
     v("keyName", key_name);
     v("publicKey", public_key);
     v("state", state);

@@ -163,6 +163,14 @@ struct Volume : VolumeAttachment {
   }
 };
 
+struct EarlierModification {
+  Time started{};
+  template <class V>
+  void fields(V& v) {
+    v("started", started);
+  }
+};
+
 // The last ModifyVolume of a volume (STO: DescribeVolumesModifications).
 struct VolumeModification {
   static constexpr Kind kind = Kind::volume_modification;
@@ -183,6 +191,7 @@ struct VolumeModification {
   Time ended{};
   bool original_multi_attach = false;
   bool target_multi_attach = false;
+  std::vector<EarlierModification> earlier;  // those of the day before this one: EC2 allows so many a day
   std::string key() const { return owned_key(account, volume_id); }
   template <class V>
   void fields(V& v) {
@@ -203,6 +212,7 @@ struct VolumeModification {
     v("ended", ended);
     v("originalMultiAttach", original_multi_attach);
     v("targetMultiAttach", target_multi_attach);
+    v("earlier", earlier);
   }
 };
 
