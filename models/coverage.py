@@ -12,7 +12,7 @@ from wire_model import load_built, load_models
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = os.path.join(HERE, "..", "docs", "coverage.md")
 TITLES = {"autoscaling": "Auto Scaling", "cloudwatch": "CloudWatch", "ec2": "EC2", "elb": "Elastic Load Balancing (classic)",
-          "elbv2": "Elastic Load Balancing v2", "iam": "IAM", "s3": "S3", "ebs": "EBS direct", "ssm": "Systems Manager", "sns": "SNS", "sts": "STS"}
+          "elbv2": "Elastic Load Balancing v2", "iam": "IAM", "s3": "S3", "servicequotas": "Service Quotas", "ebs": "EBS direct", "ssm": "Systems Manager", "sns": "SNS", "sts": "STS"}
 # Most of today's EC2 came after the classic surface; the page keeps the two apart so that the first can be seen to fill.
 ERAS = (("the classic surface (in the 2014-09-01 model)", lambda since: since < "2014-09-01"),
         ("later", lambda since: since >= "2014-09-01"))

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/text.hpp"
+#include "daemon/accounts.hpp"
 #include "daemon/configuration.hpp"
 
 namespace brume::daemon {
@@ -38,6 +39,10 @@ void add_storage_options(CLI::App& app, Configuration& c) {
 
 std::string wrong_region(const std::string& text) {
   return read_region(text) ? std::string() : "a region is a name such as eu-west-1, or eu-west-1:2 with its number of zones, 1 to 6";
+}
+
+std::string wrong_quota(const std::string& text) {
+  return read_quota(text) ? std::string() : "a quota is a name and a number, such as vpcs=5, or none; brume account limit lists them";
 }
 
 // The first is the home region.
@@ -86,6 +91,11 @@ void add_network_options(CLI::App& app, Configuration& c, std::vector<std::strin
 void add_limits(CLI::App& app, Configuration& c) {
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
       ->capture_default_str();
+  app.add_option("--quota", c.quotas,
+                 "Quota of every account, such as vpcs=5 or addresses=none; several; default: EC2's (those of an account: none with "
+                 "--simulate)")
+      ->allow_extra_args(false)
+      ->check(CLI::Validator(wrong_quota, "NAME=NUMBER"));
   app.add_option("--guest-memory", c.guest_memory_mib,
                  "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))

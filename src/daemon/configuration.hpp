@@ -47,6 +47,7 @@ struct Configuration {
   std::int64_t regions_of_host = 1;        // which share what the host has
   bool is_further = false;                 // of a region after the first: this is its own configuration
   std::int64_t instance_limit = 0;
+  std::vector<std::string> quotas;  // of every account: "vpcs=5", "addresses=none"
   // Of an account; 0: no limit. Not said: EC2's, in simulation none.
   std::optional<std::int64_t> volume_limit;
   std::optional<std::int64_t> volume_gib_limit;

@@ -31,6 +31,7 @@
 #include "ec2/network.hpp"
 #include "ec2/paging.hpp"
 #include "guest/metadata_service.hpp"
+#include "quotas/service_quotas.hpp"
 #include "service/front_door.hpp"
 #include "ssm/parameters.hpp"
 #include "sts/identity.hpp"
@@ -358,6 +359,7 @@ Result<void> Daemon::Parts::build_services() {
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());
   tables.push_back(ssm::make_service());
+  tables.push_back(quotas::make_service());
   tables.push_back(ebs::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { first().ask_to_end(with_machines); };
@@ -366,8 +368,13 @@ Result<void> Daemon::Parts::build_services() {
       if (region->configuration.is_further) region->follow_first();
   };
   const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
+  const auto regions = [this] {
+    std::vector<const service::Services*> all;
+    for (const auto& region : daemon_.parts_) all.push_back(region->services.get());
+    return all;
+  };
   admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, hypervisor->describe(),
-                                             configuration.home, identity_certificate, shut_down, accounts_changed});
+                                             configuration.home, identity_certificate, shut_down, accounts_changed, regions});
   return {};
 }
 
@@ -385,6 +392,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
         if (configuration.simulate) register_simulated_images(transaction);
         return follow_accounts(transaction, settings, *first().store->world());
       }
+      set_common_quotas(transaction, configuration.quotas);
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());

@@ -8,6 +8,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "state/elastic_ips.hpp"
@@ -20,7 +21,6 @@ using service::Context;
 using state::NatGateway;
 using state::World;
 
-constexpr size_t gateway_limit = 5;                           // of a zone
 constexpr auto shown_after_deletion = std::chrono::hours(1);  // Describe still has it
 
 const FilterField<NatGateway> gateway_filters[] = {
@@ -57,15 +57,13 @@ void refuse(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
-void check_limit(const World& world, const std::string& account, const std::string& zone) {
-  size_t count = 0;
-  world.each_of<NatGateway>(account, [&](const NatGateway& gateway) {
-    const auto* subnet = world.find<state::Subnet>(account, gateway.subnet_id);
+void check_limit(const World& world, const Context& context, const std::string& zone) {
+  std::int64_t count = 0;
+  world.each_of<NatGateway>(context.account(), [&](const NatGateway& gateway) {
+    const auto* subnet = world.find<state::Subnet>(context.account(), gateway.subnet_id);
     count += gateway.state == "available" && subnet != nullptr && subnet->zone == zone;
   });
-  if (count >= gateway_limit)
-    throw wire::ApiError(400, "NatGatewayLimitExceeded",
-                         fmt::format("Performing this operation would exceed the limit of {} NAT gateways", gateway_limit));
+  check_quota(world, context, Quota::nat_gateways, count);
 }
 
 state::ElasticIp free_address(const World& world, const Context& context, const std::optional<std::string>& id) {
@@ -88,7 +86,7 @@ std::string make_gateway(state::Transaction& transaction, const Context& context
   plan.subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
   auto address = free_address(transaction.world(), context, request.allocation_id);
   require_internet_gateway(transaction.world(), plan.subnet.vpc_id);
-  check_limit(transaction.world(), context.account(), plan.subnet.zone);
+  check_limit(transaction.world(), context, plan.subnet.zone);
   plan.private_ip = request.private_ip_address.value_or("");
   if (!plan.private_ip.empty()) check_private_address(transaction.world(), plan.subnet, plan.private_ip);
   NatGateway gateway;

@@ -8,6 +8,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/ipv6_ranges.hpp"
 #include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
@@ -20,8 +21,6 @@ namespace {
 using service::Context;
 using state::Subnet;
 using state::World;
-
-constexpr size_t subnet_limit = 200;  // of a VPC
 
 std::string arn_of(const service::Settings& settings, const Subnet& subnet) {
   return fmt::format("arn:{}:ec2:{}:{}:subnet/{}", settings.partition, settings.region, subnet.account, subnet.id);
@@ -115,13 +114,12 @@ std::string read_zone(const World& world, const Context& context, const std::opt
 }
 
 // The VPC's subnets; throws when there is no room for one more.
-std::vector<Ipv4Block> taken_ranges(const World& world, const state::Vpc& vpc) {
+std::vector<Ipv4Block> taken_ranges(const World& world, const Context& context, const state::Vpc& vpc) {
   std::vector<Ipv4Block> taken;
   world.each_of<Subnet>(vpc.account, [&](const Subnet& subnet) {
     if (subnet.vpc_id == vpc.id) taken.push_back(*parse_ipv4_block(subnet.cidr));
   });
-  if (taken.size() >= subnet_limit)
-    throw wire::ApiError(400, "SubnetLimitExceeded", fmt::format("The maximum number of subnets in '{}' has been reached.", vpc.id));
+  check_quota(world, context, Quota::subnets_per_vpc, static_cast<std::int64_t>(taken.size()));
   return taken;
 }
 
@@ -142,7 +140,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   if (range.prefix < 16 || range.prefix > 28 ||
       std::none_of(ranges.begin(), ranges.end(), [&](const auto& whole) { return lies_in(range, whole); }))
     throw wire::ApiError(400, "InvalidSubnet.Range", fmt::format("The CIDR '{}' is invalid.", text));
-  if (!is_free(taken_ranges(transaction.world(), vpc), range))
+  if (!is_free(taken_ranges(transaction.world(), context, vpc), range))
     throw wire::ApiError(400, "InvalidSubnet.Conflict", fmt::format("The CIDR '{}' conflicts with another subnet", text));
   Subnet subnet;
   subnet.account = context.account();
@@ -173,7 +171,7 @@ wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction&
       throw wire::ApiError(400, "DefaultSubnetAlreadyExistsInAvailabilityZone",
                            fmt::format("'{}' is already the default subnet in {}.", subnet.id, zone));
   });
-  const auto taken = taken_ranges(transaction.world(), vpc);
+  const auto taken = taken_ranges(transaction.world(), context, vpc);
   const auto whole = *parse_ipv4_block(vpc.cidr);
   for (std::uint64_t at = 0; at < whole.size(); at += Ipv4Block{whole.base, default_subnet_prefix}.size()) {
     const auto base = whole.base + static_cast<std::uint32_t>(at);

@@ -177,6 +177,7 @@ void FrontDoor::identify(Pending& pending) {
   // Simulation: a key that was made is its account's, any other or none is the first account's.
   const auto id = wire::SignatureVerifier::claimed_access_key(pending.request, pairs);
   const auto credential = find_credential(id);
+  if (credential && !credential->active) throw wire::auth_failure("The account or its access key is disabled.");
   pending.caller = claimed;
   pending.caller.access_key_id = id;
   pending.caller.account_id = credential ? credential->account_id : std::string(simulated_account);

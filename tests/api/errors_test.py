@@ -11,8 +11,10 @@ import conftest
 
 # An error: ApiError(400, "Code", …), {400, "Code", …}, with one code of two now and then.
 THROWN = re.compile(r"[({]\s*[45]\d\d,\s*(?:[^\";{}]*\?\s*)?\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\"(?:\s*:\s*\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\")?")
+# The rows of src/ec2/quotas.cpp: {Quota::vpcs, "vpcs", 5, 5, false, "Code", …
+QUOTA = re.compile(r"\{Quota::\w+, [^}]*?(?:true|false), \"([A-Z][A-Za-z]+)\"")
 REFUSED = re.compile(r" service: request \S+ \S*: ([A-Z][A-Za-z.]+) ")
-FOLDERS = ("ec2", "sts", "ssm", "ebs", "wire", "service")
+FOLDERS = ("ec2", "sts", "ssm", "quotas", "ebs", "wire", "service")
 # What no daemon of this folder answers, and the test that raises it from the same code.
 ELSEWHERE = {
     "AccessDenied": "tests/unit/signature_test.cpp",
@@ -50,6 +52,8 @@ def codes():
             for match in THROWN.finditer(path.read_text()):
                 for code in filter(None, match.groups()):
                     found.setdefault(code, set()).add(str(path.relative_to(conftest.ROOT)))
+            for code in QUOTA.findall(path.read_text()):
+                found.setdefault(code, set()).add(str(path.relative_to(conftest.ROOT)))
     return found
 
 
