@@ -96,6 +96,11 @@ void add_limits(CLI::App& app, Configuration& c) {
                  "--simulate)")
       ->allow_extra_args(false)
       ->check(CLI::Validator(wrong_quota, "NAME=NUMBER"));
+  app.add_option(
+         "--throttle", c.throttle,
+         "Requests that an account may send, as a multiple of EC2's rates; beyond it they answer RequestLimitExceeded; 0: any number")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->capture_default_str();
   app.add_option("--guest-memory", c.guest_memory_mib,
                  "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))

@@ -48,6 +48,7 @@ struct Configuration {
   bool is_further = false;                 // of a region after the first: this is its own configuration
   std::int64_t instance_limit = 0;
   std::vector<std::string> quotas;  // of every account: "vpcs=5", "addresses=none"
+  double throttle = 0;              // of EC2's rates of requests, by account; 0: none
   // Of an account; 0: no limit. Not said: EC2's, in simulation none.
   std::optional<std::int64_t> volume_limit;
   std::optional<std::int64_t> volume_gib_limit;

@@ -355,6 +355,7 @@ Result<void> Daemon::Parts::build_services() {
                                                                    snapshot_blocks(controller->direct_snapshots()), look_up_name, tunnels});
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
+  front_door_settings.throttle = configuration.throttle;
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());

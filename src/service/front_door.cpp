@@ -67,6 +67,7 @@ FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables,
     : services_(services), tables_(std::move(tables)), workers_(workers), settings_(settings), verifier_(services.clock) {
   for (const auto& table : tables_)
     for (const auto& action : table.actions) actions_.emplace(fmt::format("{}/{}", table.service, action.name), &action);
+  if (settings.throttle > 0) throttle_ = std::make_unique<Throttle>(services.clock, settings.throttle);
 }
 
 FrontDoor::~FrontDoor() = default;
@@ -111,6 +112,7 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   try {
     admit(*pending);
     identify(*pending);
+    if (throttle_) throttle_->admit(pending->caller.account_id, *pending->service, pending->action_name);
     look_up(*pending);
     run(pending);
   } catch (...) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "service/action.hpp"
+#include "service/throttle.hpp"
 #include "service/worker_pool.hpp"
 #include "wire/envelope.hpp"
 #include "wire/http_server.hpp"
@@ -21,6 +22,7 @@ namespace brume::service {
 struct FrontDoorSettings {
   bool simulated = false;             // an unknown access key is the account 123456789012's, and signatures are not needed
   unsigned requests_in_flight = 512;  // over it 503
+  double throttle = 0;                // of EC2's rates of requests (throttle.hpp); 0: none
 };
 
 // Threads: handle may be called from any thread.
@@ -60,6 +62,7 @@ class FrontDoor {
   WorkerPool& workers_;
   FrontDoorSettings settings_;
   wire::SignatureVerifier verifier_;
+  std::unique_ptr<Throttle> throttle_;  // null: nobody is held back
   std::atomic<unsigned> in_flight_{0};
   Counters counters_;
 };
