@@ -167,6 +167,7 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--home", c.home, "Folder of all data")->envname("BRUME_HOME")->capture_default_str();
   app.add_flag("--simulate", c.simulate,
                "Pretend: no machines, networks or disks; state in a temporary folder; any access key is accepted");
+  app.add_flag("--any-image", c.any_image, "With --simulate: an image that nobody knows is made when a request names it");
   app.add_flag("--tls", c.tls, "Serve HTTPS; a certificate is made at first start (tls/ in the home folder)");
   app.add_option("--accelerator", c.accelerator, "auto, kvm or tcg; auto tries whether KVM really works")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
@@ -181,6 +182,7 @@ CommandLine read_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (const auto wrong = take_regions(regions, c); !wrong.empty()) throw CLI::ValidationError("--region", wrong);
+    if (c.any_image && !c.simulate) throw CLI::ValidationError("--any-image", "images are only made up with --simulate");
   } catch (const CLI::ParseError& error) {
     result.exit_code = app.exit(error);
   }

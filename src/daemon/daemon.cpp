@@ -187,6 +187,7 @@ class Daemon::Parts {
   std::unique_ptr<service::Services> services;
   std::unique_ptr<service::FrontDoor> front_door;
   std::unique_ptr<Admin> admin;
+  AnyImages any_images;
 
  private:
   Parts& first() { return *daemon_.parts_.front(); }
@@ -390,7 +391,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
       transaction.put(state::Setting{"ipv6-pool", ipv6_pool});
       ec2::complete_networks(transaction, settings);
       if (configuration.is_further) {
-        if (configuration.simulate) register_simulated_images(transaction);
+        if (configuration.simulate) register_simulated_images(transaction, settings.region);
         return follow_accounts(transaction, settings, *first().store->world());
       }
       set_common_quotas(transaction, configuration.quotas);
@@ -398,7 +399,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
       transaction.put(state::Setting{"first-account", account.id});
-      if (configuration.simulate) register_simulated_images(transaction);
+      if (configuration.simulate) register_simulated_images(transaction, settings.region);
       log::info("daemon", "made the first account, {}", account.id);
     });
   } catch (const std::exception& error) {
@@ -434,9 +435,16 @@ Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
 
 void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& respond) {
   if (request.path() == "/ping") return respond({200, "text/plain", {}, "ok\n"});
+  if (request.path() == "/_brume/reset") {
+    std::vector<const service::Services*> regions;
+    for (const auto& each : daemon_.parts_) regions.push_back(each->services.get());
+    return reset_simulation(regions, request, respond);
+  }
   auto& region = region_of(request);
-  if (request.path() == "/_brume/reset") return reset_simulation(*region.services, request, respond);
-  region.front_door->handle(std::move(request), respond);
+  if (!configuration.any_image) return region.front_door->handle(std::move(request), respond);
+  const auto kept = std::make_shared<wire::HttpRequest>(std::move(request));
+  region.any_images.provide(*region.services, *region.workers, *kept,
+                            [&region, kept, respond] { region.front_door->handle(std::move(*kept), respond); });
 }
 
 Result<void> Daemon::Parts::listen() {
@@ -542,6 +550,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration
     if (auto served = region->serve(); !served) return fail(served.error());
   for (auto& region : daemon->parts_)
     if (auto started = region->controller->start(); !started) return fail(started.error());
+  if (configuration.simulate)
+    for (auto& region : daemon->parts_) await_simulated_images(*region->store);
   const auto description = daemon->parts_.front()->hypervisor->describe();
   log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
   return daemon;
