@@ -12,8 +12,10 @@ import argparse
 import os
 import sys
 
+import emit_empty
 import emit_schema
 from emit_types import ServiceTypes
+import wire_model
 from wire_model import load_built, load_models
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -33,12 +35,12 @@ def write_if_changed(path, content):
 def output_names(built, services):
     names = [f"wire/{service}/{family}{extension}" for service, families in built.items()
              for family in ["common"] + list(families) for extension in (".hpp", ".cpp")]
-    return names + [f"wire/schema_data_{service}.cpp" for service in services] + ["wire/schema_data.cpp"]
+    return names + [f"wire/schema_data_{service}.cpp" for service in services] + ["wire/schema_data.cpp", "wire/empty_actions.cpp"]
 
 
 def service_names():
     return sorted(name[:-5] for name in os.listdir(HERE)
-                  if name.endswith(".json") and name[:-5].isalnum() and name != "built.json")
+                  if name.endswith(".json") and name[:-5].isalnum() and name not in wire_model.NOT_MODELS)
 
 
 def main():
@@ -56,6 +58,9 @@ def main():
     for service, families in built.items():
         files.update(ServiceTypes(models[service], families).files())
     files.update(emit_schema.files(models, built))
+    empty = emit_empty.load_empty(os.path.join(HERE, "empty.json"))
+    emit_empty.check(models["ec2"], built, empty)
+    files["wire/empty_actions.cpp"] = emit_empty.file(models["ec2"], empty)
     if set(files) != set(names):
         raise SystemExit(f"generate.py: files and list differ: {set(files) ^ set(names)}")
     for name, content in files.items():

@@ -33,7 +33,10 @@ SERVICES = {
     "s3": "2006-03-01",
     "ssm": "2014-11-06",
     "ebs": "2019-11-02",
+    "service-quotas": "2019-06-24",
 }
+# What signatures and clients call a service, where its model is called otherwise.
+SIGNED_AS = {"service-quotas": "servicequotas"}
 METADATA = ("apiVersion", "endpointPrefix", "serviceId", "xmlNamespace", "targetPrefix", "jsonVersion")
 SHAPE_FACTS = ("type", "required", "enum", "min", "max", "sensitive", "timestampFormat", "flattened",
                "locationName", "payload", "xmlNamespace", "error", "exception", "fault", "xmlOrder", "union")
@@ -178,7 +181,7 @@ def main():
         if service == "ec2":
             dates = sorted(v for v in os.listdir(os.path.join(data, service)) if v < version)
             mark_since(model, [(date, load(data, service, date)) for date in dates])
-        dump(model, os.path.join(HERE, service + ".json"))
+        dump(model, os.path.join(HERE, SIGNED_AS.get(service, service) + ".json"))
         print(service, version, len(model["operations"]), "operations")
     return 0
 

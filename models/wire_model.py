@@ -8,6 +8,7 @@ import re
 
 SCALARS = {"string": "std::string", "character": "std::string", "boolean": "bool", "integer": "std::int64_t",
            "long": "std::int64_t", "float": "double", "double": "double", "timestamp": "Time", "blob": "std::string"}
+NOT_MODELS = ("built.json", "empty.json")
 TIME_FORMATS = {"iso8601": "iso8601", "unixTimestamp": "unix_seconds", "rfc822": "http_date"}
 KEYWORDS = set("""alignas and asm auto bool break case catch char class const continue default delete do double else enum
     explicit export extern false float for friend goto if inline int long mutable namespace new not operator or private
@@ -151,7 +152,7 @@ def load_models(folder, services=None):
     models = {}
     for file in sorted(os.listdir(folder)):
         service, extension = os.path.splitext(file)
-        if extension != ".json" or service == "built" or not re.fullmatch(r"[a-z0-9]+", service):
+        if file in NOT_MODELS or extension != ".json" or not re.fullmatch(r"[a-z0-9]+", service):
             continue
         if services is not None and service not in services:
             continue

@@ -20,6 +20,22 @@ int show_keys(const json::value& account) {
   return 0;
 }
 
+// "2 instances, 3 volumes (24 GiB), 1 address": what there is nothing of is left out.
+std::string uses(const json::value& use) {
+  std::string line;
+  const auto add = [&](const char* member, const char* one, const char* many, const std::string& more = {}) {
+    const auto count = use.at(member).as_int64();
+    if (count > 0) line += (line.empty() ? "" : ", ") + std::to_string(count) + " " + (count == 1 ? one : many) + more;
+  };
+  add("instances", "instance", "instances");
+  add("volumes", "volume", "volumes", " (" + std::to_string(use.at("volumeGib").as_int64()) + " GiB)");
+  add("snapshots", "snapshot", "snapshots");
+  add("images", "image", "images");
+  add("addresses", "address", "addresses");
+  add("vpcs", "VPC", "VPCs");
+  return line.empty() ? "nothing" : line;
+}
+
 // The disks of the host, and the guests that wait for one.
 void show_room(const json::value& status) {
   constexpr double gib = 1 << 30;
@@ -76,7 +92,8 @@ int account_list(const Options& options, bool as_json) {
     return 0;
   }
   for (const auto& account : list->as_array()) {
-    std::printf("%s\t%s\t%s", text(account, "id").c_str(), text(account, "created").c_str(), text(account, "name").c_str());
+    std::printf("%s\t%s\t%s\t%s%s", text(account, "id").c_str(), text(account, "created").c_str(), text(account, "name").c_str(),
+                account.at("enabled").as_bool() ? "" : "DISABLED, ", uses(account.at("uses")).c_str());
     for (const auto& key : account.at("keys").as_array()) std::printf("\t%s", text(key, "id").c_str());
     std::printf("\n");
   }
@@ -88,15 +105,46 @@ int account_add_key(const Options& options, const std::string& account) {
   return made ? show_keys(*made) : complain(made.error());
 }
 
-int account_limit(const Options& options, const std::string& account, const std::string& limit) {
+int account_limit(const Options& options, const std::string& account, const std::vector<std::string>& said) {
+  const AdminClient admin(options.home);
+  if (said.empty()) {
+    auto list = admin.get("/accounts/" + account + "/limits");
+    if (!list) return complain(list.error());
+    const auto shown = [](std::int64_t limit) { return limit == 0 ? std::string("none") : std::to_string(limit); };
+    for (const auto& row : list->as_array()) {
+      const auto limit = row.at("limit").as_int64();
+      const auto usual = row.at("default").as_int64();
+      std::printf("%s\t%s%s\n", text(row, "quota").c_str(), shown(limit).c_str(),
+                  limit == usual ? "" : ("\tdefault: " + shown(usual)).c_str());
+    }
+    return 0;
+  }
+  // One word is the number of instances, which needs no name.
+  const auto& limit = said.back();
   std::int64_t number = limit == "default" ? -1 : 0;
   if (limit != "default" && limit != "none") {
     const auto read = parse_integer(limit);
-    if (!read || *read < 1) return complain("a limit is a number of instances from 1 on, 'none' or 'default'");
+    if (!read || *read < 1) return complain("a limit is a number from 1 on, 'none' or 'default'");
     number = *read;
   }
-  auto changed = AdminClient(options.home).post("/accounts/" + account + "/limit", json::object{{"instances", number}});
+  auto changed = admin.post("/accounts/" + account + "/limit",
+                            json::object{{"quota", said.size() > 1 ? said.front() : "instances"}, {"limit", number}});
   return changed ? 0 : complain(changed.error());
+}
+
+int account_rename(const Options& options, const std::string& account, const std::string& name) {
+  auto changed = AdminClient(options.home).post("/accounts/" + account + "/name", json::object{{"name", name}});
+  return changed ? 0 : complain(changed.error());
+}
+
+int account_enable(const Options& options, const std::string& account, bool enabled) {
+  auto changed = AdminClient(options.home).post("/accounts/" + account + (enabled ? "/enable" : "/disable"), json::object{});
+  return changed ? 0 : complain(changed.error());
+}
+
+int account_delete(const Options& options, const std::string& account) {
+  auto gone = AdminClient(options.home).remove("/accounts/" + account);
+  return gone ? 0 : complain(gone.error());
 }
 
 int account_subscribe(const Options& options, const std::string& account, const std::string& product_code) {

@@ -44,7 +44,11 @@ int environment(const Options& options, const std::string& account);
 int account_create(const Options& options, const std::string& name, const std::string& id, const std::string& platform);
 int account_list(const Options& options, bool as_json);
 int account_add_key(const Options& options, const std::string& account);
-int account_limit(const Options& options, const std::string& account, const std::string& limit);
+// `said`: nothing, to list the quotas; a limit of instances; or a quota's name and its limit.
+int account_limit(const Options& options, const std::string& account, const std::vector<std::string>& said);
+int account_rename(const Options& options, const std::string& account, const std::string& name);
+int account_enable(const Options& options, const std::string& account, bool enabled);
+int account_delete(const Options& options, const std::string& account);
 int account_subscribe(const Options& options, const std::string& account, const std::string& product_code);
 int account_unsubscribe(const Options& options, const std::string& account, const std::string& product_code);
 int account_delete_key(const Options& options, const std::string& account, const std::string& key);

@@ -1,10 +1,14 @@
 #include "daemon/accounts.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "ec2/metadata_defaults.hpp"
 #include "ec2/network.hpp"
 #include "ec2/product_codes.hpp"
+#include "ec2/quotas.hpp"
 #include "wire/api_error.hpp"
 #include "wire/plain_text.hpp"
 
@@ -29,13 +33,39 @@ void erase_peerings(state::Transaction& transaction, const std::string& account)
   for (const auto& key : keys) transaction.erase<state::VpcPeering>(key);
 }
 
+template <class R>
+std::int64_t count_of(const state::World& world, const std::string& account) {
+  std::int64_t count = 0;
+  world.each_of<R>(account, [&](const R&) { ++count; });
+  return count;
+}
+
+// What is shown in lists, on one line.
+void check_name(const std::string& name) {
+  if (name.empty() || name.size() > name_limit || !wire::is_text(name) || name.find_first_of("\t\n\r") != std::string::npos)
+    throw wire::ApiError(400, "ValidationError", "An account's name is one line of text of 1 to 128 bytes.");
+}
+
+void erase_owned(state::Transaction& transaction, const std::string& account);
+
+// The account itself, with what it owns and what is said of it.
+void erase_account(state::Transaction& transaction, const std::string& account) {
+  erase_owned(transaction, account);
+  ec2::forget_quotas(transaction, account);
+  std::vector<std::string> keys;
+  transaction.world().each<state::AccessKey>("", [&](const state::AccessKey& key) {
+    if (key.account == account) keys.push_back(key.id);
+  });
+  for (const auto& key : keys) transaction.erase<state::AccessKey>(key);
+  transaction.erase<state::Account>(account);
+}
+
 }  // namespace
 
 state::Account create_account(state::Transaction& transaction, const service::Settings& settings, const std::string& name, std::string id,
                               const std::string& platform) {
   if (platform != "vpc" && platform != "classic") throw wire::ApiError(400, "ValidationError", "A platform is 'vpc' or 'classic'.");
-  if (name.size() > name_limit || !wire::is_text(name) || name.find_first_of("\t\n\r") != std::string::npos)
-    throw wire::ApiError(400, "ValidationError", "An account's name is one line of text of at most 128 bytes.");
+  if (!name.empty()) check_name(name);
   if (id.empty()) do
       id = transaction.random().text(12, "0123456789");
     while (id.front() == '0' || transaction.find<state::Account>(id) != nullptr);
@@ -55,6 +85,62 @@ state::Account create_account(state::Transaction& transaction, const service::Se
   create_access_key(transaction, id);
   ec2::make_first_network(transaction, id, settings);
   return account;
+}
+
+void AccountUse::add(const AccountUse& more) {
+  instances += more.instances;
+  volumes += more.volumes;
+  volume_gib += more.volume_gib;
+  snapshots += more.snapshots;
+  images += more.images;
+  addresses += more.addresses;
+  vpcs += more.vpcs;
+  other += more.other;
+}
+
+AccountUse use_of(const state::World& world, const std::string& account) {
+  const auto& usage = world.usage(account);
+  AccountUse use;
+  use.instances = usage.existing;
+  use.volumes = usage.volumes;
+  use.volume_gib = usage.volume_gib;
+  use.snapshots = count_of<state::Snapshot>(world, account);
+  use.images = count_of<state::Image>(world, account);
+  use.addresses = count_of<state::ElasticIp>(world, account);
+  use.vpcs = count_of<state::Vpc>(world, account);
+  use.other = count_of<state::Dependents>(world, account);
+  world.each_of<state::NatGateway>(account, [&](const auto& gateway) { use.other += gateway.state != "deleted"; });
+  world.each_of<state::VpnConnection>(account, [&](const auto& connection) { use.other += connection.state != "deleted"; });
+  world.each_indexed<state::VpcPeering>(state::Index::peering_by_account, account,
+                                        [&](const auto& peering) { use.other += peering.is_active(); });
+  return use;
+}
+
+void rename_account(state::Transaction& transaction, const std::string& account, const std::string& name) {
+  auto changed = find_account(transaction.world(), account);
+  check_name(name);
+  changed.name = name;
+  transaction.put(std::move(changed));
+}
+
+void enable_account(state::Transaction& transaction, const std::string& account, bool enabled) {
+  auto changed = find_account(transaction.world(), account);
+  changed.enabled = enabled;
+  transaction.put(std::move(changed));
+}
+
+void delete_account(state::Transaction& transaction, const std::string& account) {
+  find_account(transaction.world(), account);
+  if (const auto* first = transaction.find<state::Setting>("first-account"); first != nullptr && first->value == account)
+    throw wire::ApiError(409, "DeleteConflict", "The account " + account + " is the first one, which cannot be deleted; disable it.");
+  const auto use = use_of(transaction.world(), account);
+  if (!use.is_idle())
+    throw wire::ApiError(
+        409, "DeleteConflict",
+        fmt::format("The account {} still has {} instances, {} volumes, {} snapshots, {} images, {} addresses and {} other "
+                    "things at work (machines that are going, NAT gateways, VPN connections, peerings): delete those first.",
+                    account, use.instances, use.volumes, use.snapshots, use.images, use.addresses, use.other));
+  erase_account(transaction, account);
 }
 
 const state::Account& find_account(const state::World& world, const std::string& id) {
@@ -85,6 +171,34 @@ void set_instance_limit(state::Transaction& transaction, const std::string& acco
   transaction.put(std::move(changed));
 }
 
+std::optional<QuotaChoice> read_quota(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos || ec2::find_quota(text.substr(0, equals)) == nullptr) return std::nullopt;
+  QuotaChoice choice{std::string(text.substr(0, equals)), 0};
+  const auto value = text.substr(equals + 1);
+  if (value == "none") return choice;
+  const auto number = parse_integer(value);
+  if (!number || *number < 1) return std::nullopt;
+  choice.limit = *number;
+  return choice;
+}
+
+void set_common_quotas(state::Transaction& transaction, const std::vector<std::string>& quotas) {
+  ec2::forget_quotas(transaction, "*");
+  for (const auto& text : quotas)
+    if (const auto choice = read_quota(text)) ec2::set_quota(transaction, "*", ec2::find_quota(choice->name)->quota, choice->limit);
+}
+
+void set_quota(state::Transaction& transaction, const std::string& account, const std::string& quota, std::int64_t limit) {
+  find_account(transaction.world(), account);
+  const auto* row = ec2::find_quota(quota);
+  if (row == nullptr)
+    throw wire::ApiError(404, "NoSuchEntity", "There is no quota " + quota + "; 'brume account limit " + account + "' shows them.");
+  if (limit < -1) throw wire::ApiError(400, "ValidationError", "A limit is a number from 1 on, 0 for none, or -1 for the default.");
+  if (row->quota == ec2::Quota::instances) return set_instance_limit(transaction, account, limit);
+  ec2::set_quota(transaction, account, row->quota, limit);
+}
+
 void subscribe(state::Transaction& transaction, const std::string& account, const std::string& product_code) {
   auto changed = find_account(transaction.world(), account);
   if (!ec2::is_product_code(product_code))
@@ -101,7 +215,9 @@ void unsubscribe(state::Transaction& transaction, const std::string& account, co
   transaction.put(std::move(changed));
 }
 
-void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account) {
+namespace {
+
+void erase_owned(state::Transaction& transaction, const std::string& account) {
   using namespace state;
   erase_all<KeyPair>(transaction, account);
   erase_all<SecurityGroup>(transaction, account);
@@ -138,6 +254,22 @@ void empty_account(state::Transaction& transaction, const service::Settings& set
   erase_all<LaunchTemplate>(transaction, account);
   erase_all<LaunchTemplateVersion>(transaction, account);
   ec2::erase_metadata_defaults(transaction, account);
+}
+
+// Accounts that the first region has not any more. One that got something here in the same moment stays until that is gone: without keys,
+// nobody can ask for more, and the next change of accounts looks again.
+void follow_deleted_accounts(state::Transaction& transaction, const state::World& first) {
+  std::vector<std::string> gone;
+  transaction.world().each<state::Account>("", [&](const state::Account& account) {
+    if (first.find<state::Account>(account.id) == nullptr && use_of(transaction.world(), account.id).is_idle()) gone.push_back(account.id);
+  });
+  for (const auto& id : gone) erase_account(transaction, id);
+}
+
+}  // namespace
+
+void empty_account(state::Transaction& transaction, const service::Settings& settings, const std::string& account) {
+  erase_owned(transaction, account);
   ec2::make_first_network(transaction, account, settings);
 }
 
@@ -160,6 +292,8 @@ void follow_accounts(state::Transaction& transaction, const service::Settings& s
   for (const auto& id : gone) transaction.erase<state::AccessKey>(id);
   first.each<state::AccessKey>("", [&](const state::AccessKey& key) { transaction.put(key); });
   if (const auto* account = first.find<state::Setting>("first-account")) transaction.put(*account);
+  ec2::follow_quotas(transaction, first);
+  follow_deleted_accounts(transaction, first);
 }
 
 }  // namespace brume::daemon

@@ -1,5 +1,6 @@
 #include "daemon/admin.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <map>
@@ -12,6 +13,7 @@
 #include "daemon/disk_room.hpp"
 #include "ec2/images.hpp"
 #include "ec2/instances.hpp"
+#include "ec2/quotas.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::daemon {
@@ -65,8 +67,26 @@ json::array keys_of(const state::World& world, const std::string& account) {
   return list;
 }
 
-json::object show_account(const state::World& world, const state::Account& account) {
+// In all regions together.
+AccountUse use_of_regions(const AdminParts& parts, const std::string& account) {
+  AccountUse use;
+  for (const auto* region : parts.regions()) use.add(use_of(*region->store.world(), account));
+  return use;
+}
+
+json::object show_use(const AccountUse& use) {
+  return {{"instances", use.instances},
+          {"volumes", use.volumes},
+          {"volumeGib", use.volume_gib},
+          {"snapshots", use.snapshots},
+          {"images", use.images},
+          {"addresses", use.addresses},
+          {"vpcs", use.vpcs}};
+}
+
+json::object show_account(const AdminParts& parts, const state::World& world, const state::Account& account) {
   return {{"id", account.id},
+          {"uses", show_use(use_of_regions(parts, account.id))},
           {"name", account.name},
           {"created", format_iso8601(account.created)},
           {"enabled", account.enabled},
@@ -74,6 +94,18 @@ json::object show_account(const state::World& world, const state::Account& accou
           {"platform", account.platform},
           {"products", json::array(account.products.begin(), account.products.end())},
           {"keys", keys_of(world, account.id)}};
+}
+
+// What the account may have, and what such an account may have unless something else is said; 0: no limit.
+json::array show_quotas(const state::World& world, const service::Settings& settings, const state::Account& account) {
+  const auto number = [](std::int64_t limit) { return limit == ec2::unlimited ? 0 : limit; };
+  json::array list;
+  for (const auto& row : ec2::quota_rows())
+    list.push_back(json::object{{"quota", row.name},
+                                {"limit", number(ec2::quota_of(world, settings, account.id, row.quota))},
+                                {"default", number(ec2::default_quota(world, settings, account.id, row.quota))},
+                                {"error", row.error}});
+  return list;
 }
 
 json::array show_disks(const std::string& home) {
@@ -315,7 +347,55 @@ json::array show_disk_counters(const AdminParts& parts) {
   return list;
 }
 
+// What a request changes of one account: POST or DELETE of /accounts/ID/VERB[/WHAT]. Empty: there is no such thing.
+state::Decision account_change(std::string_view method, const std::vector<std::string_view>& parts, const wire::HttpRequest& request) {
+  using Change = state::Transaction;
+  if (parts.size() < 3) return {};
+  const std::string id(parts[1]);
+  const auto verb = fmt::format("{} {}{}", method, parts[2], parts.size() > 3 ? "/" : "");
+  const std::string what(parts.size() > 3 ? parts[3] : "");
+  if (verb == "POST limit") {
+    const auto body = read_body(request);
+    if (!body.contains("limit")) throw wire::ApiError(400, "ValidationError", "How many?");
+    return [id, quota = text_of(body, "quota"), limit = number_of(body, "limit")](Change& t) { set_quota(t, id, quota, limit); };
+  }
+  if (verb == "POST name") return [id, name = text_of(read_body(request), "name")](Change& t) { rename_account(t, id, name); };
+  if (verb == "POST enable") return [id](Change& t) { enable_account(t, id, true); };
+  if (verb == "POST disable") return [id](Change& t) { enable_account(t, id, false); };
+  if (verb == "POST keys") return [id](Change& t) { create_access_key(t, id); };
+  if (verb == "POST products/") return [id, what](Change& t) { subscribe(t, id, what); };
+  if (verb == "DELETE products/") return [id, what](Change& t) { unsubscribe(t, id, what); };
+  if (verb == "DELETE keys/")
+    return [id, what](Change& t) {
+      const auto* key = t.find<state::AccessKey>(what);
+      if (key == nullptr || key->account != id) throw wire::ApiError(404, "NoSuchEntity", "There is no such access key.");
+      t.erase<state::AccessKey>(what);
+    };
+  return {};
+}
+
 }  // namespace
+
+// Out of all regions. It is disabled first, so that nothing new comes while they are looked at.
+void Admin::delete_account(const std::string& id) {
+  auto& store = parts_.first.store;
+  const bool was_enabled = find_account(*store.world(), id).enabled;
+  const auto enable = [&](bool enabled) {
+    store.transact([&](state::Transaction& transaction) { enable_account(transaction, id, enabled); });
+    parts_.accounts_changed();
+  };
+  enable(false);
+  try {
+    for (const auto* region : parts_.regions())
+      if (const auto use = use_of(*region->store.world(), id); !use.is_idle() && region != &parts_.first)
+        throw wire::ApiError(409, "DeleteConflict", "The account " + id + " still has things in " + region->settings.region + ".");
+    store.transact([&](state::Transaction& transaction) { daemon::delete_account(transaction, id); });
+  } catch (const wire::ApiError&) {
+    enable(was_enabled);
+    throw;
+  }
+  parts_.accounts_changed();
+}
 
 wire::HttpResponse Admin::answer_accounts(std::string_view method, const std::vector<std::string_view>& parts,
                                           const wire::HttpRequest& request) {
@@ -329,12 +409,12 @@ wire::HttpResponse Admin::answer_accounts(std::string_view method, const std::ve
   };
   const auto show = [&](const std::string& id, int status = 200) {
     const auto world = store.world();
-    return reply(show_account(*world, find_account(*world, id)), status);
+    return reply(show_account(parts_, *world, find_account(*world, id)), status);
   };
   if (is("GET", "", 1)) {
     const auto world = store.world();
     json::array list;
-    world->each<state::Account>("", [&](const state::Account& account) { list.push_back(show_account(*world, account)); });
+    world->each<state::Account>("", [&](const state::Account& account) { list.push_back(show_account(parts_, *world, account)); });
     return reply(list);
   }
   if (is("POST", "", 1)) {
@@ -348,32 +428,18 @@ wire::HttpResponse Admin::answer_accounts(std::string_view method, const std::ve
   }
   const auto id = parts.size() > 1 ? std::string(parts[1]) : std::string();
   if (is("GET", "", 2)) return show(id);
-  if (is("POST", "limit", 3)) {
-    const auto body = read_body(request);
-    if (!body.contains("instances")) throw wire::ApiError(400, "ValidationError", "How many instances?");
-    change([&](state::Transaction& t) { set_instance_limit(t, id, number_of(body, "instances")); });
-    return show(id);
+  if (is("GET", "limits", 3)) {
+    const auto world = store.world();
+    return reply(show_quotas(*world, parts_.first.settings, find_account(*world, id)));
   }
-  if (is("POST", "keys", 3)) {
-    change([&](state::Transaction& t) { create_access_key(t, id); });
-    return show(id, 201);
+  if (is("DELETE", "", 2)) {
+    delete_account(id);
+    return reply(json::object{{"id", id}});
   }
-  if (is("POST", "products", 4)) {
-    change([&](state::Transaction& t) { subscribe(t, id, std::string(parts[3])); });
-    return show(id);
-  }
-  if (is("DELETE", "products", 4)) {
-    change([&](state::Transaction& t) { unsubscribe(t, id, std::string(parts[3])); });
-    return show(id);
-  }
-  if (is("DELETE", "keys", 4)) {
-    const std::string key_id(parts[3]);
-    change([&](state::Transaction& t) {
-      const auto* key = t.find<state::AccessKey>(key_id);
-      if (key == nullptr || key->account != id) throw wire::ApiError(404, "NoSuchEntity", "There is no such access key.");
-      t.erase<state::AccessKey>(key_id);
-    });
-    return show(id);
+  const auto made = method == "POST" && parts.size() == 3 && parts[2] == "keys";
+  if (const auto decide = account_change(method, parts, request)) {
+    change(decide);
+    return show(id, made ? 201 : 200);
   }
   return reply(wire::ApiError(404, "NotFound", "There is nothing at " + std::string(request.path()) + "."));
 }

@@ -25,6 +25,8 @@ struct AdminParts {
   std::function<void(bool with_machines)> shut_down;
   // Accounts or keys changed: the other regions learn of it before this returns.
   std::function<void()> accounts_changed;
+  // Of every region, the first one first.
+  std::function<std::vector<const service::Services*>()> regions;
 };
 
 // Threads: handle may be called from any thread.
@@ -35,6 +37,7 @@ class Admin {
 
  private:
   wire::HttpResponse answer(const wire::HttpRequest& request);
+  void delete_account(const std::string& id);
   wire::HttpResponse answer_accounts(std::string_view method, const std::vector<std::string_view>& parts, const wire::HttpRequest& request);
 
   AdminParts parts_;

@@ -9,6 +9,7 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "daemon/accounts.hpp"
 #include "daemon/configuration.hpp"
 
 namespace brume::daemon {
@@ -64,6 +65,10 @@ std::string wrong_region(const std::string& text) {
   return read_region(text) ? std::string() : "a region is a name such as eu-west-1, or eu-west-1:2 with its number of zones, 1 to 6";
 }
 
+std::string wrong_quota(const std::string& text) {
+  return read_quota(text) ? std::string() : "a quota is a name and a number, such as vpcs=5, or none; brume account limit lists them";
+}
+
 // The first is the home region.
 std::string take_regions(const std::vector<std::string>& names, Configuration& c) {
   std::set<std::string> seen;
@@ -111,6 +116,16 @@ void add_network_options(CLI::App& app, Configuration& c, std::vector<std::strin
 // What instances and volumes may take, and how it is counted.
 void add_limits(CLI::App& app, Configuration& c) {
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
+      ->capture_default_str();
+  app.add_option("--quota", c.quotas,
+                 "Quota of every account, such as vpcs=5 or addresses=none; several; default: EC2's (those of an account: none with "
+                 "--simulate)")
+      ->allow_extra_args(false)
+      ->check(CLI::Validator(wrong_quota, "NAME=NUMBER"));
+  app.add_option(
+         "--throttle", c.throttle,
+         "Requests that an account may send, as a multiple of EC2's rates; beyond it they answer RequestLimitExceeded; 0: any number")
+      ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
   app.add_option("--guest-memory", c.guest_memory_mib,
                  "MiB of memory that instances may take together; 0: what the host has, less 512 MiB (no limit with --simulate)")
@@ -183,6 +198,7 @@ CommandLine read_command_line(int argc, char** argv) {
       ->check(CLI::Validator(wrong_folder, "FOLDER"));
   app.add_flag("--simulate", c.simulate,
                "Pretend: no machines, networks or disks; state in a temporary folder; any access key is accepted");
+  app.add_flag("--any-image", c.any_image, "With --simulate: an image that nobody knows is made when a request names it");
   app.add_flag("--tls", c.tls, "Serve HTTPS; a certificate is made at first start (tls/ in the home folder)");
   app.add_option("--accelerator", c.accelerator, "auto, kvm or tcg; auto tries whether KVM really works")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
@@ -205,6 +221,7 @@ CommandLine read_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (const auto wrong = take_regions(regions, c); !wrong.empty()) throw CLI::ValidationError("--region", wrong);
+    if (c.any_image && !c.simulate) throw CLI::ValidationError("--any-image", "images are only made up with --simulate");
   } catch (const CLI::ParseError& error) {
     result.exit_code = app.exit(error);
   }

@@ -53,6 +53,9 @@ struct Configuration {
   std::int64_t regions_of_host = 1;        // which share what the host has
   bool is_further = false;                 // of a region after the first: this is its own configuration
   std::int64_t instance_limit = 0;
+  std::vector<std::string> quotas;  // of every account: "vpcs=5", "addresses=none"
+  double throttle = 0;              // of EC2's rates of requests, by account; 0: none
+  bool any_image = false;           // in simulation an unknown image is made when somebody asks for it
   // Of an account; 0: no limit. Not said: EC2's, in simulation none.
   std::optional<std::int64_t> volume_limit;
   std::optional<std::int64_t> volume_gib_limit;

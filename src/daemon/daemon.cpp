@@ -34,6 +34,7 @@
 #include "ec2/network.hpp"
 #include "ec2/paging.hpp"
 #include "guest/metadata_service.hpp"
+#include "quotas/service_quotas.hpp"
 #include "service/front_door.hpp"
 #include "ssm/parameters.hpp"
 #include "sts/identity.hpp"
@@ -161,6 +162,7 @@ class Daemon::Parts {
   std::unique_ptr<service::FrontDoor> front_door;
   std::unique_ptr<ImageBuilds> image_builds;
   std::unique_ptr<Admin> admin;
+  AnyImages any_images;
 
  private:
   Parts& first() { return *daemon_.parts_.front(); }
@@ -338,10 +340,12 @@ Result<void> Daemon::Parts::build_services() {
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   front_door_settings.reader_threads = threads + 1;
+  front_door_settings.throttle = configuration.throttle;
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());
   tables.push_back(ssm::make_service());
+  tables.push_back(quotas::make_service());
   tables.push_back(ebs::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
   const auto shut_down = [this](bool with_machines) { first().ask_to_end(with_machines); };
@@ -354,9 +358,13 @@ Result<void> Daemon::Parts::build_services() {
   image_builds =
       std::make_unique<ImageBuilds>(ImageBuilds::Parts{configuration.home, configuration.simulate ? "" : configuration.image_cache, clock,
                                                        [this](const std::string& folder) { return add_built_image(*services, folder); }});
-  admin =
-      std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds,
-                                         hypervisor->describe(), configuration.home, identity_certificate, shut_down, accounts_changed});
+  const auto regions = [this] {
+    std::vector<const service::Services*> all;
+    for (const auto& region : daemon_.parts_) all.push_back(region->services.get());
+    return all;
+  };
+  admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds, hypervisor->describe(),
+                                             configuration.home, identity_certificate, shut_down, accounts_changed, regions});
   return {};
 }
 
@@ -372,14 +380,15 @@ Result<void> Daemon::Parts::set_up_first_start() {
       transaction.put(state::Setting{"ipv6-pool", ipv6_pool});
       ec2::complete_networks(transaction, settings);
       if (configuration.is_further) {
-        if (configuration.simulate) register_simulated_images(transaction);
+        if (configuration.simulate) register_simulated_images(transaction, settings.region);
         return follow_accounts(transaction, settings, *first().store->world());
       }
+      set_common_quotas(transaction, configuration.quotas);
       if (transaction.find<state::Setting>("first-account") != nullptr) return;
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
       transaction.put(state::Setting{"first-account", account.id});
-      if (configuration.simulate) register_simulated_images(transaction);
+      if (configuration.simulate) register_simulated_images(transaction, settings.region);
       log::info("daemon", "made the first account, {}", account.id);
     });
   } catch (const std::exception& error) {
@@ -415,9 +424,16 @@ Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
 
 void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& respond) {
   if (request.path() == "/ping") return respond({200, "text/plain", {}, "ok\n"});
+  if (request.path() == "/_brume/reset") {
+    std::vector<const service::Services*> regions;
+    for (const auto& each : daemon_.parts_) regions.push_back(each->services.get());
+    return reset_simulation(regions, request, respond);
+  }
   auto& region = region_of(request);
-  if (request.path() == "/_brume/reset") return reset_simulation(*region.services, request, respond);
-  region.front_door->handle(std::move(request), respond);
+  if (!configuration.any_image) return region.front_door->handle(std::move(request), respond);
+  const auto kept = std::make_shared<wire::HttpRequest>(std::move(request));
+  region.any_images.provide(*region.services, *region.workers, *kept,
+                            [&region, kept, respond] { region.front_door->handle(std::move(*kept), respond); });
 }
 
 // For the next start, when nobody names one.
@@ -536,6 +552,8 @@ Result<void> Daemon::begin(const Configuration& configuration) {
     if (auto served = region->serve(); !served) return served;
   for (auto& region : parts_)
     if (auto started = region->controller->start(); !started) return started;
+  if (configuration.simulate)
+    for (auto& region : parts_) await_simulated_images(*region->store);
   return {};
 }
 

@@ -1,8 +1,7 @@
 #include <algorithm>
 
 #include "ec2/actions.hpp"
-#include "ec2/capacity.hpp"
-#include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "state/classic.hpp"
 #include "wire/ec2/account_attributes.hpp"
 
@@ -17,7 +16,8 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
   world.each_of<state::Vpc>(context.account(), [&](const state::Vpc& vpc) {
     if (vpc.is_default) default_vpc = vpc.id;
   });
-  const auto limit = instance_limit(world, context.services.settings, context.account());
+  // Whoever has no limit is shown one that nobody reaches: the value is a number.
+  const auto shown = [&](Quota quota) { return std::to_string(std::min<std::int64_t>(quota_of(world, context, quota), 1'000'000)); };
   struct Attribute {
     std::string_view name;
     std::string value;
@@ -28,10 +28,10 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
       state::has_classic(world, context.account()) ? Attribute{"supported-platforms", "EC2", "VPC"}
                                                    : Attribute{"supported-platforms", "VPC"},
       {"default-vpc", default_vpc},
-      {"max-instances", std::to_string(std::min<std::int64_t>(limit, 1'000'000))},
+      {"max-instances", shown(Quota::instances)},
       {"vpc-max-security-groups-per-interface", "5"},
-      {"max-elastic-ips", std::to_string(elastic_ip_limit)},
-      {"vpc-max-elastic-ips", std::to_string(elastic_ip_limit)},
+      {"max-elastic-ips", shown(Quota::addresses)},
+      {"vpc-max-elastic-ips", shown(Quota::addresses)},
   };
   wire::ec2::DescribeAccountAttributesResponse response;
   const auto add = [&](const Attribute& attribute) {

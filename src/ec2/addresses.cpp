@@ -15,6 +15,7 @@
 #include "ec2/instances.hpp"
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 #include "state/classic.hpp"
@@ -65,11 +66,11 @@ const ElasticIp& find_address(const World& world, const Context& context, const 
 
 // ----- allocate, release
 
-void check_limit(const World& world, const std::string& account, const std::string& domain) {
-  const bool apart = state::has_classic(world, account);
+void check_limit(const World& world, const Context& context, const std::string& domain) {
+  const bool apart = state::has_classic(world, context.account());
   std::int64_t count = 0;
-  world.each_of<ElasticIp>(account, [&](const ElasticIp& address) { count += !apart || address.domain == domain; });
-  if (count >= elastic_ip_limit) throw wire::ApiError(400, "AddressLimitExceeded", "The maximum number of addresses has been reached.");
+  world.each_of<ElasticIp>(context.account(), [&](const ElasticIp& address) { count += !apart || address.domain == domain; });
+  check_quota(world, context, Quota::addresses, count);
 }
 
 wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transaction, const Context& context,
@@ -86,9 +87,9 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
   if (request.network_border_group.value_or(region) != region)
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for NetworkBorderGroup.", *request.network_border_group));
   check_tag_types(request.tag_specifications, {"elastic-ip"});
-  check_limit(transaction.world(), context.account(), domain);
   if (given(request.address) || given(request.customer_owned_ipv4_pool) || given(request.ipam_pool_id))
     throw wire::unsupported_operation("Addresses come from this installation's pool and cannot be chosen.");
+  check_limit(transaction.world(), context, domain);
   ElasticIp address;
   address.account = context.account();
   address.allocation_id = make_id(transaction.random(), "eipalloc");
@@ -280,7 +281,7 @@ ElasticIp address_to_move(const World& world, const Context& context, const std:
     throw wire::ApiError(400, "InvalidIPAddress.InUse",
                          fmt::format("Address {} is in use: it moves when it stands for nothing.", public_ip));
   // Where the domains are counted together nothing changes.
-  if (state::has_classic(world, context.account())) check_limit(world, context.account(), domain);
+  if (state::has_classic(world, context.account())) check_limit(world, context, domain);
   return address;
 }
 

@@ -4,13 +4,69 @@
 
 #include <algorithm>
 
+#include "ec2/instance_types.hpp"
 #include "ec2/placement_groups.hpp"
+#include "ec2/quotas.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::ec2 {
 namespace {
 
 using service::Context;
+
+bool is_of_family(const InstanceType& type, std::initializer_list<std::string_view> families) {
+  const std::string_view name = type.name;
+  return std::find(families.begin(), families.end(), name.substr(0, name.find('.'))) != families.end();
+}
+// EC2's families with graphics processors, and those for clusters; cg1 is the guide's, and both.
+bool has_gpu(const InstanceType& type) {
+  return is_of_family(type, {"cg1", "g2", "g3", "g3s", "g4ad", "g4dn", "g5", "g6", "p2", "p3", "p4d", "p5"});
+}
+bool is_for_clusters(const InstanceType& type) { return is_of_family(type, {"cc1", "cc2", "cg1", "cr1", "hpc6a", "hpc7a"}); }
+
+// How many more instances like this one the account's quotas allow, and which of them says so (NET-080).
+struct Allowed {
+  std::int64_t count = unlimited;
+  Quota quota = Quota::instances;
+  std::int64_t limit = unlimited;
+
+  void bound(Quota by, std::int64_t its_limit, std::int64_t to) {
+    if (its_limit == unlimited || to >= count) return;
+    count = std::max<std::int64_t>(to, 0);
+    quota = by;
+    limit = its_limit;
+  }
+};
+
+// Instances of types that `belongs` chooses, with a machine or on the way to one.
+template <class Belongs>
+std::int64_t machines_of(const state::World& world, const std::string& account, Belongs&& belongs) {
+  std::int64_t count = 0;
+  world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
+    const auto* type = find_instance_type(instance.type);
+    const auto state = instance.current_state();
+    count += type != nullptr && belongs(*type) && (state == state::InstanceState::pending || state == state::InstanceState::running);
+  });
+  return count;
+}
+
+Allowed allowed_by_quotas(const state::World& world, const Context& context, const state::Instance& like) {
+  Allowed allowed;
+  const auto limit_of = [&](Quota quota) { return quota_of(world, context.services.settings, like.account, quota); };
+  const auto& usage = world.usage(like.account);
+  const auto vcpus = limit_of(Quota::vcpus);
+  allowed.bound(Quota::vcpus, vcpus, (vcpus - usage.processors) / std::max<std::int64_t>(like.processors, 1));
+  const auto gib = limit_of(Quota::memory_gib);
+  if (gib != unlimited) allowed.bound(Quota::memory_gib, gib, (gib * 1024 - usage.memory_mib) / std::max<std::int64_t>(like.memory_mib, 1));
+  const auto* type = find_instance_type(like.type);
+  const auto of_kind = [&](Quota quota, auto&& belongs) {
+    const auto limit = type != nullptr && belongs(*type) ? limit_of(quota) : unlimited;
+    if (limit != unlimited) allowed.bound(quota, limit, limit - machines_of(world, like.account, belongs));
+  };
+  of_kind(Quota::cluster_instances, is_for_clusters);
+  of_kind(Quota::gpu_instances, has_gpu);
+  return allowed;
+}
 
 wire::ApiError instance_limit_exceeded(std::int64_t asked, std::int64_t limit) {
   return {400, "InstanceLimitExceeded",
@@ -63,9 +119,7 @@ Room room_for(const state::World& world, const Context& context, const state::In
 }  // namespace
 
 std::int64_t instance_limit(const state::World& world, const service::Settings& settings, const std::string& account) {
-  const auto* found = world.find<state::Account>(account);
-  const auto limit = found == nullptr || found->instance_limit < 0 ? settings.instance_limit : found->instance_limit;
-  return limit > 0 ? limit : no_limit;
+  return quota_of(world, settings, account, Quota::instances);
 }
 
 std::int64_t count_to_launch(const state::World& world, const Context& context, const state::Instance& like, std::int64_t least,
@@ -77,6 +131,9 @@ std::int64_t count_to_launch(const state::World& world, const Context& context, 
     if (allowed < least) throw instance_limit_exceeded(least, limit);
     most = std::min(most, allowed);
   }
+  const auto allowed = allowed_by_quotas(world, context, like);
+  if (allowed.count < least) throw quota_exceeded(allowed.quota, allowed.limit);
+  most = std::min(most, allowed.count);
   const auto room = room_for(world, context, like);
   if (room.count < least) throw insufficient_capacity(like, room.why);
   return std::min(most, room.count);
@@ -86,6 +143,8 @@ void check_room_to_start(const state::World& world, const Context& context, cons
   const auto limit = instance_limit(world, context.services.settings, stopped.account);
   if (limit != no_limit && world.usage(stopped.account).running >= limit)
     throw instance_limit_exceeded(static_cast<std::int64_t>(asked), limit);
+  if (const auto allowed = allowed_by_quotas(world, context, stopped); allowed.count < 1)
+    throw quota_exceeded(allowed.quota, allowed.limit);
   if (const auto room = room_for(world, context, stopped); room.count < 1) throw insufficient_capacity(stopped, room.why);
 }
 

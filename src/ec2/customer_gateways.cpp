@@ -7,6 +7,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpn.hpp"
 #include "wire/ec2/customer_gateways.hpp"
@@ -17,8 +18,6 @@ namespace {
 using service::Context;
 using state::CustomerGateway;
 using state::World;
-
-constexpr std::int64_t gateway_limit = 50;  // of an account
 
 const FilterField<CustomerGateway> gateway_filters[] = {
     field<&CustomerGateway::id>("customer-gateway-id"),
@@ -79,8 +78,7 @@ wire::ec2::CreateCustomerGatewayResponse create_gateway(state::Transaction& tran
     response.customer_gateway = show(transaction.world(), *same, false);
     return response;
   }
-  if (count >= gateway_limit)
-    throw wire::ApiError(400, "CustomerGatewayLimitExceeded", "The maximum number of customer gateways has been reached.");
+  check_quota(transaction.world(), context, Quota::customer_gateways, count);
   gateway.id = make_id(transaction.random(), "cgw");
   tag_on_create(transaction, gateway.account, gateway.id, "customer-gateway", request.tag_specifications);
   response.customer_gateway = show(transaction.world(), gateway, false);

@@ -1,8 +1,11 @@
 #include "ec2/image_aliases.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "base/text.hpp"
 
@@ -24,6 +27,42 @@ constexpr std::array known_paths = {
     KnownPath{"/aws/service/debian/release/bookworm/latest/amd64", "debian-12-amd64"},
     KnownPath{"/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id", "ubuntu-24.04-amd64"},
 };
+
+// In simulation nothing boots: there the other usual names lead to a starter image as well, whatever they promise, so that code which
+// launches by them can be tested.
+constexpr std::string_view linux_latest = "/aws/service/ami-amazon-linux-latest/";
+constexpr std::array amazon_names = {"al2023-ami-kernel-default-x86_64",
+                                     "al2023-ami-kernel-6.1-x86_64",
+                                     "al2023-ami-kernel-6.12-x86_64",
+                                     "al2023-ami-minimal-kernel-default-x86_64",
+                                     "al2023-ami-minimal-kernel-6.1-x86_64",
+                                     "al2023-ami-minimal-kernel-6.12-x86_64",
+                                     "amzn2-ami-hvm-x86_64-gp2",
+                                     "amzn2-ami-hvm-x86_64-ebs",
+                                     "amzn2-ami-kernel-5.10-hvm-x86_64-gp2",
+                                     "amzn2-ami-kernel-5.10-hvm-x86_64-ebs",
+                                     "amzn2-ami-minimal-hvm-x86_64-ebs",
+                                     "amzn-ami-hvm-x86_64-gp2",
+                                     "amzn-ami-hvm-x86_64-ebs"};
+constexpr std::array debian_releases = {"11", "bullseye", "12", "bookworm", "13", "trixie"};
+constexpr std::array ubuntu_releases = {"20.04", "focal", "22.04", "jammy", "24.04", "noble", "26.04"};
+
+std::vector<std::string> simulated_paths(std::string_view image) {
+  std::vector<std::string> paths;
+  if (image == "debian-12-amd64") {
+    for (const auto* name : amazon_names) paths.push_back(fmt::format("{}{}", linux_latest, name));
+    for (const auto* release : debian_releases) paths.push_back(fmt::format("/aws/service/debian/release/{}/latest/amd64", release));
+    for (const auto* release : debian_releases) paths.push_back(fmt::format("/aws/service/debian/daily/{}/latest/amd64", release));
+    for (const auto* number : {"2", "2023"})
+      paths.push_back(fmt::format("/aws/service/ecs/optimized-ami/amazon-linux-{}/recommended/image_id", number));
+  } else if (image == "ubuntu-24.04-amd64") {
+    for (const auto* release : ubuntu_releases)
+      for (const auto* kind : {"server", "server-minimal"})
+        for (const auto* disk : {"ebs-gp2", "ebs-gp3"})
+          paths.push_back(fmt::format("/aws/service/canonical/ubuntu/{}/{}/stable/current/amd64/hvm/{}/ami-id", kind, release, disk));
+  }
+  return paths;
+}
 
 // Of one name, the oldest first.
 using ImagesByName = std::map<std::string, std::vector<const state::Image*>>;
@@ -55,8 +94,12 @@ std::map<std::string, std::vector<const state::Image*>> by_path(const state::Wor
   for (const auto& [name, images] : operators_images(world)) {
     const auto add = [&, &of = images](const std::string& path) { paths[path].insert(paths[path].end(), of.begin(), of.end()); };
     add(path_of(name));
-    for (const auto& known : known_paths)
-      if (known.image == name) add(std::string(known.path));
+    std::set<std::string> known;
+    for (const auto& one : known_paths)
+      if (one.image == name) known.emplace(one.path);
+    if (images.front()->account == simulated_owner)
+      for (auto& path : simulated_paths(name)) known.insert(std::move(path));
+    for (const auto& path : known) add(path);
   }
   for (auto& [path, images] : paths)
     std::stable_sort(images.begin(), images.end(), [](const auto* a, const auto* b) { return a->created < b->created; });

@@ -7,6 +7,7 @@
 
 #include "ec2/client_tokens.hpp"
 #include "ec2/images.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
@@ -99,6 +100,7 @@ wire::ec2::CopyImageResponse copy_image(state::Transaction& transaction, const C
     throw wire::ApiError(400, "InvalidRequest", "Images with product codes cannot be copied to another account.");
   check_image_name(world, context.account(), *request.name);
   refuse_what_is_not_built(source, request);
+  check_image_quota(world, context);
   check_snapshot_quota(world, context, std::count_if(source.block_devices.begin(), source.block_devices.end(), [](const auto& device) {
                          return !device.snapshot_id.empty();
                        }));

@@ -8,6 +8,7 @@
 #include "ec2/images.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/launch.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/volume_rules.hpp"
@@ -162,6 +163,7 @@ wire::ec2::CreateImageResponse create_image(state::Transaction& transaction, con
   const auto& instance = *find_instances(world, context.account(), {*request.instance_id}).front();
   check_instance(world, instance);
   check_image_name(world, context.account(), *request.name);
+  check_image_quota(world, context);
   check_image_description(request.description.value_or(""));
   const auto parts = read_parts(world, context, instance, request);
   refuse_local_zones(request.snapshot_location, "snapshotLocation");

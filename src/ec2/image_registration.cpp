@@ -5,6 +5,7 @@
 #include <set>
 
 #include "ec2/images.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/snapshots.hpp"
 #include "ec2/tags.hpp"
@@ -73,6 +74,7 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
   const auto& world = transaction.world();
   if (!request.name) throw wire::missing_parameter("Name");
   check_image_name(world, context.account(), *request.name);
+  check_image_quota(world, context);
   check_tag_types(request.tag_specifications, {"image"});
   Image image;
   image.account = context.account();

@@ -4,6 +4,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/internet_gateways.hpp"
@@ -14,8 +15,6 @@ namespace {
 using service::Context;
 using state::InternetGateway;
 using state::World;
-
-constexpr size_t gateway_limit = 5;  // of an account
 
 const FilterField<InternetGateway> gateway_filters[] = {
     field<&InternetGateway::id>("internet-gateway-id"),
@@ -47,10 +46,9 @@ wire::ec2::InternetGateway show(const World& world, const InternetGateway& gatew
 wire::ec2::CreateInternetGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
                                                         const wire::ec2::CreateInternetGatewayRequest& request) {
   check_tag_types(request.tag_specifications, {"internet-gateway"});
-  size_t count = 0;
+  std::int64_t count = 0;
   transaction.world().each_of<InternetGateway>(context.account(), [&](const InternetGateway&) { ++count; });
-  if (count >= gateway_limit)
-    throw wire::ApiError(400, "InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached.");
+  check_quota(transaction.world(), context, Quota::internet_gateways, count);
   InternetGateway gateway;
   gateway.account = context.account();
   gateway.id = make_id(transaction.random(), "igw");

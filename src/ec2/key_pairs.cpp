@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 #include "wire/ec2/key_pairs.hpp"
@@ -19,7 +20,6 @@ namespace {
 using service::Context;
 using state::World;
 
-constexpr size_t pair_limit = 5000;  // of one account
 constexpr size_t name_limit = 255;
 
 const FilterField<state::KeyPair> pair_filters[] = {
@@ -67,13 +67,13 @@ PrivateFormat format_asked(const std::optional<std::string>& format) {
 }
 
 // Keeps a public key under a name that must be free.
-state::KeyPair keep(state::Transaction& transaction, const std::string& account, const std::string& name, const PublicKey& key,
+state::KeyPair keep(state::Transaction& transaction, const Context& context, const std::string& name, const PublicKey& key,
                     const std::vector<wire::ec2::TagSpecification>& tags) {
+  const auto& account = context.account();
   check_free(transaction.world(), account, name);
-  size_t count = 0;
+  std::int64_t count = 0;
   transaction.world().each_of<state::KeyPair>(account, [&](const state::KeyPair&) { ++count; });
-  if (count >= pair_limit)
-    throw wire::ApiError(400, "ResourceLimitExceeded", fmt::format("You have reached the maximum number of key pairs ({}).", pair_limit));
+  check_quota(transaction.world(), context, Quota::key_pairs, count);
   state::KeyPair pair;
   pair.account = account;
   pair.id = make_id(transaction.random(), "key");
@@ -100,7 +100,7 @@ wire::ec2::CreateKeyPairResponse create_key_pair(const Context& context, const w
   const auto made = make_key(type == "rsa" ? KeyType::rsa : KeyType::ed25519, format, name);
   wire::ec2::CreateKeyPairResponse response;
   context.services.store.transact([&](state::Transaction& transaction) {
-    const auto pair = keep(transaction, context.account(), name, made.public_key, request.tag_specifications);
+    const auto pair = keep(transaction, context, name, made.public_key, request.tag_specifications);
     response.key_pair_id = pair.id;
     response.key_name = pair.name;
     response.key_fingerprint = pair.fingerprint;
@@ -125,7 +125,7 @@ wire::ec2::ImportKeyPairResponse import_key_pair(const Context& context, const w
 
   wire::ec2::ImportKeyPairResponse response;
   context.services.store.transact([&](state::Transaction& transaction) {
-    const auto pair = keep(transaction, context.account(), name, *key, request.tag_specifications);
+    const auto pair = keep(transaction, context, name, *key, request.tag_specifications);
     response.key_pair_id = pair.id;
     response.key_name = pair.name;
     response.key_fingerprint = pair.fingerprint;

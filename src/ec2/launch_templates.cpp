@@ -10,6 +10,7 @@
 #include "ec2/image_aliases.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/launch_template_data.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "wire/ec2/launch_templates.hpp"
 #include "wire/query_tree.hpp"
@@ -22,7 +23,6 @@ using state::LaunchTemplate;
 using state::LaunchTemplateVersion;
 using wire::ec2::RequestLaunchTemplateData;
 
-constexpr size_t template_limit = 5000;        // of an account
 constexpr std::int64_t version_limit = 10000;  // of a template
 constexpr size_t versions_of_a_request = 200;
 constexpr size_t description_limit = 255;
@@ -137,10 +137,9 @@ void check_name(const Context& context, const state::World& world, const std::st
                          "A launch template name has 3 to 128 characters: letters, digits, and ( ) . - / _");
   if (find_by_name(world, context.account(), name) != nullptr)
     throw wire::ApiError(400, "InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.");
-  size_t count = 0;
+  std::int64_t count = 0;
   world.each_of<LaunchTemplate>(context.account(), [&](const LaunchTemplate&) { ++count; });
-  if (count >= template_limit)
-    throw wire::ApiError(400, "ResourceLimitExceeded", fmt::format("An account has at most {} launch templates.", template_limit));
+  check_quota(world, context, Quota::launch_templates, count);
 }
 
 void check_description(const std::optional<std::string>& description) {

@@ -9,6 +9,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/network.hpp"
 #include "ec2/network_interfaces.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "state/elastic_ips.hpp"
@@ -21,7 +22,6 @@ using service::Context;
 using state::NatGateway;
 using state::World;
 
-constexpr size_t gateway_limit = 5;  // of a zone
 
 const FilterField<NatGateway> gateway_filters[] = {
     field<&NatGateway::id>("nat-gateway-id"),
@@ -64,15 +64,13 @@ void refuse(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
-void check_limit(const World& world, const std::string& account, const std::string& zone) {
-  size_t count = 0;
-  world.each_of<NatGateway>(account, [&](const NatGateway& gateway) {
-    const auto* subnet = world.find<state::Subnet>(account, gateway.subnet_id);
+void check_limit(const World& world, const Context& context, const std::string& zone) {
+  std::int64_t count = 0;
+  world.each_of<NatGateway>(context.account(), [&](const NatGateway& gateway) {
+    const auto* subnet = world.find<state::Subnet>(context.account(), gateway.subnet_id);
     count += gateway.state == "available" && subnet != nullptr && subnet->zone == zone;
   });
-  if (count >= gateway_limit)
-    throw wire::ApiError(400, "NatGatewayLimitExceeded",
-                         fmt::format("Performing this operation would exceed the limit of {} NAT gateways", gateway_limit));
+  check_quota(world, context, Quota::nat_gateways, count);
 }
 
 std::string one_of(const std::optional<std::string>& asked, std::string_view usual, std::string_view other, std::string_view parameter) {
@@ -146,7 +144,7 @@ std::string make_gateway(state::Transaction& transaction, const Context& context
   plan.subnet = find_subnet(world, context.account(), request.subnet_id);
   const state::ElasticIp address =
       find_owned<state::ElasticIp>(world, context.account(), "eipalloc", "AllocationId", request.allocation_id);
-  check_limit(world, context.account(), plan.subnet.zone);
+  check_limit(world, context, plan.subnet.zone);
   plan.private_ip = request.private_ip_address.value_or("");
   if (!plan.private_ip.empty()) check_private_address(world, plan.subnet, plan.private_ip);
   NatGateway gateway;

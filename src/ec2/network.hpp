@@ -54,8 +54,6 @@ const state::NetworkAcl* default_acl(const state::World& world, const std::strin
 // Every subnet is in one network ACL; a new one in the VPC's default.
 void join_default_acl(state::Transaction& transaction, const state::Subnet& subnet);
 
-// Elastic IPs that an account may have (NET-046).
-inline constexpr std::int64_t elastic_ip_limit = 5;
 // Throws Gateway.NotAttached.
 void require_internet_gateway(const state::World& world, const std::string& vpc_id);
 

@@ -9,6 +9,7 @@
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/network_acls.hpp"
@@ -22,8 +23,6 @@ using state::NetworkAcl;
 using state::World;
 using At = FilterSubject<NetworkAcl>;
 
-constexpr size_t acl_limit = 200;           // of a VPC
-constexpr std::ptrdiff_t entry_limit = 20;  // of an ACL, for each direction
 constexpr std::int64_t last_number = 32766;
 constexpr std::int64_t deny_all = 32767;  // what no entry matches
 constexpr std::int64_t deny_all6 = 32768;
@@ -167,11 +166,9 @@ const NetworkAcl& find_acl(const World& world, const Context& context, const std
 std::string make_acl(state::Transaction& transaction, const Context& context, const wire::ec2::CreateNetworkAclRequest& request) {
   check_tag_types(request.tag_specifications, {"network-acl"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
-  size_t count = 0;
+  std::int64_t count = 0;
   transaction.world().each_indexed<NetworkAcl>(state::Index::network_acl_by_vpc, vpc.id, [&](const NetworkAcl&) { ++count; });
-  if (count >= acl_limit)
-    throw wire::ApiError(400, "NetworkAclLimitExceeded",
-                         fmt::format("The maximum number of network ACLs of '{}' has been reached.", vpc.id));
+  check_quota(transaction.world(), context, Quota::network_acls_per_vpc, count);
   NetworkAcl acl;
   acl.account = context.account();
   acl.id = make_id(transaction.random(), "acl");
@@ -279,8 +276,8 @@ wire::ec2::CreateNetworkAclEntryResponse create_entry(state::Transaction& transa
   if (find_entry(acl, entry.egress, entry.number) != acl.entries.end())
     throw wire::ApiError(400, "NetworkAclEntryAlreadyExists",
                          fmt::format("The network acl entry identified by {} already exists.", entry.number));
-  if (std::count_if(acl.entries.begin(), acl.entries.end(), [&](const auto& one) { return one.egress == entry.egress; }) >= entry_limit)
-    throw wire::ApiError(400, "NetworkAclEntryLimitExceeded", "The maximum number of network ACL entries has been reached.");
+  check_quota(transaction.world(), context, Quota::entries_per_acl,
+              std::count_if(acl.entries.begin(), acl.entries.end(), [&](const auto& one) { return one.egress == entry.egress; }));
   const auto before = [](const AclEntry& a, const AclEntry& b) { return std::pair(a.egress, a.number) < std::pair(b.egress, b.number); };
   acl.entries.insert(std::upper_bound(acl.entries.begin(), acl.entries.end(), entry, before), entry);
   transaction.put(std::move(acl));

@@ -11,6 +11,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/instance_types.hpp"
 #include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
@@ -26,7 +27,6 @@ using state::NetworkInterface;
 using state::World;
 using At = FilterSubject<NetworkInterface>;
 
-constexpr size_t interface_limit = 5000;  // of an account
 // That can be asked for; of which only the first is built.
 constexpr std::string_view interface_types[] = {"interface", "efa", "efa-only", "branch", "trunk"};
 
@@ -170,11 +170,10 @@ std::string make_mac(state::Transaction& transaction) {
   return mac;
 }
 
-void check_limit(const World& world, const std::string& account) {
-  size_t count = 0;
-  world.each_of<NetworkInterface>(account, [&](const NetworkInterface&) { ++count; });
-  if (count >= interface_limit)
-    throw wire::ApiError(400, "NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.");
+void check_limit(const World& world, const Context& context) {
+  std::int64_t count = 0;
+  world.each_of<NetworkInterface>(context.account(), [&](const NetworkInterface&) { ++count; });
+  check_quota(world, context, Quota::network_interfaces, count);
 }
 
 std::string make_interface(state::Transaction& transaction, const Context& context,
@@ -190,8 +189,8 @@ std::string make_interface(state::Transaction& transaction, const Context& conte
   read_addresses(transaction.world(), request, plan);
   plan.ipv6 = plan_ipv6(transaction.world(), plan.subnet, "", request.ipv6_address_count, ipv6_texts(request.ipv6_addresses));
   plan.group_ids = find_interface_groups(transaction.world(), context.account(), plan.subnet.vpc_id, request.groups);
-  check_limit(transaction.world(), context.account());
   refuse_what_is_not_built(request);
+  check_limit(transaction.world(), context);
   const auto interface = make_network_interface(transaction, context.account(), plan);
   transaction.put(interface);
   tag_on_create(transaction, interface.account, interface.id, "network-interface", request.tag_specifications);

@@ -10,6 +10,7 @@
 #include "ec2/capacity.hpp"
 #include "ec2/filters.hpp"
 #include "ec2/instance_types.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/tags.hpp"
 #include "wire/ec2/placement_groups.hpp"
@@ -20,7 +21,6 @@ namespace {
 using service::Context;
 using state::InstanceState;
 
-constexpr size_t group_limit = 500;  // of one account
 constexpr size_t name_limit = 255;
 constexpr std::int64_t most_partitions = 7;  // in a zone
 constexpr std::int64_t most_spread_in_zone = 7;
@@ -71,10 +71,9 @@ void check_name(const Context& context, const state::World& world, const std::st
         fmt::format("Value ({}) for parameter groupName is invalid. It has 1 to {} ASCII characters.", name, name_limit));
   if (world.find<state::PlacementGroup>(context.account(), name) != nullptr)
     throw wire::ApiError(400, "InvalidPlacementGroup.Duplicate", fmt::format("The Placement Group '{}' already exists.", name));
-  size_t count = 0;
+  std::int64_t count = 0;
   world.each_of<state::PlacementGroup>(context.account(), [&](const state::PlacementGroup&) { ++count; });
-  if (count >= group_limit)
-    throw wire::ApiError(400, "PlacementGroupLimitExceeded", fmt::format("An account has at most {} placement groups.", group_limit));
+  check_quota(world, context, Quota::placement_groups, count);
 }
 
 void read_strategy(const wire::ec2::CreatePlacementGroupRequest& request, state::PlacementGroup& group) {

@@ -12,6 +12,7 @@
 #include "ec2/client_tokens.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "wire/ec2/prefix_lists.hpp"
@@ -25,7 +26,6 @@ using state::PrefixListEntry;
 using state::World;
 
 constexpr std::int64_t most_entries = 1000;
-constexpr size_t list_limit = 100;     // of an account
 constexpr size_t most_at_once = 100;   // entries of one request
 constexpr size_t kept_versions = 100;  // earlier ones
 constexpr size_t text_limit = 255;
@@ -172,9 +172,9 @@ wire::ec2::CreateManagedPrefixListResponse create_list(state::Transaction& trans
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for AddressFamily.", family));
   if (!request.max_entries) throw wire::missing_parameter("MaxEntries");
   check_tag_types(request.tag_specifications, {"prefix-list"});
-  size_t count = 0;
+  std::int64_t count = 0;
   transaction.world().each_of<PrefixList>(context.account(), [&](const PrefixList&) { ++count; });
-  if (count >= list_limit) throw wire::ApiError(400, "ResourceLimitExceeded", "The maximum number of prefix lists has been reached.");
+  check_quota(transaction.world(), context, Quota::prefix_lists, count);
   PrefixList list;
   list.account = context.account();
   list.name = read_name(request.prefix_list_name);

@@ -10,6 +10,7 @@
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/prefix_lists.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpc_endpoints.hpp"
 #include "ec2/vpcs.hpp"
@@ -24,8 +25,6 @@ using state::RouteEntry;
 using state::RouteTable;
 using state::World;
 using At = FilterSubject<RouteTable>;
-
-constexpr size_t table_limit = 200;  // of a VPC
 
 // ----- filters
 
@@ -190,11 +189,9 @@ wire::ec2::DescribeRouteTablesResponse describe_route_tables(const World& world,
 std::string make_route_table(state::Transaction& transaction, const Context& context, const wire::ec2::CreateRouteTableRequest& request) {
   check_tag_types(request.tag_specifications, {"route-table"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
-  size_t count = 0;
+  std::int64_t count = 0;
   transaction.world().each_indexed<RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const RouteTable&) { ++count; });
-  if (count >= table_limit)
-    throw wire::ApiError(400, "RouteTableLimitExceeded",
-                         fmt::format("The maximum number of route tables of '{}' has been reached.", vpc.id));
+  check_quota(transaction.world(), context, Quota::route_tables_per_vpc, count);
   RouteTable table;
   table.account = context.account();
   table.id = make_id(transaction.random(), "rtb");

@@ -8,6 +8,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/instances.hpp"
 #include "ec2/prefix_lists.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/route_tables.hpp"
 #include "ec2/vpc_endpoints.hpp"
 #include "ec2/vpc_peerings.hpp"
@@ -21,8 +22,6 @@ using service::Context;
 using state::RouteEntry;
 using state::RouteTable;
 using state::World;
-
-constexpr std::int64_t route_limit = 50;  // of a table
 
 // ----- destination
 
@@ -230,8 +229,7 @@ wire::ec2::CreateRouteResponse create_route(state::Transaction& transaction, con
   check_against_local(transaction.world(), table, route);
   if (find_route(table, route) != table.routes.end() || has_endpoint_route(transaction.world(), table, route))
     throw wire::ApiError(400, "RouteAlreadyExists", fmt::format("The route identified by {} already exists.", destination_of(route)));
-  if (weight_with(transaction.world(), context, table, route) > route_limit)
-    throw wire::ApiError(400, "RouteLimitExceeded", fmt::format("The maximum number of routes of '{}' has been reached.", table.id));
+  check_quota(transaction.world(), context, Quota::routes_per_table, weight_with(transaction.world(), context, table, route), 0);
   table.routes.push_back(std::move(route));
   transaction.put(std::move(table));
   wire::ec2::CreateRouteResponse response;

@@ -5,6 +5,7 @@
 
 #include "ec2/find_owned.hpp"
 #include "ec2/prefix_lists.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
 #include "ec2/security_groups.hpp"
@@ -20,10 +21,6 @@ using service::Context;
 using state::SecurityGroup;
 using state::SecurityRule;
 using Rules = std::vector<SecurityRule> SecurityGroup::*;
-
-// Of a group, for each direction and each of IPv4 and IPv6; a group as peer counts for both.
-constexpr std::int64_t rule_limit = 60;
-constexpr std::int64_t guides_rule_limit = 100;  // in the guide's API (NET-048)
 
 // The flat form of the request, as the first API versions had it: one protocol and range, and a CIDR or a group. A group without a
 // protocol means everything that a group could name then (NET-059).
@@ -74,6 +71,7 @@ std::vector<wire::ec2::IpPermission> permissions_asked(const Request& request) {
   return flat_permissions(request);
 }
 
+// For each direction, IPv4 and IPv6 apart; a group as peer counts for both.
 void check_limit(const state::World& world, const Context& context, const SecurityGroup& group, Rules kind) {
   const auto& rules = group.*kind;
   const auto count = [&](auto&& counts) {
@@ -85,8 +83,9 @@ void check_limit(const state::World& world, const Context& context, const Securi
   const auto ipv4 = count([](const SecurityRule& rule) { return rule.cidr6.empty(); });
   // The lists are of IPv4.
   const auto ipv6 = count([](const SecurityRule& rule) { return rule.cidr.empty() && rule.prefix_list_id.empty(); });
-  if (std::max(ipv4, ipv6) > (context.is_2011() || state::is_classic(group) ? guides_rule_limit : rule_limit))
-    throw wire::ApiError(400, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.");
+  const auto limit =
+      quota_of(world, context.services.settings, context.account(), Quota::rules_per_group, context.is_2011() || state::is_classic(group));
+  if (std::max(ipv4, ipv6) > limit) throw quota_exceeded(Quota::rules_per_group, limit);
 }
 
 // Adds the rules, all or none, and returns them with their ids.

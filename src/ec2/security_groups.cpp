@@ -11,6 +11,7 @@
 #include "ec2/filters.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/paging.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/resource_ids.hpp"
 #include "ec2/security_group_rules.hpp"
 #include "ec2/tags.hpp"
@@ -27,8 +28,6 @@ using state::SecurityRule;
 using state::World;
 using Rules = std::vector<SecurityRule> SecurityGroup::*;
 
-constexpr size_t group_limit = 2500;        // of one VPC
-constexpr size_t guides_group_limit = 500;  // in the guide's API (NET-048)
 constexpr std::string_view default_name = "default";
 
 // ----- filters: each about any one of a group's rules
@@ -163,16 +162,15 @@ std::string network_asked(const World& world, const std::string& account, const 
 void check_room(const World& world, const Context& context, const std::string& network, const std::string& name) {
   const bool classic = network == state::classic_network;
   const auto where = classic ? std::string() : fmt::format(" for VPC '{}'", network);
-  size_t count = 0;
+  std::int64_t count = 0;
   world.each_of<SecurityGroup>(context.account(), [&](const SecurityGroup& group) {
     if (group.vpc_id != network) return;
     ++count;
     if (group.name == name)
       throw wire::ApiError(400, "InvalidGroup.Duplicate", fmt::format("The security group '{}' already exists{}", name, where));
   });
-  if (count >= (classic || context.is_2011() ? guides_group_limit : group_limit))
-    throw wire::ApiError(400, "SecurityGroupLimitExceeded",
-                         fmt::format("The maximum number of security groups{} has been reached.", where));
+  const auto limit = quota_of(world, context.services.settings, context.account(), Quota::groups_per_vpc, classic || context.is_2011());
+  if (count >= limit) throw quota_exceeded(Quota::groups_per_vpc, limit);
 }
 
 wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction& transaction, const Context& context,

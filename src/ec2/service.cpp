@@ -1,4 +1,5 @@
 #include "ec2/actions.hpp"
+#include "ec2/empty_families.hpp"
 
 namespace brume::ec2 {
 
@@ -40,7 +41,8 @@ service::ServiceTable make_service() {
                            ebs_encryption_actions,
                            tag_actions,
                            account_attribute_actions,
-                           id_format_actions})
+                           id_format_actions,
+                           empty_family_actions})
     for (const auto& action : list()) table.actions.push_back(action);
   return table;
 }

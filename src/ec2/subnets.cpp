@@ -9,6 +9,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/ipv6_ranges.hpp"
 #include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
@@ -22,7 +23,6 @@ using service::Context;
 using state::Subnet;
 using state::World;
 
-constexpr size_t subnet_limit = 200;                // of a VPC
 constexpr std::string_view host_names = "ip-name";  // hosts of every subnet are named after their IPv4 addresses
 
 std::string arn_of(const service::Settings& settings, const Subnet& subnet) {
@@ -125,13 +125,12 @@ std::string read_zone(const World& world, const Context& context, const std::opt
 }
 
 // The VPC's subnets; throws when there is no room for one more.
-std::vector<Ipv4Block> taken_ranges(const World& world, const state::Vpc& vpc) {
+std::vector<Ipv4Block> taken_ranges(const World& world, const Context& context, const state::Vpc& vpc) {
   std::vector<Ipv4Block> taken;
   world.each_of<Subnet>(vpc.account, [&](const Subnet& subnet) {
     if (subnet.vpc_id == vpc.id) taken.push_back(*parse_ipv4_block(subnet.cidr));
   });
-  if (taken.size() >= subnet_limit)
-    throw wire::ApiError(400, "SubnetLimitExceeded", fmt::format("The maximum number of subnets in '{}' has been reached.", vpc.id));
+  check_quota(world, context, Quota::subnets_per_vpc, static_cast<std::int64_t>(taken.size()));
   return taken;
 }
 
@@ -140,14 +139,14 @@ bool is_free(const std::vector<Ipv4Block>& taken, const Ipv4Block& range) {
 }
 
 // A free part of the VPC, as text.
-std::string read_subnet_range(const World& world, const state::Vpc& vpc, const std::optional<std::string>& cidr) {
+std::string read_subnet_range(const World& world, const Context& context, const state::Vpc& vpc, const std::optional<std::string>& cidr) {
   const auto range = read_range("cidrBlock", cidr);
   auto text = format_ipv4_block(range);
   const auto ranges = ranges_of(vpc);
   if (range.prefix < 16 || range.prefix > 28 ||
       std::none_of(ranges.begin(), ranges.end(), [&](const auto& whole) { return lies_in(range, whole); }))
     throw wire::ApiError(400, "InvalidSubnet.Range", fmt::format("The CIDR '{}' is invalid.", text));
-  if (!is_free(taken_ranges(world, vpc), range))
+  if (!is_free(taken_ranges(world, context, vpc), range))
     throw wire::ApiError(400, "InvalidSubnet.Conflict", fmt::format("The CIDR '{}' conflicts with another subnet", text));
   return text;
 }
@@ -168,7 +167,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   subnet.account = context.account();
   subnet.vpc_id = vpc.id;
   subnet.zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
-  if (given(request.cidr_block)) subnet.cidr = read_subnet_range(transaction.world(), vpc, request.cidr_block);
+  if (given(request.cidr_block)) subnet.cidr = read_subnet_range(transaction.world(), context, vpc, request.cidr_block);
   refuse_what_is_not_built(request);
   if (subnet.cidr.empty()) throw wire::missing_parameter("cidrBlock");
   subnet.id = make_id(transaction.random(), "subnet");
@@ -195,7 +194,7 @@ wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction&
                            fmt::format("'{}' is already the default subnet in {}.", subnet.id, zone));
   });
   refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
-  const auto taken = taken_ranges(transaction.world(), vpc);
+  const auto taken = taken_ranges(transaction.world(), context, vpc);
   const auto whole = *parse_ipv4_block(vpc.cidr);
   for (std::uint64_t at = 0; at < whole.size(); at += Ipv4Block{whole.base, default_subnet_prefix}.size()) {
     const auto base = whole.base + static_cast<std::uint32_t>(at);

@@ -1,4 +1,5 @@
 #include "ec2/volume_rules.hpp"
+#include "ec2/quotas.hpp"
 
 #include <fmt/format.h>
 
@@ -91,12 +92,11 @@ std::string place_of(std::string_view device) {
 wire::ApiError invalid_mapping(std::string message) { return {400, "InvalidBlockDeviceMapping", std::move(message)}; }
 
 std::string volume_quota_exceeded(const state::World& world, const service::Context& context, std::int64_t volumes, std::int64_t gib) {
-  const auto& quotas = context.services.settings.storage;
   const auto& usage = world.usage(context.account());
-  if (quotas.volumes > 0 && usage.volumes + volumes > quotas.volumes)
-    return fmt::format("You have exceeded your maximum of {} volumes.", quotas.volumes);
-  if (quotas.volume_gib > 0 && usage.volume_gib + gib > quotas.volume_gib)
-    return fmt::format("You have exceeded your maximum of {} GiB of volume storage.", quotas.volume_gib);
+  const auto most = quota_of(world, context, Quota::volumes);
+  if (volumes > most - usage.volumes) return quota_exceeded(Quota::volumes, most).message;
+  const auto most_gib = quota_of(world, context, Quota::volume_gib);
+  if (gib > most_gib - usage.volume_gib) return quota_exceeded(Quota::volume_gib, most_gib).message;
   return {};
 }
 
@@ -106,12 +106,11 @@ void check_volume_quota(const state::World& world, const service::Context& conte
 }
 
 void check_snapshot_quota(const state::World& world, const service::Context& context, std::int64_t snapshots) {
-  const auto most = context.services.settings.storage.snapshots;
+  const auto most = quota_of(world, context, Quota::snapshots);
   // Nearly always there are not so many in all of the installation.
-  if (most == 0 || static_cast<std::int64_t>(world.size<state::Snapshot>()) + snapshots <= most) return;
+  if (snapshots <= most - static_cast<std::int64_t>(world.size<state::Snapshot>())) return;
   world.each_of<state::Snapshot>(context.account(), [&](const state::Snapshot&) { return ++snapshots <= most; });
-  if (snapshots > most)
-    throw wire::ApiError(400, "SnapshotLimitExceeded", fmt::format("You have exceeded your maximum of {} snapshots.", most));
+  if (snapshots > most) throw quota_exceeded(Quota::snapshots, most);
 }
 
 void check_volume_shape(const VolumeShape& shape) {

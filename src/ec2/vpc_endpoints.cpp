@@ -14,6 +14,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/network_interfaces.hpp"
 #include "ec2/prefix_lists.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/route_tables.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
@@ -27,7 +28,6 @@ using state::RouteTable;
 using state::VpcEndpoint;
 using state::World;
 
-constexpr size_t endpoint_limit = 20;                   // gateway endpoints of an account
 constexpr size_t policy_limit = 20'480;                 // characters
 constexpr const char* services[] = {"dynamodb", "s3"};  // in the order of their names
 constexpr std::string_view open_policy =
@@ -131,11 +131,10 @@ void add_table(const World& world, VpcEndpoint& endpoint, const std::string& id)
   endpoint.route_table_ids.push_back(id);
 }
 
-void check_limit(const World& world, const std::string& account) {
-  size_t count = 0;
-  world.each_of<VpcEndpoint>(account, [&](const VpcEndpoint&) { ++count; });
-  if (count >= endpoint_limit)
-    throw wire::ApiError(400, "VpcEndpointLimitExceeded", "The maximum number of VPC endpoints has been reached.");
+void check_limit(const World& world, const Context& context) {
+  std::int64_t count = 0;
+  world.each_of<VpcEndpoint>(context.account(), [&](const VpcEndpoint&) { ++count; });
+  check_quota(world, context, Quota::vpc_endpoints, count);
 }
 
 // Types that EC2 has. One of type Gateway is a record and a route; the others need what is not inside a VPC here: an interface at which
@@ -188,9 +187,9 @@ wire::ec2::CreateVpcEndpointResponse create_endpoint(state::Transaction& transac
   endpoint.policy = read_policy(request.policy_document);
   endpoint.created = transaction.now();
   for (const auto& id : request.route_table_ids) add_table(transaction.world(), endpoint, id);
-  check_limit(transaction.world(), endpoint.account);
   if (given(request.service_region) && *request.service_region != context.services.settings.region)
     throw wire::unsupported_operation("An endpoint for a service of another region is not supported.");
+  check_limit(transaction.world(), context);
   endpoint.id = make_id(transaction.random(), "vpce");
   tag_on_create(transaction, endpoint.account, endpoint.id, "vpc-endpoint", request.tag_specifications);
   remember_made(transaction, context, "CreateVpcEndpoint", token, endpoint.id);

@@ -12,6 +12,7 @@
 #include "ec2/find_owned.hpp"
 #include "ec2/ipv6_ranges.hpp"
 #include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/security_groups.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpc_peerings.hpp"
@@ -25,7 +26,6 @@ using service::Context;
 using state::Vpc;
 using state::World;
 
-constexpr size_t vpc_limit = 5;    // of an account
 constexpr size_t range_limit = 5;  // of a VPC
 
 // The VPC's first range has an association too, one to one: its id has the VPC's digits.
@@ -112,10 +112,10 @@ void check_usable(const World& world, const Ipv4Block& range) {
     throw wire::ApiError(400, "InvalidVpc.Range", fmt::format("The CIDR '{}' is invalid.", format_ipv4_block(range)));
 }
 
-void check_limit(const World& world, const std::string& account) {
-  size_t count = 0;
-  world.each_of<Vpc>(account, [&](const Vpc&) { ++count; });
-  if (count >= vpc_limit) throw wire::ApiError(400, "VpcLimitExceeded", "The maximum number of VPCs has been reached.");
+void check_limit(const World& world, const Context& context) {
+  std::int64_t count = 0;
+  world.each_of<Vpc>(context.account(), [&](const Vpc&) { ++count; });
+  check_quota(world, context, Quota::vpcs, count);
 }
 
 void refuse(bool asked, std::string_view what) {
@@ -131,7 +131,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   check_tag_types(request.tag_specifications, {"vpc"});
   const auto range = read_range("cidrBlock", request.cidr_block);
   check_usable(transaction.world(), range);
-  check_limit(transaction.world(), context.account());
+  check_limit(transaction.world(), context);
   Vpc vpc;
   vpc.account = context.account();
   vpc.id = make_id(transaction.random(), "vpc");
@@ -158,7 +158,7 @@ wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& trans
     throw wire::unsupported_operation("An account that has EC2-Classic has no default VPC.");
   if (default_vpc(transaction.world(), context.account()) != nullptr)
     throw wire::ApiError(400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
-  check_limit(transaction.world(), context.account());
+  check_limit(transaction.world(), context);
   wire::ec2::CreateDefaultVpcResponse response;
   response.vpc = show(transaction.world(), context, make_default_network(transaction, context.account(), context.services.settings));
   response.vpc->state = "pending";  // as EC2 says it of one just made

@@ -11,6 +11,7 @@
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
 #include "ec2/network.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
 #include "ec2/vpn.hpp"
@@ -24,7 +25,6 @@ using service::TunnelStatus;
 using state::VpnConnection;
 using state::World;
 
-constexpr std::int64_t connection_limit = 10;  // of a virtual private gateway
 constexpr size_t tunnel_count = 2;
 constexpr size_t route_limit = 100;  // of a connection
 
@@ -169,12 +169,11 @@ std::string read_inside(state::Transaction& transaction, const TunnelOptions& as
   }
 }
 
-void check_limit(const World& world, const state::VpnGateway& gateway) {
+void check_limit(const World& world, const Context& context, const state::VpnGateway& gateway) {
   std::int64_t count = 0;
   world.each_of<VpnConnection>(
       gateway.account, [&](const VpnConnection& other) { count += other.vpn_gateway_id == gateway.id && other.state != "deleted"; });
-  if (count >= connection_limit)
-    throw wire::ApiError(400, "VpnConnectionLimitExceeded", "The maximum number of VPN connections has been reached.");
+  check_quota(world, context, Quota::vpn_connections, count);
 }
 
 // The near end: a virtual private gateway. Of transit gateways and concentrators there are none, so no id of one is known.
@@ -243,7 +242,7 @@ wire::ec2::CreateVpnConnectionResponse create_connection(state::Transaction& tra
   connection.remote_cidr = read_cidr(options.remote_ipv4_network_cidr, "RemoteIpv4NetworkCidr");
   connection.created = transaction.now();
   const auto tunnels = read_tunnels(transaction, gateway, options);
-  check_limit(world, gateway);
+  check_limit(world, context, gateway);
   refuse_what_is_not_built(context, request, options);
   connection.id = make_id(transaction.random(), "vpn");
   for (auto tunnel : tunnels) {

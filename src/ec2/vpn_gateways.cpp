@@ -6,6 +6,7 @@
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
+#include "ec2/quotas.hpp"
 #include "ec2/route_tables.hpp"
 #include "ec2/tags.hpp"
 #include "ec2/vpcs.hpp"
@@ -18,8 +19,6 @@ namespace {
 using service::Context;
 using state::VpnGateway;
 using state::World;
-
-constexpr std::int64_t gateway_limit = 5;  // of an account
 
 const FilterField<VpnGateway> gateway_filters[] = {
     field<&VpnGateway::id>("vpn-gateway-id"),
@@ -69,8 +68,7 @@ wire::ec2::CreateVpnGatewayResponse create_gateway(state::Transaction& transacti
   check_tag_types(request.tag_specifications, {"vpn-gateway"});
   std::int64_t count = 0;
   transaction.world().each_of<VpnGateway>(context.account(), [&](const VpnGateway& other) { count += other.state != "deleted"; });
-  if (count >= gateway_limit)
-    throw wire::ApiError(400, "VpnGatewayLimitExceeded", "The maximum number of virtual private gateways has been reached.");
+  check_quota(transaction.world(), context, Quota::vpn_gateways, count);
   VpnGateway gateway;
   gateway.account = context.account();
   gateway.zone = request.availability_zone.value_or("");

@@ -112,6 +112,7 @@ FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables,
       readers_(settings.reader_threads, 2 * size_t{settings.requests_in_flight}) {
   for (const auto& table : tables_)
     for (const auto& action : table.actions) actions_.emplace(fmt::format("{}/{}", table.service, action.name), &action);
+  if (settings.throttle > 0) throttle_ = std::make_unique<Throttle>(services.clock, settings.throttle);
 }
 
 FrontDoor::~FrontDoor() = default;
@@ -156,6 +157,7 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   try {
     admit(*pending);
     identify(*pending);
+    if (throttle_) throttle_->admit(pending->caller.account_id, *pending->service, pending->action_name);
     look_up(*pending);
     run(pending);
   } catch (...) {
@@ -223,6 +225,7 @@ void FrontDoor::identify(Pending& pending) {
   // Simulation: a key that was made is its account's, any other or none is the first account's.
   const auto id = wire::SignatureVerifier::claimed_access_key(pending.request, pairs);
   const auto credential = find_credential(id);
+  if (credential && !credential->active) throw wire::auth_failure("The account or its access key is disabled.");
   pending.caller = claimed;
   pending.caller.access_key_id = id;
   pending.caller.account_id = credential ? credential->account_id : std::string(simulated_account);

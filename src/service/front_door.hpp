@@ -13,6 +13,7 @@
 #include "service/action.hpp"
 #include "service/answer_budget.hpp"
 #include "service/large_reads.hpp"
+#include "service/throttle.hpp"
 #include "service/worker_pool.hpp"
 #include "wire/envelope.hpp"
 #include "wire/http_server.hpp"
@@ -25,6 +26,7 @@ struct FrontDoorSettings {
   unsigned requests_in_flight = 512;  // over it 503
   unsigned reader_threads = 4;        // for large reads, and for the answers of writes
   AnswerLimits answers{};             // that wait to be read
+  double throttle = 0;                // of EC2's rates of requests (throttle.hpp); 0: none
 };
 
 // Threads: handle may be called from any thread.
@@ -70,6 +72,7 @@ class FrontDoor {
   WorkerPool& workers_;
   FrontDoorSettings settings_;
   wire::SignatureVerifier verifier_;
+  std::unique_ptr<Throttle> throttle_;  // null: nobody is held back
   std::atomic<unsigned> in_flight_{0};
   AnswerBudget budget_;
   LargeReads large_reads_;

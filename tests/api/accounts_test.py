@@ -1,9 +1,12 @@
 """Accounts: the operator makes them, and they are apart (design, What never bends, 5)."""
+import json
 import subprocess
 
+import boto3
+import botocore.exceptions
 import pytest
 
-from conftest import Keys, instances_of, wait_until
+from conftest import Keys, instances_of, started_daemon, started_real_daemon, wait_until
 
 
 def names(ec2):
@@ -105,3 +108,121 @@ def test_an_unknown_account_has_nothing(daemon, ec2):
     stranger = Keys("", "AKIASTRANGEREXAMPLE0", "x")
     # Simulation knows strangers as the first account, and never as one that was made.
     assert daemon.client("sts", stranger).get_caller_identity()["Account"] == "123456789012"
+
+
+def row(daemon, account):
+    return next((line.split("\t") for line in daemon.brume("account", "list").splitlines() if line.startswith(account)), None)
+
+
+def fails(daemon, *arguments):
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        daemon.brume("account", *arguments)
+    return caught.value.stderr
+
+
+def test_what_each_uses(daemon, ami):
+    made = daemon.create_account("user")
+    assert row(daemon, made.account)[2:4] == ["user", "1 VPC"]
+    client = daemon.client(keys=made)
+    client.run_instances(ImageId=ami, MinCount=2, MaxCount=2, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 5}}])
+    client.allocate_address(Domain="vpc")
+    volume = client.create_volume(AvailabilityZone="us-east-1a", Size=3)["VolumeId"]
+    client.create_snapshot(VolumeId=volume)
+    wait_until(lambda: {one["State"]["Name"] for one in instances_of(client.describe_instances())} == {"running"})
+    assert row(daemon, made.account)[3] == "2 instances, 5 volumes (15 GiB), 1 snapshot, 1 address, 1 VPC"
+    shown = next(one for one in json.loads(daemon.brume("account", "list", "--json")) if one["id"] == made.account)
+    assert shown["uses"] == {"instances": 2, "volumes": 5, "volumeGib": 15, "snapshots": 1, "images": 0, "addresses": 1, "vpcs": 1} and shown["enabled"]
+
+
+def test_another_name(daemon):
+    made = daemon.create_account("old name")
+    daemon.brume("account", "rename", made.account, "new name")
+    assert row(daemon, made.account)[2] == "new name"
+    for wrong in ("", "two\nlines", "x" * 129):
+        assert "name" in fails(daemon, "rename", made.account, wrong)
+    assert "no account" in fails(daemon, "rename", "999999999999", "x") and row(daemon, made.account)[2] == "new name"
+
+
+def test_disabled_and_enabled_again(daemon, ami, refused):
+    made = daemon.create_account("pausing")
+    client = daemon.client(keys=made)
+    which = client.run_instances(ImageId=ami, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    wait_until(lambda: instances_of(client.describe_instances())[0]["State"]["Name"] == "running")
+    daemon.brume("account", "disable", made.account)
+    assert row(daemon, made.account)[3].startswith("DISABLED, 1 instance")
+    with refused("AuthFailure", 401):
+        client.describe_instances()
+    daemon.brume("account", "enable", made.account)
+    (one,) = instances_of(client.describe_instances())
+    assert (one["InstanceId"], one["State"]["Name"]) == (which, "running")  # it went on
+    assert "no account" in fails(daemon, "disable", "999999999999")
+
+
+def test_a_disabled_account_has_no_keys_that_are_good():
+    with started_real_daemon() as daemon:
+        made = daemon.create_account("pausing")
+        client = daemon.client(keys=made)
+        client.describe_regions()
+        daemon.brume("account", "disable", made.account)
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            client.describe_regions()
+        assert caught.value.response["Error"]["Code"] == "AuthFailure"
+        daemon.brume("account", "enable", made.account)
+        client.describe_regions()
+
+
+def test_deleted_when_it_has_nothing(daemon, ami, refused):
+    made = daemon.create_account("leaving")
+    client = daemon.client(keys=made)
+    which = client.run_instances(ImageId=ami, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    address = client.allocate_address(Domain="vpc")["AllocationId"]
+    client.create_key_pair(KeyName="web", KeyType="ed25519")
+    client.create_security_group(GroupName="web", Description="d")
+    said = fails(daemon, "delete", made.account)
+    assert "1 instances" in said and "1 addresses" in said
+    client.describe_instances()  # nothing happened: its key is as good as before
+    client.terminate_instances(InstanceIds=[which])
+    client.release_address(AllocationId=address)
+    wait_until(lambda: {one["State"]["Name"] for one in instances_of(client.describe_instances())} == {"terminated"})
+    wait_until(lambda: not client.describe_volumes()["Volumes"])
+
+    def deleted():
+        try:
+            daemon.brume("account", "delete", made.account)
+        except subprocess.CalledProcessError as error:  # what its machine held is going
+            assert "other things" in error.stderr
+            return False
+        return True
+
+    wait_until(deleted)
+    assert row(daemon, made.account) is None and "no account" in fails(daemon, "delete", made.account)
+    # The key is nobody's now, and its number is free again, with nothing left of it.
+    assert daemon.client("sts", made).get_caller_identity()["Account"] == "123456789012"
+    again = daemon.brume("account", "create", "again", "--id", made.account)
+    key = next(line.split()[-1] for line in again.splitlines() if line.startswith("access key"))
+    client = daemon.client(keys=Keys(made.account, key, "x"))
+    assert client.describe_key_pairs()["KeyPairs"] == [] and len(client.describe_security_groups()["SecurityGroups"]) == 1
+    assert instances_of(client.describe_instances()) == []
+
+
+def test_the_first_account_stays(daemon):
+    assert "first one" in fails(daemon, "delete", "123456789012") and row(daemon, "123456789012") is not None
+    assert daemon.client("sts").get_caller_identity()["Account"] == "123456789012"
+
+
+def test_accounts_of_all_regions_go_together(refused):
+    with started_daemon("--region", "us-east-1", "--region", "eu-west-1") as daemon:
+        made = daemon.create_account("leaving")
+        here, there = (boto3.client("ec2", endpoint_url=daemon.endpoint, region_name=region, aws_access_key_id=made.key_id, aws_secret_access_key=made.secret)
+                       for region in ("us-east-1", "eu-west-1"))
+        address = there.allocate_address(Domain="vpc")["AllocationId"]
+        assert row(daemon, made.account)[3] == "1 address, 2 VPCs"
+        assert "eu-west-1" in fails(daemon, "delete", made.account)
+        here.describe_vpcs()
+        daemon.brume("account", "disable", made.account)
+        with refused("AuthFailure", 401):
+            there.describe_vpcs()
+        daemon.brume("account", "enable", made.account)
+        there.release_address(AllocationId=address)
+        daemon.brume("account", "delete", made.account)
+        assert there.describe_vpcs()["Vpcs"][0]["OwnerId"] == "123456789012"  # the key is nobody's there either

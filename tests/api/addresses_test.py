@@ -36,7 +36,8 @@ def test_allocate_describe_release(ec2, address, refused):
         ec2.release_address(AllocationId=made["AllocationId"])
 
 
-def test_five_addresses_and_no_more(ec2, address, refused):
+def test_five_addresses_and_no_more(ec2, address, refused, quota):
+    quota("addresses", 5)
     held = {address()["PublicIp"] for _ in range(5)}
     assert len(held) == 5
     with refused("AddressLimitExceeded"):

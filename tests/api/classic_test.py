@@ -145,8 +145,9 @@ def test_an_elastic_ip_is_lost_at_a_stop_and_stays_the_accounts(classic, run, ol
     assert standard_addresses(classic) == {}
 
 
-def test_addresses_of_the_two_domains_are_apart(classic, run, refused):
+def test_addresses_of_the_two_domains_are_apart(classic, classic_keys, run, refused, quota):
     """NET-036, and five of each (NET-046)."""
+    quota("addresses", 5, classic_keys)
     one = run(classic)
     standard = classic.allocate_address()
     assert standard["Domain"] == "standard" and "AllocationId" not in standard

@@ -324,6 +324,21 @@ def instances_of(answer):
 
 
 @pytest.fixture
+def quota(daemon):
+    """quota("vpcs", 5): how many the account may have, until the end of the test. A simulation has no quotas unless somebody asks for them."""
+    said = []
+
+    def limit(name, number, keys=None):
+        account = (keys or daemon.keys).account
+        daemon.brume("account", "limit", account, name, str(number))
+        said.append((account, name))
+
+    yield limit
+    for account, name in said:
+        daemon.brume("account", "limit", account, name, "default")
+
+
+@pytest.fixture
 def refused():
     """with refused("InvalidGroup.NotFound"): … for boto3 and boto 2 alike."""
 

@@ -12,8 +12,10 @@ import conftest
 # An error: ApiError(400, "Code", …), {400, "Code", …}, with one code of two now and then.
 THROWN = re.compile(r"[({]\s*[45]\d\d,\s*(?:[^\";{}]*\?\s*)?\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\"(?:\s*:\s*\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\")?")
 OF_CAPACITY = re.compile(r"insufficient_capacity\(\s*\"(\w+)\"")  # the one place that makes these codes adds what stands around the noun
+# The rows of src/ec2/quotas.cpp: {Quota::vpcs, "vpcs", 5, 5, false, "Code", …
+QUOTA = re.compile(r"\{Quota::\w+, [^}]*?(?:true|false), \"([A-Z][A-Za-z]+)\"")
 REFUSED = re.compile(r" service: request \S+ \S*: ([A-Z][A-Za-z.]+) ")
-FOLDERS = ("ec2", "sts", "ssm", "ebs", "wire", "service")
+FOLDERS = ("ec2", "sts", "ssm", "quotas", "ebs", "wire", "service")
 # What no daemon of this folder answers, and the test that raises it from the same code.
 ELSEWHERE = {
     "AccessDenied": "tests/unit/signature_test.cpp",
@@ -49,7 +51,7 @@ def codes():
         for path in sorted((conftest.ROOT / "src" / folder).rglob("*.cpp")):
             text = path.read_text()
             thrown = [code for match in THROWN.finditer(text) for code in filter(None, match.groups())]
-            for code in thrown + [f"Insufficient{noun}Capacity" for noun in OF_CAPACITY.findall(text)]:
+            for code in thrown + QUOTA.findall(text) + [f"Insufficient{noun}Capacity" for noun in OF_CAPACITY.findall(text)]:
                 found.setdefault(code, set()).add(str(path.relative_to(conftest.ROOT)))
     return found
 

@@ -80,7 +80,8 @@ def test_in_2011(old):
     assert old.delete_placement_group("XYZ-cluster") is True and old.get_all_placement_groups() == []
 
 
-def test_there_are_so_many(ec2, refused):
+def test_there_are_so_many(ec2, refused, quota):
+    quota("placement-groups", 500)
     for number in range(500):
         ec2.create_placement_group(GroupName=f"g{number}", Strategy="spread")
     with refused("PlacementGroupLimitExceeded"):

@@ -65,7 +65,8 @@ def test_a_token_makes_one(make, refused):
         make("10.0.0.0/9", ClientToken="t")
 
 
-def test_what_cannot_be_created(ec2, make, query, refused):
+def test_what_cannot_be_created(ec2, make, query, refused, quota):
+    quota("prefix-lists", 100)
     for wrong, code in (({"AddressFamily": "IPv6"}, "UnsupportedOperation"), ({"AddressFamily": "IPX"}, "InvalidParameterValue"), ({"MaxEntries": 0}, "InvalidParameterValue"),
                         ({"MaxEntries": 1001}, "InvalidParameterValue"), ({"PrefixListName": "com.amazonaws.here.s3"}, "InvalidParameterValue"),
                         ({"PrefixListName": "x" * 256}, "InvalidParameterValue"), ({"Entries": [{"Cidr": "ten"}]}, "InvalidParameterValue"),

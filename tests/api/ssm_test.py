@@ -43,6 +43,27 @@ def test_several_and_by_path(ec2, ssm, ami):
     assert ssm.get_parameters_by_path(Path="/brume/images")["Parameters"] == []  # not the level below
 
 
+AMAZON = "/aws/service/ami-amazon-linux-latest/"
+UBUNTU = "/aws/service/canonical/ubuntu/server/"
+
+
+def test_the_usual_names_lead_to_starter_images(ec2, ssm, launch):
+    debian, ubuntu = image(ec2, "debian-12-amd64"), image(ec2, "ubuntu-24.04-amd64")
+    usual = {AMAZON + name: debian for name in ("al2023-ami-kernel-default-x86_64", "al2023-ami-kernel-6.1-x86_64", "amzn2-ami-hvm-x86_64-gp2", "amzn2-ami-kernel-5.10-hvm-x86_64-gp2")}
+    usual |= {f"/aws/service/debian/release/{release}/latest/amd64": debian for release in ("11", "12", "bookworm", "13")}
+    usual |= {UBUNTU + f"{release}/stable/current/amd64/hvm/{disk}/ami-id": ubuntu for release, disk in (("22.04", "ebs-gp2"), ("jammy", "ebs-gp2"), ("24.04", "ebs-gp3"), ("focal", "ebs-gp2"))}
+    for name, expected in usual.items():
+        assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == expected, name
+    found = ssm.get_parameters(Names=sorted(usual)[:10])
+    assert len(found["Parameters"]) == 10 and found["InvalidParameters"] == []
+    below = [one for page in ssm.get_paginator("get_parameters_by_path").paginate(Path=AMAZON) for one in page["Parameters"]]
+    assert {AMAZON + "al2023-ami-kernel-default-x86_64", AMAZON + "amzn2-ami-hvm-x86_64-gp2"} <= {one["Name"] for one in below} and {one["Value"] for one in below} == {debian}
+    assert launch(ImageId="resolve:ssm:" + AMAZON + "al2023-ami-kernel-default-x86_64")["ImageId"] == debian
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        ssm.get_parameter(Name=AMAZON + "al2023-ami-kernel-default-arm64")  # there is no such image
+    assert caught.value.response["Error"]["Code"] == "ParameterNotFound"
+
+
 @pytest.mark.parametrize(
     "code, call, parameters",
     [

@@ -78,7 +78,9 @@ def test_ranges_that_cannot_be(vpc, refused, cidr, code):
         vpc(cidr)
 
 
-def test_limits(ec2, vpc, refused):
+def test_limits(ec2, vpc, refused, quota):
+    quota("vpcs", 5)
+    quota("internet-gateways", 5)
     for number in range(4):
         vpc(f"10.{number}.0.0/16")
     with refused("VpcLimitExceeded"):

@@ -143,7 +143,9 @@ def test_routes_are_propagated_to_the_tables_that_ask(ec2, connect, gateway, vpc
         ec2.enable_vgw_route_propagation(RouteTableId=table, GatewayId=gateway)
 
 
-def test_limits(ec2, vpc, connect, gateway, refused):
+def test_limits(ec2, vpc, connect, gateway, refused, quota):
+    quota("customer-gateways", 50)
+    quota("vpn-gateways", 5)
     with refused("CustomerGatewayLimitExceeded"):
         for number in range(51):
             ec2.create_customer_gateway(Type="ipsec.1", PublicIp="192.0.2.11", BgpAsn=100 + number)

@@ -120,3 +120,15 @@ def test_waiters_of_disks_and_networks(aws):
     snapshot = aws("ec2", "create-snapshot", "--volume-id", volume)["SnapshotId"]
     wait_until(lambda: aws("ec2", "describe-snapshots", "--snapshot-ids", snapshot)["Snapshots"][0]["State"] == "completed")
     aws("ec2", "wait", "snapshot-completed", "--snapshot-ids", snapshot)
+
+
+def test_an_inventory_of_what_nobody_has(aws):
+    """As inventory tools go through an account: what cannot be made here is an empty list, and an id of it is unknown."""
+    for command, list_name in [("describe-transit-gateways", "TransitGateways"), ("describe-spot-instance-requests", "SpotInstanceRequests"),
+                               ("describe-reserved-instances", "ReservedInstances"), ("describe-hosts", "Hosts"), ("describe-export-tasks", "ExportTasks"),
+                               ("describe-capacity-reservations", "CapacityReservations"), ("describe-traffic-mirror-sessions", "TrafficMirrorSessions"),
+                               ("describe-iam-instance-profile-associations", "IamInstanceProfileAssociations")]:
+        assert aws("ec2", command) == {list_name: []}, command
+    assert aws("ec2", "describe-transit-gateways", "--filters", "Name=state,Values=available", "--max-items", "3") == {"TransitGateways": []}
+    assert "(InvalidTransitGatewayID.NotFound)" in aws("ec2", "describe-transit-gateways", "--transit-gateway-ids", "tgw-0123456789abcdef0", fails=True)
+    assert "(UnsupportedOperation)" in aws("ec2", "create-transit-gateway", fails=True)

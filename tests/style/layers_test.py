@@ -22,10 +22,11 @@ MAY_INCLUDE = {
     "ec2": {"base", "wire", "state", "service"},
     "sts": {"base", "wire", "state", "service"},
     "ssm": {"base", "wire", "state", "service", "ec2"},
+    "quotas": {"base", "wire", "state", "service", "ec2"},
     "ebs": {"base", "wire", "state", "service", "ec2"},
     "control": {"base", "state", "engines/compute", "engines/block", "engines/network"},
     "guest": {"base", "wire", "state"},
-    "daemon": {"base", "wire", "state", "service", "ec2", "sts", "ssm", "ebs", "control", "guest", "engines/compute", "engines/block", "engines/network"},
+    "daemon": {"base", "wire", "state", "service", "ec2", "sts", "ssm", "quotas", "ebs", "control", "guest", "engines/compute", "engines/block", "engines/network"},
     "cli": {"base"},
 }
 WHY = {
@@ -39,6 +40,7 @@ WHY = {
     "ec2": "decides and never touches the world: nothing but src/control calls an engine",
     "sts": "decides and never touches the world: nothing but src/control calls an engine",
     "ssm": "names what EC2 has; it decides and never touches the world",
+    "quotas": "shows what EC2 counts; it decides and never touches the world",
     "ebs": "decides who may have which bytes; control fetches them",
     "control": "makes the world as the records say; it knows no requests and no answers",
     "guest": "answers instances from the records, without the services and the engines",

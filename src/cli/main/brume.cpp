@@ -11,14 +11,45 @@ using namespace brume::cli;
 
 namespace {
 
+struct AccountValues {
+  std::string name, id, key, platform = "vpc";
+  std::vector<std::string> said;
+  bool json = false;
+};
+
+// What is changed of an account that is there.
+void add_account_changes(CLI::App& account, const std::shared_ptr<AccountValues>& values, const Options& options, int& code) {
+  auto* limit = account.add_subcommand("limit", "How many instances, addresses, VPCs, ... an account may have; alone: list them");
+  limit->add_option("account", values->id, "Account id")->required();
+  limit->add_option("limit", values->said, "Name of a quota (default: instances), and a number, 'none' or 'default'")->expected(0, 2);
+  limit->callback([&options, values, &code] { code = account_limit(options, values->id, values->said); });
+  auto* rename = account.add_subcommand("rename", "Call an account otherwise");
+  rename->add_option("account", values->id, "Account id")->required();
+  rename->add_option("name", values->name, "The new name")->required();
+  rename->callback([&options, values, &code] { code = account_rename(options, values->id, values->name); });
+  auto* disable = account.add_subcommand("disable", "Its keys are good for nothing until it is enabled; what runs goes on");
+  disable->add_option("account", values->id, "Account id")->required();
+  disable->callback([&options, values, &code] { code = account_enable(options, values->id, false); });
+  auto* enable = account.add_subcommand("enable", "End that");
+  enable->add_option("account", values->id, "Account id")->required();
+  enable->callback([&options, values, &code] { code = account_enable(options, values->id, true); });
+  auto* remove = account.add_subcommand("delete", "Delete an account that has nothing any more but empty networks");
+  remove->add_option("account", values->id, "Account id")->required();
+  remove->callback([&options, values, &code] { code = account_delete(options, values->id); });
+  auto* subscribe = account.add_subcommand("subscribe", "Sign up for a product code: images that bear it may be launched");
+  subscribe->add_option("account", values->id, "Account id")->required();
+  subscribe->add_option("code", values->name, "Product code: eight hexadecimal digits")->required();
+  subscribe->callback([&options, values, &code] { code = account_subscribe(options, values->id, values->name); });
+  auto* unsubscribe = account.add_subcommand("unsubscribe", "End that; what runs goes on");
+  unsubscribe->add_option("account", values->id, "Account id")->required();
+  unsubscribe->add_option("code", values->name, "Product code")->required();
+  unsubscribe->callback([&options, values, &code] { code = account_unsubscribe(options, values->id, values->name); });
+}
+
 void add_account_commands(CLI::App& app, const Options& options, int& code) {
   auto* account = app.add_subcommand("account", "Accounts and their access keys");
   account->require_subcommand(1);
-  struct Values {
-    std::string name, id, key, platform = "vpc";
-    bool json = false;
-  };
-  const auto values = std::make_shared<Values>();
+  const auto values = std::make_shared<AccountValues>();
   auto* create = account->add_subcommand("create", "Make an account with an access key, and a default VPC or a place in EC2-Classic");
   create->add_option("name", values->name, "What to call it");
   create->add_option("--id", values->id, "Twelve digits; default: random");
@@ -31,22 +62,11 @@ void add_account_commands(CLI::App& app, const Options& options, int& code) {
   auto* add_key = account->add_subcommand("add-key", "Make a second access key");
   add_key->add_option("account", values->id, "Account id")->required();
   add_key->callback([&options, values, &code] { code = account_add_key(options, values->id); });
-  auto* limit = account->add_subcommand("limit", "Most instances of an account at a time");
-  limit->add_option("account", values->id, "Account id")->required();
-  limit->add_option("instances", values->name, "A number, 'none' or 'default'")->required();
-  limit->callback([&options, values, &code] { code = account_limit(options, values->id, values->name); });
-  auto* subscribe = account->add_subcommand("subscribe", "Sign up for a product code: images that bear it may be launched");
-  subscribe->add_option("account", values->id, "Account id")->required();
-  subscribe->add_option("code", values->name, "Product code: eight hexadecimal digits")->required();
-  subscribe->callback([&options, values, &code] { code = account_subscribe(options, values->id, values->name); });
-  auto* unsubscribe = account->add_subcommand("unsubscribe", "End that; what runs goes on");
-  unsubscribe->add_option("account", values->id, "Account id")->required();
-  unsubscribe->add_option("code", values->name, "Product code")->required();
-  unsubscribe->callback([&options, values, &code] { code = account_unsubscribe(options, values->id, values->name); });
   auto* delete_key = account->add_subcommand("delete-key", "Delete an access key at once");
   delete_key->add_option("account", values->id, "Account id")->required();
   delete_key->add_option("key", values->key, "Access key id")->required();
   delete_key->callback([&options, values, &code] { code = account_delete_key(options, values->id, values->key); });
+  add_account_changes(*account, values, options, code);
 }
 
 void add_image_commands(CLI::App& app, const Options& options, int& code) {
