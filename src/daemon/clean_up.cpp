@@ -1,6 +1,7 @@
 #include "daemon/clean_up.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -33,9 +34,14 @@ Result<Descriptor> lock_home(const std::string& home) {
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
   if (errno != EWOULDBLOCK) return fail_system("cannot lock " + path, errno);
   const auto holder = read_file(path, 64);
-  const auto who = holder && !trim(*holder).empty() ? "process " + std::string(trim(*holder)) : std::string("another process");
+  const auto process = holder ? parse_integer(trim(*holder)) : std::nullopt;
+  // Of a daemon that is no more a child has it that was about to be started, and is a moment from its exec.
+  const bool is_left_over = process && *process > 0 && ::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH;
+  if (is_left_over && ::flock(lock.get(), LOCK_EX) == 0) return lock;
   return fail(ErrorKind::exists,
-              fmt::format("a daemon has {} ({}) but does not answer; end it first: SIGTERM, or SIGKILL when it does not obey", home, who));
+              fmt::format("a daemon has {} (process {}) but does not answer; end it first: SIGTERM, or SIGKILL when it does "
+                          "not obey",
+                          home, process ? std::to_string(*process) : "unknown"));
 }
 
 bool has_folders(const std::string& place) {

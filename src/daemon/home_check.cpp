@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* id_setting = "home-id";
 constexpr size_t id_size = 32;
-// So many may be more than the rest: a crash in the first minutes of a cloud leaves what nothing else is there to compare with.
-constexpr size_t few = 3;
 constexpr size_t most_named = 5;
 
 template <class Take>
@@ -51,11 +49,9 @@ tl::unexpected<Error> refuse(const std::string& home, const std::string& why) {
   return fail(ErrorKind::refused, why + ". " + how_to_go_on(home));
 }
 
-bool most_are_unknown(size_t unknown, size_t all, size_t allowance) { return unknown > allowance && unknown > all - unknown; }
-
-bool lacks_most(const StateFacts& state, const HomeContents& contents, size_t allowance) {
-  return most_are_unknown(state.unknown_disks, contents.disks.size(), allowance) ||
-         most_are_unknown(state.unknown_machines, contents.machines.size(), few);
+// Files are made after their record and go before it, so at most a crash in between leaves one that no record knows.
+bool lacks_most(const StateFacts& state, const HomeContents& contents) {
+  return state.unknown_disks * 2 > contents.disks.size() || state.unknown_machines * 2 > contents.machines.size();
 }
 
 }  // namespace
@@ -145,7 +141,7 @@ Result<Records> judge_records(const std::string& home, const HomeContents& conte
   const bool both = mark && !state.id.empty();
   if (both && mark->id != state.id)
     return refuse(home, fmt::format("{} is the state of another home; this one holds {}", file, contents.describe()));
-  if (lacks_most(state, contents, both ? few : 0))
+  if (lacks_most(state, contents))
     return refuse(
         home, fmt::format("{} does not know {} of the {} volumes and snapshots and {} of the {} machines that {} holds, which are {}", file,
                           state.unknown_disks, contents.disks.size(), state.unknown_machines, contents.machines.size(), home,

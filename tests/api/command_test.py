@@ -2,11 +2,13 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 
 import pytest
 
-from conftest import BIN, started_daemon
+from conftest import BIN, ended, started_daemon, wait_for_ready
+from real_home import home, make_home  # noqa: F401
 
 
 def brume(*arguments, **more):
@@ -59,3 +61,25 @@ def test_up_leaves_the_port_to_the_home(tmp_path, options, passed):
     done = subprocess.run([tmp_path / "brume", "--home", home, *options, "up"], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "brumed ended" in done.stderr
     assert pathlib.Path(tmp_path, "arguments").read_text().strip() == passed.format(home=home)
+
+
+def test_a_home_keeps_its_port(home):
+    def port_of(*options):
+        log = open(home.log_file, "wb")
+        process = subprocess.Popen(home.command(*options), stdout=subprocess.PIPE, stderr=log)
+        with log, process:
+            endpoint = wait_for_ready(process, 60, log)
+            assert ended(process) == 0
+        return int(endpoint.rpartition(":")[2])
+
+    first, second = free_port(), free_port()
+    assert port_of("--port", str(first)) == first
+    assert port_of("--port", "0") != first
+    assert port_of() == first
+    (home.folder / "brumed.conf").write_text(f"port = {second}\n")
+    assert port_of() == second
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]

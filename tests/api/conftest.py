@@ -219,6 +219,8 @@ def started_real_daemon(*options, table=None):
         pathlib.Path(home, "instance-types.tsv").write_text(table)
     with contextlib.ExitStack() as ending:
         ending.callback(shutil.rmtree, home, ignore_errors=True)
+        # What outlives a daemon on the host: the route that holds its pool, and what answers for names.
+        ending.callback(subprocess.run, [BIN / "brume", "--home", home, "down"], capture_output=True, timeout=120)
         log = ending.enter_context(log_of(home))
         process = subprocess.Popen(
             [BIN / "brumed", "--home", home, "--port", "0", "--accelerator", "tcg", "--verbose", *options], stdout=subprocess.PIPE, stderr=log

@@ -1,6 +1,8 @@
 """A home whose state.db is lost is no first start: nothing of it is deleted, the daemon says what it found (real daemons, no instances)."""
+import contextlib
 import os
 import shutil
+import sqlite3
 
 from conftest import wait_until
 from real_home import home, make_home  # noqa: F401
@@ -79,6 +81,17 @@ def test_a_state_of_before_is_not_believed(home):
     assert disks(home) == sorted([old, new])
     ec2 = home.start("--adopt-state")
     assert disks(home) == [old] and aside(home) == [new]
+
+
+def test_a_state_that_lacks_most_is_not_believed(home):
+    ec2 = home.start()
+    made = sorted([make_disk(ec2), make_disk(ec2)])
+    home.stop()
+    with contextlib.closing(sqlite3.connect(home.folder / "state.db")) as state, state:
+        state.execute("DELETE FROM log WHERE key LIKE 'volume/%'")
+    said = home.refusal()
+    assert "does not know 2 of the 2 volumes and snapshots" in said
+    assert disks(home) == made
 
 
 def test_a_home_of_an_earlier_version_gets_an_id(home):

@@ -55,6 +55,9 @@ def installation():
     finally:
         if made.process is not None:
             ended(made.process)
+        if made.home:
+            # The route that holds the pool, and what answers for names, outlive a daemon.
+            subprocess.run([BIN / "brume", "--home", made.home, "down"], capture_output=True, timeout=120, check=True)
         made.log.close()
         shutil.rmtree(folder, ignore_errors=True)
 

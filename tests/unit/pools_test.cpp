@@ -101,10 +101,20 @@ TEST_F(PoolRegistryTest, AHomeOfAnotherMarkDoesNotHoldIt) {
 TEST_F(PoolRegistryTest, AHomeWhoseDiskIsNotMountedPerhapsHoldsIt) {
   const auto first = home("first", "aaaaaa");
   keep("aaaaaa", first);
-  fs::rename(folder_ + "/homes", folder_ + "/unmounted");
-  EXPECT_EQ(homes(), std::vector<std::string>{first + " perhaps"});
-  fs::rename(folder_ + "/unmounted", folder_ + "/homes");
+  // As if it had been written while another disk was mounted there.
+  const auto entry = folder_ + "/registry/aaaaaa";
+  ASSERT_TRUE(write_file(entry, "198.18.7.0/24\n7\n" + first + "/network\n"));
   EXPECT_EQ(homes(), std::vector<std::string>{first});
+  fs::remove_all(folder_ + "/homes");
+  EXPECT_EQ(homes(), std::vector<std::string>{first + " perhaps"});
+}
+
+TEST_F(PoolRegistryTest, AHomeIsAlsoGoneWithTheFoldersAroundIt) {
+  keep("aaaaaa", home("first", "aaaaaa"));
+  fs::remove_all(folder_ + "/homes");
+  std::vector<std::string> freed;
+  EXPECT_TRUE(homes(&freed).empty());
+  EXPECT_EQ(freed.size(), 1U);
 }
 
 TEST_F(PoolRegistryTest, WhatIsNoReservationIsLeftAlone) {

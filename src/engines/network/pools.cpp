@@ -24,12 +24,14 @@ constexpr int pool_prefix = 24;
 constexpr unsigned ranges_in_all = 512;
 constexpr size_t largest_entry = 8192;
 
-// The device of the folder that the home is in; nullopt: it is not there. Of a home whose disk is not mounted it is another one.
-std::optional<std::uint64_t> device_around(const fs::path& network_folder) {
+// The device that the home lies on, or would: that of the nearest folder above it that is there. While the home's disk is not mounted it is
+// another one.
+std::uint64_t device_around(const fs::path& network_folder) {
   struct stat status {};
-  const auto around = network_folder.parent_path().parent_path();
-  if (::stat(around.c_str(), &status) != 0) return std::nullopt;
-  return status.st_dev;
+  for (auto around = network_folder.parent_path().parent_path();; around = around.parent_path()) {
+    if (::stat(around.c_str(), &status) == 0) return status.st_dev;
+    if (!around.has_relative_path()) return 0;
+  }
 }
 
 // Neighbouring marks must not want neighbouring ranges: Fibonacci hashing.
@@ -101,7 +103,7 @@ std::string PoolRegistry::home_of(const std::string& folder, const std::string& 
 
 Result<void> PoolRegistry::keep(const std::string& mark, const std::string& network_folder, const std::vector<std::string>& ranges) const {
   const auto place = fs::absolute(network_folder).lexically_normal();
-  const auto text = fmt::format("{}\n{}\n{}\n", fmt::join(ranges, ","), device_around(place).value_or(0), place.string());
+  const auto text = fmt::format("{}\n{}\n{}\n", fmt::join(ranges, ","), device_around(place), place.string());
   const auto path = folder_ + "/" + mark;
   if (const auto now = read_file(path, largest_entry); now && *now == text) return {};
   return write_file(path, text, 0644);
