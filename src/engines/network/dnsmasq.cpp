@@ -106,6 +106,9 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
   line("\n# names");
   line("no-hosts\nno-resolv\nbogus-priv\nlocalise-queries\ndns-forward-max=1000\ncache-size=1000");
   line("hostsdir=" + place.folder + "/names");
+  // Each address of the VPC has its name, whether or not anybody has the address.
+  if (!vpc.domain.empty())
+    for (const auto& range : ranges_of<Ipv4>(vpc)) line(fmt::format("synth-domain={},{},ip-", vpc.domain, format_ipv4_block(range)));
   text += public_name_lines(vpc.names, place.pools);
   for (const auto& resolver : place.resolvers) line("server=" + resolver);
   return text;
