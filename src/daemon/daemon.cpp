@@ -21,6 +21,7 @@
 #include "control/direct_snapshots.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
+#include "daemon/health.hpp"
 #include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
@@ -177,6 +178,7 @@ class Daemon::Parts {
   std::unique_ptr<service::Services> services;
   std::unique_ptr<service::FrontDoor> front_door;
   std::unique_ptr<Admin> admin;
+  std::unique_ptr<Health> health;
 
  private:
   Parts& first() { return *daemon_.parts_.front(); }
@@ -356,6 +358,13 @@ Result<void> Daemon::Parts::build_services() {
     for (auto& region : daemon_.parts_)
       if (region->configuration.is_further) region->follow_first();
   };
+  health = std::make_unique<Health>(
+      std::vector<std::pair<std::string, Health::Check>>{
+          {"state", [this] { return check_state(*store); }},
+          {"disk", [this] { return check_disks(configuration.home); }},
+          {"control",
+           [this] { return controller->is_at_work(seconds(2)) ? std::string("ok") : std::string("the reconcilers do not come to look"); }}},
+      *workers, [] { return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()); });
   const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
   admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, hypervisor->describe(),
                                              configuration.home, identity_certificate, shut_down, accounts_changed});
@@ -416,6 +425,7 @@ Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
 
 void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& respond) {
   if (request.path() == "/ping") return respond({200, "text/plain", {}, "ok\n"});
+  if (request.path() == "/health") return health->answer(respond);
   auto& region = region_of(request);
   if (request.path() == "/_brume/reset") return reset_simulation(*region.services, request, respond);
   region.front_door->handle(std::move(request), respond);

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "wire/credential_scope.hpp"
+#include "wire/foreign_request.hpp"
 #include "wire/json_body.hpp"
 #include "wire/plain_text.hpp"
 #include "wire/schema.hpp"
@@ -74,6 +75,7 @@ struct FrontDoor::Pending {
   std::unique_ptr<wire::QueryTree> url_parameters;  // of the JSON protocols only, whose parameters are in the body, or everywhere
   wire::Caller caller;
   const wire::schema::Service* service = wire::schema::find_service("ec2");
+  std::optional<wire::Foreign> foreign;  // when it is to a service that is not served
   std::string action_name;
   std::string version;
   int version_number = 0;
@@ -165,6 +167,11 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
 
 void FrontDoor::admit(Pending& pending) {
   const auto& request = pending.request;
+  pending.foreign = wire::find_foreign(request);
+  if (pending.foreign) {
+    pending.url_parameters = std::make_unique<wire::QueryTree>(request.query());
+    return;
+  }
   if (const auto route = wire::find_rest_route(request)) return admit_rest(pending, *route);
   if (request.method != "GET" && request.method != "POST")
     throw wire::ApiError(405, "InvalidRequest", fmt::format("The method {} is not used by this API: send GET or POST.", request.method));
@@ -189,8 +196,6 @@ void FrontDoor::admit_json(Pending& pending, std::string_view target) {
   for (const auto* each : wire::schema::services())
     if (!each->target_prefix.empty() && each->target_prefix == target.substr(0, dot)) pending.service = each;
   pending.url_parameters = std::make_unique<wire::QueryTree>(pending.request.query());
-  if (pending.service->protocol != wire::schema::Protocol::json)
-    throw wire::ApiError(400, "UnknownOperationException", "X-Amz-Target names no service that is known here.");
   pending.action_name = std::string(target.substr(std::min(dot + 1, target.size())));
   pending.version = std::string(pending.service->version_text);
   pending.parameters = std::make_unique<wire::QueryTree>(wire::read_json_body(pending.request.body));
@@ -215,9 +220,14 @@ void FrontDoor::identify(Pending& pending) {
   for (const auto* each : wire::schema::services())
     if (service == nullptr && each->version_text == pending.version && each->name != "ec2") service = each;
   if (service != nullptr && !pending.url_parameters) pending.service = service;
+  // A query to a service that nobody here knows, by its scope and its action. What boto 2 takes from the host's name is no service's.
+  if (service == nullptr && !claimed.service.empty() && !pending.url_parameters &&
+      !pending.request.header("host").starts_with(claimed.service) &&
+      wire::schema::find_operation(*pending.service, pending.action_name) == nullptr)
+    pending.foreign = wire::Foreign{wire::Speech::query, claimed.service.substr(0, 64), {}};
   if (!settings_.simulated) {
     pending.caller = verifier_.verify(pending.request, pairs, lookup);
-    wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
+    if (!pending.foreign) wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
     return;
   }
   // Simulation: a key that was made is its account's, any other or none is the first account's.
@@ -230,6 +240,7 @@ void FrontDoor::identify(Pending& pending) {
 }
 
 void FrontDoor::look_up(Pending& pending) {
+  if (pending.foreign) throw wire::not_served(*pending.foreign);
   if (pending.action_name.empty()) throw wire::ApiError(400, "MissingAction", "The request is missing an action parameter.");
   if (pending.version.empty()) throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter Version");
   if (!is_served_version(*pending.service, pending.version))
@@ -373,12 +384,13 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
     log::error("service", "request {} ({}) failed: {}", pending.request_id, pending.action_name, thrown.what());
     error.emplace(wire::internal_error());
   }
+  log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
+  if (pending.foreign) return finish(pending, wire::answer_foreign(*pending.foreign, *error, pending.request_id));
   if (pending.service->protocol == wire::schema::Protocol::rest_json) {
     error = wire::in_words_of_rest(*error);
     pending.headers = {{"x-amzn-ErrorType", error->code}};
     pending.content_type.clear();
   }
-  log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
   wire::HttpResponse response;
   response.status = error->status;
   response.body = wire::error_document(pending.envelope(), *error);
@@ -390,6 +402,7 @@ void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
   log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.account(),
              pending.caller.access_key_id, pending.action_name, response.status);
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
+  if (pending.foreign) return pending.respond(std::move(response));
   if (pending.service->protocol == wire::schema::Protocol::json) response.content_type = "application/x-amz-json-1.1";
   if (pending.service->protocol == wire::schema::Protocol::rest_json) {
     response.content_type = pending.content_type.empty() ? "application/json" : pending.content_type;
