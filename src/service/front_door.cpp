@@ -85,6 +85,7 @@ struct FrontDoor::Pending {
   std::optional<Context> context;
   state::WorldPointer world;
   std::optional<InFlight> place;  // until it is answered
+  std::shared_ptr<void> share;    // of the account's requests, so long
   size_t answer_bytes = 0;
   // Of a REST answer.
   int status = 200;
@@ -110,6 +111,8 @@ FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables,
       workers_(workers),
       settings_(settings),
       verifier_(services.clock),
+      accounts_(settings.requests_of_account),
+      changes_(settings.changes_of_account),
       budget_(settings.answers),
       readers_(settings.reader_threads, 2 * size_t{settings.requests_in_flight}) {
   for (const auto& table : tables_)
@@ -158,6 +161,9 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   try {
     admit(*pending);
     identify(*pending);
+    pending->share = accounts_.enter(pending->account());
+    if (!pending->share)
+      throw wire::ApiError(503, "RequestLimitExceeded", "Request limit exceeded: too many of your requests are being answered.");
     look_up(*pending);
     run(pending);
   } catch (...) {
@@ -302,12 +308,24 @@ void FrontDoor::read_now(Pending& pending) {
 }
 
 void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
+  changes_.enter(pending->account(), [this, pending] {
+    try {
+      submit_write(pending);
+    } catch (...) {
+      answer_failure(*pending, std::current_exception());
+      changes_.leave(pending->account());
+    }
+  });
+}
+
+void FrontDoor::submit_write(const std::shared_ptr<Pending>& pending) {
   const auto decide = [pending](state::Transaction& transaction) {
     pending->invocation->write(transaction, *pending->context);
     // Everything was checked; leaving by a throw leaves the state as it was.
     if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
   };
   services_.store.submit(decide, [this, pending](std::exception_ptr failure) {
+    changes_.leave(pending->account());
     // On the writer's thread: the next decisions must not wait for the answer to be written out.
     const auto settle = [this, pending, failure] {
       if (failure)
@@ -399,6 +417,7 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
 
 void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
   pending.place.reset();
+  pending.share.reset();
   log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.account(),
              pending.caller.access_key_id, pending.action_name, response.status);
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
