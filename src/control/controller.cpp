@@ -175,7 +175,20 @@ void Controller::work(const std::string& key) {
     flow_logs_->reconcile();
   } else if (kind == "folding") {
     folder_->reconcile();
+  } else if (kind == "roll-call") {
+    const std::lock_guard lock(roll_mutex_);
+    ++roll_calls_;
+    rolled_.notify_all();
   }
+}
+
+bool Controller::is_at_work(milliseconds limit) {
+  std::unique_lock lock(roll_mutex_);
+  const auto before = roll_calls_;
+  lock.unlock();
+  queue_->wake("roll-call/");
+  lock.lock();
+  return rolled_.wait_for(lock, limit, [&] { return roll_calls_ != before; });
 }
 
 std::optional<compute::Hypervisor::Console> Controller::console(const std::string& instance_id, size_t limit) {

@@ -4,6 +4,7 @@
 // does the next step. A reconciler may run at any time, any number of times: after a restart all of them do.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -134,6 +135,8 @@ class Controller {
   std::vector<Tunnel> tunnels(const std::string& vpc_id);
   // Instances that do not get on.
   std::vector<StuckInstance> stuck() const;
+  // Whether the reconcilers do their work: false when none of their threads comes to look within `limit`. Waits for one.
+  bool is_at_work(milliseconds limit);
   // What disks did.
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 
@@ -163,6 +166,9 @@ class Controller {
   std::unique_ptr<FlowLogWriter> flow_logs_;
   std::unique_ptr<WorkQueue> queue_;
   std::uint64_t watcher_ = 0;
+  std::mutex roll_mutex_;  // roll_calls_: how often a thread came when is_at_work called
+  std::condition_variable rolled_;
+  std::uint64_t roll_calls_ = 0;
 };
 
 }  // namespace brume::control

@@ -23,6 +23,7 @@
 #include "daemon/built_image.hpp"
 #include "daemon/disk_room.hpp"
 #include "daemon/home_check.hpp"
+#include "daemon/health.hpp"
 #include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
@@ -163,6 +164,7 @@ class Daemon::Parts {
   std::unique_ptr<ImageBuilds> image_builds;
   std::unique_ptr<Admin> admin;
   AnyImages any_images;
+  std::unique_ptr<Health> health;
 
  private:
   Parts& first() { return *daemon_.parts_.front(); }
@@ -353,6 +355,13 @@ Result<void> Daemon::Parts::build_services() {
     for (auto& region : daemon_.parts_)
       if (region->configuration.is_further) region->follow_first();
   };
+  health = std::make_unique<Health>(
+      std::vector<std::pair<std::string, Health::Check>>{
+          {"state", [this] { return check_state(*store); }},
+          {"disk", [this] { return check_disks(configuration.home); }},
+          {"control",
+           [this] { return controller->is_at_work(seconds(2)) ? std::string("ok") : std::string("the reconcilers do not come to look"); }}},
+      *workers, [] { return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()); });
   const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
   // A simulation leaves nothing behind on the host.
   image_builds =
@@ -429,6 +438,7 @@ void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& re
     for (const auto& each : daemon_.parts_) regions.push_back(each->services.get());
     return reset_simulation(regions, request, respond);
   }
+  if (request.path() == "/health") return health->answer(respond);
   auto& region = region_of(request);
   if (!configuration.any_image) return region.front_door->handle(std::move(request), respond);
   const auto kept = std::make_shared<wire::HttpRequest>(std::move(request));

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "wire/credential_scope.hpp"
+#include "wire/foreign_request.hpp"
 #include "wire/json_body.hpp"
 #include "wire/plain_text.hpp"
 #include "wire/schema.hpp"
@@ -74,6 +75,7 @@ struct FrontDoor::Pending {
   std::unique_ptr<wire::QueryTree> url_parameters;  // of the JSON protocols only, whose parameters are in the body, or everywhere
   wire::Caller caller;
   const wire::schema::Service* service = wire::schema::find_service("ec2");
+  std::optional<wire::Foreign> foreign;  // when it is to a service that is not served
   std::string action_name;
   std::string version;
   int version_number = 0;
@@ -83,6 +85,7 @@ struct FrontDoor::Pending {
   std::optional<Context> context;
   state::WorldPointer world;
   std::optional<InFlight> place;  // until it is answered
+  std::shared_ptr<void> share;    // of the account's requests, so long
   size_t answer_bytes = 0;
   // Of a REST answer.
   int status = 200;
@@ -108,6 +111,8 @@ FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables,
       workers_(workers),
       settings_(settings),
       verifier_(services.clock),
+      accounts_(settings.requests_of_account),
+      changes_(settings.changes_of_account),
       budget_(settings.answers),
       readers_(settings.reader_threads, 2 * size_t{settings.requests_in_flight}) {
   for (const auto& table : tables_)
@@ -158,6 +163,9 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
     admit(*pending);
     identify(*pending);
     if (throttle_) throttle_->admit(pending->caller.account_id, *pending->service, pending->action_name);
+    pending->share = accounts_.enter(pending->account());
+    if (!pending->share)
+      throw wire::ApiError(503, "RequestLimitExceeded", "Request limit exceeded: too many of your requests are being answered.");
     look_up(*pending);
     run(pending);
   } catch (...) {
@@ -167,6 +175,11 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
 
 void FrontDoor::admit(Pending& pending) {
   const auto& request = pending.request;
+  pending.foreign = wire::find_foreign(request);
+  if (pending.foreign) {
+    pending.url_parameters = std::make_unique<wire::QueryTree>(request.query());
+    return;
+  }
   if (const auto route = wire::find_rest_route(request)) return admit_rest(pending, *route);
   if (request.method != "GET" && request.method != "POST")
     throw wire::ApiError(405, "InvalidRequest", fmt::format("The method {} is not used by this API: send GET or POST.", request.method));
@@ -191,8 +204,6 @@ void FrontDoor::admit_json(Pending& pending, std::string_view target) {
   for (const auto* each : wire::schema::services())
     if (!each->target_prefix.empty() && each->target_prefix == target.substr(0, dot)) pending.service = each;
   pending.url_parameters = std::make_unique<wire::QueryTree>(pending.request.query());
-  if (pending.service->protocol != wire::schema::Protocol::json)
-    throw wire::ApiError(400, "UnknownOperationException", "X-Amz-Target names no service that is known here.");
   pending.action_name = std::string(target.substr(std::min(dot + 1, target.size())));
   pending.version = std::string(pending.service->version_text);
   pending.parameters = std::make_unique<wire::QueryTree>(wire::read_json_body(pending.request.body));
@@ -217,9 +228,14 @@ void FrontDoor::identify(Pending& pending) {
   for (const auto* each : wire::schema::services())
     if (service == nullptr && each->version_text == pending.version && each->name != "ec2") service = each;
   if (service != nullptr && !pending.url_parameters) pending.service = service;
+  // A query to a service that nobody here knows, by its scope and its action. What boto 2 takes from the host's name is no service's.
+  if (service == nullptr && !claimed.service.empty() && !pending.url_parameters &&
+      !pending.request.header("host").starts_with(claimed.service) &&
+      wire::schema::find_operation(*pending.service, pending.action_name) == nullptr)
+    pending.foreign = wire::Foreign{wire::Speech::query, claimed.service.substr(0, 64), {}};
   if (!settings_.simulated) {
     pending.caller = verifier_.verify(pending.request, pairs, lookup);
-    wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
+    if (!pending.foreign) wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
     return;
   }
   // Simulation: a key that was made is its account's, any other or none is the first account's.
@@ -233,6 +249,7 @@ void FrontDoor::identify(Pending& pending) {
 }
 
 void FrontDoor::look_up(Pending& pending) {
+  if (pending.foreign) throw wire::not_served(*pending.foreign);
   if (pending.action_name.empty()) throw wire::ApiError(400, "MissingAction", "The request is missing an action parameter.");
   if (pending.version.empty()) throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter Version");
   if (!is_served_version(*pending.service, pending.version))
@@ -294,12 +311,24 @@ void FrontDoor::read_now(Pending& pending) {
 }
 
 void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
+  changes_.enter(pending->account(), [this, pending] {
+    try {
+      submit_write(pending);
+    } catch (...) {
+      answer_failure(*pending, std::current_exception());
+      changes_.leave(pending->account());
+    }
+  });
+}
+
+void FrontDoor::submit_write(const std::shared_ptr<Pending>& pending) {
   const auto decide = [pending](state::Transaction& transaction) {
     pending->invocation->write(transaction, *pending->context);
     // Everything was checked; leaving by a throw leaves the state as it was.
     if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
   };
   services_.store.submit(decide, [this, pending](std::exception_ptr failure) {
+    changes_.leave(pending->account());
     // On the writer's thread: the next decisions must not wait for the answer to be written out.
     const auto settle = [this, pending, failure] {
       if (failure)
@@ -376,12 +405,13 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
     log::error("service", "request {} ({}) failed: {}", pending.request_id, pending.action_name, thrown.what());
     error.emplace(wire::internal_error());
   }
+  log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
+  if (pending.foreign) return finish(pending, wire::answer_foreign(*pending.foreign, *error, pending.request_id));
   if (pending.service->protocol == wire::schema::Protocol::rest_json) {
     error = wire::in_words_of_rest(*error);
     pending.headers = {{"x-amzn-ErrorType", error->code}};
     pending.content_type.clear();
   }
-  log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
   wire::HttpResponse response;
   response.status = error->status;
   response.body = wire::error_document(pending.envelope(), *error);
@@ -390,9 +420,11 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
 
 void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
   pending.place.reset();
+  pending.share.reset();
   log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.account(),
              pending.caller.access_key_id, pending.action_name, response.status);
   response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
+  if (pending.foreign) return pending.respond(std::move(response));
   if (pending.service->protocol == wire::schema::Protocol::json) response.content_type = "application/x-amz-json-1.1";
   if (pending.service->protocol == wire::schema::Protocol::rest_json) {
     response.content_type = pending.content_type.empty() ? "application/json" : pending.content_type;

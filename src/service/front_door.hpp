@@ -12,6 +12,7 @@
 
 #include "service/action.hpp"
 #include "service/answer_budget.hpp"
+#include "service/fair_shares.hpp"
 #include "service/large_reads.hpp"
 #include "service/throttle.hpp"
 #include "service/worker_pool.hpp"
@@ -22,11 +23,13 @@
 namespace brume::service {
 
 struct FrontDoorSettings {
-  bool simulated = false;             // an unknown access key is the account 123456789012's, and signatures are not needed
-  unsigned requests_in_flight = 512;  // over it 503
-  unsigned reader_threads = 4;        // for large reads, and for the answers of writes
-  AnswerLimits answers{};             // that wait to be read
-  double throttle = 0;                // of EC2's rates of requests (throttle.hpp); 0: none
+  bool simulated = false;              // an unknown access key is the account 123456789012's, and signatures are not needed
+  unsigned requests_in_flight = 512;   // over it 503
+  unsigned requests_of_account = 384;  // of them; the rest is others'
+  unsigned changes_of_account = 64;    // that wait for the state at once; further ones wait for their turn
+  unsigned reader_threads = 4;         // for large reads, and for the answers of writes
+  AnswerLimits answers{};              // that wait to be read
+  double throttle = 0;                 // of EC2's rates of requests (throttle.hpp); 0: none
 };
 
 // Threads: handle may be called from any thread.
@@ -59,6 +62,7 @@ class FrontDoor {
   void run(const std::shared_ptr<Pending>& pending);
   void run_read(const std::shared_ptr<Pending>& pending);
   void read_now(Pending& pending);
+  void submit_write(const std::shared_ptr<Pending>& pending);
   void run_write(const std::shared_ptr<Pending>& pending);
   void run_work(const std::shared_ptr<Pending>& pending);
   void answer(Pending& pending);
@@ -74,6 +78,8 @@ class FrontDoor {
   wire::SignatureVerifier verifier_;
   std::unique_ptr<Throttle> throttle_;  // null: nobody is held back
   std::atomic<unsigned> in_flight_{0};
+  AccountCounts accounts_;
+  AccountTurns changes_;
   AnswerBudget budget_;
   LargeReads large_reads_;
   Counters counters_;

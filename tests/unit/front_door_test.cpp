@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
+#include <mutex>
 #include <stdexcept>
 
 #include "base/random.hpp"
@@ -19,8 +21,9 @@ constexpr auto patience = std::chrono::seconds(20);
 class Sized final : public Invocation {
  public:
   explicit Sized(size_t size) : size_(size) {}
-  void read(const state::World&, const Context&) override { ran_on = std::this_thread::get_id(); }
-  void write(state::Transaction&, const Context&) override {}
+  void read(const state::World&, const Context& context) override { run(context); }
+  void write(state::Transaction&, const Context& context) override { run(context); }
+  void work(const Context& context) override { run(context); }
   bool dry_run() const override { return false; }
   void encode(wire::XmlWriter& out) const override { out.element("bytes", std::string(size_, 'x')); }
   void encode(wire::JsonWriter&) const override {}
@@ -30,8 +33,14 @@ class Sized final : public Invocation {
     return std::make_unique<Sized>(static_cast<size_t>(parse_integer(text.value_or("0")).value_or(0)));
   }
   static inline std::atomic<std::thread::id> ran_on;
+  static inline std::function<void(const std::string& account)> on_run;
 
  private:
+  static void run(const Context& context) {
+    ran_on = std::this_thread::get_id();
+    if (on_run) on_run(context.account());
+  }
+
   size_t size_;
 };
 
@@ -54,12 +63,15 @@ class FrontDoorTest : public testing::Test {
     workers_.stop();
     if (door_) door_->stop();
     store_->stop();
+    Sized::on_run = nullptr;
   }
 
   void open(FrontDoorSettings settings = {}) {
     settings.simulated = true;
-    std::vector<ServiceTable> tables = {
-        {"ec2", {{"DescribeRegions", Lane::read, &Sized::decode, nullptr}, {"CreateVpc", Lane::write, &Sized::decode, nullptr}}}};
+    std::vector<ServiceTable> tables = {{"ec2",
+                                         {{"DescribeRegions", Lane::read, &Sized::decode, nullptr},
+                                          {"CreateVpc", Lane::write, &Sized::decode, nullptr},
+                                          {"CreateKeyPair", Lane::work, &Sized::decode, nullptr}}}};
     door_ = std::make_unique<FrontDoor>(services_, std::move(tables), workers_, settings);
   }
   static wire::HttpRequest request(std::string_view key, size_t bytes, std::string_view action = "DescribeRegions") {
@@ -69,10 +81,14 @@ class FrontDoorTest : public testing::Test {
                      "&RegionName.1=" + std::to_string(bytes);
     return request;
   }
-  wire::HttpResponse ask(std::string_view key, size_t bytes, std::string_view action = "DescribeRegions") {
+  std::future<wire::HttpResponse> begin(std::string_view key, size_t bytes, std::string_view action) {
     auto answered = std::make_shared<std::promise<wire::HttpResponse>>();
     auto answer = answered->get_future();
     door_->handle(request(key, bytes, action), [answered](wire::HttpResponse response) { answered->set_value(std::move(response)); });
+    return answer;
+  }
+  wire::HttpResponse ask(std::string_view key, size_t bytes, std::string_view action = "DescribeRegions") {
+    auto answer = begin(key, bytes, action);
     if (answer.wait_for(patience) != std::future_status::ready) throw std::runtime_error("no answer");
     return answer.get();
   }
@@ -178,6 +194,89 @@ TEST_F(FrontDoorTest, AResponderThatThrowsIsCountedOnce) {
     for (int i = 0; i < 10'000 && code != "200"; ++i) code = code_of(ask("AKIAFIRST", 10));
     EXPECT_EQ(code, "200") << action;
   }
+}
+
+// Fair shares: what the first account asks for stands still until the gate opens, and the second one's calls are answered all the same.
+class FairSharesTest : public FrontDoorTest {
+ protected:
+  FairSharesTest() {
+    Sized::on_run = [this](const std::string& account) {
+      if (account == "111122223333") opened_.wait();
+      const std::lock_guard lock(mutex_);
+      order_ += account.front();
+    };
+  }
+  ~FairSharesTest() override {
+    if (!is_open_) open_gate();
+    for (auto& one : begun_) one.wait();
+  }
+  void open_gate() {
+    is_open_ = true;
+    opening_.set_value();
+  }
+  void begin_many(int count, std::string_view action) {
+    for (int i = 0; i < count; ++i) begun_.push_back(begin("AKIAFIRST", 10, action));
+  }
+
+  std::promise<void> opening_;
+  std::shared_future<void> opened_ = opening_.get_future().share();
+  bool is_open_ = false;
+  std::vector<std::future<wire::HttpResponse>> begun_;
+  std::mutex mutex_;
+  std::string order_;  // '1' and '4': the accounts whose turn it was
+};
+
+TEST_F(FairSharesTest, WorkThatWaits) {
+  open();
+  begin_many(8, "CreateKeyPair");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask("AKIASECOND", 10, "CreateKeyPair").status, 200);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask("AKIASECOND", 10).status, 200);
+}
+
+TEST_F(FairSharesTest, LargeReads) {
+  store_->transact([](state::Transaction& transaction) {
+    for (int i = 0; i < 5000; ++i) {
+      state::Snapshot made;
+      made.id = "snap-" + std::to_string(i);
+      transaction.put(made);
+    }
+  });
+  open();
+  begin_many(20, "DescribeRegions");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask("AKIASECOND", 10).status, 200);
+  // The answers of changes are written on the same threads.
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask("AKIASECOND", 10, "CreateVpc").status, 200);
+}
+
+TEST_F(FairSharesTest, ChangesTakeTurns) {
+  FrontDoorSettings settings;
+  settings.changes_of_account = 4;
+  open(settings);
+  begin_many(40, "CreateVpc");  // the first of them holds the state up
+  auto other = begin("AKIASECOND", 10, "CreateVpc");
+  open_gate();
+  ASSERT_EQ(other.wait_for(patience), std::future_status::ready);
+  EXPECT_EQ(other.get().status, 200);
+  for (auto& one : begun_) ASSERT_EQ(one.wait_for(patience), std::future_status::ready);
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(order_.size(), 41U);
+  EXPECT_LE(order_.find('4'), 4U) << "it waited for those that were inside, and for none of the others";
+}
+
+TEST_F(FairSharesTest, RequestsInFlight) {
+  FrontDoorSettings settings;
+  settings.requests_in_flight = 4;
+  settings.requests_of_account = 3;
+  open(settings);
+  begin_many(3, "CreateKeyPair");
+  const auto refused = ask("AKIAFIRST", 10);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(code_of(refused), "RequestLimitExceeded");
+  EXPECT_EQ(ask("AKIASECOND", 10).status, 200);
+  open_gate();
+  for (auto& one : begun_) EXPECT_EQ(one.get().status, 200);
+  begun_.clear();
+  EXPECT_EQ(ask("AKIAFIRST", 10).status, 200);
 }
 
 }  // namespace

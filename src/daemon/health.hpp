@@ -1,0 +1,48 @@
+// GET /health: whether the daemon does its work, for load balancers and monitors. 200 while everything works, else 503; what does not is
+// named.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/time.hpp"
+#include "service/worker_pool.hpp"
+#include "state/store.hpp"
+#include "wire/http_server.hpp"
+
+namespace brume::daemon {
+
+// Anybody may ask, so one look serves all who ask within a second of it.
+// Threads: answer may be called from any thread; the checks run on a worker's.
+class Health {
+ public:
+  // Says "ok", or in a few words what is wrong. May wait for some seconds, not for ever.
+  using Check = std::function<std::string()>;
+
+  // `now`: of a clock that only goes forward.
+  Health(std::vector<std::pair<std::string, Check>> checks, service::WorkerPool& workers, std::function<milliseconds()> now);
+
+  void answer(const wire::Responder& respond);
+
+ private:
+  void look();
+
+  const std::vector<std::pair<std::string, Check>> checks_;
+  service::WorkerPool& workers_;
+  const std::function<milliseconds()> now_;
+  std::mutex mutex_;  // what follows
+  std::vector<wire::Responder> waiting_;
+  bool looking_ = false;
+  milliseconds looked_at_{-1'000'000};
+  wire::HttpResponse last_;
+};
+
+// Whether a change of the state becomes durable within two seconds: one is made.
+std::string check_state(state::Store& store);
+// Whether the disks of the home have room.
+std::string check_disks(const std::string& home);
+
+}  // namespace brume::daemon
