@@ -78,8 +78,8 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
   const bool has_classic = state::has_classic(transaction.world(), context.account());
   const auto domain = request.domain.value_or(context.is_2011() || has_classic ? "standard" : "vpc");
   if (domain != "vpc" && domain != "standard") throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for domain.", domain));
-  if (request.address || request.customer_owned_ipv4_pool || request.ipam_pool_id)
-    throw wire::unsupported_operation("Addresses come from this installation's pool and cannot be chosen.");
+  if (given(request.address) && !parse_ipv4(*request.address))
+    throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for address", *request.address));
   if (request.public_ipv4_pool.value_or("amazon") != "amazon")
     throw wire::ApiError(400, "InvalidPublicIpv4PoolID.NotFound",
                          fmt::format("The pool ID '{}' does not exist", *request.public_ipv4_pool));
@@ -87,6 +87,8 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for NetworkBorderGroup.", *request.network_border_group));
   check_tag_types(request.tag_specifications, {"elastic-ip"});
   check_limit(transaction.world(), context.account(), domain);
+  if (given(request.address) || given(request.customer_owned_ipv4_pool) || given(request.ipam_pool_id))
+    throw wire::unsupported_operation("Addresses come from this installation's pool and cannot be chosen.");
   ElasticIp address;
   address.account = context.account();
   address.allocation_id = make_id(transaction.random(), "eipalloc");

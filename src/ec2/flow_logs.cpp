@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.hpp"
 #include "ec2/actions.hpp"
@@ -83,10 +84,15 @@ std::string read_format(const std::optional<std::string>& asked) {
   if (!fields)
     throw wire::invalid_parameter_value(
         fmt::format("1 validation error detected: Value '{}' at 'logFormat' has an invalid format", *asked));
-  for (const auto& name : *fields)
-    if (state::flow_log_field_version(name) == 0)
-      throw wire::unsupported_operation(fmt::format("The field {} of flow logs is not supported.", name));
   return *asked;
+}
+
+constexpr std::array<std::string_view, 3> types_built = {"VPC", "Subnet", "NetworkInterface"};
+constexpr std::array<std::string_view, 3> other_types = {"TransitGateway", "TransitGatewayAttachment", "RegionalNatGateway"};
+
+template <size_t count>
+bool is_one_of(const std::array<std::string_view, count>& values, std::string_view text) {
+  return std::find(values.begin(), values.end(), text) != values.end();
 }
 
 void check_destination_type(const wire::ec2::CreateFlowLogsRequest& request) {
@@ -98,7 +104,9 @@ void check_destination_type(const wire::ec2::CreateFlowLogsRequest& request) {
     throw invalid("LogDestination type must be cloud-watch-logs if LogGroupName is provided.");
   if (!given(request.log_group_name) && !given(request.log_destination))
     throw invalid("LogDestination can't be empty if LogGroupName is not provided.");
-  if (type != "s3") throw wire::unsupported_operation("Flow logs are delivered to LogDestinationType s3 only, which is a folder here.");
+  if (given(request.log_group_name) && given(request.log_destination))
+    throw invalid("Please only provide LogGroupName or only provide LogDestination.");
+  if (type != "s3") return;
   if (given(request.deliver_logs_permission_arn)) throw invalid("DeliverLogsPermissionArn is not applicable for s3 delivery");
   if (given(request.deliver_cross_account_role)) throw invalid("DeliverCrossAccountRole is not applicable for s3 delivery");
 }
@@ -107,8 +115,8 @@ FlowLog read_log(const Context& context, const wire::ec2::CreateFlowLogsRequest&
   FlowLog log;
   log.account = context.account();
   check_destination_type(request);
-  check_destination(*request.log_destination, context.services.settings.partition);
-  log.destination = *request.log_destination;
+  log.destination = request.log_destination.value_or("");
+  if (request.log_destination_type == "s3") check_destination(log.destination, context.services.settings.partition);
   if (!given(request.traffic_type)) throw wire::missing_parameter("TrafficType");
   log.traffic = *request.traffic_type;
   if (log.traffic != "ACCEPT" && log.traffic != "REJECT" && log.traffic != "ALL")
@@ -118,12 +126,26 @@ FlowLog read_log(const Context& context, const wire::ec2::CreateFlowLogsRequest&
   if (log.interval != 60 && log.interval != 600) throw invalid("Invalid Flow Log Max Aggregation Interval");
   log.format = read_format(request.log_format);
   if (const auto& options = request.destination_options) {
-    if (options->file_format.value_or("plain-text") != "plain-text")
-      throw wire::unsupported_operation("Flow logs are written as plain text only.");
+    const auto file_format = options->file_format.value_or("plain-text");
+    if (file_format != "plain-text" && file_format != "parquet")
+      throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter FileFormat is invalid.", file_format));
     log.hive = options->hive_compatible_partitions.value_or(false);
     log.hourly = options->per_hour_partition.value_or(false);
   }
   return log;
+}
+
+// What was well said and is not built.
+void refuse_what_is_not_built(const wire::ec2::CreateFlowLogsRequest& request, const FlowLog& log) {
+  if (!is_one_of(types_built, *request.resource_type))
+    throw wire::unsupported_operation(fmt::format("Flow logs of a {} are not supported.", *request.resource_type));
+  if (request.log_destination_type != "s3")
+    throw wire::unsupported_operation("Flow logs are delivered to LogDestinationType s3 only, which is a folder here.");
+  if (request.destination_options && request.destination_options->file_format.value_or("plain-text") != "plain-text")
+    throw wire::unsupported_operation("Flow logs are written as plain text only.");
+  for (const auto& name : state::flow_log_fields(log.format).value_or(std::vector<std::string>()))
+    if (state::flow_log_field_version(name) == 0)
+      throw wire::unsupported_operation(fmt::format("The field {} of flow logs is not supported.", name));
 }
 
 void check_resource(const World& world, const std::string& account, const std::string& type, const std::string& id) {
@@ -161,8 +183,9 @@ wire::ec2::UnsuccessfulItem refused(const std::string& id, const wire::ApiError&
 void check_request(const wire::ec2::CreateFlowLogsRequest& request) {
   check_tag_types(request.tag_specifications, {"vpc-flow-log"});
   if (!given(request.resource_type)) throw wire::missing_parameter("ResourceType");
-  if (*request.resource_type != "VPC" && *request.resource_type != "Subnet" && *request.resource_type != "NetworkInterface")
-    throw wire::unsupported_operation(fmt::format("Flow logs of a {} are not supported.", *request.resource_type));
+  if (!is_one_of(types_built, *request.resource_type) && !is_one_of(other_types, *request.resource_type))
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter ResourceType is invalid. Valid values: {}, {}.",
+                                                    *request.resource_type, fmt::join(types_built, ", "), fmt::join(other_types, ", ")));
   if (request.resource_ids.empty()) throw wire::missing_parameter("ResourceId");
   if (request.resource_ids.size() > most_at_once)
     throw wire::invalid_parameter_value(fmt::format("At most {} resources can be named at once", most_at_once));
@@ -179,6 +202,7 @@ wire::ec2::CreateFlowLogsResponse create_logs(state::Transaction& transaction, c
   }
   check_request(request);
   const auto common = read_log(context, request);
+  refuse_what_is_not_built(request, common);
   for (const auto& id : request.resource_ids) {
     auto log = common;
     log.resource_id = id;

@@ -61,11 +61,20 @@ std::string free_address(state::Transaction& transaction, const Subnet& subnet, 
   }
 }
 
+// Well said or not, there are none.
+[[noreturn]] void refuse_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
+  if (!prefixes.empty() && count) throw wire::invalid_parameter_combination("Specify prefixes or their number, but not both.");
+  if (count && *count < 1) throw wire::invalid_parameter_value("Ipv6PrefixCount must be positive");
+  for (const auto& prefix : prefixes)
+    if (const auto block = parse_ipv6_block(prefix); !block || block->prefix != 80)
+      throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter Ipv6Prefix is invalid. A prefix is a /80.", prefix));
+  throw wire::unsupported_operation("Prefixes of addresses are not supported.");
+}
+
 wire::ec2::AssignIpv6AddressesResponse assign(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::AssignIpv6AddressesRequest& request) {
-  if (!request.ipv6_prefixes.empty() || request.ipv6_prefix_count)
-    throw wire::unsupported_operation("Prefixes of addresses are not supported.");
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
+  if (!request.ipv6_prefixes.empty() || request.ipv6_prefix_count) refuse_prefixes(request.ipv6_prefixes, request.ipv6_prefix_count);
   if (request.ipv6_addresses.empty() && request.ipv6_address_count.value_or(0) == 0)
     throw wire::missing_parameter("Ipv6AddressCount or Ipv6Addresses");
   const auto* instance = transaction.find<state::Instance>(interface.account, interface.instance_id);
@@ -82,8 +91,8 @@ wire::ec2::AssignIpv6AddressesResponse assign(state::Transaction& transaction, c
 
 wire::ec2::UnassignIpv6AddressesResponse unassign(state::Transaction& transaction, const Context& context,
                                                   const wire::ec2::UnassignIpv6AddressesRequest& request) {
-  if (!request.ipv6_prefixes.empty()) throw wire::unsupported_operation("Prefixes of addresses are not supported.");
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
+  if (!request.ipv6_prefixes.empty()) refuse_prefixes(request.ipv6_prefixes, std::nullopt);
   if (request.ipv6_addresses.empty()) throw wire::missing_parameter("Ipv6Addresses");
   wire::ec2::UnassignIpv6AddressesResponse response;
   response.network_interface_id = interface.id;

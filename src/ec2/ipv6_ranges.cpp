@@ -27,10 +27,16 @@ void refuse(bool asked, std::string_view what) {
 
 template <class Request>
 bool asks(const Request& request) {
-  refuse(request.ipv6_cidr_block || request.ipv6_pool, "An IPv6 range of one's own");
-  refuse(request.ipv6_ipam_pool_id || request.ipv6_netmask_length, "IPAM");
-  refuse(request.ipv6_cidr_block_network_border_group.has_value(), "A network border group");
-  return request.amazon_provided_ipv6_cidr_block.value_or(false);
+  const bool own = given(request.ipv6_cidr_block) || given(request.ipv6_pool);
+  const bool ipam = given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
+  const bool amazon = request.amazon_provided_ipv6_cidr_block.value_or(false);
+  if (static_cast<int>(own) + static_cast<int>(ipam) + static_cast<int>(amazon) > 1)
+    throw wire::invalid_parameter_combination(
+        "Only one of AmazonProvidedIpv6CidrBlock, an IPv6 range of one's own and an IPAM pool can be given");
+  refuse(own, "An IPv6 range of one's own");
+  refuse(ipam, "IPAM");
+  refuse(given(request.ipv6_cidr_block_network_border_group), "A network border group");
+  return amazon;
 }
 
 std::vector<Ipv6Block> pools(const World& world) {
@@ -173,12 +179,14 @@ namespace {
 
 wire::ec2::AssociateSubnetCidrBlockResponse associate(state::Transaction& transaction, const Context& context,
                                                       const wire::ec2::AssociateSubnetCidrBlockRequest& request) {
-  refuse(request.ipv6_ipam_pool_id || request.ipv6_netmask_length, "IPAM");
   auto subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
-  if (!given(request.ipv6_cidr_block)) throw wire::missing_parameter("Ipv6CidrBlock");
+  const bool ipam = given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
+  if (!given(request.ipv6_cidr_block) && !ipam) throw wire::missing_parameter("Ipv6CidrBlock");
   if (!subnet.ipv6_cidr.empty())
     throw wire::ApiError(400, "CidrLimitExceeded", fmt::format("Subnet '{}' has met its maximum number of allowed CIDRs: 1", subnet.id));
-  give_subnet_ipv6(transaction, find_vpc(transaction.world(), context.account(), subnet.vpc_id), subnet, *request.ipv6_cidr_block);
+  if (given(request.ipv6_cidr_block))
+    give_subnet_ipv6(transaction, find_vpc(transaction.world(), context.account(), subnet.vpc_id), subnet, *request.ipv6_cidr_block);
+  refuse(ipam, "IPAM");
   wire::ec2::AssociateSubnetCidrBlockResponse response;
   response.subnet_id = subnet.id;
   response.ipv6_cidr_block_association = show_subnet_ipv6(subnet, "associating").front();

@@ -54,14 +54,14 @@ void check_fit(const NetworkInterface& interface, const state::Instance& instanc
 
 wire::ec2::AttachNetworkInterfaceResponse attach_network_interface(state::Transaction& transaction, const Context& context,
                                                                    const wire::ec2::AttachNetworkInterfaceRequest& request) {
-  if (request.ena_srd_specification || request.ena_queue_count) throw wire::unsupported_operation("ENA options are not supported.");
-  if (request.network_card_index.value_or(0) != 0) throw wire::invalid_parameter_value("Instances here have one network card, 0.");
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
   auto instance = find_instance(transaction.world(), context.account(), request.instance_id);
   if (!request.device_index) throw wire::missing_parameter("DeviceIndex");
   check_state(instance);
   check_fit(interface, instance);
   check_device_index(transaction.world(), instance, *request.device_index);
+  if (request.network_card_index.value_or(0) != 0) throw wire::invalid_parameter_value("Instances here have one network card, 0.");
+  if (request.ena_srd_specification || request.ena_queue_count) throw wire::unsupported_operation("ENA options are not supported.");
   attach_to(transaction, interface, instance, *request.device_index, false);
   if (is_running(instance)) interface.attachment_state = "attaching";
   add_interface_id(transaction.world(), instance, interface);
@@ -98,7 +98,7 @@ wire::ec2::DetachNetworkInterfaceResponse detach_network_interface(state::Transa
                                                                    const wire::ec2::DetachNetworkInterfaceRequest& request) {
   const auto id = request.attachment_id.value_or("");
   if (id.empty()) throw wire::missing_parameter("AttachmentId");
-  check_id("eni-attach", "AttachmentID", id);
+  check_id("eni-attach", "NetworkInterfaceAttachmentId", id);
   const auto* found = transaction.world().find_indexed<NetworkInterface>(state::Index::interface_by_attachment, id);
   if (found == nullptr || found->account != context.account())
     throw wire::ApiError(400, "InvalidAttachmentID.NotFound", fmt::format("The attachment '{}' does not exist", id));

@@ -27,6 +27,8 @@ using state::World;
 using At = FilterSubject<NetworkInterface>;
 
 constexpr size_t interface_limit = 5000;  // of an account
+// That can be asked for; of which only the first is built.
+constexpr std::string_view interface_types[] = {"interface", "efa", "efa-only", "branch", "trunk"};
 
 // ----- filters
 
@@ -177,8 +179,10 @@ void check_limit(const World& world, const std::string& account) {
 
 std::string make_interface(state::Transaction& transaction, const Context& context,
                            const wire::ec2::CreateNetworkInterfaceRequest& request) {
-  refuse_what_is_not_built(request);
   check_tag_types(request.tag_specifications, {"network-interface"});
+  const auto type = request.interface_type.value_or("interface");
+  if (std::find(std::begin(interface_types), std::end(interface_types), type) == std::end(interface_types))
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter InterfaceType is invalid.", type));
   InterfacePlan plan;
   plan.subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
   plan.description = request.description.value_or("");
@@ -187,6 +191,7 @@ std::string make_interface(state::Transaction& transaction, const Context& conte
   plan.ipv6 = plan_ipv6(transaction.world(), plan.subnet, "", request.ipv6_address_count, ipv6_texts(request.ipv6_addresses));
   plan.group_ids = find_interface_groups(transaction.world(), context.account(), plan.subnet.vpc_id, request.groups);
   check_limit(transaction.world(), context.account());
+  refuse_what_is_not_built(request);
   const auto interface = make_network_interface(transaction, context.account(), plan);
   transaction.put(interface);
   tag_on_create(transaction, interface.account, interface.id, "network-interface", request.tag_specifications);

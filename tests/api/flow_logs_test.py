@@ -79,7 +79,7 @@ def test_a_token_makes_them_once(ec2, make, vpc):
 
 
 @pytest.mark.parametrize("code, asked", [
-    ("UnsupportedOperation", {"LogDestinationType": "cloud-watch-logs", "LogGroupName": "g", "DeliverLogsPermissionArn": "arn:aws:iam::123456789012:role/r"}),
+    ("UnsupportedOperation", {"LogDestinationType": "cloud-watch-logs", "LogDestination": "", "LogGroupName": "g", "DeliverLogsPermissionArn": "arn:aws:iam::123456789012:role/r"}),
     ("UnsupportedOperation", {"LogDestinationType": "kinesis-data-firehose"}), ("InvalidParameterValue", {"LogDestinationType": "tape"}),
     ("InvalidParameter", {"LogGroupName": "g"}), ("InvalidParameter", {"LogDestination": ""}), ("InvalidParameter", {"DeliverLogsPermissionArn": "arn:aws:iam::1:role/r"}),
     ("UnsupportedOperation", {"DestinationOptions": {"FileFormat": "parquet"}}), ("UnsupportedOperation", {"LogFormat": "${tcp-flags}"}),
@@ -87,6 +87,11 @@ def test_a_token_makes_them_once(ec2, make, vpc):
     ("InvalidParameter", {"LogDestination": "arn:aws:s3:::../etc"}), ("InvalidParameter", {"LogDestination": "arn:aws:s3:::flows/../../etc"}),
     ("InvalidParameter", {"LogDestination": "arn:aws:s3:::flows/AWSLogs/"}), ("InvalidParameter", {"LogDestination": "/etc"}),
     ("InvalidParameterValue", {"TrafficType": "SOME"}), ("UnsupportedOperation", {"ResourceType": "TransitGateway"}),
+    ("InvalidParameterValue", {"ResourceType": "Bucket"}), ("InvalidParameterValue", {"DestinationOptions": {"FileFormat": "orc"}}),
+    ("InvalidParameter", {"LogDestinationType": "cloud-watch-logs", "LogGroupName": "g"}),
+    # What is wrong is said before what is not built.
+    ("InvalidParameterValue", {"LogDestinationType": "kinesis-data-firehose", "TrafficType": "SOME"}), ("InvalidParameter", {"LogFormat": "${tcp-flags}", "MaxAggregationInterval": 30}),
+    ("InvalidParameterValue", {"ResourceType": "TransitGateway", "TrafficType": "SOME"}), ("InvalidParameterValue", {"DestinationOptions": {"FileFormat": "parquet"}, "LogFormat": "x"}),
 ], ids=str)
 def test_what_is_refused(ec2, make, refused, code, asked):
     with refused(code):

@@ -44,7 +44,7 @@ def test_tags_of_every_interface(ec2, launch):
         ("MissingParameter", [interface(0), {"Description": "no index"}]),
         ("InvalidParameterCombination", [interface(0, AssociatePublicIpAddress=True), interface(1)]),
         ("InvalidNetworkInterfaceID.NotFound", [interface(0, NetworkInterfaceId=MISSING)]),
-        ("InvalidNetworkInterfaceID.Malformed", [interface(0, NetworkInterfaceId="eni-1")]),
+        ("InvalidNetworkInterfaceId.Malformed", [interface(0, NetworkInterfaceId="eni-1")]),
         ("InvalidSubnetID.NotFound", [interface(0, SubnetId="subnet-0123456789abcdef0")]),
         ("InvalidSubnetID.Malformed", [interface(0, SubnetId="subnet")]),
         ("InvalidGroup.NotFound", [interface(0, Groups=["sg-0123456789abcdef0"])]),
