@@ -129,7 +129,7 @@ void read_ipv6(const state::World& world, const Launch& launch, const std::optio
 LaunchInterface read_existing(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
                               const Launch& launch) {
   const auto& id = *asked.network_interface_id;
-  check_id("eni", "NetworkInterfaceID", id);
+  check_id("eni", id);
   const auto* found = world.find<state::NetworkInterface>(context.account(), id);
   if (found == nullptr) throw wire::id_not_found("NetworkInterfaceID", "networkInterface", id);
   if (asked.subnet_id || !asked.groups.empty() || asked.private_ip_address || !asked.private_ip_addresses.empty() ||

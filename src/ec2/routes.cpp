@@ -142,7 +142,7 @@ void set_peering(const World& world, const Context& context, const RouteTable& t
 
 // One that is deleted or failed is still described, and no route may begin to lead there.
 void set_nat(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
-  check_id("nat", "NatGatewayID", id);
+  check_id("nat", id);
   const auto* nat = world.find<state::NatGateway>(table.account, id);
   if (nat == nullptr || nat->state != "available") throw wire::id_not_found("NatGatewayID", "natGateway", id);
   if (nat->vpc_id != table.vpc_id) throw different_networks(table, "NAT gateway", id);

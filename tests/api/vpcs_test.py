@@ -329,9 +329,9 @@ def test_a_default_subnet_is_made_again(ec2, refused, launch, query):
     assert query("CreateDefaultSubnet", NEW).code == "MissingParameter"
     with refused("InvalidParameterValue"):
         ec2.create_default_subnet(AvailabilityZone="us-east-1z")
+    ec2.delete_subnet(SubnetId=before["us-east-1b"]["SubnetId"])
     with refused("UnsupportedOperation"):
         ec2.create_default_subnet(AvailabilityZone="us-east-1b", Ipv6Native=True)
-    ec2.delete_subnet(SubnetId=before["us-east-1b"]["SubnetId"])
     # Somebody took a part of the range meanwhile: the next one that is whole is used.
     ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock=before["us-east-1b"]["CidrBlock"].replace("/20", "/28"))
     made = ec2.create_default_subnet(AvailabilityZone="us-east-1b")["Subnet"]
