@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/ipv4.hpp"
+#include "ec2/absent_tags.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
 #include "ec2/find_owned.hpp"
@@ -354,7 +355,7 @@ wire::ec2::Address show(const World& world, const Context& context, const Elasti
   }
   item.public_ipv4_pool = "amazon";
   item.network_border_group = context.services.settings.region;
-  item.tags = tags_of(world, address.account, address.allocation_id);
+  item.tags = tags_if_any(world, context, address.account, address.allocation_id);
   return item;
 }
 

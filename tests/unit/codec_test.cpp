@@ -190,7 +190,6 @@ const std::vector<std::string> kept_defaults = {
     "access-key \"active\":true",
     "vpc \"dnsSupport\":true",
     "vpc \"dnsHostnames\":true",
-    "vpc \"tenancy\":\"default\"",
     "network-interface \"sourceDestCheck\":true",
     "network-interface \"deleteOnTermination\":true",
     "network-interface \"attachmentState\":\"attached\"",
