@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/ipv4.hpp"
+#include "ec2/absent_tags.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
 #include "ec2/find_owned.hpp"
@@ -87,9 +88,9 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
   if (request.network_border_group.value_or(region) != region)
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for NetworkBorderGroup.", *request.network_border_group));
   check_tag_types(request.tag_specifications, {"elastic-ip"});
+  check_limit(transaction.world(), context, domain);
   if (given(request.address) || given(request.customer_owned_ipv4_pool) || given(request.ipam_pool_id))
     throw wire::unsupported_operation("Addresses come from this installation's pool and cannot be chosen.");
-  check_limit(transaction.world(), context, domain);
   ElasticIp address;
   address.account = context.account();
   address.allocation_id = make_id(transaction.random(), "eipalloc");
@@ -355,7 +356,7 @@ wire::ec2::Address show(const World& world, const Context& context, const Elasti
   }
   item.public_ipv4_pool = "amazon";
   item.network_border_group = context.services.settings.region;
-  item.tags = tags_of(world, address.account, address.allocation_id);
+  item.tags = tags_if_any(world, context, address.account, address.allocation_id);
   return item;
 }
 

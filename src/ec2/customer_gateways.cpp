@@ -27,7 +27,8 @@ const FilterField<CustomerGateway> gateway_filters[] = {
     {"type", [](const auto&, auto& out) { out.add("ipsec.1"); }},
 };
 
-// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out.
+// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out of
+// today's answers.
 wire::ec2::CustomerGateway show(const World& world, const CustomerGateway& gateway, bool with_no_tags) {
   wire::ec2::CustomerGateway item;
   item.customer_gateway_id = gateway.id;
@@ -75,13 +76,13 @@ wire::ec2::CreateCustomerGatewayResponse create_gateway(state::Transaction& tran
   wire::ec2::CreateCustomerGatewayResponse response;
   // One with the same address and number is that one.
   if (same != nullptr) {
-    response.customer_gateway = show(transaction.world(), *same, false);
+    response.customer_gateway = show(transaction.world(), *same, context.is_2011());
     return response;
   }
   check_quota(transaction.world(), context, Quota::customer_gateways, count);
   gateway.id = make_id(transaction.random(), "cgw");
   tag_on_create(transaction, gateway.account, gateway.id, "customer-gateway", request.tag_specifications);
-  response.customer_gateway = show(transaction.world(), gateway, false);
+  response.customer_gateway = show(transaction.world(), gateway, context.is_2011());
   transaction.put(std::move(gateway));
   return response;
 }

@@ -189,8 +189,8 @@ std::string make_interface(state::Transaction& transaction, const Context& conte
   read_addresses(transaction.world(), request, plan);
   plan.ipv6 = plan_ipv6(transaction.world(), plan.subnet, "", request.ipv6_address_count, ipv6_texts(request.ipv6_addresses));
   plan.group_ids = find_interface_groups(transaction.world(), context.account(), plan.subnet.vpc_id, request.groups);
-  refuse_what_is_not_built(request);
   check_limit(transaction.world(), context);
+  refuse_what_is_not_built(request);
   const auto interface = make_network_interface(transaction, context.account(), plan);
   transaction.put(interface);
   tag_on_create(transaction, interface.account, interface.id, "network-interface", request.tag_specifications);

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ec2/absent_tags.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/filters.hpp"
 #include "ec2/find_owned.hpp"
@@ -290,7 +291,7 @@ wire::ec2::SecurityGroup show(const World& world, const Context& context, const 
   item.security_group_arn = arn_of(context, group);
   item.ip_permissions = show_permissions(world, context, group.ingress);
   item.ip_permissions_egress = show_permissions(world, context, group.egress);
-  item.tags = tags_of(world, group.account, group.id);
+  item.tags = tags_if_any(world, context, group.account, group.id);
   return item;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ec2/absent_tags.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/attributes.hpp"
 #include "ec2/describe.hpp"
@@ -90,7 +91,7 @@ wire::ec2::Subnet show(const World& world, const Context& context, const Subnet&
   names.hostname_type = std::string(host_names);
   names.enable_resource_name_dns_a_record = false;
   names.enable_resource_name_dns_aaaa_record = false;
-  item.tags = tags_of(world, subnet.account, subnet.id);
+  item.tags = tags_if_any(world, context, subnet.account, subnet.id);
   return item;
 }
 

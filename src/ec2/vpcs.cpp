@@ -7,6 +7,7 @@
 #include <iterator>
 #include <type_traits>
 
+#include "ec2/absent_tags.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/describe.hpp"
 #include "ec2/find_owned.hpp"
@@ -88,7 +89,7 @@ wire::ec2::Vpc show(const World& world, const Context& context, const Vpc& vpc) 
   item.cidr_block_association_set.push_back(show_range(first_association_id(vpc), vpc.cidr, "associated"));
   for (const auto& range : vpc.more) item.cidr_block_association_set.push_back(show_range(range.association_id, range.cidr, "associated"));
   for (const auto& range : vpc.ipv6) item.ipv6_cidr_block_association_set.push_back(show_ipv6_range(context, range, "associated"));
-  item.tags = tags_of(world, vpc.account, vpc.id);
+  item.tags = tags_if_any(world, context, vpc.account, vpc.id);
   return item;
 }
 

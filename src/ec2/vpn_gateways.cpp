@@ -47,7 +47,8 @@ wire::ec2::VpcAttachment attachment(const std::string& vpc_id) {
   return item;
 }
 
-// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out.
+// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out of
+// today's answers.
 wire::ec2::VpnGateway show(const World& world, const VpnGateway& gateway, bool with_no_tags) {
   wire::ec2::VpnGateway item;
   item.vpn_gateway_id = gateway.id;
@@ -78,7 +79,7 @@ wire::ec2::CreateVpnGatewayResponse create_gateway(state::Transaction& transacti
   gateway.id = make_id(transaction.random(), "vgw");
   tag_on_create(transaction, gateway.account, gateway.id, "vpn-gateway", request.tag_specifications);
   wire::ec2::CreateVpnGatewayResponse response;
-  response.vpn_gateway = show(transaction.world(), gateway, false);
+  response.vpn_gateway = show(transaction.world(), gateway, context.is_2011());
   transaction.put(std::move(gateway));
   return response;
 }

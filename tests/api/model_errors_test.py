@@ -63,6 +63,8 @@ REFUSED_WITHIN = {("ModifyInstanceCreditSpecification", "InstanceCreditSpecifica
                   ("DeleteVpcEndpoints", "VpcEndpointIds"): ("NotFound",), ("CreateFlowLogs", "ResourceIds"): ("NotFound", "Malformed")}
 # Accepted at first: that it comes to nothing is told later, and it does not say why.
 FAILS_LATER = {("CreateVpcPeeringConnection", "PeerVpcId"): "DescribeVpcPeeringConnections"}
+# The values of its filters are ids, and read as such.
+READS_FILTERS = {"DescribeSecurityGroupRules"}
 # What does not exist is left out of the list without a word.
 EMPTY = {("DescribeFlowLogs", "FlowLogIds")}
 # What is another's is (STO-051).
@@ -174,7 +176,9 @@ def test_ids_that_cannot_be(ours, operation, number):
     for path, text, prefix in ids_in(parameters):
         for wrong in ("nonsense", prefix + "xyz", text[:-1], text + "0", text.upper(), "zz" + text):
             answer = ours.send(operation, with_value(parameters, path, wrong))
-            if is_filter(path):
+            if is_filter(path) and operation in READS_FILTERS:
+                expect(answer, code_for(MALFORMED, 1, operation, path, prefix), f"{path} {wrong}")
+            elif is_filter(path):
                 assert answer.status == 200 and ID.search(answer.body.decode()) is None
             else:
                 expect_refused(answer, "InvalidID" if (operation, path[0]) in ANY_KIND else code_for(MALFORMED, 1, operation, path, prefix), operation, path, f"{path} {wrong}")

@@ -144,7 +144,7 @@ class Network:
         return self.get("dhcpOptions/dhcpOptionsId", "CreateDhcpOptions", DhcpConfigurations=DHCP)
 
     def drop_prefix_lists(self):
-        for which in self.call("DescribeManagedPrefixLists").texts("prefixListSet/item/prefixListId"):
+        for which in self.call("DescribeManagedPrefixLists", **filtered("owner-id", self.keys.account)).texts("prefixListSet/item/prefixListId"):
             self.call("DeleteManagedPrefixList", PrefixListId=which)  # what a rule names stays
 
     def new_prefix_list(self):

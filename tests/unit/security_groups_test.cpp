@@ -159,7 +159,7 @@ TEST_F(SecurityGroups, MalformedRules) {
         open(22) + "&IpPermissions.1.IpRanges.1.Description=a%7Cb"})
     EXPECT_EQ(authorize(id, wrong), "InvalidParameterValue") << wrong;
   EXPECT_EQ(authorize(id, "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=1"), "MissingParameter");
-  EXPECT_EQ(authorize(id, "IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=1&IpPermissions.1." + anyone), "MissingParameter");
+  EXPECT_EQ(authorize(id, "IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=1&IpPermissions.1." + anyone), "InvalidParameterValue");
   EXPECT_EQ(authorize(id, "DryRun=false"), "MissingParameter");
   EXPECT_EQ(authorize(id, open(22) + "&CidrIp=0.0.0.0/0"), "InvalidParameterCombination");
   EXPECT_EQ(authorize(id, permission("tcp", 1, 2, "PrefixListIds.1.PrefixListId=pl-12345678")), "InvalidPrefixListID.NotFound");
