@@ -42,7 +42,7 @@ constexpr QuotaRow rows[] = {
   {Quota::placement_groups, "placement-groups", 500, 500, false, "PlacementGroupLimitExceeded", "An account has at most {} placement groups.", "", "", ""},
   {Quota::launch_templates, "launch-templates", 5000, 5000, false, "ResourceLimitExceeded", "An account has at most {} launch templates.", "ec2", "L-FB451C26", "Launch templates per Region"},
   {Quota::volumes, "volumes", 5000, 5000, false, "VolumeLimitExceeded", "You have exceeded your maximum of {} volumes.", "", "", ""},
-  {Quota::volume_gib, "volume-gib", 20 * 1024, 20 * 1024, false, "VolumeLimitExceeded", "You have exceeded your maximum of {} GiB of volume storage.", "", "", ""},
+  {Quota::volume_gib, "volume-gib", 20'480, 20'480, false, "VolumeLimitExceeded", "You have exceeded your maximum of {} GiB of volume storage.", "", "", ""},
   {Quota::snapshots, "snapshots", 100'000, 100'000, false, "SnapshotLimitExceeded", "You have exceeded your maximum of {} snapshots.", "ebs", "L-309BACF6", "Snapshots per Region"},
   {Quota::images, "images", 50'000, 50'000, false, "ResourceLimitExceeded", "You have exceeded your maximum of {} AMIs.", "ec2", "L-B665C33B", "AMIs"},
 };

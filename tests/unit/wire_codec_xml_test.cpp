@@ -144,7 +144,7 @@ TEST(Schema, KnowsWhatIsThereAndWhatIsBuilt) {
   EXPECT_EQ(schema::find_operation(*ec2, "RunInstance"), nullptr);
   EXPECT_EQ(schema::find_operation(*ec2, "runinstances"), nullptr);
   EXPECT_EQ(schema::find_service("ec3"), nullptr);
-  EXPECT_EQ(schema::services().size(), 11U);
+  EXPECT_EQ(schema::services().size(), 12U);
 }
 
 TEST(Schema, EveryReferenceHolds) {
