@@ -82,7 +82,9 @@ void EventLoop::stop() {
   }
   wake();
   thread_.join();
-  watchers_.clear();
+  std::map<std::uint64_t, std::shared_ptr<Watcher>> last;  // die outside the lock
+  const std::lock_guard lock(mutex_);
+  last.swap(watchers_);
 }
 
 void EventLoop::wake() const {
