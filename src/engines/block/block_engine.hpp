@@ -2,7 +2,8 @@
 // pretends (simulation mode). Ceph RBD fits behind the same few calls.
 //
 // Nothing but src/control calls this. Every call either has its whole effect or none, also across a crash: files are made under a
-// temporary name and renamed, and sweep() removes what a crash left.
+// temporary name and renamed, and sweep() removes what a crash left. A call that fails because the disk did (EIO, no room, no descriptors)
+// may have had its effect, which then is not durable; the same call once more finishes it.
 #pragma once
 
 #include <cstdint>
@@ -128,6 +129,8 @@ class BlockEngine {
   virtual Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string& key) = 0;
 
   virtual Result<std::vector<Holding>> holdings() = 0;
+  // The disks of the host that an instance was given (create_store), as long as they are there.
+  virtual std::vector<std::string> stores_of(const std::string& instance_id) = 0;
 
   // What could be folded: copied into the volume's own file, so that the files between need not stay.
   virtual Result<std::vector<Fold>> foldable() = 0;
@@ -145,7 +148,8 @@ class BlockEngine {
   virtual Result<std::string> boot_file(const std::string& image_id) = 0;
   virtual Result<void> remove_boot_file(const std::string& image_id) = 0;
 
-  // Removes files that a crash left, and volumes and snapshots that `known` says are nobody's. Returns what was removed.
+  // Removes files that a crash left, and volumes and snapshots that `known` says are nobody's. Returns what was removed. While a known one
+  // lacks a file, only unfinished files are removed.
   virtual Result<std::vector<std::string>> sweep(const std::function<bool(const std::string& id)>& known) = 0;
 };
 
