@@ -37,6 +37,23 @@ Result<void> write_all(int descriptor, std::string_view content, const std::stri
   return {};
 }
 
+Result<void> write_new_file(const std::string& path, std::string_view content, unsigned mode) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
+  if (!file) return fail_system("cannot create " + path, errno);
+  // The mode asked for, whatever the umask.
+  if (::fchmod(file.get(), static_cast<mode_t>(mode)) != 0) return fail_system("cannot set the mode of " + path, errno);
+  if (auto written = write_all(file.get(), content, path); !written) return written;
+  if (::fsync(file.get()) != 0) return fail_system("cannot sync " + path, errno);
+  return {};
+}
+
+// A file system that has nothing to sync in a folder says EINVAL.
+Result<void> sync_folder(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || (::fsync(folder.get()) != 0 && errno != EINVAL)) return fail_system("cannot sync " + path, errno);
+  return {};
+}
+
 }  // namespace
 
 void Descriptor::close() {
@@ -75,23 +92,15 @@ Result<std::string> read_file_tail(const std::string& path, size_t limit) {
 
 Result<void> write_file(const std::string& path, std::string_view content, unsigned mode) {
   const std::string temporary = path + ".new";
-  {
+  ::unlink(temporary.c_str());
+  auto written = write_new_file(temporary, content, mode);
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = fail_system("cannot rename " + temporary, errno);
+  if (!written) {
     ::unlink(temporary.c_str());
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
-    if (!file) return fail_system("cannot create " + temporary, errno);
-    // The mode asked for, whatever the umask.
-    if (::fchmod(file.get(), static_cast<mode_t>(mode)) != 0) return fail_system("cannot set the mode of " + temporary, errno);
-    if (auto written = write_all(file.get(), content, temporary); !written) {
-      ::unlink(temporary.c_str());
-      return written;
-    }
-    if (::fsync(file.get()) != 0) return fail_system("cannot sync " + temporary, errno);
+    return written;
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail_system("cannot rename " + temporary, errno);
   const auto parent = std::filesystem::path(path).parent_path();
-  const Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder) ::fsync(folder.get());
-  return {};
+  return sync_folder(parent.empty() ? "." : parent.string());
 }
 
 Result<void> make_folders(const std::string& path, unsigned mode) {

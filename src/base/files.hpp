@@ -18,7 +18,8 @@ Result<std::string> read_file_tail(const std::string& path, size_t limit);
 // At most `limit` bytes from an offset on; empty at the end of the file.
 Result<std::string> read_file_from(const std::string& path, std::uint64_t offset, size_t limit);
 
-// Writes beside `path`, syncs, renames over it and syncs the folder: after a crash there is the old content or the new.
+// Writes beside `path`, syncs, renames over it and syncs the folder: after a crash there is the old content or the new. After an error
+// there may be the new one, which is not durable.
 Result<void> write_file(const std::string& path, std::string_view content, unsigned mode = 0600);
 
 // Makes the folder and those above it; an existing one keeps its mode.

@@ -478,9 +478,7 @@ void InstanceReconciler::bury(const std::string& instance_id) {
     if (auto killed = engines_.hypervisor.kill(instance_id); !killed)
       log::error("compute", "cannot end {}: {}", instance_id, killed.error().message);
   [[maybe_unused]] const auto forgotten = engines_.hypervisor.forget(instance_id);
-  for (const auto& holding : engines_.block.holdings().value_or(std::vector<block::Holding>{}))
-    if (holding.id.starts_with(instance_id + "-")) [[maybe_unused]]
-      const auto removed = engines_.block.remove_volume(holding.id);
+  for (const auto& id : engines_.block.stores_of(instance_id)) [[maybe_unused]] const auto removed = engines_.block.remove_volume(id);
   const std::lock_guard lock(mutex_);
   progress_.erase(instance_id);
 }

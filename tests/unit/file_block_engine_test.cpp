@@ -115,6 +115,117 @@ TEST_F(FileBlockEngineTest, RefusesAnImageThatNamesAnotherFile) {
   EXPECT_EQ(refusal(file("flat.vmdk")).kind, ErrorKind::invalid);
 }
 
+// Of the file's bytes the first so many in a hundred.
+std::string cut_off(const std::string& whole, int percent) { return whole.substr(0, whole.size() * static_cast<size_t>(percent) / 100); }
+
+std::string little_endian(std::uint64_t number, size_t size) {
+  std::string bytes;
+  for (size_t i = 0; i < size; ++i) bytes += static_cast<char>(number >> 8 * i & 0xffU);
+  return bytes;
+}
+
+TEST_F(FileBlockEngineTest, RefusesAnImageWhoseEndIsMissing) {
+  // Most of it does not compress.
+  std::string content(6 * mib, '\0');
+  std::uint32_t number = 1;
+  for (size_t i = mib; i < content.size(); ++i) content[i] = static_cast<char>((number = number * 1664525 + 1013904223) >> 24);
+  ASSERT_TRUE(write_file(file("random.raw"), content));
+  int imported = 0;
+  for (const std::vector<std::string>& how : {std::vector<std::string>{"qcow2"},
+                                              {"qcow2", "-c"},
+                                              {"qcow2", "-o", "cluster_size=512"},
+                                              {"qcow2", "-o", "extended_l2=on,cluster_size=128k"},
+                                              {"qcow2", "-o", "compat=0.10"},
+                                              {"vmdk"},
+                                              {"vmdk", "-o", "subformat=streamOptimized"},
+                                              {"vpc"},
+                                              {"vhdx"}}) {
+    std::vector<std::string> arguments = {"convert", "-f", "raw", "-O", how[0]};
+    arguments.insert(arguments.end(), how.begin() + 1, how.end());
+    arguments.insert(arguments.end(), {file("random.raw"), file("whole")});
+    qemu_img(arguments);
+    const auto whole = *read_file(file("whole"), 64 * mib);
+    for (const int percent : {99, 70, 30}) {
+      ASSERT_TRUE(write_file(file("cut"), cut_off(whole, percent)));
+      const auto error = refusal(file("cut"));
+      EXPECT_EQ(error.kind, ErrorKind::invalid) << how.back() << " " << percent;
+    }
+    const auto bytes = blocks_->import_snapshot("snap-" + std::to_string(++imported), file("whole"), {});
+    ASSERT_TRUE(bytes) << how.back() << ": " << bytes.error().message;
+    EXPECT_EQ(read_back(file_of("snapshots/snap-" + std::to_string(imported))).substr(0, 6 * mib), content.substr(0, 6 * mib))
+        << how.back();
+    ASSERT_TRUE(blocks_->remove_snapshot("snap-" + std::to_string(imported)));
+    std::filesystem::remove(file("whole"));
+  }
+}
+
+// Of its last cluster, and of its last grain, there are a few sectors.
+TEST_F(FileBlockEngineTest, TakesADiskOfAnOddSize) {
+  std::string content(mib + 1536, 'o');
+  ASSERT_TRUE(write_file(file("odd.raw"), content));
+  for (const std::string format : {"qcow2", "vmdk", "vhdx"}) {
+    qemu_img({"convert", "-f", "raw", "-O", format, file("odd.raw"), file("odd")});
+    const auto bytes = blocks_->import_snapshot("snap-" + format, file("odd"), {});
+    ASSERT_TRUE(bytes) << format << ": " << bytes.error().message;
+    EXPECT_TRUE(read_back(file_of("snapshots/snap-" + format)).starts_with(content)) << format;
+  }
+}
+
+TEST_F(FileBlockEngineTest, SaysWhatIsMissing) {
+  raw_image();
+  qemu_img({"convert", "-f", "raw", "-O", "qcow2", file("disk.raw"), file("whole.qcow2")});
+  ASSERT_TRUE(write_file(file("cut.qcow2"), cut_off(*read_file(file("whole.qcow2")), 70)));
+  EXPECT_NE(refusal(file("cut.qcow2")).message.find("is damaged: its end is missing"), std::string::npos);
+}
+
+TEST_F(FileBlockEngineTest, RefusesAFixedVhdOfAWrongLength) {
+  raw_image();
+  qemu_img({"convert", "-f", "raw", "-O", "vpc", "-o", "subformat=fixed,force_size=on", file("disk.raw"), file("whole.vhd")});
+  auto vhd = *read_file(file("whole.vhd"));
+  vhd.erase(mib, 64 << 10);  // its footer is there
+  ASSERT_TRUE(write_file(file("short.vhd"), vhd));
+  EXPECT_NE(refusal(file("short.vhd")).message.find("its end is missing"), std::string::npos);
+}
+
+TEST_F(FileBlockEngineTest, RefusesARawDiskThatEndsBeforeItsPartitions) {
+  std::string disk(4 * mib, '\0');
+  disk[510] = '\x55';
+  disk[511] = '\xaa';
+  // From the first MiB to the end of the fourth.
+  disk.replace(446, 16, std::string("\x80\0\0\0\x83\0\0\0", 8) + little_endian(2048, 4) + little_endian(3 * 2048, 4));
+  ASSERT_TRUE(write_file(file("whole.raw"), disk));
+  ASSERT_TRUE(write_file(file("cut.raw"), disk.substr(0, 3 * mib)));
+  EXPECT_NE(refusal(file("cut.raw")).message.find("its end is missing"), std::string::npos);
+  EXPECT_TRUE(blocks_->import_snapshot("snap-mbr", file("whole.raw"), {}));
+  // With a GPT the one partition of the MBR is there for show.
+  disk.replace(446, 16, std::string("\0\0\0\0\xee\0\0\0", 8) + little_endian(1, 4) + little_endian(0xffffffff, 4));
+  disk.replace(512, 8, "EFI PART");
+  disk.replace(512 + 32, 8, little_endian(4 * 2048 - 1, 8));
+  ASSERT_TRUE(write_file(file("whole.raw"), disk));
+  ASSERT_TRUE(blocks_->import_snapshot("snap-gpt", file("whole.raw"), {}));
+  ASSERT_TRUE(blocks_->remove_snapshot("snap-gpt"));
+  ASSERT_TRUE(blocks_->remove_snapshot("snap-mbr"));
+  ASSERT_TRUE(write_file(file("cut.raw"), disk.substr(0, 3 * mib)));
+  EXPECT_NE(refusal(file("cut.raw")).message.find("its end is missing"), std::string::npos);
+  // The program of a boot sector, where a disk without partitions has it, is no table.
+  disk.replace(446, 64, std::string(64, 'p'));
+  disk.replace(512, 8, 8, '\0');
+  ASSERT_TRUE(write_file(file("whole.raw"), disk));
+  EXPECT_TRUE(blocks_->import_snapshot("snap-boot", file("whole.raw"), {}));
+}
+
+TEST_F(FileBlockEngineTest, RefusesTablesThatContradictEachOther) {
+  raw_image();
+  qemu_img({"convert", "-f", "raw", "-O", "qcow2", file("disk.raw"), file("torn.qcow2")});
+  auto image = *read_file(file("torn.qcow2"));
+  // Of no cluster it is counted that it is used, as after a crash of who wrote it.
+  image.replace(2 << 16, 1 << 16, 1 << 16, '\0');
+  ASSERT_TRUE(write_file(file("torn.qcow2"), image));
+  const auto error = refusal(file("torn.qcow2"));
+  EXPECT_EQ(error.kind, ErrorKind::invalid);
+  EXPECT_NE(error.message.find("qemu-img check -r all"), std::string::npos) << error.message;
+}
+
 TEST_F(FileBlockEngineTest, RefusesWhatIsNoDisk) {
   ASSERT_TRUE(write_file(file("text"), "hello"));
   EXPECT_EQ(refusal(file("text")).kind, ErrorKind::invalid);

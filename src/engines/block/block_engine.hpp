@@ -2,7 +2,8 @@
 // pretends (simulation mode). Ceph RBD fits behind the same few calls.
 //
 // Nothing but src/control calls this. Every call either has its whole effect or none, also across a crash: files are made under a
-// temporary name and renamed, and sweep() removes what a crash left half made.
+// temporary name and renamed, and sweep() removes what a crash left half made. A call that fails because the disk did (EIO, no room, no
+// descriptors) may have had its effect, which then is not durable; the same call once more finishes it.
 #pragma once
 
 #include <cstdint>
@@ -135,6 +136,8 @@ class BlockEngine {
   virtual Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string& key) = 0;
 
   virtual Result<std::vector<Holding>> holdings() = 0;
+  // The disks of the host that an instance was given (create_store), as long as they are there.
+  virtual std::vector<std::string> stores_of(const std::string& instance_id) = 0;
 
   // What could be folded: copied into the volume's own file, so that the files between need not stay.
   virtual Result<std::vector<Fold>> foldable() = 0;
@@ -154,7 +157,7 @@ class BlockEngine {
 
   // Removes files that a crash left half made. Volumes and snapshots that `known` says are nobody's are set aside: nobody finds them any
   // more, but their bytes stay until `keep_aside` has passed. `broken`, and nothing is touched: most of the files have no owner, so that
-  // it is the names that are lost and not the files that are left over.
+  // it is the names that are lost and not the files that are left over. While a known one lacks a file, only unfinished files are removed.
   virtual Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside) = 0;
   // What lies aside.
   virtual std::vector<Holding> aside() { return {}; }

@@ -21,6 +21,7 @@
 #include "engines/block/block_engine.hpp"
 #include "engines/block/formatted_stores.hpp"
 #include "engines/block/image_import.hpp"
+#include "engines/block/layer_accounts.hpp"
 #include "engines/block/layers.hpp"
 #include "engines/block/qcow2_header.hpp"
 #include "engines/block/qcow2_overlay.hpp"
@@ -33,8 +34,6 @@ namespace {
 constexpr std::string_view format_options = "cluster_size=64k,lazy_refcounts=off,compat=1.1";
 // The key is random and long: there is nothing to slow a guesser down for.
 constexpr std::string_view encryption_options = ",encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10";
-// A volume stands on no more files than this for long: each costs its machine memory, and a read of what was never written a look.
-constexpr size_t longest_chain = 16;
 
 Result<void> check_ids(std::initializer_list<std::string_view> ids) {
   for (const auto id : ids)
@@ -60,11 +59,6 @@ class Unfinished {
  private:
   const std::string path_;
 };
-
-std::uint64_t allocated(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
-}
 
 // QEMU times its key derivation before it uses it, and gives up where the kernel's clock of a thread's processor time, which ticks every
 // few milliseconds, stood still meanwhile. The next try meets another part of the tick.
@@ -98,8 +92,9 @@ class FileBlockEngine final : public BlockEngine {
   Result<std::string> read(const std::string& id, std::uint64_t offset, std::uint64_t bytes, const std::string& key) override;
   Result<std::vector<Extent>> written_extents(const std::string& volume_id, const std::string& key) override;
   Result<void> write_volume(const std::string& volume_id, std::uint64_t offset, std::string_view data, const std::string& key) override;
-  Result<std::vector<Holding>> holdings() override { return holdings_of({LinkKind::volume, LinkKind::snapshot}); }
-  Result<std::vector<Fold>> foldable() override;
+  Result<std::vector<Holding>> holdings() override { return holdings_of(layers_, {LinkKind::volume, LinkKind::snapshot}); }
+  std::vector<std::string> stores_of(const std::string& instance_id) override { return layers_.ids(LinkKind::volume, instance_id + "-"); }
+  Result<std::vector<Fold>> foldable() override { return foldable_of(layers_); }
   Result<void> fold(const Fold& fold, const std::string& key, const Pace& pace) override;
   Result<void> note_fold(const std::string& volume_id) override;
   Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string& file,
@@ -110,7 +105,7 @@ class FileBlockEngine final : public BlockEngine {
   Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside) override {
     return layers_.sweep(known, now, keep_aside);
   }
-  std::vector<Holding> aside() override { return holdings_of({LinkKind::aside}); }
+  std::vector<Holding> aside() override { return holdings_of(layers_, {LinkKind::aside}); }
 
  private:
   std::string boot_path(const std::string& id) const { return layers_.folder() + "/boot/" + id; }
@@ -120,14 +115,14 @@ class FileBlockEngine final : public BlockEngine {
   // A layer of its own with all that `source` shows, encrypted. Linked to nothing until it is whole.
   Result<void> make_encrypted_copy(const std::string& layer, const std::string& source, std::uint64_t bytes, const std::string& key,
                                    const std::function<void(int percent)>& progress);
+  // `exists` when there is such a volume or snapshot, and durably so: its maker may have failed at the last step.
+  Result<void> check_unused(LinkKind kind, const std::string& id);
   Result<void> remove(LinkKind kind, const std::string& id);
   Result<std::string> volume_layer(const std::string& volume_id) const;
   ImageChain image_of(std::span<const std::string> layers) const;
   // What others stand on is read by machines of other users, and changes no more.
   Result<void> settle_bases(const std::vector<std::string>& chain) const;
   Result<void> give(const std::string& layer, unsigned user) const;
-  Holding holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const;
-  std::vector<Holding> holdings_of(std::initializer_list<LinkKind> kinds) const;
 
   LayerStore layers_;
   std::mutex formatting_;  // held while a store is formatted: the next who wants the same one finds it
@@ -172,13 +167,13 @@ Result<void> FileBlockEngine::make_layer(const std::string& layer, const std::st
     return fail(explain(written.error()));
   }
   layers_.step("layer.publish");
-  if (auto published = publish(made.path(), layers_.path_of(layer), 0600); !published) return fail(explain(published.error()));
-  return layers_.add(layer);
+  if (auto kept = layers_.keep(made.path(), layer, 0600); !kept) return fail(explain(kept.error()));
+  return {};
 }
 
 Result<void> FileBlockEngine::create(const std::string& volume_id, std::uint64_t bytes, const std::string& key) {
   if (auto valid = check_ids({volume_id}); !valid) return valid;
-  if (!layers_.target(LinkKind::volume, volume_id).empty()) return fail(ErrorKind::exists, volume_id + " is already there");
+  if (auto unused = check_unused(LinkKind::volume, volume_id); !unused) return unused;
   if (auto room = check_room(0); !room) return room;
   const Held made(layers_, layers_.reserve(volume_id));
   if (auto done = make_layer(made.layer(), "", bytes, key); !done) return fail(done.error().within("cannot make " + volume_id));
@@ -191,6 +186,7 @@ Result<void> FileBlockEngine::create_store(const std::string& id, std::uint64_t 
   if (auto valid = check_ids({id, formatted}); !valid) return valid;
   {
     const std::lock_guard lock(formatting_);
+    if (auto unused = check_unused(LinkKind::snapshot, formatted); !unused && unused.error().kind != ErrorKind::exists) return unused;
     if (layers_.target(LinkKind::snapshot, formatted).empty()) {
       if (auto room = check_room(0); !room) return room;
       const Held layer(layers_, layers_.reserve(formatted));
@@ -198,8 +194,7 @@ Result<void> FileBlockEngine::create_store(const std::string& id, std::uint64_t 
       layers_.step("format.make");
       if (auto done = format_store(content, bytes, made.path()); !done) return fail(explain(done.error()).within("cannot format " + name));
       layers_.step("format.publish");
-      if (auto published = publish(made.path(), layers_.path_of(layer.layer()), 0444); !published) return fail(explain(published.error()));
-      if (auto added = layers_.add(layer.layer()); !added) return added;
+      if (auto kept = layers_.keep(made.path(), layer.layer(), 0444); !kept) return fail(explain(kept.error()));
       layers_.step("format.link");
       if (auto linked = layers_.link(LinkKind::snapshot, formatted, layer.layer()); !linked) return linked;
     }
@@ -210,7 +205,7 @@ Result<void> FileBlockEngine::create_store(const std::string& id, std::uint64_t 
 Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::string& snapshot_id, std::uint64_t bytes,
                                     const std::string& key) {
   if (auto valid = check_ids({volume_id, snapshot_id}); !valid) return valid;
-  if (!layers_.target(LinkKind::volume, volume_id).empty()) return fail(ErrorKind::exists, volume_id + " is already there");
+  if (auto unused = check_unused(LinkKind::volume, volume_id); !unused) return unused;
   const Held snapshot(layers_, layers_.hold(LinkKind::snapshot, snapshot_id));
   if (snapshot.layer().empty()) return fail(ErrorKind::not_found, snapshot_id + " is not there");
   if (layers_.encrypted(snapshot.layer()) && key.empty())
@@ -229,11 +224,18 @@ Result<void> FileBlockEngine::clone(const std::string& volume_id, const std::str
   return layers_.link(LinkKind::volume, volume_id, made.layer());
 }
 
+Result<void> FileBlockEngine::check_unused(LinkKind kind, const std::string& id) {
+  if (layers_.target(kind, id).empty()) return {};
+  if (auto settled = layers_.settle(kind); !settled) return settled;
+  return fail(ErrorKind::exists, id + " is already there");
+}
+
 Result<void> FileBlockEngine::remove(LinkKind kind, const std::string& id) {
   if (auto valid = check_ids({id}); !valid) return valid;
-  if (layers_.target(kind, id).empty()) return {};
-  layers_.step("remove.link");
-  if (auto gone = layers_.unlink(kind, id); !gone) return gone;
+  const bool is_there = !layers_.target(kind, id).empty();
+  if (is_there) layers_.step("remove.link");
+  // Not there: the try before this one may have come as far as that, and no further.
+  if (auto gone = is_there ? layers_.unlink(kind, id) : layers_.settle(kind); !gone) return gone;
   layers_.collect();
   return {};
 }
@@ -297,7 +299,8 @@ Result<void> FileBlockEngine::resize(const std::string& volume_id, std::uint64_t
   if (!layer) return fail(layer.error());
   const auto header = read_qcow2_header(layers_.path_of(*layer));
   if (!header) return fail(header.error());
-  if (header->virtual_bytes >= bytes) return {};
+  // Large enough, perhaps since a try that failed at its last step.
+  if (header->virtual_bytes >= bytes) return sync_path(layers_.path_of(*layer));
   Command command;
   command.program = "qemu-img";
   command.folder = layers_.folder();
@@ -320,13 +323,14 @@ Result<void> FileBlockEngine::resize(const std::string& volume_id, std::uint64_t
 }
 
 Result<std::optional<OpenVolume>> FileBlockEngine::prepare_snapshot(const std::string& volume_id, unsigned user, const std::string& key) {
-  const auto written = volume_layer(volume_id);
-  if (!written) return fail(written.error());
-  const auto header = read_qcow2_header(layers_.path_of(*written));
+  if (auto valid = check_ids({volume_id}); !valid) return fail(valid.error());
+  const Held written(layers_, layers_.hold(LinkKind::volume, volume_id));
+  if (written.layer().empty()) return fail(ErrorKind::not_found, volume_id + " is not there");
+  const auto header = read_qcow2_header(layers_.path_of(written.layer()));
   if (!header) return fail(header.error());
   if (auto room = check_room(0); !room) return fail(room.error());
   const Held made(layers_, layers_.reserve(volume_id));
-  if (auto done = make_layer(made.layer(), *written, header->virtual_bytes, header->encrypted ? key : std::string()); !done)
+  if (auto done = make_layer(made.layer(), written.layer(), header->virtual_bytes, header->encrypted ? key : std::string()); !done)
     return fail(done.error().within("cannot take a snapshot of " + volume_id));
   layers_.step("snapshot.move-volume");
   if (auto linked = layers_.link(LinkKind::volume, volume_id, made.layer()); !linked) return fail(linked.error());
@@ -362,7 +366,7 @@ Result<void> FileBlockEngine::make_encrypted_copy(const std::string& layer, cons
 Result<void> FileBlockEngine::copy_snapshot(const std::string& snapshot_id, const std::string& from, const std::string& key,
                                             const std::function<void(int percent)>& progress) {
   if (auto valid = check_ids({snapshot_id, from}); !valid) return valid;
-  if (!layers_.target(LinkKind::snapshot, snapshot_id).empty()) return fail(ErrorKind::exists, snapshot_id + " is already there");
+  if (auto unused = check_unused(LinkKind::snapshot, snapshot_id); !unused) return unused;
   const Held source(layers_, layers_.hold(LinkKind::snapshot, from));
   if (source.layer().empty()) return fail(ErrorKind::not_found, from + " is not there");
   if (!key.empty() && !layers_.encrypted(source.layer())) {
@@ -458,50 +462,6 @@ Result<void> FileBlockEngine::write_volume(const std::string& volume_id, std::ui
   return {};
 }
 
-Holding FileBlockEngine::holding(LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) const {
-  Holding held;
-  held.id = id;
-  const auto chain = layers_.chain(layers_.target(kind, id));
-  if (!chain) return held;
-  if (const auto header = read_qcow2_header(layers_.path_of(chain->front()))) held.virtual_bytes = header->virtual_bytes;
-  held.depth = static_cast<std::int64_t>(chain->size());
-  for (const auto& layer : *chain) {
-    const auto count = users.find(layer);
-    (count != users.end() && count->second > 1 ? held.shared_bytes : held.own_bytes) += allocated(layers_.path_of(layer));
-  }
-  return held;
-}
-
-std::vector<Holding> FileBlockEngine::holdings_of(std::initializer_list<LinkKind> kinds) const {
-  std::vector<Holding> all;
-  const auto users = layers_.users();
-  for (const auto kind : kinds)
-    for (const auto& id : layers_.ids(kind)) all.push_back(holding(kind, id, users));
-  return all;
-}
-
-Result<std::vector<Fold>> FileBlockEngine::foldable() {
-  std::vector<Fold> folds;
-  for (const auto& id : layers_.ids(LinkKind::volume)) {
-    const auto chain = layers_.chain(layers_.target(LinkKind::volume, id));
-    if (!chain) continue;
-    // Down to the first that is needed all the same; when that leaves too many, down to the last.
-    size_t base = 1;
-    while (base < chain->size() && !layers_.serves_others((*chain)[base], (*chain)[base - 1])) ++base;
-    if (base == 1 && chain->size() > longest_chain) base = chain->size() - 1;
-    if (base == 1) continue;
-    Fold fold;
-    fold.volume_id = id;
-    if (base < chain->size()) {
-      fold.base = layers_.path_of((*chain)[base]);
-      fold.base_name = LayerStore::relative((*chain)[base]);
-    }
-    for (size_t i = 1; i < base; ++i) fold.bytes += allocated(layers_.path_of((*chain)[i]));
-    folds.push_back(std::move(fold));
-  }
-  return folds;
-}
-
 Result<void> FileBlockEngine::fold(const Fold& fold, const std::string& key, const Pace& pace) {
   const auto layer = volume_layer(fold.volume_id);
   if (!layer) return fail(layer.error());
@@ -536,7 +496,7 @@ Result<void> FileBlockEngine::note_fold(const std::string& volume_id) {
 Result<std::uint64_t> FileBlockEngine::import_snapshot(const std::string& snapshot_id, const std::string& file,
                                                        const std::function<void(int percent)>& progress) {
   if (auto valid = check_ids({snapshot_id}); !valid) return fail(valid.error());
-  if (!layers_.target(LinkKind::snapshot, snapshot_id).empty()) return fail(ErrorKind::exists, snapshot_id + " is already there");
+  if (auto unused = check_unused(LinkKind::snapshot, snapshot_id); !unused) return fail(unused.error());
   const auto facts = examine_image(file);
   if (!facts) return fail(facts.error());
   if (auto room = check_room(facts->file_bytes); !room) return fail(room.error().within("cannot import " + file));
@@ -548,8 +508,7 @@ Result<std::uint64_t> FileBlockEngine::import_snapshot(const std::string& snapsh
   if (!header) return fail(header.error());
   if (!header->backing_file.empty()) return fail(ErrorKind::invalid, file + " changed while it was read");
   layers_.step("import.publish");
-  if (auto published = publish(made.path(), layers_.path_of(layer.layer()), 0444); !published) return fail(explain(published.error()));
-  if (auto added = layers_.add(layer.layer()); !added) return fail(added.error());
+  if (auto kept = layers_.keep(made.path(), layer.layer(), 0444); !kept) return fail(explain(kept.error()));
   layers_.step("import.link");
   if (auto linked = layers_.link(LinkKind::snapshot, snapshot_id, layer.layer()); !linked) return fail(linked.error());
   if (progress) progress(100);

@@ -16,6 +16,7 @@
 #include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "engines/block/image_damage.hpp"
 #include "engines/block/shared_blocks.hpp"
 
 namespace brume::block {
@@ -132,7 +133,29 @@ Result<ImageFacts> judge_image(const std::string& file, const std::string& info)
   return facts;
 }
 
+namespace {
+
+// Of a file's content: its size and when it was last written to, in nanoseconds.
+std::pair<std::int64_t, std::int64_t> stamp_of(const std::string& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  return {status.st_size, std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
+// What has no mark that qemu-img knows.
+Result<void> judge_raw(const std::string& file, std::int64_t size, ImageFacts& facts) {
+  if (const auto* archive = archive_name(read_at(file, 0, 512)))
+    return fail(ErrorKind::invalid, file + " is no disk image but " + archive + " data; unpack it first");
+  if (size % 512 != 0) return fail(ErrorKind::invalid, file + " is no disk image: its size is not a number of whole sectors");
+  // A VHD of fixed size has its only mark at the end.
+  if (size > 512 && read_at(file, size - 512, 8) == "conectix") facts.format = "vpc";
+  return {};
+}
+
+}  // namespace
+
 Result<ImageFacts> examine_image(const std::string& file) {
+  const auto stamp = stamp_of(file);
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return fail_system("cannot read " + file, errno);
   if (!S_ISREG(status.st_mode)) return fail(ErrorKind::invalid, file + " is not a file");
@@ -146,12 +169,11 @@ Result<ImageFacts> examine_image(const std::string& file) {
   if (output->status != 0)
     return fail(ErrorKind::invalid, "qemu-img cannot read " + file + ": " + std::string(trim(output->errors).substr(0, 400)));
   auto facts = judge_image(file, output->output);
-  if (!facts || facts->format != "raw") return facts;
-  if (const auto* archive = archive_name(read_at(file, 0, 512)))
-    return fail(ErrorKind::invalid, file + " is no disk image but " + archive + " data; unpack it first");
-  if (status.st_size % 512 != 0) return fail(ErrorKind::invalid, file + " is no disk image: its size is not a number of whole sectors");
-  // A VHD of fixed size has its only mark at the end.
-  if (status.st_size > 512 && read_at(file, status.st_size - 512, 8) == "conectix") facts->format = "vpc";
+  if (!facts) return facts;
+  facts->stamp = stamp;
+  if (facts->format == "raw")
+    if (auto raw = judge_raw(file, status.st_size, *facts); !raw) return fail(raw.error());
+  if (auto whole = check_image_is_whole(file, *facts); !whole) return fail(whole.error());
   return facts;
 }
 
@@ -166,6 +188,8 @@ Result<void> convert_image(const std::string& file, const ImageFacts& facts, con
   if (shares) command.arguments.insert(command.arguments.begin() + 1, "-C");
   auto converted = run_with_progress(std::move(command), to + ".progress", progress);
   if (!converted) return fail(converted.error().within("cannot convert " + file));
+  if (const auto now = stamp_of(file); now != facts.stamp)
+    return fail(ErrorKind::invalid, file + " changed while it was read; import it when it is complete");
   return {};
 }
 

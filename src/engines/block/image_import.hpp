@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "base/process.hpp"
 #include "base/result.hpp"
@@ -15,9 +16,11 @@ struct ImageFacts {
   std::string format;  // "qcow2", "raw", "vmdk", "vpc", "vhdx"
   std::uint64_t virtual_bytes = 0;
   std::uint64_t file_bytes = 0;  // what it takes on its disk
+  // Size and time of change of the file when it was looked at.
+  std::pair<std::int64_t, std::int64_t> stamp = {};
 };
 
-// `invalid`, with a sentence for the user, when it is not one whole disk image in a format that is taken.
+// `invalid`, with a sentence for the user, when it is not one whole disk image in a format that is taken (image_damage.hpp).
 Result<ImageFacts> examine_image(const std::string& file);
 // The verdict on what `qemu-img info --output=json` said of `file`; pure.
 Result<ImageFacts> judge_image(const std::string& file, const std::string& info);

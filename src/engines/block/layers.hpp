@@ -14,7 +14,11 @@
 // is removed: so deleting a volume or a snapshot removes a link, and never what another needs. The folders may be passed through but
 // not listed by others (0711).
 //
-// Threads: any; one mutex guards the maps.
+// The maps say what the file system shows: each change of a link reaches them at once, before the folder is synced. Until that sync has
+// succeeded a crash may bring the old link back, so the layer that it named is kept; a sync that failed is made up for by the next call
+// (settle). Nothing is removed while a link leads to a file that is not there: the chain below the gap cannot be known.
+//
+// Threads: any; one mutex guards the maps. Files are removed without it.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +28,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -43,7 +48,8 @@ class LayerStore {
  public:
   LayerStore(std::string folder, StepHook hook) : folder_(std::move(folder)), hook_(std::move(hook)) {}
 
-  // Reads what is there. Files of before there were layers become layers under their old names.
+  // Reads what is there; fails when anything cannot be read, since what is not known would be taken for nobody's. Files of before there
+  // were layers become layers under their old names.
   Result<void> load();
 
   const std::string& folder() const { return folder_; }
@@ -57,7 +63,8 @@ class LayerStore {
   // From the layer down, itself first. `broken` when a file is missing.
   Result<std::vector<std::string>> chain(const std::string& layer) const;
   bool encrypted(const std::string& layer) const;
-  std::vector<std::string> ids(LinkKind kind) const;
+  // Those that begin with `prefix`.
+  std::vector<std::string> ids(LinkKind kind, const std::string& prefix = {}) const;
   // How many volumes and snapshots lead to each layer.
   std::map<std::string, std::int64_t> users() const;
   // Whether a link names it, or others than `above` stand on it.
@@ -68,16 +75,22 @@ class LayerStore {
   // target(), which collect() spares until release(), even when the link goes. Empty: no such link, nothing to release.
   std::string hold(LinkKind kind, const std::string& id);
   void release(const std::string& layer);
-  // A layer that was made under its reserved name.
-  Result<void> add(const std::string& layer);
-  // Its header was changed: below what it stands on now.
-  Result<void> reread(const std::string& layer) { return add(layer); }
+  // A finished file becomes the layer whose name was reserved; when that fails nothing of it stays.
+  Result<void> keep(const std::string& made, const std::string& layer, unsigned mode);
+  // The machine, or a tool, changed its header: below is what it stands on now. Synced when it is another layer than before, which may
+  // be removed from now on.
+  Result<void> reread(const std::string& layer);
+  // `broken`: there is no such layer. After any other failure the link may be there, and settle() makes it durable.
   Result<void> link(LinkKind kind, const std::string& id, const std::string& layer);
   Result<void> unlink(LinkKind kind, const std::string& id);
-  // Removes the layers that are nobody's; returns their names.
+  // What the links of this kind say is durable. Costs nothing when no sync has failed.
+  Result<void> settle(LinkKind kind);
+  // Removes the layers that are nobody's; returns their names. Removes none while a link dangles.
   std::vector<std::string> collect();
   // BlockEngine::sweep.
   Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside);
+  // A volume or snapshot that leads to a file that is not there, if `counts` says so of its id; empty: there is none.
+  std::string dangling(const std::function<bool(const std::string& id)>& counts) const;
   // Removes what was being made when a crash came.
   std::vector<std::string> remove_unfinished() const;
 
@@ -92,16 +105,46 @@ class LayerStore {
   std::vector<std::string> drop_aside(Time before);
   // `broken`: no link leads to most of the layers. A crash leaves few of those; so many tell of links that were lost.
   Result<void> check_owners() const;
-  std::set<std::string> needed() const;
+  struct Doubt {
+    std::uint64_t change;  // number of the change that it comes from
+    std::string layer;
+  };
+  // The links of one kind.
+  struct Links {
+    std::map<std::string, std::string> layers;  // by id
+    std::uint64_t changes = 1;                  // how often one changed in the folder; the first was before us
+    std::uint64_t synced = 0;                   // the changes up to this one are durable
+    std::vector<Doubt> doubts;                  // what links named before changes that are not: a crash may bring them back
+  };
+
+  Result<Layer> read_layer(const std::string& layer) const;
+  Result<void> read_layers();
   Result<void> read_links(LinkKind kind);
   Result<void> adopt_old_files(LinkKind kind);
+  Result<void> add(const std::string& layer);
+  // All of these with the mutex held.
+  void set_link(LinkKind kind, const std::string& id, const std::string& layer);  // empty: it goes
+  void set_layer(const std::string& name, Layer layer);
+  void drop_layer(const std::string& name);
+  void refer(const std::string& name, int by);   // one link or layer more, or less, leads to it
+  bool is_named(const std::string& name) const;  // by a link, a doubt or somebody who holds it
+  std::string find_dangling(const std::function<bool(const std::string& id)>& counts) const;
+  bool disk_leads_to(const std::string& layer) const;
+  // A layer that is nobody's, no longer in the maps; empty: there is none.
+  std::pair<std::string, Layer> take_garbage();
 
   const std::string folder_;
   const StepHook hook_;
   mutable std::mutex mutex_;
   std::map<std::string, Layer> layers_;
-  std::map<std::string, std::string> links_[3];
+  Links links_[3];  // by kind
   std::multiset<std::string> reserved_;
+  std::map<std::string, std::set<std::string>> above_;  // who stands on a layer
+  std::map<std::string, std::int64_t> named_;           // how many links name a layer
+  std::set<std::string> missing_;                       // named or stood on, and not there
+  std::set<std::string> loose_;                         // may be nobody's
+  std::set<std::string> leaving_;                       // being removed: their names are not given out again
+  std::string complained_of_;                           // the dangling link that the log knows of
 };
 
 // Spares a layer from collect() while it lives.

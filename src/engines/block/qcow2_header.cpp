@@ -27,6 +27,7 @@ Result<Qcow2Header> read_qcow2_header(const std::string& path) {
   if (!file) return fail_system("cannot open " + path, errno);
   std::array<unsigned char, 104> bytes{};
   const auto got = ::pread(file.get(), bytes.data(), bytes.size(), 0);
+  if (got < 0) return fail_system("cannot read " + path, errno);
   if (got < 72 || number_at(bytes, 0, 4) != 0x514649fbU) return fail(ErrorKind::broken, path + " is no qcow2 file");
   Qcow2Header header;
   header.virtual_bytes = number_at(bytes, 24, 8);
@@ -36,8 +37,9 @@ Result<Qcow2Header> read_qcow2_header(const std::string& path) {
   if (offset == 0 || size == 0) return header;
   if (size > longest_name) return fail(ErrorKind::broken, path + " names a backing file that is too long");
   header.backing_file.resize(size);
-  if (::pread(file.get(), header.backing_file.data(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
-    return fail(ErrorKind::broken, path + " ends inside its header");
+  const auto named = ::pread(file.get(), header.backing_file.data(), size, static_cast<off_t>(offset));
+  if (named < 0) return fail_system("cannot read " + path, errno);
+  if (named != static_cast<ssize_t>(size)) return fail(ErrorKind::broken, path + " ends inside its header");
   return header;
 }
 

@@ -32,13 +32,14 @@ Result<void> LayerStore::set_aside(LinkKind kind, const std::string& id, Time no
     return fail_system("cannot set " + id + " aside", errno);
   {
     const std::lock_guard lock(mutex_);
-    auto& links = links_[static_cast<size_t>(kind)];
-    links_[static_cast<size_t>(LinkKind::aside)][name] = links[id];
-    links.erase(id);
+    // The new link first: the layer is somebody's at every moment.
+    const std::string layer = links_[static_cast<size_t>(kind)].layers[id];
+    set_link(LinkKind::aside, name, layer);
+    set_link(kind, id, {});
   }
   step("aside.sync");
-  if (auto synced = sync_path(folder_ + "/aside"); !synced) return synced;
-  return sync_path(from.substr(0, from.rfind('/')));
+  if (auto settled = settle(LinkKind::aside); !settled) return settled;
+  return settle(kind);
 }
 
 std::vector<std::string> LayerStore::drop_aside(Time before) {
@@ -60,8 +61,8 @@ Result<void> LayerStore::check_owners() const {
   size_t orphans = 0;
   size_t all = 0;
   {
+    const auto owned = users();
     const std::lock_guard lock(mutex_);
-    const auto owned = needed();
     all = layers_.size();
     for (const auto& [name, layer] : layers_) orphans += owned.count(name) == 0 ? 1 : 0;
   }
@@ -76,9 +77,15 @@ Result<Swept> LayerStore::sweep(const std::function<bool(const std::string& id)>
   if (auto owned = check_owners(); !owned) return fail(owned.error());
   Swept swept;
   swept.removed = remove_unfinished();
+  const auto counts = [&](const std::string& id) { return is_formatted_id(id) || known(id); };
+  // What is not there may have been moved away, or be on a disk that is not mounted: nothing else goes until somebody has looked.
+  if (const auto id = dangling(counts); !id.empty()) {
+    log::error("block", "{} leads to a file that is not there: nothing of {} is removed", id, folder_);
+    return swept;
+  }
   for (const auto kind : {LinkKind::volume, LinkKind::snapshot})
     for (const auto& id : ids(kind)) {
-      if (is_formatted_id(id) || known(id)) continue;
+      if (counts(id)) continue;
       if (auto moved = set_aside(kind, id, now); !moved) return fail(moved.error());
       swept.set_aside.push_back(id);
     }

@@ -165,6 +165,13 @@ class SimulatedBlockEngine final : public BlockEngine {
   Result<void> note_fold(const std::string& volume_id) override {
     return usage(volume_id).map([](const Usage&) {});
   }
+  std::vector<std::string> stores_of(const std::string& instance_id) override {
+    std::vector<std::string> stores;
+    const auto prefix = instance_id + "-";
+    const std::lock_guard lock(mutex_);
+    for (auto at = volumes_.lower_bound(prefix); at != volumes_.end() && at->first.starts_with(prefix); ++at) stores.push_back(at->first);
+    return stores;
+  }
   Result<std::vector<Holding>> holdings() override {
     std::vector<Holding> all;
     const std::lock_guard lock(mutex_);
