@@ -217,6 +217,19 @@ def record_memory(each, count):
             "met": each <= 2048, "note": note, "raw": raw}
 
 
+def mass_changes(bench):
+    """Ten times as many snapshots and instances may cost the writer eleven times as much, and one call of 1,000 ids 5 ms of its processor time."""
+    program = harness.binaries / "writer_bench"
+    if not program.exists():
+        raise Skipped("mass changes: no writer_bench in this build")
+    raw = json.loads(subprocess.run([program], capture_output=True, text=True, timeout=600, check=True).stdout)
+    for name, what in (("terminate", "10,000 instances terminated"), ("delete", "100,000 snapshots deleted")):
+        growth = max(raw[name]["growth"], raw[name]["walked_growth"])
+        yield {"what": f"{what} in calls of 1,000 ids, on the writer, against a tenth", "brume": f"{raw[name]['seconds']:.2f} s", "peer": "", "ratio": f"{growth:.1f}×",
+               "goal": "≤ 11×", "met": growth <= 11, "note": f"{raw[name]['walked']:,} entries walked over; longest commit {raw[name]['longest_ms']:.1f} ms, goal 5 ms",
+               "raw": raw[name]}
+
+
 def idle_memory(bench):
     with bench.checked_daemon() as (cloud, _):
         time.sleep(0.5)

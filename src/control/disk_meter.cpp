@@ -133,8 +133,10 @@ void DiskMeter::note(const std::string& instance_id, const compute::DiskReading&
     plugged.insert(id);
   }
   // Unplugged: if it comes back, even to the same machine, it is counted from zero.
-  for (auto& [id, meter] : meters_)
-    if (plugged.count(id) == 0) meter.plugs.erase(instance_id);
+  auto& before = plugged_[instance_id];
+  for (const auto& id : before)
+    if (const auto meter = meters_.find(id); meter != meters_.end() && plugged.count(id) == 0) meter->second.plugs.erase(instance_id);
+  before = std::move(plugged);
 }
 
 void DiskMeter::add(Meter& meter, const std::string& instance_id, const std::string& run, const compute::DiskCounters& now,
@@ -170,9 +172,10 @@ std::vector<DiskMeasure> DiskMeter::measures() const {
 
 // A line for each machine that has the disk, and one without run ("-") when none has: id, instance, run, what QEMU last said, the totals.
 void DiskMeter::save() {
-  if (parts_.file.empty()) return;
+  if (parts_.file.empty() || keeps_file_) return;
   const auto known = parts_.known();
-  const auto running = parts_.running();
+  const auto machines = parts_.running();
+  const std::unordered_set<std::string> running(machines.begin(), machines.end());
   std::string text(file_header);
   text += '\n';
   const auto add_line = [&](const std::string& id, const std::string& instance, const std::string& run, const DiskTotals& last,
@@ -189,7 +192,7 @@ void DiskMeter::save() {
     std::set<std::string> instances;
     for (auto& [id, meter] : meters_) {
       // Of a machine that ended nothing goes on.
-      std::erase_if(meter.plugs, [&](const auto& plug) { return std::find(running.begin(), running.end(), plug.first) == running.end(); });
+      std::erase_if(meter.plugs, [&](const auto& plug) { return running.count(plug.first) == 0; });
       instances.insert(meter.instance);
       if (meter.plugs.empty()) add_line(id, meter.instance, "-", {}, meter.totals);
       for (const auto& [instance, plug] : meter.plugs) {
@@ -198,13 +201,22 @@ void DiskMeter::save() {
       }
     }
     std::erase_if(taken_, [&](const auto& each) { return instances.count(each.first) == 0; });
+    std::erase_if(plugged_, [&](const auto& each) { return running.count(each.first) == 0; });
   }
-  if (auto written = write_file(parts_.file, text); !written) log::warning("control", "{}", written.error().message);
+  auto written = write_file(parts_.file, text);
+  if (written) return;
+  log::warning("control", "{}", written.error().message);
+  const std::lock_guard lock(mutex_);
+  changed_ = true;
 }
 
 void DiskMeter::load() {
   if (parts_.file.empty() || !path_exists(parts_.file)) return;
   const auto text = read_file(parts_.file, 256 << 20);
+  if (!text && text.error().kind != ErrorKind::broken) {
+    keeps_file_ = true;
+    return log::error("control", "{}; until the next start the counters of disks are not kept", text.error().message);
+  }
   const auto lines = text ? split(*text, '\n') : std::vector<std::string_view>{};
   if (lines.empty() || lines.front() != file_header)
     return log::warning("control", "{} is not understood: the counters of disks begin anew", parts_.file);
@@ -222,7 +234,9 @@ void DiskMeter::load() {
     auto& meter = meters_[std::string(words[0])];
     meter.instance = words[1];
     meter.totals = totals;
-    if (plug.run != "-") meter.plugs[meter.instance] = std::move(plug);
+    if (plug.run == "-") continue;
+    meter.plugs[meter.instance] = std::move(plug);
+    plugged_[meter.instance].insert(std::string(words[0]));
   }
 }
 

@@ -96,8 +96,10 @@ class DiskMeter {
   std::mutex collecting_;  // held while a machine is asked, so that the last answer is the newest
   mutable std::mutex mutex_;
   std::map<std::string, Meter> meters_;                                 // by volume id
+  std::map<std::string, std::set<std::string>> plugged_;                // by instance: the meters that have a plug of it
   std::map<std::string, std::chrono::steady_clock::time_point> taken_;  // the newest reading of each instance
   bool changed_ = false;
+  bool keeps_file_ = false;  // what the file says could not be read: it is not written over
   bool stopping_ = false;
   std::condition_variable stop_asked_;
   std::thread thread_;

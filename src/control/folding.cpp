@@ -1,7 +1,5 @@
 #include "control/folding.hpp"
 
-#include <map>
-
 #include "base/log.hpp"
 
 namespace brume::control {
@@ -48,10 +46,11 @@ void VolumeFolder::reconcile() {
   }
   const auto folds = engines_.block.foldable();
   if (!folds || folds->empty()) return;
-  std::map<std::string, std::string> keys;
-  store_.world()->each<state::Volume>("", [&](const state::Volume& volume) { keys[volume.id] = volume.key(); });
-  for (const auto& each : *folds)
-    if (const auto found = keys.find(each.volume_id); found != keys.end() && begin(found->second, each)) return;
+  for (const auto& each : *folds) {
+    const auto world = store_.world();
+    const auto* volume = world->find_indexed<state::Volume>(state::Index::volume_by_id, each.volume_id);
+    if (volume != nullptr && begin(volume->key(), each)) return;
+  }
 }
 
 bool VolumeFolder::begin(const std::string& volume_key, const block::Fold& fold) {

@@ -27,10 +27,9 @@ void ImageReconciler::follow(const state::Commit& commit) {
         snapshot != nullptr && (change.now<state::Snapshot>() == nullptr || change.now<state::Snapshot>()->state != "pending");
     const bool moved =
         instance != nullptr && (change.now<state::Instance>() == nullptr || change.now<state::Instance>()->state != instance->state);
-    if (!settled && !moved) continue;
-    commit.world->each_of<state::Image>(settled ? snapshot->account : instance->account, [&](const state::Image& image) {
-      if (image.state == "pending" && image.import_source.empty()) wake_("image/" + image.key());
-    });
+    const auto look_at = [&](const state::Image& image) { wake_("image/" + image.key()); };
+    if (settled) commit.world->each_indexed<state::Image>(state::Index::image_by_snapshot, snapshot->id, look_at);
+    if (moved) commit.world->each_indexed<state::Image>(state::Index::image_by_instance, instance->id, look_at);
   }
 }
 
@@ -106,18 +105,13 @@ void ImageReconciler::stop_waiting(const state::Image& image) {
 }
 
 bool ImageReconciler::waits_for(const state::Instance& instance) const {
-  bool waits = false;
-  store_.world()->each_of<state::Image>(instance.account, [&](const state::Image& image) {
-    waits = waits || (image.state == "pending" && image.reboot_instance == instance.id);
-  });
-  return waits;
+  return store_.world()->find_indexed<state::Image>(state::Index::image_by_instance, instance.id) != nullptr;
 }
 
 bool ImageReconciler::take_snapshots_of(const state::Instance& instance) {
   const auto world = store_.world();
   bool some = false;
-  world->each_of<state::Image>(instance.account, [&](const state::Image& image) {
-    if (image.state != "pending" || image.reboot_instance != instance.id) return;
+  world->each_indexed<state::Image>(state::Index::image_by_instance, instance.id, [&](const state::Image& image) {
     some = true;
     std::vector<std::string> ids;
     for (const auto& device : image.block_devices)

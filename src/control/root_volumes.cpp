@@ -15,8 +15,8 @@ bool is_over(const RootReplacement& task) { return task.state == "succeeded" || 
 // The instance's task that is under way.
 const RootReplacement* task_of(const state::World& world, const state::Instance& instance) {
   const RootReplacement* found = nullptr;
-  world.each_of<RootReplacement>(instance.account, [&](const RootReplacement& task) {
-    if (task.instance_id == instance.id && task.state == "in-progress") found = &task;
+  world.each_indexed<RootReplacement>(state::Index::root_task_by_instance, instance.id, [&](const RootReplacement& task) {
+    if (task.state == "in-progress") found = &task;
     return found == nullptr;
   });
   return found;
@@ -44,11 +44,9 @@ void RootVolumes::follow(const state::Commit& commit) {
     const auto* before = change.old<state::Instance>();
     const bool volume_made = made != nullptr && made->state == "creating" && (volume == nullptr || volume->state != "creating");
     const bool instance_moved = before != nullptr && (instance == nullptr || instance->state != before->state);
-    if (!volume_made && !instance_moved) continue;
-    commit.world->each_of<RootReplacement>(volume_made ? made->account : before->account, [&](const RootReplacement& task) {
-      if (!is_over(task) && (volume_made ? task.volume_id == made->id : task.instance_id == before->id))
-        wake_("root/" + task.key(), milliseconds(0));
-    });
+    const auto look_at = [&](const RootReplacement& task) { wake_("root/" + task.key(), milliseconds(0)); };
+    if (volume_made) commit.world->each_indexed<RootReplacement>(state::Index::root_task_by_volume, made->id, look_at);
+    if (instance_moved) commit.world->each_indexed<RootReplacement>(state::Index::root_task_by_instance, before->id, look_at);
   }
 }
 

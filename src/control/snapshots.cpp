@@ -23,17 +23,8 @@ bool is_to_be_copied(const state::Snapshot& snapshot) { return snapshot.state ==
 
 // A volume or a copy that is being made of it needs its bytes, and the key that its record has.
 bool is_needed(const state::World& world, const std::string& id) {
-  bool needed = false;
-  world.each<state::Volume>("", [&](const state::Volume& volume) {
-    needed = volume.state == "creating" && volume.snapshot_id == id;
-    return !needed;
-  });
-  if (needed) return true;
-  world.each<state::Snapshot>("", [&](const state::Snapshot& copy) {
-    needed = (is_to_be_copied(copy) && copy.copy_of == id) || (is_written_directly(copy) && copy.parent_id == id);
-    return !needed;
-  });
-  return needed;
+  return world.find_indexed<state::Volume>(state::Index::volume_by_source, id) != nullptr ||
+         world.find_indexed<state::Snapshot>(state::Index::snapshot_by_source, id) != nullptr;
 }
 
 // The snapshot that this change needs no more: a volume or copy of it is made, or will never be. Empty: none.
@@ -54,10 +45,8 @@ bool is_between(const state::Snapshot& snapshot) {
 // An image of an instance that shall be shut down for it: control/images.cpp says when.
 bool waits_for_a_shutdown(const state::World& world, const state::Snapshot& snapshot) {
   bool waits = false;
-  world.each_of<state::Image>(snapshot.account, [&](const state::Image& image) {
-    if (image.state != "pending" || image.reboot_instance.empty()) return true;
-    waits = std::any_of(image.block_devices.begin(), image.block_devices.end(),
-                        [&](const auto& device) { return device.snapshot_id == snapshot.id; });
+  world.each_indexed<state::Image>(state::Index::image_by_snapshot, snapshot.id, [&](const state::Image& image) {
+    waits = image.account == snapshot.account && !image.reboot_instance.empty();
     return !waits;
   });
   return waits;
@@ -78,8 +67,8 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
       if (snapshot == nullptr || is_between(*snapshot)) wake(change.key);
       // Copies of it waited for it.
       if (snapshot != nullptr && change.old<state::Snapshot>() != nullptr && snapshot->state != "pending")
-        commit.world->each<state::Snapshot>("", [&](const state::Snapshot& copy) {
-          if (copy.copy_of == snapshot->id && is_to_be_copied(copy)) wake(copy.key());
+        commit.world->each_indexed<state::Snapshot>(state::Index::snapshot_by_source, snapshot->id, [&](const state::Snapshot& copy) {
+          if (is_to_be_copied(copy)) wake(copy.key());
         });
     }
     if (const auto id = let_go_by(change); !id.empty())
@@ -125,9 +114,10 @@ void SnapshotReconciler::remove(const std::string& key, const state::Snapshot* s
 void SnapshotReconciler::take_with_its_set(const state::World& world, const state::Snapshot& snapshot) {
   std::vector<std::string> ids = {snapshot.id};
   if (!snapshot.set_id.empty())
-    world.each_of<state::Snapshot>(snapshot.account, [&](const state::Snapshot& other) {
-      if (other.set_id == snapshot.set_id && other.id != snapshot.id && is_to_be_taken(other)) ids.push_back(other.id);
-    });
+    world.each_indexed<state::Snapshot>(state::Index::snapshot_by_set, state::owned_key(snapshot.account, snapshot.set_id),
+                                        [&](const state::Snapshot& other) {
+                                          if (other.id != snapshot.id && is_to_be_taken(other)) ids.push_back(other.id);
+                                        });
   // One of them does it for all; each was woken.
   if (*std::min_element(ids.begin(), ids.end()) != snapshot.id || waits_for_a_shutdown(world, snapshot)) return;
   take(snapshot.account, ids);

@@ -45,12 +45,7 @@ bool is_between(const state::Volume& volume) {
 
 // A snapshot that was asked for earlier is taken first.
 bool is_to_be_copied_first(const state::World& world, const state::Volume& volume) {
-  bool pending = false;
-  world.each_of<state::Snapshot>(volume.account, [&](const state::Snapshot& snapshot) {
-    pending = snapshot.state == "pending" && snapshot.volume_id == volume.id && snapshot.copy_of.empty();
-    return !pending;
-  });
-  return pending;
+  return world.find_indexed<state::Snapshot>(state::Index::snapshot_by_volume, volume.id) != nullptr;
 }
 
 }  // namespace
@@ -96,10 +91,7 @@ void VolumeReconciler::hear(const compute::MachineReport& report) {
   // The server of a volume is gone, and its machines wait for another.
   if (report.event == compute::MachineEvent::died && report.id.starts_with("vol-")) {
     log::warning("block", "the server of {} died: {}", report.id, report.detail);
-    world->each<state::Volume>("", [&](const state::Volume& volume) {
-      if (volume.id == report.id) wake(volume.key());
-      return volume.id != report.id;
-    });
+    if (const auto* volume = world->find_indexed<state::Volume>(state::Index::volume_by_id, report.id)) wake(volume->key());
   }
   if (report.event != compute::MachineEvent::device_gone) return;
   const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, report.id);

@@ -75,9 +75,27 @@ void index(const SecurityGroup& group, IndexEntries& entries) {
   entries.add(Index::security_group_by_vpc, group.vpc_id);
 }
 
-void index(const Image& image, IndexEntries& entries) { entries.add(Index::image_by_id, image.id); }
+void index(const Image& image, IndexEntries& entries) {
+  entries.add(Index::image_by_id, image.id);
+  if (image.state != "pending" || !image.import_source.empty()) return;
+  entries.add(Index::image_by_instance, image.reboot_instance);
+  for (const auto& device : image.block_devices) entries.add(Index::image_by_snapshot, device.snapshot_id);
+}
 
-void index(const Snapshot& snapshot, IndexEntries& entries) { entries.add(Index::snapshot_by_id, snapshot.id); }
+void index(const Snapshot& snapshot, IndexEntries& entries) {
+  entries.add(Index::snapshot_by_id, snapshot.id);
+  if (snapshot.state != "pending") return;
+  entries.add(Index::snapshot_by_source, snapshot.copy_of);
+  if (snapshot.write_minutes > 0) entries.add(Index::snapshot_by_source, snapshot.parent_id);
+  if (!snapshot.copy_of.empty()) return;
+  entries.add(Index::snapshot_by_volume, snapshot.volume_id);
+  if (!snapshot.set_id.empty()) entries.add(Index::snapshot_by_set, owned_key(snapshot.account, snapshot.set_id));
+}
+
+void index(const Volume& volume, IndexEntries& entries) {
+  entries.add(Index::volume_by_id, volume.id);
+  if (volume.state == "creating") entries.add(Index::volume_by_source, volume.snapshot_id);
+}
 
 void index(const NetworkInterface& interface, IndexEntries& entries) {
   if (!interface.private_ip.empty()) entries.add(Index::interface_by_private_ip, owned_key(interface.vpc_id, interface.private_ip));
@@ -121,6 +139,12 @@ void index(const VpcPeering& peering, IndexEntries& entries) {
 void index(const VpcEndpoint& endpoint, IndexEntries& entries) { entries.add(Index::endpoint_by_vpc, endpoint.vpc_id); }
 
 void index(const FlowLog& log, IndexEntries& entries) { entries.add(Index::flow_log_by_resource, log.resource_id); }
+
+void index(const RootReplacement& task, IndexEntries& entries) {
+  if (task.state == "succeeded" || task.state == "failed") return;
+  entries.add(Index::root_task_by_instance, task.instance_id);
+  entries.add(Index::root_task_by_volume, task.volume_id);
+}
 
 void index(const Instance& instance, IndexEntries& entries) {
   entries.add(Index::instance_by_reservation, instance.reservation_id);

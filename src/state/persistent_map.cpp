@@ -8,6 +8,8 @@
 namespace brume::state {
 namespace {
 
+thread_local std::uint64_t walked = 0;
+
 constexpr size_t fan_out = 32;
 constexpr size_t poor = 8;          // a node with fewer looks for a neighbour to join
 constexpr size_t rich_enough = 24;  // … if both together stay below this, so that the next put does not split them again
@@ -348,7 +350,10 @@ void PersistentMap::Cursor::settle() {
   }
 }
 
+std::uint64_t entries_walked() { return walked; }
+
 void PersistentMap::Cursor::next() {
+  ++walked;
   ++path_[depth_ - 1].at;
   settle();
 }

@@ -48,6 +48,15 @@ enum class Index : std::uint8_t {
   vpn_gateway_by_vpc,           // "vpc-…" → vpn_gateway, attached ones
   vpn_connection_by_gateway,    // "vgw-…" → vpn_connection
   elastic_ip_with_name,         // "named" → elastic_ip, those with a reverse record of their own
+  volume_by_id,                 // "vol-…" → volume
+  volume_by_source,             // "snap-…" → volume, as long as it is being made of it
+  snapshot_by_source,           // "snap-…" → snapshot, as long as it is being copied from it or written over it
+  snapshot_by_volume,           // "vol-…" → snapshot, as long as it is to be taken
+  snapshot_by_set,              // "account/set" → snapshot, as long as it is to be taken
+  image_by_snapshot,            // "snap-…" → image, as long as it is being made of an instance
+  root_task_by_instance,        // "i-…" → root_replacement that is not over
+  root_task_by_volume,          // "vol-…", the new root → root_replacement that is not over
+  image_by_instance,            // "i-…" → image, as long as it waits for the instance's shutdown
   count
 };
 

@@ -1,5 +1,6 @@
 // The store of layers alone, on files that have a header and nothing else: each of its calls, each call of the system, three errors.
 #include <cerrno>
+#include <ctime>
 #include <fstream>
 #include <memory>
 
@@ -27,6 +28,13 @@ std::string layer_bytes(const std::string& below, const std::string& mark) {
   if (!below.empty()) put(8, 104, 8);
   put(16, below.size(), 4);
   return bytes + below + mark;
+}
+
+// Of this thread, in nanoseconds.
+std::int64_t processor_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 class LayersFault : public ::testing::Test {
@@ -169,6 +177,33 @@ TEST_F(LayersFault, AFileIsKeptThatTheDiskStillLeadsTo) {
   std::filesystem::create_symlink("../layers/vol-3.1.qcow2", home_->blocks() + "/volumes/vol-3");
   EXPECT_TRUE(store.collect().empty());
   EXPECT_TRUE(path_exists(home_->blocks() + "/layers/vol-3.1.qcow2"));
+}
+
+// Of ten times as many layers each of ten times as many removals takes the same: a hundredfold would be a walk over all for each. Time of
+// this thread's processor, with room for three times the goal.
+TEST_F(LayersFault, ManyLayersCostWhatIsDoneToThem) {
+  const auto measure = [&](int many) {
+    const auto blocks = home_->folder() + "/many-" + std::to_string(many);
+    for (const auto* name : {"/layers", "/volumes", "/snapshots"}) std::filesystem::create_directories(blocks + name);
+    for (int i = 0; i < many; ++i) {
+      const auto id = "vol-" + std::to_string(100'000 + i);
+      write(blocks + "/layers/" + id + ".1.qcow2", "");
+      std::filesystem::create_symlink("../layers/" + id + ".1.qcow2", blocks + "/volumes/" + id);
+    }
+    LayerStore store(blocks, {});
+    EXPECT_TRUE(store.load());
+    const auto begin = processor_time();
+    for (int i = 0; i < many; i += 2) {
+      const auto id = "vol-" + std::to_string(100'000 + i);
+      const Held name(store, store.reserve(id));
+      EXPECT_TRUE(store.serves_others("layers/" + id + ".1.qcow2", ""));
+      EXPECT_TRUE(store.unlink(LinkKind::volume, id));
+      EXPECT_EQ(store.collect().size(), 1U);
+    }
+    return processor_time() - begin;
+  };
+  const auto few = measure(300);
+  EXPECT_LE(measure(3'000), 33 * few);
 }
 
 }  // namespace

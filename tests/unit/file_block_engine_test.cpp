@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <future>
+#include <utility>
 
 #include "base/files.hpp"
 #include "base/process.hpp"
@@ -371,6 +373,36 @@ TEST_F(FileBlockEngineTest, LostLinksAreNotTakenForLeftOverFiles) {
   ASSERT_FALSE(swept);
   EXPECT_EQ(swept.error().kind, ErrorKind::broken);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ + "/blocks/layers"), {}), 5);
+}
+
+// A file of many GB takes seconds to go.
+TEST_F(FileBlockEngineTest, NobodyWaitsForAFileThatGoes) {
+  std::future<bool> other;
+  bool in_between = false;
+  make([&](std::string_view step) {
+    if (step != "collect") return;
+    other = std::async(std::launch::async,
+                       [&] { return blocks_->create("vol-2", mib, "").has_value() && blocks_->open("vol-2", ::geteuid()); });
+    in_between = other.wait_for(std::chrono::minutes(1)) == std::future_status::ready;
+  });
+  ASSERT_TRUE(blocks_->create("vol-1", mib, ""));
+  ASSERT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_TRUE(in_between);
+  EXPECT_TRUE(other.get());
+  EXPECT_TRUE(blocks_->usage("vol-2"));
+}
+
+// While its last file is being removed the volume comes anew: under a name that the removal does not take along.
+TEST_F(FileBlockEngineTest, AVolumeThatComesAnewWhileItsFileGoesHasItsOwn) {
+  bool once = false;
+  make([&](std::string_view step) {
+    if (step != "collect" || std::exchange(once, true)) return;
+    EXPECT_TRUE(blocks_->create("vol-1", mib, ""));
+  });
+  ASSERT_TRUE(blocks_->create("vol-1", mib, ""));
+  ASSERT_TRUE(blocks_->remove_volume("vol-1"));
+  EXPECT_TRUE(std::filesystem::exists(file_of("volumes/vol-1")));
+  EXPECT_TRUE(blocks_->open("vol-1", ::geteuid()));
 }
 
 TEST_F(FileBlockEngineTest, KeepsBootFiles) {
