@@ -78,8 +78,10 @@ class FullDisk : public FakeHypervisor {
       ++resumes;
       started.notify_all();
     }
+    if (!full) [[maybe_unused]]
+      const auto runs = FakeHypervisor::resume(id);
     report(id, compute::MachineEvent::resumed, "");
-    report(id, compute::MachineEvent::io_error, "no room");
+    if (full) report(id, compute::MachineEvent::io_error, "no room");
     return {};
   }
   Result<void> press_power_button(const std::string& id) override {
@@ -89,6 +91,7 @@ class FullDisk : public FakeHypervisor {
     started.notify_all();
     return pressed;
   }
+  std::atomic<bool> full{true};
   int resumes = 0, presses = 0;  // guarded by mutex
 };
 
@@ -115,6 +118,28 @@ TEST_F(PausedGuest, IsLookedAtOnceAPause) {
   }
   // Never more often than once in 20 ms, however long it lasts: on a busy host it is seldomer.
   EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds(20) * (looks - 2));
+}
+
+TEST_F(PausedGuest, IsOneLineInTheLogAndOneMoreWhenItGoesOn) {
+  launch();
+  ASSERT_TRUE(reaches(InstanceState::running));
+  ::testing::internal::CaptureStderr();
+  full_.report("i-1", compute::MachineEvent::io_error, "no room");
+  {
+    std::unique_lock lock(full_.mutex);
+    EXPECT_TRUE(full_.started.wait_for(lock, seconds(30), [&] { return full_.resumes >= 5; }));
+  }
+  EXPECT_TRUE(reaches([](const state::World& world) { return !world.find<state::Instance>("a/i-1")->impairment.empty(); }));
+  full_.full = false;
+  EXPECT_TRUE(reaches([](const state::World& world) { return world.find<state::Instance>("a/i-1")->impairment.empty(); }));
+  const auto log = ::testing::internal::GetCapturedStderr();
+  const auto count = [&](std::string_view text) {
+    int found = 0;
+    for (size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("i-1 is paused"), 1) << log;
+  EXPECT_EQ(count("i-1 goes on"), 1) << log;
 }
 
 // The reset button is pressed in time although something else woke the instance before.
