@@ -26,7 +26,7 @@ struct FrontDoorSettings {
   bool simulated = false;              // an unknown access key is the account 123456789012's, and signatures are not needed
   unsigned requests_in_flight = 512;   // over it 503
   unsigned requests_of_account = 384;  // of them; the rest is others'
-  unsigned changes_of_account = 64;    // that wait for the state at once; further ones wait for their turn
+  unsigned changes_of_account = 16;    // that wait for the state at once; further ones wait for their turn
   unsigned reader_threads = 4;         // for large reads, and for the answers of writes
   AnswerLimits answers{};              // that wait to be read
   double throttle = 0;                 // of EC2's rates of requests (throttle.hpp); 0: none
