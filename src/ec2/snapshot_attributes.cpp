@@ -24,10 +24,15 @@ wire::ec2::DescribeSnapshotAttributeResponse describe_snapshot_attribute(const s
   const auto& snapshot = find_own_snapshot(world, context.account(), *request.snapshot_id);
   wire::ec2::DescribeSnapshotAttributeResponse response;
   response.snapshot_id = snapshot.id;
-  if (request.attribute == "productCodes") return response;  // no snapshot here has any
+  // The attribute that is asked for and no other, also when there is nothing in it.
+  if (request.attribute == "productCodes") {
+    response.product_codes.emplace();  // no snapshot here has any
+    return response;
+  }
   check_is_permission(request.attribute);
-  if (snapshot.is_public) response.create_volume_permissions.emplace_back().group = "all";
-  for (const auto& account : snapshot.create_volume_accounts) response.create_volume_permissions.emplace_back().user_id = account;
+  auto& permissions = response.create_volume_permissions.emplace();
+  if (snapshot.is_public) permissions.emplace_back().group = "all";
+  for (const auto& account : snapshot.create_volume_accounts) permissions.emplace_back().user_id = account;
   return response;
 }
 

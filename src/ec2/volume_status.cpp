@@ -94,7 +94,9 @@ wire::ec2::DescribeVolumeAttributeResponse describe_volume_attribute(const state
   response.volume_id = volume.id;
   if (*request.attribute == "autoEnableIO")
     response.auto_enable_io.emplace().value = volume.auto_enable_io;
-  else if (*request.attribute != "productCodes")  // no volume here has any
+  else if (*request.attribute == "productCodes")
+    response.product_codes.emplace();  // no volume here has any
+  else
     throw wire::invalid_parameter_value(
         fmt::format("Value ({}) for parameter attribute is invalid. Unknown attribute.", *request.attribute));
   return response;

@@ -63,3 +63,18 @@ def test_lists_of_an_image(ec2, ami):
 def test_lists_of_a_template_made_of_an_instance(ec2, launch, data):
     shown = ec2.get_launch_template_data(InstanceId=launch(**data)["InstanceId"])["LaunchTemplateData"]
     assert not [name for name, value in shown.items() if value == []]
+
+
+def test_one_attribute_and_no_other(ec2):
+    volume = ec2.create_volume(AvailabilityZone=ZONE, Size=1)["VolumeId"]
+    ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig={"Delay": 0.1})
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    for call, resource, attribute, member in (
+        (ec2.describe_snapshot_attribute, {"SnapshotId": snapshot}, "createVolumePermission", "CreateVolumePermissions"),
+        (ec2.describe_snapshot_attribute, {"SnapshotId": snapshot}, "productCodes", "ProductCodes"),
+        (ec2.describe_volume_attribute, {"VolumeId": volume}, "productCodes", "ProductCodes"),
+        (ec2.describe_volume_attribute, {"VolumeId": volume}, "autoEnableIO", "AutoEnableIO"),
+    ):
+        answer = call(**resource, Attribute=attribute)
+        assert set(answer) == {member, *resource, "ResponseMetadata"}
+        assert answer[member] == ({"Value": False} if member == "AutoEnableIO" else [])

@@ -97,7 +97,7 @@ def test_changing_a_stopped_instance(ec2, stopped, attribute, in_state):
     ec2.start_instances(InstanceIds=[stopped])
     (one,) = in_state("running", stopped)
     assert (one["InstanceType"], one["CpuOptions"]["CoreCount"], one["EbsOptimized"], one["EnaSupport"], one["SriovNetSupport"]) == \
-        ("t3.medium", 2, True, True, "simple")
+        ("t3.medium", 1, True, True, "simple")
     assert base64.b64decode(attribute(stopped, "userData")) == b"\x00new\xff"
 
 

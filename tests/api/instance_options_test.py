@@ -60,7 +60,7 @@ def test_monitoring(ec2, launch, refused, query):
     assert shown(ec2, which[0])["Monitoring"]["State"] == "enabled"
     ec2.unmonitor_instances(InstanceIds=which[:1])
     assert [shown(ec2, each)["Monitoring"]["State"] for each in which] == ["disabled", "enabled"]
-    assert query("MonitorInstances").code == "MissingParameter"
+    assert query("MonitorInstances").code == "InvalidParameterCombination"
     then = query("UnmonitorInstances", parameters={"InstanceId.1": which[1]})
     assert then.texts("instancesSet/item/monitoring/state") == ["disabled"]
     with refused("DryRunOperation", 412):

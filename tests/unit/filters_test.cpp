@@ -130,10 +130,19 @@ std::string code_of(const std::vector<wire::ec2::Filter>& asked) {
 TEST(FilterSet, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(code_of({{"size", {"1"}}}), "InvalidParameterValue");
   EXPECT_EQ(code_of({{"tag:", {"1"}}}), "InvalidParameterValue");
-  EXPECT_EQ(code_of({{"id", {}}}), "InvalidParameterValue");
   EXPECT_EQ(code_of({{std::nullopt, {"1"}}}), "MissingParameter");
   EXPECT_EQ(code_of({{"id", std::vector<std::string>(201, "x")}}), "FilterLimitExceeded");
   EXPECT_EQ(code_of({{"tag-key", {"1"}}, {"tag-value", {"1"}}, {"id", std::vector<std::string>(200, "x")}}), "");
+}
+
+TEST(FilterSet, WithoutValuesNothingMatches) {
+  const Thing thing{.colours = {"red", ""}};
+  for (const auto* const name : {"id", "colour", "tag:a", "tag-key", "tag-value"}) {
+    EXPECT_EQ(code_of({{name, {}}}), "") << name;
+    EXPECT_FALSE(match({{name, {}}}, thing)) << name;
+    EXPECT_FALSE(match({{"id", {"x-1"}}, {name, {}}}, thing)) << name;
+  }
+  EXPECT_EQ(code_of({{"size", {}}}), "InvalidParameterValue");
 }
 
 TEST(FilterSet, CountsFiltersAndSaysWhichHasNoName) {
