@@ -183,7 +183,7 @@ wire::ec2::AssociateSubnetCidrBlockResponse associate(state::Transaction& transa
   const bool ipam = given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
   if (!given(request.ipv6_cidr_block) && !ipam) throw wire::missing_parameter("Ipv6CidrBlock");
   if (!subnet.ipv6_cidr.empty())
-    throw wire::ApiError(400, "CidrLimitExceeded", fmt::format("Subnet '{}' has met its maximum number of allowed CIDRs: 1", subnet.id));
+    throw wire::ApiError(400, "CidrLimitExceeded", fmt::format("This subnet {} has met its maximum number of allowed CIDRs: 1", subnet.id));
   if (given(request.ipv6_cidr_block))
     give_subnet_ipv6(transaction, find_vpc(transaction.world(), context.account(), subnet.vpc_id), subnet, *request.ipv6_cidr_block);
   refuse(ipam, "IPAM");
