@@ -118,11 +118,11 @@ std::string read_zone(const World& world, const Context& context, const std::opt
   if (!name && !id) return zones.front().name;
   for (const auto& zone : zones)
     if ((name && zone.name == *name) || (id && zone.id == *id)) return zone.name;
-  std::vector<std::string> would_do;
-  for (const auto& zone : zones) would_do.push_back(name ? zone.name : zone.id);
+  std::vector<std::string> names;
+  for (const auto& zone : zones) names.push_back(name ? zone.name : zone.id);
   throw wire::invalid_parameter_value(
       fmt::format("Value ({}) for parameter {} is invalid. Subnets can currently only be created in the following availability zones: {}.",
-                  name ? *name : *id, name ? "availabilityZone" : "availabilityZoneId", fmt::join(would_do, ", ")));
+                  name ? *name : *id, name ? "availabilityZone" : "availabilityZoneId", fmt::join(names, ", ")));
 }
 
 // The VPC's subnets; throws when there is no room for one more.
