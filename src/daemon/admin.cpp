@@ -390,7 +390,7 @@ void Admin::delete_account(const std::string& id) {
       if (const auto use = use_of(*region->store.world(), id); !use.is_idle() && region != &parts_.first)
         throw wire::ApiError(409, "DeleteConflict", "The account " + id + " still has things in " + region->settings.region + ".");
     store.transact([&](state::Transaction& transaction) { daemon::delete_account(transaction, id); });
-  } catch (const wire::ApiError&) {
+  } catch (...) {
     enable(was_enabled);
     throw;
   }
