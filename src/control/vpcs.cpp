@@ -277,9 +277,9 @@ void VpcReconciler::remove_unwanted(const Look& look) {
       failures_.erase(id);
       // Wanted again while it was being removed: its mark was taken by this look, so it is set anew. Only of a tap that was found on the
       // host the key is not known; of thousands that go at once each would walk over thousands here, and the writer waits.
-      const auto again =
-          key.empty() ? std::find_if(network.wanted.begin(), network.wanted.end(), [&](const auto& each) { return id_of(each) == id; })
-                      : network.wanted.find(key);
+      const auto again = key.empty() || key.front() == '/' ? std::find_if(network.wanted.begin(), network.wanted.end(),
+                                                                          [&](const auto& each) { return id_of(each) == id; })
+                                                           : network.wanted.find(key);
       if (again != network.wanted.end()) {
         network.dirty.insert(*again);
         woken.insert(look.vpc_id);
