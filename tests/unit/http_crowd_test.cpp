@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 
 #include "base/files.hpp"
@@ -109,6 +110,28 @@ TEST_F(HttpCrowdTest, AnswersThatNobodyReadsGiveWay) {
   for (const auto& respond : held) respond(text(std::string(8 << 20, 'z')));
   Client third(port);
   EXPECT_TRUE(is_served(third, ping));
+}
+
+// What bounds unread answers counts by this.
+TEST_F(HttpCrowdTest, WhatAnAnswerHoldsIsLetGoWhenItIsTakenOrItsPeerIsGone) {
+  for (const bool is_taken : {true, false}) {
+    const auto gone = std::make_shared<std::promise<void>>();
+    auto is_gone = gone->get_future();
+    const auto handler = [gone](HttpRequest&&, const Responder& respond) {
+      auto response = text(std::string(8 << 20, 'z'));
+      response.until_taken = std::shared_ptr<void>(gone.get(), [gone](void*) { gone->set_value(); });
+      respond(std::move(response));
+    };
+    const auto port = server.serve(std::move(*listen_tcp("127.0.0.1", 0)), handler, refuse)->port;
+    Client client(port, is_taken ? 0 : 4096);
+    client.send(ping);
+    EXPECT_EQ(is_gone.wait_for(milliseconds(100)), std::future_status::timeout) << "nothing of it is read";
+    if (is_taken)
+      EXPECT_NE(client.answer(), "");
+    else
+      client.close();
+    EXPECT_EQ(is_gone.wait_for(milliseconds(patience)), std::future_status::ready) << is_taken;
+  }
 }
 
 }  // namespace
