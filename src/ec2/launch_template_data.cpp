@@ -172,9 +172,10 @@ void overlay_items(std::string_view list, const std::string& key, bool deep, con
   size_t next = 100'000;  // behind every number that a request may hold
   for (const auto& [number, fields] : items_of(below, list)) {
     const auto named = fields.find(key);
+    const bool has_name = named != fields.end();  // clang 14 captures no structured binding
     const auto same = std::find_if(upper.begin(), upper.end(), [&](const auto& item) {
       const auto at = item.second.find(key);
-      return at != item.second.end() && named != fields.end() && at->second == named->second;
+      return has_name && at != item.second.end() && at->second == named->second;
     });
     if (same == upper.end()) {
       const auto place = std::to_string(next++);
