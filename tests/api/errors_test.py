@@ -27,14 +27,10 @@ ELSEWHERE = {
     "InternalServerException": "tests/unit/rest_json_test.cpp",
     "InvalidAccessKeyId": "tests/unit/signature_test.cpp",
     "NatGatewayLimitExceeded": "tests/unit/limits_test.cpp",
-    "NetworkAclLimitExceeded": "tests/unit/limits_test.cpp",
-    "NetworkInterfaceLimitExceeded": "tests/unit/limits_test.cpp",
     "OutstandingVpcPeeringConnectionLimitExceeded": "tests/unit/limits_test.cpp",
     "RequestTimeTooSkewed": "tests/unit/signature_test.cpp",
-    "RouteTableLimitExceeded": "tests/unit/limits_test.cpp",
-    "SnapshotLimitExceeded": "tests/unit/snapshots_test.cpp",
-    "SubnetLimitExceeded": "tests/unit/limits_test.cpp",
-    "VpcEndpointLimitExceeded": "tests/unit/limits_test.cpp",
+    "Throttling": "tests/unit/throttle_test.cpp",
+    "ThrottlingException": "tests/unit/throttle_test.cpp",
 }
 # What no test raises, and why.
 UNRAISED = {
