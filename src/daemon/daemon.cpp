@@ -22,8 +22,8 @@
 #include "daemon/admin.hpp"
 #include "daemon/built_image.hpp"
 #include "daemon/disk_room.hpp"
-#include "daemon/home_check.hpp"
 #include "daemon/health.hpp"
+#include "daemon/home_check.hpp"
 #include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/simulation.hpp"
@@ -372,8 +372,9 @@ Result<void> Daemon::Parts::build_services() {
     for (const auto& region : daemon_.parts_) all.push_back(region->services.get());
     return all;
   };
-  admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds, hypervisor->describe(),
-                                             configuration.home, identity_certificate, shut_down, accounts_changed, regions});
+  admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds,
+                                             hypervisor->describe(), configuration.home, identity_certificate, shut_down, accounts_changed,
+                                             regions});
   return {};
 }
 

@@ -22,7 +22,6 @@ using service::Context;
 using state::NatGateway;
 using state::World;
 
-
 const FilterField<NatGateway> gateway_filters[] = {
     field<&NatGateway::id>("nat-gateway-id"),
     field<&NatGateway::state>("state"),
