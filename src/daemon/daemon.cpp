@@ -26,6 +26,7 @@
 #include "daemon/home_check.hpp"
 #include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
+#include "daemon/service_settings.hpp"
 #include "daemon/simulation.hpp"
 #include "daemon/snapshot_access.hpp"
 #include "daemon/volume_limits.hpp"
@@ -45,66 +46,6 @@
 
 namespace brume::daemon {
 namespace {
-
-// "use1" of "us-east-1", "apse2" of "ap-southeast-2": how zone ids begin.
-std::string short_region(const std::string& region) {
-  std::string text;
-  for (const auto part : split(region, '-')) {
-    if (text.empty() || (!part.empty() && part.front() >= '0' && part.front() <= '9')) {
-      text += part;
-      continue;
-    }
-    for (const std::string_view direction : {"north", "south", "east", "west", "central"})
-      if (part.find(direction) != std::string_view::npos) text += direction.front();
-  }
-  return text;
-}
-
-// What the guests may take together. A simulation has room for everything unless it is told what it has.
-service::Capacity make_capacity(const Configuration& configuration) {
-  constexpr std::int64_t mib = 1 << 20;
-  constexpr std::int64_t kept_mib = 512;  // for the host itself: memory is not promised twice
-  constexpr std::int64_t sharing = 16;    // virtual processors for each of the host's: most guests idle most of the time
-  service::Capacity capacity{configuration.guest_memory_mib, configuration.guest_processors};
-  if (configuration.simulate && !capacity.bounded() && capacity.processors == 0) return capacity;
-  if (capacity.memory_mib == 0) {
-    const auto host_mib = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE) / mib;
-    capacity.memory_mib = std::max(host_mib - kept_mib, host_mib / 2);
-  }
-  if (capacity.processors == 0) capacity.processors = sharing * std::max<std::int64_t>(::sysconf(_SC_NPROCESSORS_ONLN), 1);
-  // Each region counts its own instances only, so each has a part of the host.
-  capacity.memory_mib /= configuration.regions_of_host;
-  capacity.processors = std::max<std::int64_t>(capacity.processors / configuration.regions_of_host, 1);
-  return capacity;
-}
-
-service::Settings make_settings(const Configuration& configuration) {
-  service::Settings settings;
-  settings.region = configuration.region;
-  settings.simulated = configuration.simulate;
-  settings.instance_limit = configuration.instance_limit;
-  // A simulation has as many disks as it has hosts.
-  settings.storage.volumes = configuration.volume_limit.value_or(configuration.simulate ? 0 : settings.storage.volumes);
-  settings.storage.volume_gib = configuration.volume_gib_limit.value_or(configuration.simulate ? 0 : settings.storage.volume_gib);
-  settings.status_checks_after = seconds(configuration.status_checks_after_seconds.value_or(configuration.simulate ? 1 : 30));
-  settings.capacity = make_capacity(configuration);
-  // us-east-1 keeps the names it had before there were others.
-  if (configuration.region != "us-east-1") {
-    settings.private_domain = configuration.region + ".compute.internal";
-    settings.public_domain = configuration.region + ".compute.amazonaws.com";
-  }
-  if (!configuration.private_domain.empty()) settings.private_domain = configuration.private_domain;
-  if (!configuration.public_domain.empty()) settings.public_domain = configuration.public_domain;
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  settings.host_name = name;
-  const auto zones = configuration.first_zones > 0 ? configuration.first_zones : configuration.zones;
-  for (std::int64_t i = 0; i < zones; ++i) {
-    const char letter = static_cast<char>('a' + i);
-    settings.zones.push_back({configuration.region + letter, short_region(configuration.region) + "-az" + std::to_string(i + 1)});
-  }
-  return settings;
-}
 
 std::vector<std::string> look_up_name(const std::string& name) {
   addrinfo wanted{};
@@ -135,6 +76,8 @@ class Daemon::Parts {
   Result<guest::MetadataConfiguration> configure_metadata();
   Result<void> build_controller();
   Result<void> build_services();
+  void build_front_door(unsigned reader_threads);
+  void build_operators_part(const std::string& identity_certificate);
   Result<void> set_up_first_start();
   // Listens where clients will find it; serve then answers.
   Result<void> listen();
@@ -339,9 +282,15 @@ Result<void> Daemon::Parts::build_services() {
   const auto screen = [this](const std::string& id, bool wake) { return controller->screenshot(id, wake); };
   services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen,
                                                                    snapshot_blocks(controller->direct_snapshots()), look_up_name, tunnels});
+  build_front_door(threads + 1);
+  build_operators_part(metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string());
+  return {};
+}
+
+void Daemon::Parts::build_front_door(unsigned reader_threads) {
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
-  front_door_settings.reader_threads = threads + 1;
+  front_door_settings.reader_threads = reader_threads;
   front_door_settings.throttle = configuration.throttle;
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
@@ -350,6 +299,9 @@ Result<void> Daemon::Parts::build_services() {
   tables.push_back(quotas::make_service());
   tables.push_back(ebs::make_service());
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
+}
+
+void Daemon::Parts::build_operators_part(const std::string& identity_certificate) {
   const auto shut_down = [this](bool with_machines) { first().ask_to_end(with_machines); };
   const auto accounts_changed = [this] {
     for (auto& region : daemon_.parts_)
@@ -362,7 +314,6 @@ Result<void> Daemon::Parts::build_services() {
           {"control",
            [this] { return controller->is_at_work(seconds(2)) ? std::string("ok") : std::string("the reconcilers do not come to look"); }}},
       *workers, [] { return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()); });
-  const auto identity_certificate = metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string();
   // A simulation leaves nothing behind on the host.
   image_builds =
       std::make_unique<ImageBuilds>(ImageBuilds::Parts{configuration.home, configuration.simulate ? "" : configuration.image_cache, clock,
@@ -375,7 +326,6 @@ Result<void> Daemon::Parts::build_services() {
   admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds,
                                              hypervisor->describe(), configuration.home, identity_certificate, shut_down, accounts_changed,
                                              regions});
-  return {};
 }
 
 Result<void> Daemon::Parts::set_up_first_start() {

@@ -183,7 +183,7 @@ void AnyImages::provide(const service::Services& services, service::WorkerPool& 
   try {
     // What could not be made is unknown to the action, which says so. The writer must not answer requests itself.
     services.store.submit(make, [&workers, go_on](std::exception_ptr) {
-      if (!workers.submit(go_on)) go_on();
+      if (!workers.submit("", go_on)) go_on();
     });
   } catch (const state::Overloaded&) {
     go_on();

@@ -92,6 +92,27 @@ void add_image_commands(CLI::App& app, const Options& options, int& code) {
   list->callback([&options, json, &code] { code = image_list(options, *json); });
 }
 
+// What runs and what it costs, and the way in for clients.
+void add_look_commands(CLI::App& app, const Options& options, int& code) {
+  struct Values {
+    bool json = false;
+    bool counters = false;
+    std::string account;
+  };
+  const auto values = std::make_shared<Values>();
+  auto* status_command = app.add_subcommand("status", "What runs");
+  status_command->add_flag("--json", values->json, "As JSON");
+  status_command->callback([&options, values, &code] { code = status(options, values->json); });
+  auto* storage_command = app.add_subcommand("storage", "What volumes and snapshots cost on the disk");
+  storage_command->add_flag("--json", values->json, "As JSON");
+  storage_command->add_flag("--counters", values->counters, "What volumes and instance stores did: requests, bytes, time, since ever");
+  storage_command->callback(
+      [&options, values, &code] { code = values->counters ? storage_counters(options, values->json) : storage(options, values->json); });
+  auto* env_command = app.add_subcommand("env", "Print the environment for the AWS command line and SDKs, to be evaluated by a shell");
+  env_command->add_option("--account", values->account, "Account id; default: the first account");
+  env_command->callback([&options, values, &code] { code = environment(options, values->account); });
+}
+
 void add_instance_commands(CLI::App& app, const Options& options, int& code) {
   const auto json = std::make_shared<bool>(false);
   auto* list = app.add_subcommand("list", "The instances of all accounts");
@@ -191,10 +212,7 @@ int main(int argc, char** argv) {
                  "Port of the API, for a daemon that is to be started; default: what the home's brumed.conf says, or had before, or 8773")
       ->envname("BRUME_PORT");
   UpOptions up_options;
-  bool json = false;
-  bool counters = false;
   bool only_image = false;
-  std::string account;
   auto* up_command = app.add_subcommand("up", "Start the cloud, build the starter images, launch an instance and wait until SSH answers");
   up_command->add_option("--image", up_options.image, "Recipe of the image to launch")->capture_default_str();
   up_command->add_flag("--only-this-image", only_image, "Do not build the other starter images");
@@ -205,16 +223,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("down", "Stop the instances' machines and the cloud; a later 'up' goes on where it was")->callback([&] {
     code = down(options);
   });
-  auto* status_command = app.add_subcommand("status", "What runs");
-  status_command->add_flag("--json", json, "As JSON");
-  status_command->callback([&] { code = status(options, json); });
-  auto* storage_command = app.add_subcommand("storage", "What volumes and snapshots cost on the disk");
-  storage_command->add_flag("--json", json, "As JSON");
-  storage_command->add_flag("--counters", counters, "What volumes and instance stores did: requests, bytes, time, since ever");
-  storage_command->callback([&] { code = counters ? storage_counters(options, json) : storage(options, json); });
-  auto* env_command = app.add_subcommand("env", "Print the environment for the AWS command line and SDKs, to be evaluated by a shell");
-  env_command->add_option("--account", account, "Account id; default: the first account");
-  env_command->callback([&] { code = environment(options, account); });
+  add_look_commands(app, options, code);
   auto* metadata = app.add_subcommand("metadata", "What instances are told of themselves");
   metadata->require_subcommand(1);
   metadata->add_subcommand("certificate", "Print the certificate that checks their identity documents")->callback([&] {
