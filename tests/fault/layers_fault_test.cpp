@@ -83,8 +83,8 @@ class LayersFault : public ::testing::Test {
   }
   void SetUp() override { home_ = std::make_unique<FaultHome>(subject(), prepare); }
 
-  std::unique_ptr<FaultHome> home_;
   std::unique_ptr<LayerStore> store_;
+  std::unique_ptr<FaultHome> home_;  // last: its end lets go of the store
 };
 
 TEST_F(LayersFault, ANewLink) {

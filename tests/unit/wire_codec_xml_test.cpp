@@ -118,7 +118,7 @@ TEST(WireWrite, InstanceOf2011HasTheGuidesElements) {
   EXPECT_EQ(members(instance, 20111201),
             "<instanceId>i-1</instanceId><privateDnsName></privateDnsName><dnsName></dnsName><reason></reason><productCodes></productCodes>"
             "<placement><availabilityZone>us-east-1a</availabilityZone><groupName></groupName></placement><groupSet></groupSet>"
-            "<blockDeviceMapping></blockDeviceMapping><clientToken></clientToken><tagSet></tagSet>");
+            "<blockDeviceMapping></blockDeviceMapping><clientToken></clientToken>");
   const std::string today = members(instance, 20161115);
   EXPECT_NE(today.find("<networkInterfaceSet>"), std::string::npos);
   EXPECT_NE(today.find("<ebsOptimized>false</ebsOptimized>"), std::string::npos);
