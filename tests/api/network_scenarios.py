@@ -99,6 +99,9 @@ class Network:
                     self.call("DeleteRouteTable", RouteTableId=item.findtext("routeTableId"))
             for acl in self.call("DescribeNetworkAcls", Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default", "Values": ["false"]}]).texts("networkAclSet/item/networkAclId"):
                 self.call("DeleteNetworkAcl", NetworkAclId=acl)
+            for item in self.call("DescribeSecurityGroups", **filtered("vpc-id", vpc)).tree.iterfind("securityGroupInfo/item"):
+                if item.findtext("groupName") != "default":
+                    self.call("DeleteSecurityGroup", GroupId=item.findtext("groupId"))
             self.call("DeleteVpc", VpcId=vpc)
 
     def new_vpc(self, **more):

@@ -12,8 +12,7 @@ from conftest import BIN, ROOT
 
 
 @pytest.fixture
-def instance(daemon):
-    ec2 = daemon.client()
+def instance(daemon, ec2):
     image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["tiny"]}])["Images"][0]["ImageId"]
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}]
     ec2.create_key_pair(KeyName="brume")

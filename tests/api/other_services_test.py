@@ -20,7 +20,7 @@ def client(daemon, service):
     "service, call, parameters, code",
     [
         ("cloudwatch", "list_metrics", {}, ("UnsupportedOperation", "UnknownOperationException")),  # by query, CBOR or JSON, as boto3 pleases
-        ("service-quotas", "list_services", {}, ("UnknownOperationException",)),
+        ("kms", "list_keys", {}, ("UnknownOperationException",)),
         ("dynamodb", "list_tables", {}, ("UnknownOperationException",)),
         ("logs", "describe_log_groups", {}, ("UnknownOperationException",)),
         ("s3", "list_buckets", {}, ("NotImplemented",)),
@@ -74,7 +74,7 @@ def test_cbor_is_answered_in_cbor(daemon):
 
 def test_json_is_answered_in_its_version(daemon):
     for version in ("1.0", "1.1"):
-        status, headers, body = raw(daemon, "/", b"{}", {"X-Amz-Target": "ServiceQuotasV20190624.ListServices", "Content-Type": "application/x-amz-json-" + version})
+        status, headers, body = raw(daemon, "/", b"{}", {"X-Amz-Target": "TrentService.ListKeys", "Content-Type": "application/x-amz-json-" + version})
         assert status == 400 and headers["Content-Type"] == "application/x-amz-json-" + version
         assert json.loads(body)["__type"] == "UnknownOperationException"
 

@@ -166,10 +166,10 @@ def test_any_image_is_made_when_it_is_asked_for(refused):
         wait_until(lambda: ec2.describe_images(ImageIds=[copy])["Images"][0]["State"] == "available")
         ec2.deregister_image(ImageId=copy)
         wait_until(lambda: copy not in {one["ImageId"] for one in ec2.describe_images()["Images"]})
-        for code, which in (("InvalidAMIID.NotFound", copy), ("InvalidAMIID.NotFound", "ami-0123456789abcdef0"), ("AuthFailure", "ami-12c6146b")):
+        for code, which in (("InvalidAMIID.Unavailable", copy), ("InvalidAMIID.NotFound", "ami-0123456789abcdef0"), ("AuthFailure", "ami-12c6146b")):
             with refused(code):
                 ec2.deregister_image(ImageId=which)
-        with refused("InvalidAMIID.NotFound"):
+        with refused("InvalidAMIID.Unavailable"):
             ec2.run_instances(ImageId=copy, MinCount=1, MaxCount=1)
         assert len(ec2.describe_images()["Images"]) == 5 + 4
 
