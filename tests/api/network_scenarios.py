@@ -99,10 +99,18 @@ class Network:
                     self.call("DeleteRouteTable", RouteTableId=item.findtext("routeTableId"))
             for acl in self.call("DescribeNetworkAcls", Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default", "Values": ["false"]}]).texts("networkAclSet/item/networkAclId"):
                 self.call("DeleteNetworkAcl", NetworkAclId=acl)
-            for item in self.call("DescribeSecurityGroups", **filtered("vpc-id", vpc)).tree.iterfind("securityGroupInfo/item"):
-                if item.findtext("groupName") != "default":
-                    self.call("DeleteSecurityGroup", GroupId=item.findtext("groupId"))
+            self.drop_groups(vpc)
             self.call("DeleteVpc", VpcId=vpc)
+
+    def drop_groups(self, vpc):
+        """Those that others name go after the others."""
+        while True:
+            groups = [item.findtext("groupId") for item in self.call("DescribeSecurityGroups", **filtered("vpc-id", vpc)).tree.iterfind("securityGroupInfo/item")
+                      if item.findtext("groupName") != "default"]
+            gone = [group for group in groups if self.send("DeleteSecurityGroup", {"GroupId": group}).status == 200]
+            if len(gone) == len(groups):
+                return
+            assert gone, f"none of {groups} can be deleted"
 
     def new_vpc(self, **more):
         self.drop_vpcs()
