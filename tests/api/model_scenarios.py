@@ -90,11 +90,12 @@ class World(network_scenarios.Network):
 
     @functools.cached_property
     def vpc(self):
-        return self.get("vpcSet/item/vpcId", "DescribeVpcs")
+        """The default VPC, whatever others a scenario before has left."""
+        return self.get("vpcSet/item/vpcId", "DescribeVpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])
 
     @functools.cached_property
     def subnet(self):
-        return self.get("subnetSet/item/subnetId", "DescribeSubnets")
+        return self.get("subnetSet/item/subnetId", "DescribeSubnets", Filters=[{"Name": "vpc-id", "Values": [self.vpc]}])
 
     @functools.cached_property
     def group(self):
