@@ -23,6 +23,10 @@ begin_build() {
     echo "usage: $0 OUTPUT_DIR" >&2
     exit 2
   fi
+  # In mounts of its own where that is allowed: whatever a build that is killed had mounted in its folder is gone with it.
+  if [ -z "${BRUME_OWN_MOUNTS:-}" ] && unshare --mount --propagation private true 2>/dev/null; then
+    BRUME_OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
+  fi
   local missing=() tool
   for tool in mmdebstrap mke2fs qemu-img "${needs[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null || missing+=("$tool")
@@ -45,6 +49,8 @@ begin_build() {
       exit 0
     fi
   fi
+  # Where it was not allowed, mounts may be left.
+  awk -v folder="$destination/.build." 'index($2, folder) == 1 {print $2}' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount"; done
   rm -rf --one-file-system "$destination"/.build.*
   build=$(mktemp -d "$destination/.build.XXXXXX")
   trap 'end_build' EXIT

@@ -152,7 +152,8 @@ int ssh(const Options& options, const SshOptions& ssh_options) {
   if (key.empty())
     return complain(id + " was launched with the key pair '" + text(*instance, "key") +
                     "', whose private key is not Brume's; name its file: -i FILE");
-  std::vector<std::string> words = {"ssh", "-i", key, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=accept-new",
+  std::vector<std::string> words = {"ssh", "-i", key, "-o", "IdentitiesOnly=yes", "-o",
+                                    "UserKnownHostsFile=" + options.home + "/known_hosts", "-o", "StrictHostKeyChecking=accept-new",
                                     // Addresses are given to others once an instance is gone: its host key is known by its id.
                                     "-o", "HostKeyAlias=" + id,
                                     (ssh_options.user.empty() ? login_user(*instance) : ssh_options.user) + "@" + address};

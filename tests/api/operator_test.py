@@ -64,6 +64,13 @@ def test_ssh_runs_a_command_as_somebody_else(daemon, instance, fake_ssh, tmp_pat
     words = run(daemon, "ssh", "--user", "root", "--identity", str(key), "web", "--", "uname", "-a", path=fake_ssh, check=True).stdout.splitlines()
     assert words[-3:] == [f"root@{instance['PublicIpAddress']}", "uname", "-a"]
     assert words[words.index("-i") + 1] == str(key)
+    # root's own known_hosts stays as it is.
+    assert f"UserKnownHostsFile={daemon.home}/known_hosts" in words
+
+
+def test_ssh_runs_a_command_in_the_only_instance(daemon, instance, fake_ssh):
+    words = run(daemon, "ssh", "--", "--all", "web", path=fake_ssh, check=True).stdout.splitlines()
+    assert words[-3:] == [f"ec2-user@{instance['PublicIpAddress']}", "--all", "web"]
 
 
 def test_no_such_instance(daemon, instance):

@@ -5,6 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include <algorithm>
+#include <string_view>
+
 #include "cli/commands.hpp"
 
 using namespace brume::cli;
@@ -113,7 +116,8 @@ void add_look_commands(CLI::App& app, const Options& options, int& code) {
   env_command->callback([&options, values, &code] { code = environment(options, values->account); });
 }
 
-void add_instance_commands(CLI::App& app, const Options& options, int& code) {
+// `remote`: what stands behind --, to be run in the instance.
+void add_instance_commands(CLI::App& app, const Options& options, const std::vector<std::string>& remote, int& code) {
   const auto json = std::make_shared<bool>(false);
   auto* list = app.add_subcommand("list", "The instances of all accounts");
   list->add_flag("--json", *json, "As JSON");
@@ -123,8 +127,10 @@ void add_instance_commands(CLI::App& app, const Options& options, int& code) {
   login->add_option("instance", values->instance, "Id or name; default: the only one that runs");
   login->add_option("--user", values->user, "Who logs in; default: by the image, ec2-user or admin");
   login->add_option("--identity", values->identity, "File of the private key; default: that of 'brume up'")->check(CLI::ExistingFile);
-  login->add_option("command", values->command, "What to run there, after --");
-  login->callback([&options, values, &code] { code = ssh(options, *values); });
+  login->callback([&options, &remote, values, &code] {
+    values->command = remote;
+    code = ssh(options, *values);
+  });
   const auto wanted = std::make_shared<std::string>();
   auto* join = app.add_subcommand("console", "Join the serial console of an instance; Ctrl-] ends");
   join->add_option("instance", *wanted, "Id or name; default: the only one that runs");
@@ -231,10 +237,13 @@ int main(int argc, char** argv) {
   });
   add_account_commands(app, options, code);
   add_image_commands(app, options, code);
-  add_instance_commands(app, options, code);
+  // Not parsed: it is another program's, and may look like an option or an instance.
+  const auto end = std::find(argv, argv + argc, std::string_view("--"));
+  const std::vector<std::string> remote(end == argv + argc ? end : end + 1, argv + argc);
+  add_instance_commands(app, options, remote, code);
   add_key_commands(app, code);
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(end - argv), argv);
   } catch (const CLI::ParseError& error) {
     if (const auto wrong = unknown_command(app); !wrong.empty()) return complain(wrong);
     return app.exit(error);
