@@ -8,7 +8,14 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, ROOT
+from conftest import BIN, ROOT, started_daemon
+
+
+@pytest.fixture(scope="module")
+def daemon():
+    """The operator sees the instances of all accounts: no other test's are in this one."""
+    with started_daemon() as made:
+        yield made
 
 
 @pytest.fixture
