@@ -1,30 +1,38 @@
 #include "state/codec.hpp"
 
+#include <array>
+
 #include "state/fields.hpp"
 #include "state/kinds.hpp"
 
 namespace brume::state {
 namespace {
 
+struct RecordType {
+  const Form& (*form)();
+  std::shared_ptr<void> (*make)();
+};
+
 template <class R>
-Result<std::shared_ptr<const void>> decode_record(std::string_view json) {
-  auto record = std::make_shared<R>();
-  const auto failure = with_json_object(
-      json, [](void* context, FieldReader& reader) { read_object(reader, *static_cast<R*>(context)); }, record.get());
-  if (!failure.empty()) return brume::fail(ErrorKind::broken, failure);
-  return std::shared_ptr<const void>(std::move(record));
+constexpr RecordType record_type{form_of<R>, make_fresh<R>};
+
+const RecordType& type_of(Kind kind) {
+  return with_record_type(kind, []<class R>(std::type_identity<R>) -> const RecordType& { return record_type<R>; });
 }
 
 }  // namespace
 
 std::string encode(Kind kind, const void* record) {
   std::string out;
-  with_record_type(kind, [&]<class R>(std::type_identity<R>) { write_object(out, *static_cast<const R*>(record)); });
+  write_object(out, type_of(kind).form(), record);
   return out;
 }
 
 Result<std::shared_ptr<const void>> decode(Kind kind, std::string_view json) {
-  return with_record_type(kind, [&]<class R>(std::type_identity<R>) { return decode_record<R>(json); });
+  const auto& type = type_of(kind);
+  auto record = type.make();
+  if (const auto failure = read_object(json, type.form(), record.get()); !failure.empty()) return brume::fail(ErrorKind::broken, failure);
+  return std::shared_ptr<const void>(std::move(record));
 }
 
 }  // namespace brume::state

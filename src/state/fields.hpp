@@ -1,7 +1,10 @@
-// The two visitors that a record's fields() is called with by the codec. JSON itself is in json_fields.cpp.
+// What the codec knows of a record's type: a table of its fields, made once by visiting fields() of a fresh record. One reader and one
+// writer serve all types, so a new kind of record costs no machine code of its own beyond its table. JSON itself is in json_fields.cpp.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,13 +13,59 @@
 
 namespace brume::state {
 
-// Appends fields to a JSON text. Values are not changed: they are taken by const reference.
-class FieldWriter {
+enum class FieldType : std::uint8_t { text, bytes, flag, number, time, texts, objects };
+
+struct Form;
+
+// How a std::vector of some struct is read and filled without knowing the struct.
+struct ListAccess {
+  struct Items {
+    const void* first;
+    size_t count;
+  };
+  size_t item_size;
+  Items (*items)(const void* list);
+  void* (*renew)(void* list, size_t count);  // makes it `count` fresh items; the first of them
+  const Form& (*form)();                     // of one item
+};
+
+struct Field {
+  std::string name;
+  std::string label;  // the name as JSON has it, with the colon
+  FieldType type;
+  size_t offset;                     // of the member in its struct
+  const ListAccess* list = nullptr;  // of `objects` only
+  std::string default_text;          // label and value of a fresh record: what is left out when it is written
+};
+
+// One type of record, or of a struct within records.
+struct Form {
+  std::vector<Field> fields;  // in the order of fields(), which is the order of the JSON
+};
+
+template <class T>
+const Form& form_of();
+
+template <class T>
+const ListAccess& list_access() {
+  static constexpr ListAccess access{sizeof(T),
+                                     [](const void* list) -> ListAccess::Items {
+                                       const auto& values = *static_cast<const std::vector<T>*>(list);
+                                       return {values.data(), values.size()};
+                                     },
+                                     [](void* list, size_t count) -> void* {
+                                       auto& values = *static_cast<std::vector<T>*>(list);
+                                       values = std::vector<T>(count);
+                                       return values.data();
+                                     },
+                                     []() -> const Form& { return form_of<T>(); }};
+  return access;
+}
+
+// The visitor that a fresh record's fields() is called with.
+class FormBuilder {
  public:
-  // Field i is left out when its text is defaults[i].
-  FieldWriter(std::string& out, const std::vector<std::string>& defaults) : out_(out), defaults_(&defaults) {}
-  // Leaves nothing out, and notes the text of each field.
-  FieldWriter(std::string& out, std::vector<std::string>* texts) : out_(out), texts_(texts) {}
+  explicit FormBuilder(const void* record) : record_(static_cast<const std::byte*>(record)) {}
 
   void operator()(std::string_view name, const std::string& value);
   void operator()(std::string_view name, const bool& value);
@@ -24,121 +73,39 @@ class FieldWriter {
   void operator()(std::string_view name, const Time& value);
   void operator()(std::string_view name, const std::vector<std::string>& values);
   template <class T>
-  void operator()(std::string_view name, const std::vector<T>& values);
+  void operator()(std::string_view name, const std::vector<T>& values) {
+    add(name, FieldType::objects, &values, &list_access<T>());
+  }
   void bytes(std::string_view name, const std::string& value);
 
- private:
-  void begin(std::string_view name);
-  void end();
-  void begin_list();
-  void end_list();
-
-  std::string& out_;
-  const std::vector<std::string>* defaults_ = nullptr;
-  std::vector<std::string>* texts_ = nullptr;
-  size_t start_ = 0;
-  size_t place_ = 0;
-};
-
-// fields() visits without changing under a writer; it is not const because a reader needs it too.
-template <class T, class Visitor>
-void visit_fields(const T& value, Visitor& visitor) {
-  const_cast<T&>(value).fields(visitor);
-}
-
-// The text of each field of a fresh T.
-template <class T>
-const std::vector<std::string>& default_texts() {
-  static const std::vector<std::string> texts = [] {
-    std::vector<std::string> noted;
-    std::string out;
-    FieldWriter writer(out, &noted);
-    visit_fields(T{}, writer);
-    return noted;
-  }();
-  return texts;
-}
-
-void close_object(std::string& out);  // the comma behind the last field becomes the brace
-
-template <class T>
-void write_object(std::string& out, const T& value) {
-  out += '{';
-  FieldWriter writer(out, default_texts<T>());
-  visit_fields(value, writer);
-  close_object(out);
-}
-
-template <class T>
-void FieldWriter::operator()(std::string_view name, const std::vector<T>& values) {
-  begin(name);
-  begin_list();
-  for (const auto& value : values) {
-    write_object(out_, value);
-    out_ += ',';
-  }
-  end_list();
-  end();
-}
-
-// Fills fields from a JSON object.
-class FieldReader {
- public:
-  // Goes through the object in the order of the fields, which is the order that the writer leaves them in: no look-up at all.
-  explicit FieldReader(const void* object) : object_(object) {}
-
-  void operator()(std::string_view name, std::string& value);
-  void operator()(std::string_view name, bool& value);
-  void operator()(std::string_view name, std::int64_t& value);
-  void operator()(std::string_view name, Time& value);
-  void operator()(std::string_view name, std::vector<std::string>& values);
-  template <class T>
-  void operator()(std::string_view name, std::vector<T>& values);
-  void bytes(std::string_view name, std::string& value);
-
-  // Something was not in that order: visit once more, looking every field up by its name.
-  bool needs_names() const;
-  void use_names() { by_name_ = true; }
-
-  const std::string& failure() const { return failure_; }  // empty: none so far
-  void fail(std::string_view name, std::string_view reason);
+  Form take();  // with the default texts
 
  private:
-  const void* find(std::string_view name);  // the JSON value, or nullptr
-  const void* find_list(std::string_view name, size_t& count);
-  const void* object_at(std::string_view name, const void* list, size_t place);  // nullptr: not an object, failure is set
+  void add(std::string_view name, FieldType type, const void* member, const ListAccess* list = nullptr);
 
-  const void* object_;
-  size_t place_ = 0;
-  bool by_name_ = false;
-  std::string failure_;
+  const std::byte* record_;
+  Form form_;
 };
 
-// Reads all of `value` from the object behind `reader`.
+// The one place where a T is made and destroyed: special members of large structs are most of what such code compiles to.
 template <class T>
-void read_object(FieldReader& reader, T& value) {
-  value.fields(reader);
-  if (!reader.failure().empty() || !reader.needs_names()) return;
-  reader.use_names();
-  value.fields(reader);
+[[gnu::noinline]] std::shared_ptr<void> make_fresh() {
+  return std::make_shared<T>();
 }
 
+Form make_form(std::shared_ptr<void> (*make)(), void (*visit)(void* record, FormBuilder& builder));
+
 template <class T>
-void FieldReader::operator()(std::string_view name, std::vector<T>& values) {
-  size_t count = 0;
-  const void* list = find_list(name, count);
-  if (list == nullptr) return;
-  values.assign(count, T{});
-  for (size_t i = 0; i < count && failure_.empty(); ++i) {
-    const void* object = object_at(name, list, i);
-    if (object == nullptr) return;
-    FieldReader element(object);
-    read_object(element, values[i]);
-    if (!element.failure().empty()) fail(name, element.failure());
-  }
+const Form& form_of() {
+  static const Form form = make_form(make_fresh<T>, [](void* record, FormBuilder& builder) { static_cast<T*>(record)->fields(builder); });
+  return form;
 }
 
-// Parses `json` and calls `read` with its reader. The result: what failed, empty when nothing did.
-std::string with_json_object(std::string_view json, void (*read)(void* context, FieldReader& reader), void* context);
+// Appends `record`, which is of this form, as a JSON object.
+void write_object(std::string& out, const Form& form, const void* record);
+
+// Fills `record`, a fresh one of this form, from a JSON object. The result: what failed, empty when nothing did; then the record is
+// half filled.
+std::string read_object(std::string_view json, const Form& form, void* record);
 
 }  // namespace brume::state

@@ -40,156 +40,218 @@ void append_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
-const json::value& as_value(const void* value) { return *static_cast<const json::value*>(value); }
-const json::object& as_object(const void* object) { return *static_cast<const json::object*>(object); }
-
-}  // namespace
-
-void close_object(std::string& out) {
+// The comma behind the last of several becomes the bracket.
+void close(std::string& out, char bracket) {
   if (out.back() == ',')
-    out.back() = '}';
+    out.back() = bracket;
   else
-    out += '}';
+    out += bracket;
 }
 
-void FieldWriter::begin(std::string_view name) {
-  start_ = out_.size();
-  out_ += '"';
-  out_ += name;
-  out_ += "\":";
+template <class T>
+const T& member(const void* record, const Field& field) {
+  return *reinterpret_cast<const T*>(static_cast<const std::byte*>(record) + field.offset);
+}
+template <class T>
+T& member(void* record, const Field& field) {
+  return *reinterpret_cast<T*>(static_cast<std::byte*>(record) + field.offset);
 }
 
-void FieldWriter::end() {
-  const auto text = std::string_view(out_).substr(start_);
-  if (texts_ != nullptr) texts_->emplace_back(text);
-  const bool is_default = defaults_ != nullptr && text == (*defaults_)[place_];
-  if (is_default)
-    out_.resize(start_);
-  else
-    out_ += ',';
-  ++place_;
-}
-
-void FieldWriter::begin_list() { out_ += '['; }
-void FieldWriter::end_list() {
-  if (out_.back() == ',')
-    out_.back() = ']';
-  else
-    out_ += ']';
-}
-
-void FieldWriter::operator()(std::string_view name, const std::string& value) {
-  begin(name);
-  append_text(out_, value);
-  end();
-}
-void FieldWriter::operator()(std::string_view name, const bool& value) {
-  begin(name);
-  out_ += value ? "true" : "false";
-  end();
-}
-void FieldWriter::operator()(std::string_view name, const std::int64_t& value) {
-  begin(name);
-  append_number(out_, value);
-  end();
-}
-void FieldWriter::operator()(std::string_view name, const Time& value) { (*this)(name, std::int64_t{value.time_since_epoch().count()}); }
-void FieldWriter::operator()(std::string_view name, const std::vector<std::string>& values) {
-  begin(name);
-  begin_list();
+void append_texts(std::string& out, const std::vector<std::string>& values) {
+  out += '[';
   for (const auto& value : values) {
-    append_text(out_, value);
-    out_ += ',';
+    append_text(out, value);
+    out += ',';
   }
-  end_list();
-  end();
-}
-void FieldWriter::bytes(std::string_view name, const std::string& value) { (*this)(name, to_base64(value)); }
-
-void FieldReader::fail(std::string_view name, std::string_view reason) {
-  if (failure_.empty()) failure_.append(name).append(": ").append(reason);
+  close(out, ']');
 }
 
-bool FieldReader::needs_names() const { return !by_name_ && place_ < as_object(object_).size(); }
-
-const void* FieldReader::find(std::string_view name) {
-  if (!failure_.empty()) return nullptr;
-  const auto& object = as_object(object_);
-  if (by_name_) return object.if_contains({name.data(), name.size()});
-  if (place_ == object.size()) return nullptr;
-  const auto& next = *(object.begin() + static_cast<std::ptrdiff_t>(place_));
-  if (std::string_view(next.key().data(), next.key().size()) != name) return nullptr;
-  ++place_;
-  return &next.value();
+void append_objects(std::string& out, const ListAccess& access, const void* list) {
+  const auto items = access.items(list);
+  const auto& form = access.form();
+  out += '[';
+  for (size_t i = 0; i < items.count; ++i) {
+    write_object(out, form, static_cast<const std::byte*>(items.first) + i * access.item_size);
+    out += ',';
+  }
+  close(out, ']');
 }
 
-void FieldReader::operator()(std::string_view name, std::string& value) {
-  const void* found = find(name);
-  if (found == nullptr) return;
-  const auto* text = as_value(found).if_string();
-  if (text == nullptr) return fail(name, "is not text");
-  value.assign(text->data(), text->size());
-}
-void FieldReader::operator()(std::string_view name, bool& value) {
-  const void* found = find(name);
-  if (found == nullptr) return;
-  const auto* flag = as_value(found).if_bool();
-  if (flag == nullptr) return fail(name, "is not true or false");
-  value = *flag;
-}
-void FieldReader::operator()(std::string_view name, std::int64_t& value) {
-  const void* found = find(name);
-  if (found == nullptr) return;
-  const auto* number = as_value(found).if_int64();
-  if (number == nullptr) return fail(name, "is not a whole number");
-  value = *number;
-}
-void FieldReader::operator()(std::string_view name, Time& value) {
-  std::int64_t count = value.time_since_epoch().count();
-  (*this)(name, count);
-  value = Time(milliseconds(count));
-}
-void FieldReader::operator()(std::string_view name, std::vector<std::string>& values) {
-  size_t count = 0;
-  const void* list = find_list(name, count);
-  if (list == nullptr) return;
-  values.clear();
-  values.reserve(count);
-  for (const auto& item : *static_cast<const json::array*>(list)) {
-    const auto* text = item.if_string();
-    if (text == nullptr) return fail(name, "holds something that is not text");
-    values.emplace_back(text->data(), text->size());
+void append_field(std::string& out, const Field& field, const void* record) {
+  out += field.label;
+  switch (field.type) {
+    case FieldType::text: return append_text(out, member<std::string>(record, field));
+    case FieldType::bytes: return append_text(out, to_base64(member<std::string>(record, field)));
+    case FieldType::flag: out += member<bool>(record, field) ? "true" : "false"; return;
+    case FieldType::number: return append_number(out, member<std::int64_t>(record, field));
+    case FieldType::time: return append_number(out, member<Time>(record, field).time_since_epoch().count());
+    case FieldType::texts: return append_texts(out, member<std::vector<std::string>>(record, field));
+    case FieldType::objects: return append_objects(out, *field.list, &member<std::byte>(record, field));
   }
 }
-void FieldReader::bytes(std::string_view name, std::string& value) {
-  const void* found = find(name);
-  if (found == nullptr) return;
-  const auto* text = as_value(found).if_string();
+
+// Fills the members of one struct from one JSON object.
+class ObjectReader {
+ public:
+  ObjectReader(const json::object& object, const Form& form, void* record) : object_(object), form_(form), record_(record) {}
+
+  // What failed; empty: nothing did.
+  std::string read();
+
+ private:
+  void read_field(const Field& field, const json::value& value);
+  void read_text(const Field& field, const json::value& value);
+  void read_bytes(const Field& field, const json::value& value);
+  void read_texts(const Field& field, const json::value& value);
+  void read_objects(const Field& field, const json::value& value);
+  const json::array* list_of(const Field& field, const json::value& value);
+  void fail(const Field& field, std::string_view reason) {
+    if (failure_.empty()) failure_.append(field.name).append(": ").append(reason);
+  }
+
+  const json::object& object_;
+  const Form& form_;
+  void* record_;
+  std::string failure_;
+};
+
+std::string ObjectReader::read() {
+  // Through the object in the order of the fields, which is the order that the writer leaves them in: no look-up at all.
+  const auto* next = object_.begin();
+  for (const auto& field : form_.fields) {
+    if (next == object_.end()) break;
+    if (std::string_view(next->key().data(), next->key().size()) != field.name) continue;
+    read_field(field, next->value());
+    if (!failure_.empty()) return failure_;
+    ++next;
+  }
+  if (next == object_.end()) return {};
+  // Something was not in that order, or is not known: look every field up by its name.
+  for (const auto& field : form_.fields) {
+    const auto* value = object_.if_contains({field.name.data(), field.name.size()});
+    if (value != nullptr) read_field(field, *value);
+    if (!failure_.empty()) break;
+  }
+  return failure_;
+}
+
+void ObjectReader::read_field(const Field& field, const json::value& value) {
+  switch (field.type) {
+    case FieldType::text: return read_text(field, value);
+    case FieldType::bytes: return read_bytes(field, value);
+    case FieldType::flag:
+      if (const auto* flag = value.if_bool())
+        member<bool>(record_, field) = *flag;
+      else
+        fail(field, "is not true or false");
+      return;
+    case FieldType::number:
+    case FieldType::time: {
+      const auto* number = value.if_int64();
+      if (number == nullptr) return fail(field, "is not a whole number");
+      if (field.type == FieldType::time)
+        member<Time>(record_, field) = Time(milliseconds(*number));
+      else
+        member<std::int64_t>(record_, field) = *number;
+      return;
+    }
+    case FieldType::texts: return read_texts(field, value);
+    case FieldType::objects: return read_objects(field, value);
+  }
+}
+
+void ObjectReader::read_text(const Field& field, const json::value& value) {
+  const auto* text = value.if_string();
+  if (text == nullptr) return fail(field, "is not text");
+  member<std::string>(record_, field).assign(text->data(), text->size());
+}
+
+void ObjectReader::read_bytes(const Field& field, const json::value& value) {
+  const auto* text = value.if_string();
   auto decoded = text == nullptr ? std::nullopt : from_base64({text->data(), text->size()});
-  if (!decoded) return fail(name, "is not base64");
-  value = std::move(*decoded);
-  value.shrink_to_fit();
+  if (!decoded) return fail(field, "is not base64");
+  auto& bytes = member<std::string>(record_, field);
+  bytes = std::move(*decoded);
+  bytes.shrink_to_fit();
 }
 
-const void* FieldReader::find_list(std::string_view name, size_t& count) {
-  const void* found = find(name);
-  if (found == nullptr) return nullptr;
-  const auto* list = as_value(found).if_array();
-  if (list == nullptr) {
-    fail(name, "is not a list");
-    return nullptr;
-  }
-  count = list->size();
+const json::array* ObjectReader::list_of(const Field& field, const json::value& value) {
+  const auto* list = value.if_array();
+  if (list == nullptr) fail(field, "is not a list");
   return list;
 }
 
-const void* FieldReader::object_at(std::string_view name, const void* list, size_t place) {
-  const auto* object = (*static_cast<const json::array*>(list))[place].if_object();
-  if (object == nullptr) fail(name, "holds something that is not an object");
-  return object;
+void ObjectReader::read_texts(const Field& field, const json::value& value) {
+  const auto* list = list_of(field, value);
+  if (list == nullptr) return;
+  auto& values = member<std::vector<std::string>>(record_, field);
+  values.clear();
+  values.reserve(list->size());
+  for (const auto& item : *list) {
+    const auto* text = item.if_string();
+    if (text == nullptr) return fail(field, "holds something that is not text");
+    values.emplace_back(text->data(), text->size());
+  }
 }
 
-std::string with_json_object(std::string_view text, void (*read)(void* context, FieldReader& reader), void* context) {
+void ObjectReader::read_objects(const Field& field, const json::value& value) {
+  const auto* list = list_of(field, value);
+  if (list == nullptr) return;
+  auto* item = static_cast<std::byte*>(field.list->renew(&member<std::byte>(record_, field), list->size()));
+  for (const auto& element : *list) {
+    const auto* object = element.if_object();
+    if (object == nullptr) return fail(field, "holds something that is not an object");
+    const auto failure = ObjectReader(*object, field.list->form(), item).read();
+    if (!failure.empty()) return fail(field, failure);
+    item += field.list->item_size;
+  }
+}
+
+}  // namespace
+
+void FormBuilder::operator()(std::string_view name, const std::string& value) { add(name, FieldType::text, &value); }
+void FormBuilder::operator()(std::string_view name, const bool& value) { add(name, FieldType::flag, &value); }
+void FormBuilder::operator()(std::string_view name, const std::int64_t& value) { add(name, FieldType::number, &value); }
+void FormBuilder::operator()(std::string_view name, const Time& value) { add(name, FieldType::time, &value); }
+void FormBuilder::operator()(std::string_view name, const std::vector<std::string>& values) { add(name, FieldType::texts, &values); }
+void FormBuilder::bytes(std::string_view name, const std::string& value) { add(name, FieldType::bytes, &value); }
+
+void FormBuilder::add(std::string_view name, FieldType type, const void* member, const ListAccess* list) {
+  Field field;
+  field.name = name;
+  field.label.append(1, '"').append(name).append("\":");
+  field.type = type;
+  field.offset = static_cast<size_t>(static_cast<const std::byte*>(member) - record_);
+  field.list = list;
+  form_.fields.push_back(std::move(field));
+}
+
+Form FormBuilder::take() {
+  for (auto& field : form_.fields) append_field(field.default_text, field, record_);
+  return std::move(form_);
+}
+
+Form make_form(std::shared_ptr<void> (*make)(), void (*visit)(void* record, FormBuilder& builder)) {
+  const auto fresh = make();
+  FormBuilder builder(fresh.get());
+  visit(fresh.get(), builder);
+  return builder.take();
+}
+
+void write_object(std::string& out, const Form& form, const void* record) {
+  out += '{';
+  for (const auto& field : form.fields) {
+    const size_t start = out.size();
+    append_field(out, field, record);
+    if (std::string_view(out).substr(start) == field.default_text)
+      out.resize(start);
+    else
+      out += ',';
+  }
+  close(out, '}');
+}
+
+std::string read_object(std::string_view text, const Form& form, void* record) {
   std::array<unsigned char, 16384> room;
   json::monotonic_resource memory(room.data(), room.size());
   json::parse_options options;
@@ -201,9 +263,7 @@ std::string with_json_object(std::string_view text, void (*read)(void* context, 
   if (error) return "is not JSON: " + error.message();
   const auto* object = document.if_object();
   if (object == nullptr) return "is not a JSON object";
-  FieldReader reader(object);
-  read(context, reader);
-  return reader.failure();
+  return ObjectReader(*object, form, record).read();
 }
 
 }  // namespace brume::state

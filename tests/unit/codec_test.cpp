@@ -105,12 +105,8 @@ TEST(Codec, EveryKindComesBackWithEveryFieldSet) {
 
 TEST(Codec, FieldNamesAreUniqueWithinARecord) {
   for_each_kind([]<class R>(std::type_identity<R>) {
-    std::vector<std::string> texts;
-    std::string out;
-    FieldWriter writer(out, &texts);
-    visit_fields(R{}, writer);
     std::set<std::string> names;
-    for (const auto& text : texts) EXPECT_TRUE(names.insert(text.substr(0, text.find(':'))).second) << name_of(R::kind) << ' ' << text;
+    for (const auto& field : form_of<R>().fields) EXPECT_TRUE(names.insert(field.name).second) << name_of(R::kind) << ' ' << field.name;
   });
 }
 
@@ -237,9 +233,11 @@ const std::vector<std::string> kept_defaults = {
 TEST(Codec, DefaultsThatAreNotEmptyStayAsTheyAre) {
   std::vector<std::string> defaults;
   const auto collect = [&]<class R>(std::string_view of, std::type_identity<R>) {
-    for (const auto& text : default_texts<R>())
+    for (const auto& field : form_of<R>().fields) {
+      const auto& text = field.default_text;
       if (!text.ends_with(":\"\"") && !text.ends_with(":0") && !text.ends_with(":false") && !text.ends_with(":[]"))
         defaults.push_back(std::string(of) + " " + text);
+    }
   };
   for_each_kind([&]<class R>(std::type_identity<R> type) { collect(name_of(R::kind), type); });
   collect("rule", std::type_identity<SecurityRule>{});
