@@ -92,6 +92,11 @@ def test_counts_are_needed(query, ami):
     assert query("RunInstances", ImageId=ami, MinCount="one", MaxCount="1").code == "InvalidParameterValue"
 
 
+def test_a_launch_without_a_type_is_an_m1_small(ec2, ami):
+    (instance,) = ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1)["Instances"]
+    assert instance["InstanceType"] == "m1.small"
+
+
 @pytest.mark.parametrize(
     "code, parameters",
     [

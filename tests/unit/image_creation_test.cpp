@@ -36,6 +36,7 @@ class ImageCreation : public ActionsTest {
       record.architecture = "x86_64";
       record.root_device_name = "/dev/sda1";
       record.kernel_id = "aki-00000001";
+      record.product_codes = {"774F4FF8"};
       record.volume_ids = volumes;
       auto& store = record.instance_stores.emplace_back();
       store.device = "/dev/sdb";
@@ -73,6 +74,7 @@ TEST_F(ImageCreation, OfAllThatTheInstanceHas) {
   EXPECT_EQ(image.description, "mine");
   EXPECT_EQ(image.location, std::string(account) + "/image");
   EXPECT_EQ(image.kernel_id, "aki-00000001");
+  EXPECT_EQ(image.product_codes, List{"774F4FF8"});
   EXPECT_EQ(image.root_device_name, "/dev/sda1");
   const auto& root = image.block_devices.front();
   EXPECT_TRUE(root.delete_on_termination);
