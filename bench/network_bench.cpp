@@ -21,8 +21,8 @@
 #include "base/log.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
-#include "engines/network/names.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
+#include "engines/network/names/names.hpp"
 #include "engines/network/network_engine.hpp"
 
 namespace brume::network {

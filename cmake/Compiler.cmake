@@ -34,10 +34,12 @@ if(MOLD_PROGRAM)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# brume_library(NAME [LINK ...] [SOURCES ...]): a static library of this folder's .cpp files, with the common precompiled header.
+# brume_library(NAME [LINK ...]): a static library of the .cpp files in this folder and below it, with the common precompiled header.
+# A program's own file lies in main/ and belongs to no library.
 function(brume_library name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main/[^/]*$")
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC brume_options ${ARG_LINK})
   if(NOT name STREQUAL "brume_base")

@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "ec2/metadata_defaults.hpp"
-#include "ec2/network.hpp"
-#include "ec2/product_codes.hpp"
-#include "ec2/quotas.hpp"
+#include "ec2/accounts/quotas.hpp"
+#include "ec2/images/product_codes.hpp"
+#include "ec2/instances/metadata_defaults.hpp"
+#include "ec2/network/network.hpp"
 #include "wire/api_error.hpp"
 #include "wire/plain_text.hpp"
 

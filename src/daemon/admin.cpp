@@ -11,9 +11,9 @@
 #include "base/text.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/disk_room.hpp"
-#include "ec2/images.hpp"
-#include "ec2/instances.hpp"
-#include "ec2/quotas.hpp"
+#include "ec2/accounts/quotas.hpp"
+#include "ec2/images/images.hpp"
+#include "ec2/instances/instances.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::daemon {

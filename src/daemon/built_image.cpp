@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/files.hpp"
-#include "ec2/images.hpp"
+#include "ec2/images/images.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::daemon {

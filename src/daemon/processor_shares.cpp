@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ec2/instance_types.hpp"
+#include "ec2/instances/instance_types.hpp"
 
 namespace brume::daemon {
 namespace {

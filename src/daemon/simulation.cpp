@@ -7,7 +7,7 @@
 
 #include "base/log.hpp"
 #include "daemon/accounts.hpp"
-#include "ec2/resource_ids.hpp"
+#include "ec2/common/resource_ids.hpp"
 #include "wire/api_error.hpp"
 #include "wire/query_tree.hpp"
 #include "wire/signature.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ec2/volume_rules.hpp"
+#include "ec2/storage/volume_rules.hpp"
 
 namespace brume::daemon {
 namespace {

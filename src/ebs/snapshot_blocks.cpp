@@ -7,11 +7,11 @@
 #include "base/crypto.hpp"
 #include "base/text.hpp"
 #include "ebs/block_tokens.hpp"
-#include "ec2/client_tokens.hpp"
-#include "ec2/resource_ids.hpp"
-#include "ec2/snapshots.hpp"
-#include "ec2/tags.hpp"
-#include "ec2/volume_rules.hpp"
+#include "ec2/common/client_tokens.hpp"
+#include "ec2/common/resource_ids.hpp"
+#include "ec2/common/tags.hpp"
+#include "ec2/storage/snapshots.hpp"
+#include "ec2/storage/volume_rules.hpp"
 #include "wire/ebs/snapshot_blocks.hpp"
 
 namespace brume::ebs {

@@ -1,5 +1,5 @@
+#include "ec2/accounts/empty_families.hpp"
 #include "ec2/actions.hpp"
-#include "ec2/empty_families.hpp"
 
 namespace brume::ec2 {
 

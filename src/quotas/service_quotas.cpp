@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/text.hpp"
-#include "ec2/quotas.hpp"
+#include "ec2/accounts/quotas.hpp"
 #include "wire/servicequotas/quotas.hpp"
 
 namespace brume::quotas {

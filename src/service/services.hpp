@@ -106,7 +106,7 @@ struct Services {
   Random& random;
   const Settings& settings;
   ConsoleReader console;
-  std::string token_key = {};  // of NextTokens (ec2/paging.hpp): a secret
+  std::string token_key = {};  // of NextTokens (ec2/common/paging.hpp): a secret
   ScreenReader screen{};
   SnapshotBlocks snapshot_blocks{};
   NameLookup look_up_name{};

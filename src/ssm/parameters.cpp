@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
-#include "ec2/image_aliases.hpp"
+#include "ec2/images/image_aliases.hpp"
 #include "wire/ssm/parameters.hpp"
 
 namespace brume::ssm {

@@ -1,5 +1,5 @@
 // The actions that describe what no account can have here, because nothing makes one: constant data out of models/empty.json.
-// ec2/empty_families.cpp answers them.
+// ec2/accounts/empty_families.cpp answers them.
 #pragma once
 
 #include <cstdint>

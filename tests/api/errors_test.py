@@ -12,33 +12,33 @@ import conftest
 # An error: ApiError(400, "Code", …), {400, "Code", …}, with one code of two now and then.
 THROWN = re.compile(r"[({]\s*[45]\d\d,\s*(?:[^\";{}]*\?\s*)?\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\"(?:\s*:\s*\"([A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?)\")?")
 OF_CAPACITY = re.compile(r"insufficient_capacity\(\s*\"(\w+)\"")  # the one place that makes these codes adds what stands around the noun
-# The rows of src/ec2/quotas.cpp: {Quota::vpcs, "vpcs", 5, 5, false, "Code", …
+# The rows of src/ec2/accounts/quotas.cpp: {Quota::vpcs, "vpcs", 5, 5, false, "Code", …
 QUOTA = re.compile(r"\{Quota::\w+, [^}]*?(?:true|false), \"([A-Z][A-Za-z]+)\"")
 REFUSED = re.compile(r" service: request \S+ \S*: ([A-Z][A-Za-z.]+) ")
 FOLDERS = ("ec2", "sts", "ssm", "quotas", "ebs", "wire", "service")
 # What no daemon of this folder answers, and the test that raises it from the same code.
 ELSEWHERE = {
-    "AccessDenied": "tests/unit/signature_test.cpp",
-    "ActiveVpcPeeringConnectionPerVpcLimitExceeded": "tests/unit/limits_test.cpp",
-    "AuthorizationHeaderMalformed": "tests/unit/signature_test.cpp",
-    "IncompleteSignature": "tests/unit/signature_test.cpp",
-    "IncompleteSignatureException": "tests/unit/signature_test.cpp",
-    "IncorrectModificationState": "tests/unit/volumes_test.cpp",
-    "InternalServerException": "tests/unit/rest_json_test.cpp",
-    "InvalidAccessKeyId": "tests/unit/signature_test.cpp",
-    "NatGatewayLimitExceeded": "tests/unit/limits_test.cpp",
-    "OutstandingVpcPeeringConnectionLimitExceeded": "tests/unit/limits_test.cpp",
-    "RequestTimeTooSkewed": "tests/unit/signature_test.cpp",
-    "RequestResourceCountExceeded": "tests/unit/front_door_test.cpp",
-    "Throttling": "tests/unit/throttle_test.cpp",
-    "ThrottlingException": "tests/unit/throttle_test.cpp",
+    "AccessDenied": "tests/unit/wire/signature_test.cpp",
+    "ActiveVpcPeeringConnectionPerVpcLimitExceeded": "tests/unit/ec2/limits_test.cpp",
+    "AuthorizationHeaderMalformed": "tests/unit/wire/signature_test.cpp",
+    "IncompleteSignature": "tests/unit/wire/signature_test.cpp",
+    "IncompleteSignatureException": "tests/unit/wire/signature_test.cpp",
+    "IncorrectModificationState": "tests/unit/ec2/volumes_test.cpp",
+    "InternalServerException": "tests/unit/wire/rest_json_test.cpp",
+    "InvalidAccessKeyId": "tests/unit/wire/signature_test.cpp",
+    "NatGatewayLimitExceeded": "tests/unit/ec2/limits_test.cpp",
+    "OutstandingVpcPeeringConnectionLimitExceeded": "tests/unit/ec2/limits_test.cpp",
+    "RequestTimeTooSkewed": "tests/unit/wire/signature_test.cpp",
+    "RequestResourceCountExceeded": "tests/unit/service/front_door_test.cpp",
+    "Throttling": "tests/unit/service/throttle_test.cpp",
+    "ThrottlingException": "tests/unit/service/throttle_test.cpp",
 }
 # What no test raises, and why.
 UNRAISED = {
     "InvalidToken": "S3's word for a token that nobody issued: no service of its protocol is built",
     "ConflictException": "two completions of one snapshot at the same instant",
     "InternalError": "it says that we made a mistake: a test that knew how would be a mistake to mend",
-    "Unavailable": "a state that cannot be written: tests/unit/store_test.cpp makes its disk full, below the API",
+    "Unavailable": "a state that cannot be written: tests/unit/state/store_test.cpp makes its disk full, below the API",
 }
 
 

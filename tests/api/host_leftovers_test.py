@@ -73,7 +73,7 @@ def test_down_of_no_home_makes_none(home):
 
 
 def first_choice(number):
-    """Which of the free ranges this mark would like to have (engines/network/pools.cpp)."""
+    """Which of the free ranges this mark would like to have (engines/network/host/pools.cpp)."""
     return ((number * 2654435769 & 0xFFFFFFFF) >> 7) % 384
 
 

@@ -83,7 +83,7 @@ def test_all_or_nothing(ec2, groups, refused, missing, code):
 
 
 # Every kind of id that there is: (prefix, type, code when malformed, code when not there). In no other place are all of them asked for.
-KINDS = re.findall(r'^  \{"(\w+)", "([\w-]+)", "([\w.]+)", "([\w.]+)",', (ROOT / "src/ec2/resource_ids.cpp").read_text(), re.MULTILINE)
+KINDS = re.findall(r'^  \{"(\w+)", "([\w-]+)", "([\w.]+)", "([\w.]+)",', (ROOT / "src/ec2/common/resource_ids.cpp").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("prefix, _, malformed, unknown", KINDS)

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ec2/filters.hpp"
+#include "ec2/common/filters.hpp"
 #include "wire/api_error.hpp"
 
 namespace {

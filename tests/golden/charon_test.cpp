@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "engines/network/charon.hpp"
+#include "engines/network/vpn/charon.hpp"
 #include "golden_file.hpp"
 
 namespace brume::network {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "engines/network/dnsmasq.hpp"
-#include "engines/network/resolver.hpp"
+#include "engines/network/names/dnsmasq.hpp"
+#include "engines/network/names/resolver.hpp"
 #include "golden_file.hpp"
 
 namespace brume::network {

@@ -1,7 +1,7 @@
 // Whole transactions of nftables, as `nft -j -f -` takes them.
 #include <gtest/gtest.h>
 
-#include "engines/network/nft_rules.hpp"
+#include "engines/network/nft/nft_rules.hpp"
 #include "golden_file.hpp"
 
 namespace brume::network {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
 #include "network_world.hpp"
 
 namespace brume::network::test {

@@ -10,8 +10,8 @@
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
 #include "engine_suite.hpp"
-#include "engines/network/connections.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
+#include "engines/network/netlink/connections.hpp"
 #include "step_killer.hpp"
 
 namespace brume::network::test {

@@ -12,7 +12,7 @@
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
 #include "engine_suite.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
 #include "kernel_picture.hpp"
 #include "step_killer.hpp"
 

@@ -13,9 +13,9 @@
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
 #include "engine_suite.hpp"
-#include "engines/network/model.hpp"
-#include "engines/network/names.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
+#include "engines/network/names/names.hpp"
+#include "engines/network/vpc/model.hpp"
 
 namespace brume::network::test {
 namespace {

@@ -29,8 +29,8 @@
 #include "base/ipv4.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
-#include "engines/network/names.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
+#include "engines/network/names/names.hpp"
 
 namespace brume::network::test {
 namespace {

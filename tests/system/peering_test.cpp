@@ -6,9 +6,9 @@
 
 #include "base/ipv4.hpp"
 #include "engine_suite.hpp"
-#include "engines/network/names.hpp"
-#include "engines/network/namespaces.hpp"
-#include "engines/network/resolver.hpp"
+#include "engines/host/namespaces.hpp"
+#include "engines/network/names/names.hpp"
+#include "engines/network/names/resolver.hpp"
 
 namespace brume::network::test {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "base/ipv4.hpp"
 #include "engine_suite.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
 
 namespace brume::network::test {
 namespace {

@@ -14,13 +14,13 @@
 #include "base/files.hpp"
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
-#include "engines/network/charon.hpp"
-#include "engines/network/host.hpp"
-#include "engines/network/names.hpp"
-#include "engines/network/namespaces.hpp"
+#include "engines/host/namespaces.hpp"
+#include "engines/network/host/host.hpp"
+#include "engines/network/names/names.hpp"
+#include "engines/network/names/resolver.hpp"
 #include "engines/network/network_engine.hpp"
-#include "engines/network/resolver.hpp"
-#include "engines/network/vpc_network.hpp"
+#include "engines/network/vpc/vpc_network.hpp"
+#include "engines/network/vpn/charon.hpp"
 
 namespace brume::network {
 namespace {

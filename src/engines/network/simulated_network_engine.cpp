@@ -8,8 +8,8 @@
 #include <mutex>
 #include <set>
 
-#include "engines/network/model.hpp"
 #include "engines/network/network_engine.hpp"
+#include "engines/network/vpc/model.hpp"
 
 namespace brume::network {
 namespace {

@@ -1,0 +1,15 @@
+#include "ec2/common/audit.hpp"
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+
+namespace brume::ec2 {
+
+void audit(const service::Context& context, std::string_view action, const std::vector<std::string>& instance_ids) {
+  if (context.dry_run || instance_ids.empty()) return;
+  log::info("audit", "action={} account={} key={} instances={}", action, context.account(), context.caller.access_key_id,
+            fmt::join(instance_ids, ","));
+}
+
+}  // namespace brume::ec2

@@ -1,0 +1,186 @@
+// StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the instances named, or none.
+#include <set>
+
+#include "ec2/common/audit.hpp"
+#include "ec2/instances/instances.hpp"
+#include "ec2/launch/capacity.hpp"
+#include "ec2/network/network.hpp"
+#include "state/classic.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using state::InstanceState;
+
+wire::ec2::InstanceStateChange show_change(const state::Instance& instance, InstanceState before) {
+  wire::ec2::InstanceStateChange change;
+  change.instance_id = instance.id;
+  change.current_state = describe_state(instance.current_state());
+  change.previous_state = describe_state(before);
+  return change;
+}
+
+// "User initiated (2011-12-05 13:00:00 GMT)"
+std::string user_initiated(Time now) {
+  auto text = format_iso8601(now).substr(0, 19);
+  text[10] = ' ';
+  return "User initiated (" + text + " GMT)";
+}
+
+void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
+  instance.state = static_cast<std::int64_t>(to);
+  instance.state_since = transaction.now();
+}
+
+void start_one(state::Transaction& transaction, state::Instance& instance) {
+  become(transaction, instance, InstanceState::pending);
+  instance.launched = transaction.now();
+  instance.transition_reason.clear();
+  instance.state_reason_code.clear();
+  instance.state_reason_message.clear();
+  for (const auto& id : instance.interface_ids) {
+    const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
+    if (found == nullptr || !found->wants_public_address || !found->public_ip.empty()) continue;
+    auto interface = *found;
+    // In EC2-Classic both are new (NET-030).
+    if (state::is_classic(interface))
+      interface.private_ip = take_private_address(transaction, *state::find_classic_subnet(transaction.world()));
+    interface.public_ip = take_public_address(transaction);
+    transaction.put(std::move(interface));
+  }
+  put_dependents(transaction, instance);
+}
+
+wire::ec2::StartInstancesResponse start_instances(state::Transaction& transaction, const Context& context,
+                                                  const wire::ec2::StartInstancesRequest& request) {
+  wire::ec2::StartInstancesResponse response;
+  std::vector<std::string> changed;
+  for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
+    auto instance = *found;
+    const auto before = instance.current_state();
+    if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running)
+      throw incorrect_instance_state(instance, "started");
+    if (before == InstanceState::stopped) {
+      check_room_to_start(transaction.world(), context, instance, request.instance_ids.size());
+      start_one(transaction, instance);
+      changed.push_back(instance.id);
+    }
+    response.starting_instances.push_back(show_change(instance, before));
+    if (before == InstanceState::stopped) transaction.put(std::move(instance));
+  }
+  audit(context, "StartInstances", changed);
+  return response;
+}
+
+wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction, const Context& context,
+                                                const wire::ec2::StopInstancesRequest& request) {
+  const bool force = request.force.value_or(false) || request.skip_os_shutdown.value_or(false);
+  wire::ec2::StopInstancesResponse response;
+  std::vector<std::string> changed;
+  for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
+    auto instance = *found;
+    const auto before = instance.current_state();
+    if (before == InstanceState::terminated || before == InstanceState::shutting_down || before == InstanceState::pending)
+      throw incorrect_instance_state(instance, "stopped");
+    if (instance.stop_protected)
+      throw wire::ApiError(
+          400, "OperationNotPermitted",
+          fmt::format("The instance '{}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", instance.id));
+    if (before == InstanceState::running || (before == InstanceState::stopping && force)) {
+      if (before == InstanceState::running) become(transaction, instance, InstanceState::stopping);
+      instance.transition_reason = user_initiated(transaction.now());
+      instance.state_reason_code = force ? "Client.UserInitiatedForcedShutdown" : "Client.UserInitiatedShutdown";
+      instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
+      changed.push_back(instance.id);
+    }
+    response.stopping_instances.push_back(show_change(instance, before));
+    if (before != InstanceState::stopped) transaction.put(std::move(instance));
+  }
+  // Nothing has been changed yet: what a decision puts before it throws is dropped.
+  if (request.hibernate.value_or(false))
+    throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
+                         "The instances were not launched with hibernation, which is not supported.");
+  audit(context, "StopInstances", changed);
+  return response;
+}
+
+// What may be terminated is, even when others are refused: the zones without a protected instance go on (EC2's rule). So the refusal
+// comes out when the answer is written, after the change was made.
+struct Terminated {
+  wire::ec2::TerminateInstancesResponse answer;
+  std::optional<wire::ApiError> refusal;
+};
+
+void write(wire::XmlWriter& out, const Terminated& terminated) {
+  if (terminated.refusal) throw wire::ApiError(*terminated.refusal);
+  wire::ec2::write(out, terminated.answer);
+}
+
+// Protected from being stopped is protected from being terminated.
+std::optional<wire::ApiError> termination_refusal(const state::Instance& instance) {
+  if (instance.current_state() == InstanceState::terminated || (!instance.termination_protected && !instance.stop_protected))
+    return std::nullopt;
+  return wire::ApiError(400, "OperationNotPermitted",
+                        fmt::format("The instance '{}' may not be terminated. Modify its '{}' instance attribute and try again.",
+                                    instance.id, instance.termination_protected ? "disableApiTermination" : "disableApiStop"));
+}
+
+Terminated terminate_instances(state::Transaction& transaction, const Context& context,
+                               const wire::ec2::TerminateInstancesRequest& request) {
+  const auto asked = find_instances(transaction.world(), context.account(), request.instance_ids);
+  Terminated terminated;
+  std::set<std::string_view> spared_zones;
+  std::vector<std::string> changed;
+  for (const auto* instance : asked) {
+    auto refusal = termination_refusal(*instance);
+    if (!refusal) continue;
+    if (context.dry_run) throw *refusal;
+    spared_zones.insert(instance->zone);
+    if (!terminated.refusal) terminated.refusal = std::move(refusal);
+  }
+  for (const auto* found : asked) {
+    if (spared_zones.contains(found->zone)) continue;
+    auto instance = *found;
+    const auto before = instance.current_state();
+    if (before != InstanceState::terminated && before != InstanceState::shutting_down) {
+      become(transaction, instance, InstanceState::shutting_down);
+      instance.transition_reason = user_initiated(transaction.now());
+      instance.state_reason_code = "Client.UserInitiatedShutdown";
+      instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
+      changed.push_back(instance.id);
+    }
+    terminated.answer.terminating_instances.push_back(show_change(instance, before));
+    if (before != instance.current_state()) transaction.put(std::move(instance));
+  }
+  audit(context, "TerminateInstances", changed);
+  return terminated;
+}
+
+service::Done reboot_instances(state::Transaction& transaction, const Context& context, const wire::ec2::RebootInstancesRequest& request) {
+  std::vector<std::string> changed;
+  for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
+    auto instance = *found;
+    if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::pending)
+      throw incorrect_instance_state(instance, "rebooted");
+    ++instance.reboots_asked;
+    changed.push_back(instance.id);
+    transaction.put(std::move(instance));
+  }
+  audit(context, "RebootInstances", changed);
+  return {};
+}
+
+}  // namespace
+
+std::vector<service::Action> instance_state_actions() {
+  using namespace wire::ec2;
+  return {
+      service::write_action<StartInstancesRequest>("StartInstances", start_instances),
+      service::write_action<StopInstancesRequest>("StopInstances", stop_instances),
+      service::write_action<RebootInstancesRequest>("RebootInstances", reboot_instances),
+      service::write_action<TerminateInstancesRequest>("TerminateInstances", terminate_instances),
+  };
+}
+
+}  // namespace brume::ec2

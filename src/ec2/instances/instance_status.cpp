@@ -1,0 +1,179 @@
+// DescribeInstanceStatus and ReportInstanceStatus: how instances are, as far as the host can tell.
+//
+// A guest is "initializing" until it has run for a while. It is "impaired" while its machine stands still because a disk of the host
+// failed or is full; control notes that in the instance (state::Instance::impairment).
+#include "wire/ec2/instance_status.hpp"
+#include "base/log.hpp"
+#include "ec2/common/filters.hpp"
+#include "ec2/common/paging.hpp"
+#include "ec2/instances/instances.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+using state::InstanceState;
+
+constexpr size_t most_ids = 100;
+
+enum class Health { ok, initializing, impaired, not_applicable };
+
+struct Names {
+  const char* summary;
+  const char* reachability;
+};
+Names names_of(Health health) {
+  switch (health) {
+    case Health::ok: return {"ok", "passed"};
+    case Health::initializing: return {"initializing", "initializing"};
+    case Health::impaired: return {"impaired", "failed"};
+    case Health::not_applicable: break;
+  }
+  return {"not-applicable", ""};
+}
+
+Health health_of(const state::Instance& instance, const service::Settings& settings, Time now) {
+  if (instance.current_state() != InstanceState::running) return Health::not_applicable;
+  if (!instance.impairment.empty()) return Health::impaired;
+  return now - instance.state_since < settings.status_checks_after ? Health::initializing : Health::ok;
+}
+
+struct Subject {
+  const state::Instance& instance;
+  const service::Settings& settings;
+  Health health;
+};
+using At = FilterSubject<Subject>;
+using Values = FilterValues;
+
+void none(const At&, Values&) {}
+void add_status(const At& at, Values& out) { out.add(names_of(at.record.health).summary); }
+void add_reachability(const At& at, Values& out) {
+  if (at.record.health != Health::not_applicable) out.add(names_of(at.record.health).reachability);
+}
+
+const FilterField<Subject> status_fields[] = {
+    {"attached-ebs-status.status", add_status},
+    {"availability-zone", [](const At& at, Values& out) { out.add(at.record.instance.zone); }},
+    {"availability-zone-id",
+     [](const At& at, Values& out) {
+       const auto& instance = at.record.instance;
+       out.add(state::zone_id_of(at.world, instance.account, at.record.settings.zones, instance.zone));
+     }},
+    // Nobody schedules events here: the operator's own hands are the only maintenance.
+    {"event.code", none},
+    {"event.description", none},
+    {"event.instance-event-id", none},
+    {"event.not-after", none},
+    {"event.not-before", none},
+    {"event.not-before-deadline", none},
+    {"instance-state-code", [](const At& at, Values& out) { out.add(at.record.instance.state); }},
+    {"instance-state-name", [](const At& at, Values& out) { out.add(state::name_of(at.record.instance.current_state())); }},
+    {"instance-status.reachability", add_reachability},
+    {"instance-status.status", add_status},
+    {"operator.managed", [](const At&, Values& out) { out.add(false); }},
+    {"operator.principal", none},
+    {"system-status.reachability", add_reachability},
+    {"system-status.status", add_status},
+};
+
+// Instance, host and disks are judged by the same sign, so they are told alike.
+template <class Summary>
+void describe_health(const state::Instance& instance, Health health, Summary& summary) {
+  summary.status = names_of(health).summary;
+  if (health == Health::not_applicable) return;
+  auto& detail = summary.details.emplace_back();
+  detail.name = "reachability";
+  detail.status = names_of(health).reachability;
+  if (health == Health::impaired) detail.impaired_since = instance.impaired_since;
+}
+
+wire::ec2::InstanceStatus describe(const state::World& world, const Subject& subject) {
+  const auto& instance = subject.instance;
+  wire::ec2::InstanceStatus item;
+  item.instance_id = instance.id;
+  item.availability_zone = instance.zone;
+  item.availability_zone_id = state::zone_id_of(world, instance.account, subject.settings.zones, instance.zone);
+  item.operator_.emplace().managed = false;
+  item.instance_state = describe_state(instance.current_state());
+  describe_health(instance, subject.health, item.instance_status.emplace());
+  describe_health(instance, subject.health, item.system_status.emplace());
+  describe_health(instance, subject.health, item.attached_ebs_status.emplace());
+  return item;
+}
+
+wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::World& world, const Context& context,
+                                                                   const wire::ec2::DescribeInstanceStatusRequest& request) {
+  const auto& settings = context.services.settings;
+  const FilterSet<Subject> filters(status_fields, request.filters);
+  const bool all = request.include_all_instances.value_or(false);
+  wire::ec2::DescribeInstanceStatusResponse response;
+  const auto shown = [&](const Subject& subject) {
+    const auto& instance = subject.instance;
+    return (all || instance.current_state() == InstanceState::running) && filters.match(world, subject, instance.account, instance.id);
+  };
+  if (!request.instance_ids.empty()) {
+    if (request.max_results || request.next_token)
+      throw wire::invalid_parameter_combination("The parameter instancesSet cannot be used with the parameter maxResults");
+    if (request.instance_ids.size() > most_ids)
+      throw wire::invalid_parameter_value(fmt::format("At most {} instances can be named in one request.", most_ids));
+    for (const auto* instance : find_instances(world, context.account(), request.instance_ids)) {
+      const Subject subject{*instance, settings, health_of(*instance, settings, context.now)};
+      if (shown(subject)) response.instance_statuses.push_back(describe(world, subject));
+    }
+    return response;
+  }
+  Page page(context, "DescribeInstanceStatus", request.max_results, request.next_token);
+  world.each_of<state::Instance>(
+      context.account(),
+      [&](const state::Instance& instance) {
+        const Subject subject{instance, settings, health_of(instance, settings, context.now)};
+        if (!shown(subject)) return true;
+        if (!page.take(instance.id)) return false;
+        response.instance_statuses.push_back(describe(world, subject));
+        return true;
+      },
+      page.after());
+  response.next_token = page.next_token();
+  return response;
+}
+
+const std::string_view reason_codes[] = {"instance-stuck-in-state", "unresponsive",        "not-accepting-credentials",
+                                         "password-not-available",  "performance-network", "performance-instance-store",
+                                         "performance-ebs-volume",  "performance-other",   "other"};
+
+void need_known(std::string_view value, std::string_view name, std::span<const std::string_view> known) {
+  if (std::find(known.begin(), known.end(), value) == known.end())
+    throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter {} is invalid.", value, name));
+}
+
+// What the user found goes to the operator, in the log; it changes nothing that DescribeInstanceStatus says, as with EC2.
+service::Done report_instance_status(const state::World& world, const Context& context,
+                                     const wire::ec2::ReportInstanceStatusRequest& request) {
+  static constexpr std::string_view statuses[] = {"ok", "impaired"};
+  need_known(*request.status, "status", statuses);
+  if (request.reason_codes.empty()) throw wire::missing_parameter("ReasonCode");
+  for (const auto& code : request.reason_codes) need_known(code, "reasonCode", reason_codes);
+  if (request.start_time && request.end_time && *request.end_time < *request.start_time)
+    throw wire::invalid_parameter_combination("The end time lies before the start time.");
+  const auto found = find_instances(world, context.account(), request.instances);
+  for (const auto* instance : found)
+    if (instance->current_state() != InstanceState::running) throw incorrect_instance_state(*instance, "reported on: it does not run");
+  if (context.dry_run) return {};
+  for (const auto* instance : found)
+    log::warning("ec2", "account {} reports {} as {}: {} ({})", context.account(), instance->id, *request.status,
+                 fmt::join(request.reason_codes, ", "), request.description.value_or("no description"));
+  return {};
+}
+
+}  // namespace
+
+std::vector<service::Action> instance_status_actions() {
+  using namespace wire::ec2;
+  return {
+      service::read_action<DescribeInstanceStatusRequest>("DescribeInstanceStatus", describe_instance_status),
+      service::read_action<ReportInstanceStatusRequest>("ReportInstanceStatus", report_instance_status),
+  };
+}
+
+}  // namespace brume::ec2

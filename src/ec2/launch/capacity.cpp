@@ -1,0 +1,151 @@
+#include "ec2/launch/capacity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ec2/accounts/quotas.hpp"
+#include "ec2/instances/instance_types.hpp"
+#include "ec2/instances/placement_groups.hpp"
+#include "wire/api_error.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+using service::Context;
+
+bool is_of_family(const InstanceType& type, std::initializer_list<std::string_view> families) {
+  const std::string_view name = type.name;
+  return std::find(families.begin(), families.end(), name.substr(0, name.find('.'))) != families.end();
+}
+// EC2's families with graphics processors, and those for clusters; cg1 is the guide's, and both.
+bool has_gpu(const InstanceType& type) {
+  return is_of_family(type, {"cg1", "g2", "g3", "g3s", "g4ad", "g4dn", "g5", "g6", "p2", "p3", "p4d", "p5"});
+}
+bool is_for_clusters(const InstanceType& type) { return is_of_family(type, {"cc1", "cc2", "cg1", "cr1", "hpc6a", "hpc7a"}); }
+
+// How many more instances like this one the account's quotas allow, and which of them says so (NET-080).
+struct Allowed {
+  std::int64_t count = unlimited;
+  Quota quota = Quota::instances;
+  std::int64_t limit = unlimited;
+
+  void bound(Quota by, std::int64_t its_limit, std::int64_t to) {
+    if (its_limit == unlimited || to >= count) return;
+    count = std::max<std::int64_t>(to, 0);
+    quota = by;
+    limit = its_limit;
+  }
+};
+
+// Instances of types that `belongs` chooses, with a machine or on the way to one.
+template <class Belongs>
+std::int64_t machines_of(const state::World& world, const std::string& account, Belongs&& belongs) {
+  std::int64_t count = 0;
+  world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
+    const auto* type = find_instance_type(instance.type);
+    const auto state = instance.current_state();
+    count += type != nullptr && belongs(*type) && (state == state::InstanceState::pending || state == state::InstanceState::running);
+  });
+  return count;
+}
+
+Allowed allowed_by_quotas(const state::World& world, const Context& context, const state::Instance& like) {
+  Allowed allowed;
+  const auto limit_of = [&](Quota quota) { return quota_of(world, context.services.settings, like.account, quota); };
+  const auto& usage = world.usage(like.account);
+  const auto vcpus = limit_of(Quota::vcpus);
+  allowed.bound(Quota::vcpus, vcpus, (vcpus - usage.processors) / std::max<std::int64_t>(like.processors, 1));
+  const auto gib = limit_of(Quota::memory_gib);
+  if (gib != unlimited) allowed.bound(Quota::memory_gib, gib, (gib * 1024 - usage.memory_mib) / std::max<std::int64_t>(like.memory_mib, 1));
+  const auto* type = find_instance_type(like.type);
+  const auto of_kind = [&](Quota quota, auto&& belongs) {
+    const auto limit = type != nullptr && belongs(*type) ? limit_of(quota) : unlimited;
+    if (limit != unlimited) allowed.bound(quota, limit, limit - machines_of(world, like.account, belongs));
+  };
+  of_kind(Quota::cluster_instances, is_for_clusters);
+  of_kind(Quota::gpu_instances, has_gpu);
+  return allowed;
+}
+
+wire::ApiError instance_limit_exceeded(std::int64_t asked, std::int64_t limit) {
+  return {400, "InstanceLimitExceeded",
+          fmt::format("You have requested more instances ({}) than your current instance limit of {} allows for the specified instance "
+                      "type. The operator of this installation can raise it.",
+                      asked, limit)};
+}
+
+// INS-046
+wire::ApiError insufficient_capacity(const state::Instance& like, std::string_view why) {
+  return wire::insufficient_capacity(
+      "Instance", fmt::format("There is not enough free capacity for the '{}' instances asked for in {}: {}. Ask for fewer or smaller "
+                              "ones, or try again later.",
+                              like.type, like.zone, why));
+}
+
+struct Room {
+  std::int64_t count = no_limit;
+  std::string_view why;
+  void limit(std::int64_t to, std::string_view reason) {
+    if (to >= count) return;
+    count = std::max<std::int64_t>(to, 0);
+    why = reason;
+  }
+};
+
+// All zones are this one host.
+Room room_on_host(const state::World& world, const Context& context, const state::Instance& like) {
+  Room room;
+  const auto& capacity = context.services.settings.capacity;
+  if (!capacity.bounded()) return room;
+  const auto& all = world.usage({});
+  const auto& own = world.usage(like.account);
+  room.limit((capacity.memory_mib - all.memory_mib) / std::max<std::int64_t>(like.memory_mib, 1), "the host has too little free memory");
+  room.limit((capacity.processors - all.processors) / std::max<std::int64_t>(like.processors, 1), "the host has too few free processors");
+  // Hardware of one's own is nobody else's on the host.
+  if (like.tenancy == "dedicated" && all.machines > own.machines) room.limit(0, "no host is free of other accounts' instances");
+  if (all.dedicated > own.dedicated) room.limit(0, "the host is dedicated to another account");
+  return room;
+}
+
+Room room_for(const state::World& world, const Context& context, const state::Instance& like) {
+  auto room = room_on_host(world, context, like);
+  if (const auto* group = world.find<state::PlacementGroup>(like.account, like.placement_group))
+    room.limit(room_in_group(world, context.services.settings, *group, like),
+               "the rules of its placement group leave no room on the hardware there is");
+  return room;
+}
+
+}  // namespace
+
+std::int64_t instance_limit(const state::World& world, const service::Settings& settings, const std::string& account) {
+  return quota_of(world, settings, account, Quota::instances);
+}
+
+std::int64_t count_to_launch(const state::World& world, const Context& context, const state::Instance& like, std::int64_t least,
+                             std::int64_t most) {
+  const auto limit = instance_limit(world, context.services.settings, like.account);
+  if (limit != no_limit) {
+    const auto& usage = world.usage(like.account);
+    const auto allowed = std::min(limit - usage.running, 2 * limit - usage.existing);
+    if (allowed < least) throw instance_limit_exceeded(least, limit);
+    most = std::min(most, allowed);
+  }
+  const auto allowed = allowed_by_quotas(world, context, like);
+  if (allowed.count < least) throw quota_exceeded(allowed.quota, allowed.limit);
+  most = std::min(most, allowed.count);
+  const auto room = room_for(world, context, like);
+  if (room.count < least) throw insufficient_capacity(like, room.why);
+  return std::min(most, room.count);
+}
+
+void check_room_to_start(const state::World& world, const Context& context, const state::Instance& stopped, size_t asked) {
+  const auto limit = instance_limit(world, context.services.settings, stopped.account);
+  if (limit != no_limit && world.usage(stopped.account).running >= limit)
+    throw instance_limit_exceeded(static_cast<std::int64_t>(asked), limit);
+  if (const auto allowed = allowed_by_quotas(world, context, stopped); allowed.count < 1)
+    throw quota_exceeded(allowed.quota, allowed.limit);
+  if (const auto room = room_for(world, context, stopped); room.count < 1) throw insufficient_capacity(stopped, room.why);
+}
+
+}  // namespace brume::ec2

@@ -1,0 +1,389 @@
+#include "ec2/network/network.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/ipv4.hpp"
+#include "base/text.hpp"
+#include "state/classic.hpp"
+#include "state/elastic_ips.hpp"
+#include "wire/api_error.hpp"
+
+namespace brume::ec2 {
+namespace {
+
+constexpr std::uint64_t kept_low = 4;   // network, router, DNS, future use
+constexpr std::uint64_t kept_high = 1;  // broadcast
+
+std::string dashed(const std::string& address) {
+  std::string text = address;
+  for (auto& c : text)
+    if (c == '.') c = '-';
+  return text;
+}
+
+// Where the search for a free address goes on, so that it does not begin at the start of a full range every time.
+std::uint64_t cursor(const state::World& world, const std::string& name) {
+  const auto* setting = world.find<state::Setting>(name);
+  return setting == nullptr ? 0 : std::stoull(setting->value);
+}
+
+bool is_private_address_used(const state::World& world, const std::string& vpc_id, const std::string& address) {
+  return world.find_indexed<state::NetworkInterface>(state::Index::interface_by_private_ip, vpc_id + "/" + address) != nullptr;
+}
+
+bool has_default_group(const state::World& world, const state::Vpc& vpc) {
+  bool found = false;
+  world.each_of<state::SecurityGroup>(vpc.account, [&](const state::SecurityGroup& group) {
+    found = group.vpc_id == vpc.id && group.name == "default";
+    return !found;
+  });
+  return found;
+}
+
+// "default": its members reach each other, and everything outside (NET-049).
+void make_default_group(state::Transaction& transaction, const state::Vpc& vpc) {
+  if (has_default_group(transaction.world(), vpc)) return;
+  state::SecurityGroup group;
+  group.account = vpc.account;
+  group.id = make_id(transaction.random(), "sg");
+  group.name = "default";
+  group.description = "default VPC security group";
+  group.vpc_id = vpc.id;
+  state::SecurityRule from_members;
+  from_members.id = make_id(transaction.random(), "sgr");
+  from_members.protocol = "-1";
+  from_members.group_account = vpc.account;
+  from_members.group_id = group.id;
+  group.ingress.push_back(from_members);
+  state::SecurityRule to_all;
+  to_all.id = make_id(transaction.random(), "sgr");
+  to_all.protocol = "-1";
+  to_all.cidr = "0.0.0.0/0";
+  group.egress.push_back(to_all);
+  transaction.put(std::move(group));
+}
+
+void make_default_acl(state::Transaction& transaction, const state::Vpc& vpc) {
+  state::NetworkAcl acl;
+  acl.account = vpc.account;
+  acl.id = make_id(transaction.random(), "acl");
+  acl.vpc_id = vpc.id;
+  acl.is_default = true;
+  for (const bool egress : {false, true}) {
+    auto& entry = acl.entries.emplace_back();
+    entry.egress = egress;
+    entry.allow = true;
+    entry.cidr = "0.0.0.0/0";
+  }
+  transaction.world().each_of<state::Subnet>(vpc.account, [&](const state::Subnet& subnet) {
+    if (subnet.vpc_id == vpc.id) acl.associations.push_back({make_id(transaction.random(), "aclassoc"), subnet.id});
+  });
+  transaction.put(std::move(acl));
+}
+
+// An internet gateway, and the main route table leads to it.
+void open_to_internet(state::Transaction& transaction, const state::Vpc& vpc) {
+  state::InternetGateway gateway;
+  gateway.account = vpc.account;
+  gateway.id = make_id(transaction.random(), "igw");
+  gateway.vpc_id = vpc.id;
+  auto table = *main_route_table(transaction.world(), vpc.id);
+  state::RouteEntry route;
+  route.cidr = "0.0.0.0/0";
+  route.gateway_id = gateway.id;
+  table.routes.push_back(std::move(route));
+  transaction.put(std::move(gateway));
+  transaction.put(std::move(table));
+}
+
+}  // namespace
+
+state::Subnet make_default_subnet(state::Transaction& transaction, const state::Vpc& vpc, const std::string& zone, std::uint32_t base) {
+  state::Subnet subnet;
+  subnet.account = vpc.account;
+  subnet.id = make_id(transaction.random(), "subnet");
+  subnet.vpc_id = vpc.id;
+  subnet.cidr = format_ipv4_block({base, default_subnet_prefix});
+  subnet.zone = zone;
+  subnet.is_default = true;
+  subnet.gives_public_address = true;
+  transaction.put(subnet);
+  return subnet;
+}
+
+state::Vpc make_default_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
+  state::Vpc vpc;
+  vpc.account = account;
+  vpc.id = make_id(transaction.random(), "vpc");
+  vpc.cidr = "172.31.0.0/16";
+  vpc.is_default = true;
+  std::uint32_t base = *parse_ipv4("172.31.0.0");
+  for (const auto& zone : state::zones_of(transaction.world(), account, settings.zones)) {
+    make_default_subnet(transaction, vpc, zone.name, base);
+    base += 1U << (32 - default_subnet_prefix);
+  }
+  vpc.dhcp_options_id = default_dhcp_options(transaction, account, settings);
+  make_vpc_parts(transaction, vpc);
+  open_to_internet(transaction, vpc);
+  transaction.put(vpc);
+  return vpc;
+}
+
+void make_classic_place(state::Transaction& transaction, const std::string& account) {
+  state::ensure_classic_network(transaction);
+  state::SecurityGroup group;
+  group.account = account;
+  group.id = make_id(transaction.random(), "sg");
+  group.name = "default";
+  group.description = "default group";
+  group.vpc_id = state::classic_network;
+  struct Range {
+    const char* protocol;
+    std::int64_t from;
+    std::int64_t to;
+  };
+  // NET-049: its members reach each other by all that a group of EC2-Classic can name.
+  for (const auto& range : {Range{"icmp", -1, -1}, Range{"tcp", 0, 65535}, Range{"udp", 0, 65535}}) {
+    auto& rule = group.ingress.emplace_back();
+    rule.id = make_id(transaction.random(), "sgr");
+    rule.protocol = range.protocol;
+    rule.from_port = range.from;
+    rule.to_port = range.to;
+    rule.group_account = account;
+    rule.group_id = group.id;
+  }
+  transaction.put(std::move(group));
+}
+
+void make_first_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
+  if (state::has_classic(transaction.world(), account))
+    make_classic_place(transaction, account);
+  else
+    make_default_network(transaction, account, settings);
+}
+
+std::string default_dhcp_options(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
+  state::DhcpOptions set;
+  set.account = account;
+  set.options = {{"domain-name", {settings.private_domain}}, {"domain-name-servers", {"AmazonProvidedDNS"}}};
+  const auto same = [](const state::DhcpOption& a, const state::DhcpOption& b) { return a.name == b.name && a.values == b.values; };
+  transaction.world().each_of<state::DhcpOptions>(account, [&](const state::DhcpOptions& other) {
+    if (std::equal(set.options.begin(), set.options.end(), other.options.begin(), other.options.end(), same)) set.id = other.id;
+    return set.id.empty();
+  });
+  if (!set.id.empty()) return set.id;
+  set.id = make_id(transaction.random(), "dopt");
+  auto id = set.id;
+  transaction.put(std::move(set));
+  return id;
+}
+
+void make_vpc_parts(state::Transaction& transaction, const state::Vpc& vpc) {
+  make_default_group(transaction, vpc);
+  state::RouteTable table;
+  table.account = vpc.account;
+  table.id = make_id(transaction.random(), "rtb");
+  table.vpc_id = vpc.id;
+  table.associations.push_back({make_id(transaction.random(), "rtbassoc"), ""});
+  transaction.put(std::move(table));
+  make_default_acl(transaction, vpc);
+}
+
+void complete_networks(state::Transaction& transaction, const service::Settings& settings) {
+  std::vector<state::Vpc> vpcs;
+  transaction.world().each<state::Vpc>("", [&](const state::Vpc& vpc) {
+    if (main_route_table(transaction.world(), vpc.id) == nullptr) vpcs.push_back(vpc);
+  });
+  for (auto& vpc : vpcs) {
+    make_vpc_parts(transaction, vpc);
+    open_to_internet(transaction, vpc);
+    vpc.dhcp_options_id = default_dhcp_options(transaction, vpc.account, settings);
+    transaction.put(std::move(vpc));
+  }
+}
+
+const state::RouteTable* main_route_table(const state::World& world, const std::string& vpc_id) {
+  const state::RouteTable* found = nullptr;
+  world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc_id, [&](const state::RouteTable& table) {
+    if (table.is_main()) found = &table;
+    return found == nullptr;
+  });
+  return found;
+}
+
+const state::NetworkAcl* default_acl(const state::World& world, const std::string& vpc_id) {
+  const state::NetworkAcl* found = nullptr;
+  world.each_indexed<state::NetworkAcl>(state::Index::network_acl_by_vpc, vpc_id, [&](const state::NetworkAcl& acl) {
+    if (acl.is_default) found = &acl;
+    return found == nullptr;
+  });
+  return found;
+}
+
+void join_default_acl(state::Transaction& transaction, const state::Subnet& subnet) {
+  const auto* found = default_acl(transaction.world(), subnet.vpc_id);
+  if (found == nullptr) return;
+  auto acl = *found;
+  acl.associations.push_back({make_id(transaction.random(), "aclassoc"), subnet.id});
+  transaction.put(std::move(acl));
+}
+
+void require_internet_gateway(const state::World& world, const std::string& vpc_id) {
+  if (world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc_id) == nullptr)
+    throw wire::ApiError(400, "Gateway.NotAttached", fmt::format("Network {} is not attached to any internet gateway", vpc_id));
+}
+
+std::uint64_t addresses_handed_out(const state::World& world, const state::Subnet& subnet) {
+  return cursor(world, "private-address-cursor/" + subnet.id);
+}
+
+std::int64_t free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t most) {
+  const auto block = *parse_ipv4_block(subnet.cidr);
+  const auto usable = block.size() - kept_low - kept_high;
+  const auto start = addresses_handed_out(world, subnet);
+  std::int64_t found = 0;
+  for (std::uint64_t i = 0; i < usable && found < most; ++i) {
+    const auto address = format_ipv4(block.base + static_cast<std::uint32_t>(kept_low + (start + i) % usable));
+    if (!is_private_address_used(world, subnet.vpc_id, address)) ++found;
+  }
+  return found;
+}
+
+bool has_free_addresses(const state::World& world, const state::Subnet& subnet, std::int64_t count) {
+  return free_addresses(world, subnet, count) >= count;
+}
+
+wire::ApiError too_few_addresses(const state::Subnet& subnet) {
+  return {400, "InsufficientFreeAddressesInSubnet",
+          fmt::format("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", subnet.id)};
+}
+
+std::string take_private_address(state::Transaction& transaction, const state::Subnet& subnet) {
+  const auto block = *parse_ipv4_block(subnet.cidr);
+  const auto usable = block.size() - kept_low - kept_high;
+  const std::string name = "private-address-cursor/" + subnet.id;
+  const auto start = cursor(transaction.world(), name);
+  for (std::uint64_t i = 0; i < usable; ++i) {
+    const auto offset = (start + i) % usable;
+    auto address = format_ipv4(block.base + static_cast<std::uint32_t>(kept_low + offset));
+    if (is_private_address_used(transaction.world(), subnet.vpc_id, address)) continue;
+    transaction.put(state::Setting{name, std::to_string(offset + 1)});
+    return address;
+  }
+  throw too_few_addresses(subnet);
+}
+
+void check_private_address(const state::World& world, const state::Subnet& subnet, const std::string& address) {
+  const auto number = parse_ipv4(address);
+  const auto block = *parse_ipv4_block(subnet.cidr);
+  if (!number || !block.contains(*number)) throw wire::invalid_parameter_value("Address does not fall within the subnet's address range");
+  const auto offset = *number - block.base;
+  if (offset < kept_low || offset >= block.size() - kept_high)
+    throw wire::invalid_parameter_value("Address is in subnet's reserved address range");
+  if (is_private_address_used(world, subnet.vpc_id, address))
+    throw wire::ApiError(400, "InvalidIPAddress.InUse", fmt::format("Address {} is in use.", address));
+}
+
+std::vector<Ipv4Block> public_ranges(const state::World& world) {
+  const auto* pool = world.find<state::Setting>("public-pool");
+  return pool == nullptr ? std::vector<Ipv4Block>() : parse_ipv4_blocks(pool->value).value_or(std::vector<Ipv4Block>());
+}
+
+namespace {
+
+// Of a range: without the first and the last address, which some systems treat as broadcast.
+std::uint64_t usable_of(const Ipv4Block& range) { return range.size() > 2 ? range.size() - 2 : range.size(); }
+
+std::uint32_t address_of(const Ipv4Block& range, std::uint64_t number) {
+  return range.base + static_cast<std::uint32_t>(number + (range.size() > 2 ? 1 : 0));
+}
+
+std::set<std::string> kept_public_addresses(const state::World& world) {
+  std::set<std::string> kept;
+  if (const auto* setting = world.find<state::Setting>("public-pool-kept"))
+    for (const auto one : split(setting->value, ',')) kept.emplace(one);
+  return kept;
+}
+
+bool is_public_address_used(const state::World& world, const std::string& address) {
+  if (world.find_indexed<state::NetworkInterface>(state::Index::interface_by_public_ip, address) != nullptr ||
+      state::find_elastic_ip(world, address) != nullptr)
+    return true;
+  bool used = false;
+  world.each<state::VpnConnection>("", [&](const state::VpnConnection& connection) {
+    for (const auto& tunnel : connection.tunnels) used |= connection.state != "deleted" && tunnel.outside_ip == address;
+  });
+  return used;
+}
+
+}  // namespace
+
+namespace {
+
+// Free addresses of the pool after the last one given, until visit(number, address) returns false.
+template <class Visit>
+void each_free_public_address(const state::World& world, Visit&& visit) {
+  const auto ranges = public_ranges(world);
+  const auto kept = kept_public_addresses(world);
+  std::uint64_t usable = 0;
+  for (const auto& range : ranges) usable += usable_of(range);
+  const auto start = cursor(world, "public-address-cursor");
+  for (std::uint64_t i = 0; i < usable; ++i) {
+    const auto number = (start + i) % usable;
+    auto rest = number;
+    auto range = ranges.begin();
+    for (; rest >= usable_of(*range); ++range) rest -= usable_of(*range);
+    const auto address = format_ipv4(address_of(*range, rest));
+    if (kept.contains(address) || is_public_address_used(world, address)) continue;
+    if (!visit(number, address)) return;
+  }
+}
+
+}  // namespace
+
+std::int64_t free_public_addresses(const state::World& world, std::int64_t most) {
+  std::int64_t found = 0;
+  each_free_public_address(world, [&](std::uint64_t, const std::string&) { return ++found < most; });
+  return found;
+}
+
+std::string take_public_address(state::Transaction& transaction) {
+  std::string taken;
+  each_free_public_address(transaction.world(), [&](std::uint64_t number, const std::string& address) {
+    transaction.put(state::Setting{"public-address-cursor", std::to_string(number + 1)});
+    taken = address;
+    return false;
+  });
+  if (taken.empty()) throw too_few_public_addresses(transaction.world());
+  return taken;
+}
+
+wire::ApiError too_few_public_addresses(const state::World& world) {
+  const auto* pool = world.find<state::Setting>("public-pool");
+  return wire::insufficient_capacity("Address", fmt::format("Not enough available addresses in the public pool {} to satisfy the request. "
+                                                            "Terminate or stop instances, or give brumed a larger --public-pool.",
+                                                            pool == nullptr ? "(none)" : pool->value));
+}
+
+std::int64_t count_free_addresses(const state::World& world, const state::Subnet& subnet) {
+  std::int64_t used = 0;
+  world.each_of<state::NetworkInterface>(subnet.account, [&](const state::NetworkInterface& interface) {
+    if (interface.subnet_id == subnet.id) used += 1 + static_cast<std::int64_t>(interface.secondary.size());
+  });
+  return static_cast<std::int64_t>(parse_ipv4_block(subnet.cidr)->size() - kept_low - kept_high) - used;
+}
+
+std::string private_dns_name(const service::Settings& settings, const std::string& address) {
+  return address.empty() ? std::string() : "ip-" + dashed(address) + "." + settings.private_domain;
+}
+
+std::string public_dns_name(const state::World& world, const service::Settings& settings, const std::string& vpc_id,
+                            const std::string& address) {
+  if (address.empty()) return {};
+  const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
+  return vpc != nullptr && vpc->dns_support && vpc->dns_hostnames ? "ec2-" + dashed(address) + "." + settings.public_domain : std::string();
+}
+
+}  // namespace brume::ec2

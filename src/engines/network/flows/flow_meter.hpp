@@ -1,0 +1,56 @@
+// Counts what passes a VPC's interfaces and what is refused there, for flow logs. The kernel counts: conntrack each connection, nflog shows
+// what is dropped. Nothing waits for us: what comes faster than it is taken is lost, and that it was is said.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/descriptor.hpp"
+#include "base/result.hpp"
+#include "engines/network/netlink/connections.hpp"
+#include "engines/network/network_engine.hpp"
+#include "engines/network/vpc/model.hpp"
+
+namespace brume::network {
+
+// Dropped packets are shown to this group of nflog. Their prefix says whether they were refused when leaving an interface or when coming to
+// it, then whether they would have begun a connection or belong to one that conntrack knows and so has counted them; else nothing.
+inline constexpr int refusal_group = 66;
+inline constexpr std::string_view refused_leaving = "out";
+inline constexpr std::string_view refused_coming = "in";
+inline constexpr std::string_view refused_new = " new";
+inline constexpr std::string_view refused_known = " known";
+
+// Threads: one at a time, in the VPC's namespace.
+class FlowMeter {
+ public:
+  // Counts from now on; success also when it does already.
+  Result<void> begin();
+  void end();
+  bool runs() const { return static_cast<bool>(refusals_); }
+  // What was since begin() or the last time.
+  TakenFlows take(const Model& model);
+  // The interface loses its addresses: what they did until now is its own.
+  void remember(const InterfaceSpec& interface);
+
+  // Whose an address is, private or public, and the other of the two.
+  struct Owner {
+    std::string interface_id;
+    std::uint32_t private_ip = 0;
+    std::uint32_t public_ip = 0;
+  };
+  using Owners = std::map<std::uint32_t, Owner>;
+
+ private:
+  using Known = std::unordered_map<std::uint64_t, FlowCounts>;
+
+  Descriptor refusals_;
+  Descriptor ended_;  // connections that are over
+  Known known_;       // what was taken of each connection already
+  Owners gone_;       // since the last time
+};
+
+}  // namespace brume::network
