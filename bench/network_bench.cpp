@@ -80,7 +80,7 @@ void nft(const std::string& space, std::vector<std::string> arguments) {
   Command command;
   command.program = "nft";
   command.arguments = std::move(arguments);
-  command.network_namespace = namespace_path(space);
+  command.network_namespace = host::namespace_path(space);
   if (auto done = run_checked(command, seconds(10)); !done) need(fail(done.error()));
 }
 
@@ -94,7 +94,7 @@ int measure(std::uint32_t count) {
   const auto again = milliseconds_of([&] { need(engine.ensure_all(vpc(), {group(80)}, interfaces)); });
   const auto rule = median_of([&](int i) { need(engine.ensure_group(group(1000 + i))); });
   const auto one = median_of([&](int i) { need(engine.ensure_interface(interface(count + 1 + static_cast<std::uint32_t>(i)))); });
-  const auto space = list_namespaces("brume-").front();
+  const auto space = host::list_namespaces("brume-").front();
   nft(space, {"add", "chain", "inet", "brume", "bare"});
   const auto bare = median_of([&](int) { nft(space, {"add", "rule", "inet", "brume", "bare", "tcp", "dport", "81", "accept"}); });
   std::printf("{\"interfaces\": %u, \"first_ms\": %.2f, \"again_ms\": %.2f, \"rule_ms\": %.2f, \"one_more_ms\": %.2f, \"nft_ms\": %.2f}\n",

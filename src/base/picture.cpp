@@ -13,18 +13,18 @@ namespace {
 
 constexpr std::uint32_t longest_side = 8192;
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_pixmap_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 // The next word of a pixmap's head; comments run from # to the end of the line.
 std::string_view next_word(std::string_view bytes, size_t& at) {
-  while (at < bytes.size() && (is_space(bytes[at]) || bytes[at] == '#')) {
+  while (at < bytes.size() && (is_pixmap_space(bytes[at]) || bytes[at] == '#')) {
     if (bytes[at] == '#')
       while (at < bytes.size() && bytes[at] != '\n') ++at;
     else
       ++at;
   }
   const auto from = at;
-  while (at < bytes.size() && !is_space(bytes[at])) ++at;
+  while (at < bytes.size() && !is_pixmap_space(bytes[at])) ++at;
   return bytes.substr(from, at - from);
 }
 

@@ -7,7 +7,7 @@ namespace brume::control {
 namespace {
 
 constexpr size_t most_listed = 8;
-constexpr milliseconds retry_pause = seconds(2);
+constexpr milliseconds block_retry_pause = seconds(2);
 
 DirectSnapshots::Runs runs_of(const std::vector<block::Extent>& extents) {
   DirectSnapshots::Runs runs;
@@ -104,7 +104,7 @@ milliseconds DirectSnapshots::look(const state::Snapshot& snapshot) {
   if (const auto taken = is_taken(snapshot.id); taken && *taken) {
     const auto finished = finish(snapshot);
     if (!finished) log::error("block", "{}", finished.error().message);
-    return finished ? milliseconds(0) : retry_pause;
+    return finished ? milliseconds(0) : block_retry_pause;
   }
   if (waited >= limit) {
     settle(snapshot, "It was not completed in time.");

@@ -12,7 +12,7 @@
 namespace brume::control {
 namespace {
 
-std::string seconds_of(Time time) { return fmt::to_string(std::chrono::duration_cast<seconds>(time.time_since_epoch()).count()); }
+std::string text_of_seconds(Time time) { return fmt::to_string(std::chrono::duration_cast<seconds>(time.time_since_epoch()).count()); }
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
@@ -56,8 +56,8 @@ std::string FlowLogLines::field(const Line& line, const std::string& name) const
   if (name == "subnet-id") return interface.subnet_id;
   if (name == "instance-id") return or_dash(interface.instance_id);
   if (name == "region") return region_;
-  if (name == "start") return seconds_of(line.start);
-  if (name == "end") return seconds_of(line.end);
+  if (name == "start") return text_of_seconds(line.start);
+  if (name == "end") return text_of_seconds(line.end);
   if (name == "log-status") return std::string(line.status);
   if (line.flow == nullptr) return "-";
   const auto& [source, destination, source_port, destination_port, protocol] = line.flow->addresses;

@@ -11,7 +11,7 @@ constexpr milliseconds gather = seconds(1);
 // A machine that died took its report along; whoever wanted a volume has it no longer.
 constexpr milliseconds look_again = std::chrono::minutes(5);
 // Until it is asked again whether it is our turn to copy.
-constexpr milliseconds turn_pause = seconds(5);
+constexpr milliseconds fold_pause = seconds(5);
 
 }  // namespace
 
@@ -81,7 +81,7 @@ bool VolumeFolder::fold_closed(const state::Volume& volume, const block::Fold& f
   if (volume.state != "available" && volume.state != "in-use") return false;
   const auto turn = files_.begin_copy();
   if (turn == nullptr) {
-    wake_(key, turn_pause);
+    wake_(key, fold_pause);
     return true;
   }
   const auto secret = files_.key(volume);

@@ -14,7 +14,7 @@ using state::NetworkInterface;
 
 // A guest that does not let go is asked again and again, as EC2 does; each time only so long, since the machine waits meanwhile.
 constexpr milliseconds unplug_limit = seconds(5);
-constexpr milliseconds retry_pause = seconds(3);
+constexpr milliseconds interface_retry_pause = seconds(3);
 
 std::string queue_key(const std::string& account, const std::string& instance_id) {
   return "instance/" + state::owned_key(account, instance_id);
@@ -95,14 +95,14 @@ void InterfaceReconciler::plug(const state::Instance& instance, const NetworkInt
       tap ? engines_.hypervisor.attach_nic(instance.id, {interface.id, interface.mac, std::move(*tap)}) : Result<void>(fail(tap.error()));
   if (plugged) return settle_attached(interface);
   log::error("control", "cannot attach {} to {}, tried again: {}", interface.id, instance.id, plugged.error().message);
-  wake_(queue_key(instance.account, instance.id), retry_pause);
+  wake_(queue_key(instance.account, instance.id), interface_retry_pause);
 }
 
 void InterfaceReconciler::unplug(const state::Instance& instance, const NetworkInterface& interface) {
   const auto done = engines_.hypervisor.detach_nic(instance.id, interface.id, interface.detach_forced, unplug_limit);
   if (done || done.error().kind == ErrorKind::not_found) return settle_detached(interface);
   log::warning("control", "{} does not let go of {}, asked again: {}", instance.id, interface.id, done.error().message);
-  wake_(queue_key(instance.account, instance.id), retry_pause);
+  wake_(queue_key(instance.account, instance.id), interface_retry_pause);
 }
 
 void InterfaceReconciler::settle_attached(const NetworkInterface& seen) {

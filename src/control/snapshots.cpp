@@ -8,9 +8,9 @@
 namespace brume::control {
 namespace {
 
-constexpr milliseconds retry_pause = seconds(2);
+constexpr milliseconds snapshot_retry_pause = seconds(2);
 // Until a copy that has to be encrypted asks again whether it is its turn.
-constexpr milliseconds turn_pause = milliseconds(500);
+constexpr milliseconds snapshot_turn_pause = milliseconds(500);
 // How much further a copy has to be to be written down again, in percent.
 constexpr int progress_step = 10;
 
@@ -38,7 +38,7 @@ std::string let_go_by(const state::Change& change) {
   return {};
 }
 
-bool is_between(const state::Snapshot& snapshot) {
+bool snapshot_needs_work(const state::Snapshot& snapshot) {
   return snapshot.state == "deleting" || is_to_be_taken(snapshot) || is_to_be_copied(snapshot) || is_written_directly(snapshot);
 }
 
@@ -56,7 +56,7 @@ bool waits_for_a_shutdown(const state::World& world, const state::Snapshot& snap
 
 void SnapshotReconciler::recover() {
   store_.world()->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-    if (is_between(snapshot)) wake(snapshot.key());
+    if (snapshot_needs_work(snapshot)) wake(snapshot.key());
   });
 }
 
@@ -64,7 +64,7 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     if (change.kind == state::Kind::snapshot) {
       const auto* snapshot = change.now<state::Snapshot>();
-      if (snapshot == nullptr || is_between(*snapshot)) wake(change.key);
+      if (snapshot == nullptr || snapshot_needs_work(*snapshot)) wake(change.key);
       // Copies of it waited for it.
       if (snapshot != nullptr && change.old<state::Snapshot>() != nullptr && snapshot->state != "pending")
         commit.world->each_indexed<state::Snapshot>(state::Index::snapshot_by_source, snapshot->id, [&](const state::Snapshot& copy) {
@@ -102,7 +102,7 @@ void SnapshotReconciler::remove(const std::string& key, const state::Snapshot* s
   if (removed) removed = engines_.block.remove_snapshot(id);
   if (!removed) {
     log::error("block", "cannot remove {}, tried again: {}", id, removed.error().message);
-    return wake(key, retry_pause);
+    return wake(key, snapshot_retry_pause);
   }
   if (snapshot == nullptr) return;
   store_.transact([&](state::Transaction& transaction) {
@@ -138,7 +138,7 @@ void SnapshotReconciler::take(const std::string& account, const std::vector<std:
   const auto taken = take_all(*world, pending);
   if (!taken && taken.error().kind == ErrorKind::timed_out) {
     log::warning("block", "{} is tried again: {}", pending.front()->id, taken.error().message);
-    return wake(pending.front()->key(), retry_pause);
+    return wake(pending.front()->key(), snapshot_retry_pause);
   }
   settle(pending, taken);
 }
@@ -241,7 +241,7 @@ void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& 
     copied = fail(ErrorKind::not_found, "the snapshot " + snapshot.copy_of + " is not there any more");
   else if (snapshot.encrypted && !source->encrypted) {
     const auto turn = files_.begin_copy();
-    if (turn == nullptr) return wake(snapshot.key(), turn_pause);
+    if (turn == nullptr) return wake(snapshot.key(), snapshot_turn_pause);
     copied = copy_encrypted(snapshot, *source);
   } else
     copied = engines_.block.copy_snapshot(snapshot.id, source->id);

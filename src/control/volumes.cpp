@@ -14,9 +14,9 @@ namespace {
 constexpr milliseconds busy_after = seconds(5);
 // How long a guest may take before a forced detach takes the volume away.
 constexpr milliseconds force_after = seconds(5);
-constexpr milliseconds retry_pause = seconds(2);
+constexpr milliseconds volume_retry_pause = seconds(2);
 // Until a volume that has to be encrypted asks again whether it is its turn.
-constexpr milliseconds turn_pause = milliseconds(500);
+constexpr milliseconds volume_turn_pause = milliseconds(500);
 
 bool is_leaving(const state::VolumeAttachment& attachment) {
   return attachment.attachment_state == "detaching" || attachment.attachment_state == "busy";
@@ -39,7 +39,7 @@ bool is_coming_or_leaving(const state::Volume& volume) {
 }
 
 // Something is still to be done for it, and not by its instance's start.
-bool is_between(const state::Volume& volume) {
+bool volume_needs_work(const state::Volume& volume) {
   return (volume.state == "creating" && volume.instance_id.empty()) || volume.state == "deleting" || is_coming_or_leaving(volume);
 }
 
@@ -54,7 +54,7 @@ void VolumeReconciler::recover() {
   const auto world = store_.world();
   world->each<state::Volume>("", [&](const state::Volume& volume) {
     // Also those that are attached: what they are held to may be another since the last daemon.
-    if (is_between(volume) || is_attached(volume)) wake(volume.key());
+    if (volume_needs_work(volume) || is_attached(volume)) wake(volume.key());
   });
   world->each<state::VolumeModification>("", [&](const state::VolumeModification& modification) {
     if (modification.state == "modifying" || modification.state == "optimizing") wake(modification.key());
@@ -65,7 +65,7 @@ void VolumeReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     if (change.kind == state::Kind::volume) {
       const auto* volume = change.now<state::Volume>();
-      if (volume == nullptr || is_between(*volume) || commit.world->find<state::VolumeModification>(change.key) != nullptr)
+      if (volume == nullptr || volume_needs_work(*volume) || commit.world->find<state::VolumeModification>(change.key) != nullptr)
         wake(change.key);
     }
     if (const auto* modification = change.now<state::VolumeModification>();
@@ -81,7 +81,7 @@ void VolumeReconciler::follow(const state::Commit& commit) {
     const auto* before = change.old<state::Instance>();
     if (instance == nullptr || before == nullptr || before->state == instance->state) continue;
     for (const auto& id : instance->volume_ids)
-      if (const auto* volume = commit.world->find<state::Volume>(instance->account, id); volume != nullptr && is_between(*volume))
+      if (const auto* volume = commit.world->find<state::Volume>(instance->account, id); volume != nullptr && volume_needs_work(*volume))
         wake(volume->key());
   }
 }
@@ -138,12 +138,12 @@ void VolumeReconciler::hold(const state::Volume& seen) {
     if (volume == nullptr) return;
     done = files_.serve(*volume);
     // Its machines stand still until it works.
-    if (!done) wake(seen.key(), retry_pause);
+    if (!done) wake(seen.key(), volume_retry_pause);
   }
   if (done) done = files_.limit(*volume);
   if (done) return;
   log::warning("block", "{}", done.error().message);
-  if (done.error().kind == ErrorKind::timed_out) wake(seen.key(), retry_pause);
+  if (done.error().kind == ErrorKind::timed_out) wake(seen.key(), volume_retry_pause);
 }
 
 template <class Change>
@@ -159,7 +159,7 @@ void VolumeReconciler::change(const state::Volume& volume, Change&& apply) {
 void VolumeReconciler::make(const state::Volume& volume) {
   const bool slow = VolumeFiles::is_encrypted_anew(*store_.world(), volume);
   const auto copy = slow ? files_.begin_copy() : nullptr;
-  if (slow && copy == nullptr) return wake(volume.key(), turn_pause);
+  if (slow && copy == nullptr) return wake(volume.key(), volume_turn_pause);
   const auto pass = files_.enter({volume.id});
   const auto made = files_.make(volume);
   if (!made) log::error("block", "{}", made.error().message);
@@ -175,7 +175,7 @@ void VolumeReconciler::remove(const state::Volume& volume) {
   const auto pass = files_.enter({volume.id});
   if (auto removed = engines_.block.remove_volume(volume.id); !removed) {
     log::error("block", "cannot remove {}, tried again: {}", volume.id, removed.error().message);
-    return wake(volume.key(), retry_pause);
+    return wake(volume.key(), volume_retry_pause);
   }
   store_.transact([&](state::Transaction& transaction) {
     transaction.erase<state::Volume>(volume.key());
@@ -197,11 +197,11 @@ void VolumeReconciler::attach(const state::Volume& seen, const std::string& inst
   // On its way: its next state wakes us.
   if (instance->current_state() != InstanceState::running) return;
   const auto machine = engines_.hypervisor.state(instance->id);
-  if (!machine || *machine == compute::MachineState::ended) return wake(volume->key(), retry_pause);
+  if (!machine || *machine == compute::MachineState::ended) return wake(volume->key(), volume_retry_pause);
   auto disk = files_.open(*volume, instance->id);
   auto attached = disk ? engines_.hypervisor.attach_disk(instance->id, *disk) : Result<void>(fail(disk.error()));
   if (attached || attached.error().kind == ErrorKind::exists) return settle_attached(*volume, instance_id);
-  if (attached.error().kind == ErrorKind::not_found && disk) return wake(volume->key(), retry_pause);  // the machine ended just now
+  if (attached.error().kind == ErrorKind::not_found && disk) return wake(volume->key(), volume_retry_pause);  // the machine ended just now
   log::error("block", "{} is free again: {}", volume->id, attached.error().message);
   settle_detached(*volume, instance_id);
 }
@@ -285,7 +285,7 @@ void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModi
     grown = files_.grow(*volume, static_cast<std::uint64_t>(asked.target_size_gib) << 30);
     if (!grown) log::error("block", "{}", grown.error().message);
     // The machine could not say; it is asked again.
-    if (!grown && grown.error().kind == ErrorKind::timed_out) return wake(seen.key(), retry_pause);
+    if (!grown && grown.error().kind == ErrorKind::timed_out) return wake(seen.key(), volume_retry_pause);
   }
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::VolumeModification>(seen.key());

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t few = 4;
 
 // What could not be removed (a machine on its way out still holds its tap) is tried again, whether or not anything else changes.
-constexpr milliseconds retry_pause = seconds(1);
+constexpr milliseconds vpc_retry_pause = seconds(1);
 // What could not be made or put into force likewise: the host was short of something, or a program that a killed daemon had started was
 // still at work.
 constexpr milliseconds failure_pause = seconds(2);
@@ -261,7 +261,7 @@ void VpcReconciler::remove_unwanted(const Look& look) {
         const std::lock_guard lock(mutex_);
         networks_[look.vpc_id].dirty.insert("/" + id);
       }
-      wake_("vpc/" + look.vpc_id, retry_pause);
+      wake_("vpc/" + look.vpc_id, vpc_retry_pause);
       continue;
     }
     std::string key;
@@ -393,7 +393,7 @@ void VpcReconciler::remove_if_empty(const std::string& vpc_id) {
   door_.close(vpc_id);
   if (auto removed = engines_.network.remove_vpc(vpc_id); !removed) {
     log::warning("network", "cannot remove {}, tried again: {}", vpc_id, removed.error().message);
-    return wake_("vpc/" + vpc_id, retry_pause);
+    return wake_("vpc/" + vpc_id, vpc_retry_pause);
   }
   const std::lock_guard lock(mutex_);
   // Somebody may have asked for an interface since: the record of it stays, and its wake is already queued.

@@ -13,7 +13,7 @@ using state::InstanceState;
 // qemu-img copies a GiB in a few seconds; several may share the disk.
 constexpr milliseconds copy_of_a_gib = seconds(30);
 
-bool is_between(const state::Instance& instance) {
+bool instance_needs_work(const state::Instance& instance) {
   const auto now = instance.current_state();
   return now == InstanceState::pending || now == InstanceState::stopping || now == InstanceState::shutting_down;
 }
@@ -42,7 +42,7 @@ void Watchdog::recover() {
   const auto now = clock_.now();
   std::map<std::string, std::int64_t> between;
   world->each<state::Instance>("", [&](const state::Instance& instance) {
-    if (is_between(instance)) between[instance.key()] = instance.state;
+    if (instance_needs_work(instance)) between[instance.key()] = instance.state;
   });
   const std::lock_guard lock(mutex_);
   begun_ = now;
@@ -57,7 +57,7 @@ void Watchdog::follow(const state::Commit& commit) {
     if (instance != nullptr && before != nullptr && instance->state == before->state) continue;
     const std::lock_guard lock(mutex_);
     stuck_.erase(change.key);
-    if (instance != nullptr && is_between(*instance))
+    if (instance != nullptr && instance_needs_work(*instance))
       between_[change.key] = instance->state;
     else
       between_.erase(change.key);
@@ -119,7 +119,7 @@ void Watchdog::look() {
   const auto world = store_.world();
   for (const auto& key : keys) {
     const auto* instance = world->find<state::Instance>(key);
-    if (instance == nullptr || !is_between(*instance) || !is_overdue(*instance)) continue;
+    if (instance == nullptr || !instance_needs_work(*instance) || !is_overdue(*instance)) continue;
     const auto name = std::string(state::name_of(instance->current_state()));
     const auto obstacle = actions_.obstacle(*instance);
     const auto why =

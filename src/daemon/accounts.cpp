@@ -34,7 +34,7 @@ void erase_peerings(state::Transaction& transaction, const std::string& account)
 }
 
 template <class R>
-std::int64_t count_of(const state::World& world, const std::string& account) {
+std::int64_t count_of_account(const state::World& world, const std::string& account) {
   std::int64_t count = 0;
   world.each_of<R>(account, [&](const R&) { ++count; });
   return count;
@@ -104,11 +104,11 @@ AccountUse use_of(const state::World& world, const std::string& account) {
   use.instances = usage.existing;
   use.volumes = usage.volumes;
   use.volume_gib = usage.volume_gib;
-  use.snapshots = count_of<state::Snapshot>(world, account);
-  use.images = count_of<state::Image>(world, account);
-  use.addresses = count_of<state::ElasticIp>(world, account);
-  use.vpcs = count_of<state::Vpc>(world, account);
-  use.other = count_of<state::Dependents>(world, account);
+  use.snapshots = count_of_account<state::Snapshot>(world, account);
+  use.images = count_of_account<state::Image>(world, account);
+  use.addresses = count_of_account<state::ElasticIp>(world, account);
+  use.vpcs = count_of_account<state::Vpc>(world, account);
+  use.other = count_of_account<state::Dependents>(world, account);
   world.each_of<state::NatGateway>(account, [&](const auto& gateway) { use.other += gateway.state != "deleted"; });
   world.each_of<state::VpnConnection>(account, [&](const auto& connection) { use.other += connection.state != "deleted"; });
   world.each_indexed<state::VpcPeering>(state::Index::peering_by_account, account,

@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string text_of(const json::object& object, std::string_view name) {
+std::string text_member(const json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
@@ -26,18 +26,18 @@ Result<std::string> add_built_image(const service::Services& services, const std
   if (failure || !value.is_object()) return fail(ErrorKind::broken, folder + "/image.json is not a JSON object");
   const auto& image = value.get_object();
   const auto file = [&](std::string_view name) {
-    return text_of(image, name).empty() ? std::string() : folder + "/" + text_of(image, name);
+    return text_member(image, name).empty() ? std::string() : folder + "/" + text_member(image, name);
   };
   ec2::ImageImport import;
-  import.name = text_of(image, "name");
-  import.description = text_of(image, "description");
+  import.name = text_member(image, "name");
+  import.description = text_member(image, "description");
   import.disk_file = file("disk");
   import.kernel_file = file("kernel");
   import.ramdisk_file = file("ramdisk");
-  import.kernel_arguments = text_of(image, "kernel_command_line");
+  import.kernel_arguments = text_member(image, "kernel_command_line");
   import.is_public = true;
-  if (auto device = text_of(image, "root_device_name"); !device.empty()) import.root_device_name = device;
-  if (auto architecture = text_of(image, "architecture"); !architecture.empty()) import.architecture = architecture;
+  if (auto device = text_member(image, "root_device_name"); !device.empty()) import.root_device_name = device;
+  if (auto architecture = text_member(image, "architecture"); !architecture.empty()) import.architecture = architecture;
   if (const auto* size = image.if_contains("virtual_size_gib"); size != nullptr && size->is_int64())
     import.least_size_gib = size->get_int64();
   if (const auto* first = services.store.world()->find<state::Setting>("first-account")) import.account = first->value;

@@ -11,7 +11,7 @@ namespace brume::daemon {
 namespace {
 
 constexpr milliseconds fresh = seconds(1);
-constexpr seconds patience(2);
+constexpr seconds answer_patience(2);
 
 }  // namespace
 
@@ -72,7 +72,7 @@ std::string check_state(state::Store& store) {
   } catch (const state::Overloaded&) {
     return "too many changes wait";
   }
-  if (is_done.wait_for(patience) != std::future_status::ready) return "changes wait for the disk";
+  if (is_done.wait_for(answer_patience) != std::future_status::ready) return "changes wait for the disk";
   return is_done.get() ? "ok" : "changes cannot be made durable";
 }
 

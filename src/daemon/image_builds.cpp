@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t most_builds = 32;
-constexpr auto patience = std::chrono::hours(2);
+constexpr auto stop_patience = std::chrono::hours(2);
 // Debian mends its packages: an older image is built anew.
 constexpr auto image_life = std::chrono::hours(24 * 30);
 constexpr std::uint64_t mib = 1ULL << 20;
@@ -172,7 +172,7 @@ Result<std::string> ImageBuilds::make(const ImageBuild& build, const std::stop_t
   command.environment = build.environment;
   command.output_file = log_of(build.recipe);
   ::unlink(command.output_file.c_str());
-  auto result = run(command, patience, stop);
+  auto result = run(command, stop_patience, stop);
   if (!result) return fail(result.error());
   if (result->status != 0)
     return fail(ErrorKind::broken, "the last it said (all of it is in " + command.output_file + "):\n" +

@@ -10,7 +10,7 @@ namespace {
 using compute::DiskLimits;
 
 constexpr std::int64_t kib = 1024;
-constexpr std::int64_t mib = 1024 * kib;
+constexpr std::int64_t volume_mib = 1024 * kib;
 
 // A larger request counts as several: on the types that are solid state at EC2, and on those that are magnetic.
 constexpr std::int64_t solid_state_request = 256 * kib;
@@ -29,14 +29,14 @@ constexpr Magnetic sc1 = {250, 12, 80, 192, 250};
 
 DiskLimits of_magnetic(const Magnetic& type, std::int64_t gib) {
   const auto of_size = [&](std::int64_t per_tib, std::int64_t most) {
-    return std::clamp<std::int64_t>(per_tib * gib * mib / 1024, mib, most * mib);
+    return std::clamp<std::int64_t>(per_tib * gib * volume_mib / 1024, volume_mib, most * volume_mib);
   };
   DiskLimits limits;
   limits.requests = type.requests;
   limits.request_bytes = magnetic_request;
   limits.bytes = of_size(type.lasting_per_tib, type.most_lasting);
   limits.burst_bytes = of_size(type.burst_per_tib, type.most_burst);
-  limits.burst_bytes_seconds = gib * 1024 * mib / limits.burst_bytes;
+  limits.burst_bytes_seconds = gib * 1024 * volume_mib / limits.burst_bytes;
   return limits;
 }
 
@@ -49,14 +49,14 @@ DiskLimits of_gp2(std::int64_t requests, std::int64_t gib) {
     limits.burst_requests = burst_requests;
     limits.burst_seconds = saved_requests / burst_requests;
   }
-  limits.bytes = (gib <= largest_of_the_slower ? 128 : 250) * mib;
+  limits.bytes = (gib <= largest_of_the_slower ? 128 : 250) * volume_mib;
   return limits;
 }
 
 // What so many requests can carry. io1: up to 500 MiB a second, above 32,000 IOPS 16 KiB for each, up to 1,000; io2: up to 4,000.
 std::int64_t bytes_of_io(std::string_view type, std::int64_t requests) {
-  if (type == "io2") return std::min(requests * 256 * kib, 4000 * mib);
-  return std::min(requests * 256 * kib, std::clamp(requests * 16 * kib, 500 * mib, 1000 * mib));
+  if (type == "io2") return std::min(requests * 256 * kib, 4000 * volume_mib);
+  return std::min(requests * 256 * kib, std::clamp(requests * 16 * kib, 500 * volume_mib, 1000 * volume_mib));
 }
 
 }  // namespace
@@ -79,7 +79,7 @@ compute::DiskLimits limit_volume(const state::Volume& volume, VolumeLimits which
     return limits;
   }
   if (volume.type == "gp3") {
-    limits.bytes = ec2::throughput_of(shape) * mib;
+    limits.bytes = ec2::throughput_of(shape) * volume_mib;
     return limits;
   }
   if (which == VolumeLimits::provisioned) return {};
@@ -87,7 +87,7 @@ compute::DiskLimits limit_volume(const state::Volume& volume, VolumeLimits which
   if (volume.type == "st1") return of_magnetic(st1, volume.size_gib);
   if (volume.type == "sc1") return of_magnetic(sc1, volume.size_gib);
   // "standard": about a hundred, at best some hundreds.
-  return {.requests = 200, .request_bytes = magnetic_request, .bytes = 90 * mib};
+  return {.requests = 200, .request_bytes = magnetic_request, .bytes = 90 * volume_mib};
 }
 
 }  // namespace brume::daemon

@@ -3,11 +3,11 @@
 namespace brume::state {
 namespace {
 
-struct Field {
+struct FlowLogField {
   std::string_view name;
   int version;
 };
-constexpr Field known_fields[] = {
+constexpr FlowLogField known_fields[] = {
     {"version", 2},     {"account-id", 2},  {"interface-id", 2}, {"srcaddr", 2},        {"dstaddr", 2},     {"srcport", 2},
     {"dstport", 2},     {"protocol", 2},    {"packets", 2},      {"bytes", 2},          {"start", 2},       {"end", 2},
     {"action", 2},      {"log-status", 2},  {"vpc-id", 3},       {"subnet-id", 3},      {"instance-id", 3}, {"type", 3},

@@ -31,7 +31,7 @@ const std::string domain = "compute-1.amazonaws.com";
 class Edge : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
-    ASSERT_TRUE(make_namespace(outside));
+    ASSERT_TRUE(host::make_namespace(outside));
     ASSERT_TRUE(run_in("", {"ip", "link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", outside}));
     ASSERT_TRUE(run_in("", {"ip", "addr", "add", "203.0.113.2/24", "dev", "wan"}));
     ASSERT_TRUE(run_in("", {"ip", "addr", "add", "203.0.113.20/32", "dev", "wan"}));
@@ -251,7 +251,7 @@ class Site {
     Command command;
     command.program = "charon-systemd";
     command.environment = {{"STRONGSWAN_CONF", place + "/strongswan.conf"}};
-    command.network_namespace = namespace_path(outside);
+    command.network_namespace = host::namespace_path(outside);
     process_ = start_detached(command).value_or(0);
     for (int tries = 0; tries < 250 && !path_exists(place + "/vici"); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(20));
     uri_ = uri;

@@ -127,7 +127,7 @@ class Dhcp6 {
 class Ipv6 : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
-    ASSERT_TRUE(make_namespace(internet));
+    ASSERT_TRUE(host::make_namespace(internet));
     ASSERT_TRUE(run_in("", {"ip", "link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", internet}));
     for (const auto& [space, link, own] : {std::tuple(std::string(), "wan", "1"), std::tuple(internet, "eth0", "2")}) {
       ASSERT_TRUE(run_in(space, {"ip", "link", "set", link, "up"}));

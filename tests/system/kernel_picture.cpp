@@ -86,7 +86,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 }  // namespace
 
 std::string kernel_picture(const std::vector<std::string>& folders) {
-  auto spaces = list_namespaces("brume-");
+  auto spaces = host::list_namespaces("brume-");
   std::sort(spaces.begin(), spaces.end());
   spaces.insert(spaces.begin(), "");
   std::string picture;

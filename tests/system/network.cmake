@@ -1,7 +1,9 @@
 # Real packets through real namespaces; needs root. Each runs in a network and mount namespace of its own.
+add_library(network_world STATIC ${CMAKE_CURRENT_LIST_DIR}/network_world.cpp)
+target_link_libraries(network_world PUBLIC brume_network GTest::gtest)
 function(brume_packet_test name seconds)
-  add_executable(${name}_system_test ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}_test.cpp ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/network_world.cpp)
-  target_link_libraries(${name}_system_test PRIVATE brume_network GTest::gtest)
+  add_executable(${name}_system_test ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}_test.cpp)
+  target_link_libraries(${name}_system_test PRIVATE network_world)
   add_test(NAME ${name}_system_test COMMAND ${name}_system_test)
   set_tests_properties(${name}_system_test PROPERTIES TIMEOUT ${seconds} SKIP_RETURN_CODE 77)
 endfunction()

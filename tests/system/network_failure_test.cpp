@@ -110,9 +110,9 @@ class NetworkFailure : public EngineSuite {
   // Conntrack of the VPC knows a connection from the source to the port.
   static bool lives(const Case& one, const std::string& source) {
     bool found = false;
-    for (const auto& name : list_namespaces("brume-")) {
+    for (const auto& name : host::list_namespaces("brume-")) {
       if (!name.ends_with(here_id)) continue;
-      good(in_namespace(name, [&] {
+      good(host::in_namespace(name, [&] {
         return count_connections([&](const CountedFlow& flow) {
           found |= flow.flow.destination == parse_ipv4(one.to) && flow.flow.destination_port == one.port &&
                    (source.empty() || flow.flow.source == parse_ipv4(source));
@@ -233,7 +233,7 @@ TEST_F(NetworkFailure, ASecondaryAddressThatIsTakenAway) {
                  }};
   fail_every_step(one, 3, [] {
     EXPECT_FALSE(leads_somewhere(address(2)));
-    for (const auto& name : list_namespaces("brume-"))
+    for (const auto& name : host::list_namespaces("brume-"))
       if (name.ends_with(here_id)) {
         EXPECT_EQ(run_in(name, {"ip", "route", "show", "10.1.0.15"}).value_or("?"), "");
       }

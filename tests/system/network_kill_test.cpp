@@ -43,7 +43,7 @@ class NetworkKill : public EngineSuite {
     ASSERT_TRUE(run_in("", {"nft", "add", "chain", "inet", "foreign", "theirs"}));
     ASSERT_TRUE(run_in("", {"ip", "link", "add", "bv-foreign", "type", "veth", "peer", "name", "bt-foreign"}));
     ASSERT_TRUE(run_in("", {"ip", "route", "add", "192.0.2.0/24", "via", "127.0.0.1", "dev", "lo"}));
-    ASSERT_TRUE(make_namespace("brume-foreign"));
+    ASSERT_TRUE(host::make_namespace("brume-foreign"));
     open();
     ASSERT_TRUE(engine);
     // Once all of it, so that what the host keeps for good (forwarding) is there.

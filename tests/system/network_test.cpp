@@ -61,7 +61,7 @@ class Network : public EngineSuite {
  protected:
   static void SetUpTestSuite() {
     // The world outside: one server behind a router.
-    ASSERT_TRUE(make_namespace(internet));
+    ASSERT_TRUE(host::make_namespace(internet));
     ASSERT_TRUE(run_in("", {"ip", "link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", internet}));
     ASSERT_TRUE(run_in("", {"ip", "addr", "add", "203.0.113.2/24", "dev", "wan"}));
     ASSERT_TRUE(run_in("", {"ip", "link", "set", "wan", "up"}));
@@ -71,7 +71,7 @@ class Network : public EngineSuite {
     // What belongs to others and must stay as it is.
     ASSERT_TRUE(run_in("", {"nft", "add", "table", "inet", "foreign"}));
     ASSERT_TRUE(run_in("", {"ip", "link", "add", "bv-foreign", "type", "veth", "peer", "name", "bt-foreign"}));
-    ASSERT_TRUE(make_namespace("brume-foreign"));
+    ASSERT_TRUE(host::make_namespace("brume-foreign"));
     engine = open_engine();
     ASSERT_TRUE(engine);
   }
@@ -79,7 +79,7 @@ class Network : public EngineSuite {
   static void TearDownTestSuite() {
     a1.reset(), a2.reset(), a3.reset(), b1.reset();
     close();
-    for (const auto& name : list_namespaces("")) [[maybe_unused]] const auto removed = remove_namespace(name);
+    for (const auto& name : host::list_namespaces("")) [[maybe_unused]] const auto removed = host::remove_namespace(name);
   }
 
   static std::unique_ptr<NetworkEngine> open_engine(const std::string& where = folder) { return opened({where, "", "us-east-1"}); }
@@ -551,7 +551,7 @@ TEST_F(Network, ZRemovingLeavesTheHostClean) {
   EXPECT_NE(links.find("bv-foreign"), std::string::npos);
   EXPECT_NE(links.find("bt-foreign"), std::string::npos);
   EXPECT_EQ(*run_in("", {"nft", "list", "tables"}), "table inet foreign\n");
-  EXPECT_EQ(list_namespaces(""), (std::vector<std::string>{"brume-foreign", internet}));
+  EXPECT_EQ(host::list_namespaces(""), (std::vector<std::string>{"brume-foreign", internet}));
   EXPECT_EQ(run_in("", {"ip", "route"})->find("198.1"), std::string::npos);
   EXPECT_FALSE(run_in("", {"pgrep", "-f", runtime_folder(namespace_of("").substr(6, 6))}));
 }

@@ -138,7 +138,7 @@ std::optional<std::string> run_in(const std::string& space, const std::vector<st
   Command command;
   command.program = line.front();
   command.arguments.assign(line.begin() + 1, line.end());
-  if (!space.empty()) command.network_namespace = namespace_path(space);
+  if (!space.empty()) command.network_namespace = host::namespace_path(space);
   const auto done = run(command, seconds(seconds_limit));
   if (!done || done->status != 0) return std::nullopt;
   return done->output + done->errors;
@@ -149,7 +149,7 @@ void inside(const std::string& space, const std::function<void()>& work) {
     work();
     return;
   }
-  const auto done = in_namespace(space, [&]() -> Result<void> {
+  const auto done = host::in_namespace(space, [&]() -> Result<void> {
     work();
     return {};
   });
@@ -297,7 +297,7 @@ Guest::Guest(NetworkEngine& engine, const InterfaceSpec& interface, const std::s
   auto tap = engine.open_tap(interface.vpc_id, interface.id);
   if (!tap) throw std::runtime_error(tap.error().message);
   tap_ = std::move(*tap);
-  if (auto made = make_namespace(name); !made) throw std::runtime_error(made.error().message);
+  if (auto made = host::make_namespace(name); !made) throw std::runtime_error(made.error().message);
   inside(name, [&] {
     card_ = Descriptor(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
     ifreq request{};
@@ -320,7 +320,7 @@ Guest::~Guest() {
   thread_.join();
   card_.close();
   tap_.close();
-  [[maybe_unused]] const auto removed = remove_namespace(name_);
+  [[maybe_unused]] const auto removed = host::remove_namespace(name_);
 }
 
 void Guest::pump() {

@@ -66,7 +66,7 @@ class Peering : public EngineSuite {
   }
 
   static std::string links_in(const std::string& vpc_id) {
-    for (const auto& name : list_namespaces("brume-"))
+    for (const auto& name : host::list_namespaces("brume-"))
       if (name.ends_with(vpc_id)) return run_in(name, {"ip", "-o", "link"}).value_or("");
     return "no namespace";
   }
@@ -310,7 +310,7 @@ TEST_F(Peering, ARestartKeepsWhatIsWantedAndRemovesWhatIsNot) {
   auto connection = connect_from(here->space(), "10.2.0.5", 80);
   ASSERT_TRUE(talks(connection.socket));
   std::string space;
-  for (const auto& name : list_namespaces("brume-"))
+  for (const auto& name : host::list_namespaces("brume-"))
     if (name.ends_with(left_id)) space = name;
   // As a daemon that was killed left it, and something of somebody else's.
   ASSERT_TRUE(run_in(space, {"ip", "link", "add", peering_name("pcx-0dead000000000000"), "type", "veth", "peer", "name", "stranger"}));

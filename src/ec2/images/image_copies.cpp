@@ -30,7 +30,7 @@ void check_request(const Context& context, const CopyImageRequest& request) {
   check_image_description(request.description.value_or(""));
 }
 
-void refuse_what_is_not_built(const Image& source, const CopyImageRequest& request) {
+void refuse_unbuilt_copy_options(const Image& source, const CopyImageRequest& request) {
   if (request.destination_outpost_arn || request.destination_availability_zone || request.destination_availability_zone_id)
     throw wire::unsupported_operation("There are no Outposts and no Local Zones here.");
   if (request.snapshot_copy_completion_duration_minutes)
@@ -48,7 +48,7 @@ const state::Snapshot& find_readable(const state::World& world, const Context& c
 }
 
 // What an image says of itself. What its owner says about it (permissions, tags, deprecation, protection) stays behind.
-Image begin_image(state::Transaction& transaction, const Context& context, const Image& source, const CopyImageRequest& request) {
+Image begin_copy(state::Transaction& transaction, const Context& context, const Image& source, const CopyImageRequest& request) {
   Image copy = source;
   copy.account = context.account();
   copy.id = make_id(transaction.random(), "ami");
@@ -99,12 +99,12 @@ wire::ec2::CopyImageResponse copy_image(state::Transaction& transaction, const C
   if (!source.product_codes.empty() && source.account != context.account())
     throw wire::ApiError(400, "InvalidRequest", "Images with product codes cannot be copied to another account.");
   check_image_name(world, context.account(), *request.name);
-  refuse_what_is_not_built(source, request);
+  refuse_unbuilt_copy_options(source, request);
   check_image_quota(world, context);
   check_snapshot_quota(world, context, std::count_if(source.block_devices.begin(), source.block_devices.end(), [](const auto& device) {
                          return !device.snapshot_id.empty();
                        }));
-  auto copy = begin_image(transaction, context, source, request);
+  auto copy = begin_copy(transaction, context, source, request);
   for (auto& device : copy.block_devices) {
     if (device.snapshot_id.empty()) continue;
     const auto& original = find_readable(world, context, source, device.snapshot_id);

@@ -59,7 +59,7 @@ void check_machine(const Image& image, const wire::ec2::RegisterImageRequest& re
 }
 
 // Comes after all that is wrong in any installation.
-void refuse_what_is_not_built(const Image& image, const wire::ec2::RegisterImageRequest& request) {
+void refuse_unbuilt_registration_options(const Image& image, const wire::ec2::RegisterImageRequest& request) {
   if (image.architecture != "x86_64" && image.architecture != "i386")
     throw wire::unsupported_operation(
         fmt::format("The architecture '{}' is not supported: this installation runs i386 and x86_64.", image.architecture));
@@ -97,7 +97,7 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
   find_boot_image(world, image.account, image.kernel_id, "kernel");
   find_boot_image(world, image.account, image.ramdisk_id, "ramdisk");
   add_devices(world, context, image, request);
-  refuse_what_is_not_built(image, request);
+  refuse_unbuilt_registration_options(image, request);
   tag_on_create(transaction, image.account, image.id, "image", request.tag_specifications);
   wire::ec2::RegisterImageResponse response;
   response.image_id = image.id;

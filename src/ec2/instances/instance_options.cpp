@@ -16,7 +16,7 @@ namespace {
 using service::Context;
 using state::InstanceState;
 
-void need_stopped(const state::Instance& instance) {
+void need_stopped_for_option(const state::Instance& instance) {
   if (instance.current_state() != InstanceState::stopped)
     throw wire::ApiError(400, "IncorrectInstanceState", fmt::format("The instance '{}' is not in the 'stopped' state.", instance.id));
 }
@@ -148,7 +148,7 @@ service::Done modify_placement(state::Transaction& transaction, const Context& c
   auto instance = find_alive(transaction.world(), context, *request.instance_id);
   check_hosts(request);
   const bool moves = request.group_name || request.group_id || request.partition_number;
-  if (moves || request.tenancy) need_stopped(instance);
+  if (moves || request.tenancy) need_stopped_for_option(instance);
   if (request.tenancy) change_tenancy(instance, *request.tenancy);
   if (moves) change_group(transaction.world(), context, request, instance);
   refuse_hosts(request);
@@ -283,7 +283,7 @@ wire::ec2::ModifyInstanceCpuOptionsResponse modify_cpu_options(state::Transactio
     throw wire::invalid_parameter_combination("At least one CPU option has to be specified.");
   bool nested = false;
   choose(nested, request.nested_virtualization, "enabled", "disabled", "NestedVirtualization");
-  need_stopped(instance);
+  need_stopped_for_option(instance);
   const auto* type = find_instance_type(instance.type);
   if (type == nullptr) throw wire::invalid_parameter_value(fmt::format("There is no instance type '{}' any more.", instance.type));
   if (request.core_count || request.threads_per_core) choose_processors(request.core_count, request.threads_per_core, *type, instance);
@@ -300,7 +300,7 @@ service::Done modify_capacity_reservation(state::Transaction& transaction, const
                                           const wire::ec2::ModifyInstanceCapacityReservationAttributesRequest& request) {
   const auto& asked = *request.capacity_reservation_specification;
   auto instance = find_alive(transaction.world(), context, *request.instance_id);
-  need_stopped(instance);
+  need_stopped_for_option(instance);
   if (asked.capacity_reservation_target) {
     const auto& id = asked.capacity_reservation_target->capacity_reservation_id;
     if (!id) throw wire::unsupported_operation("Groups of capacity reservations are not supported.");

@@ -18,11 +18,11 @@ constexpr size_t most_ids = 100;
 
 enum class Health { ok, initializing, impaired, not_applicable };
 
-struct Names {
+struct StatusNames {
   const char* summary;
   const char* reachability;
 };
-Names names_of(Health health) {
+StatusNames names_of(Health health) {
   switch (health) {
     case Health::ok: return {"ok", "passed"};
     case Health::initializing: return {"initializing", "initializing"};
@@ -38,41 +38,41 @@ Health health_of(const state::Instance& instance, const service::Settings& setti
   return now - instance.state_since < settings.status_checks_after ? Health::initializing : Health::ok;
 }
 
-struct Subject {
+struct StatusSubject {
   const state::Instance& instance;
   const service::Settings& settings;
   Health health;
 };
-using At = FilterSubject<Subject>;
-using Values = FilterValues;
+using StatusAt = FilterSubject<StatusSubject>;
+using StatusValues = FilterValues;
 
-void none(const At&, Values&) {}
-void add_status(const At& at, Values& out) { out.add(names_of(at.record.health).summary); }
-void add_reachability(const At& at, Values& out) {
+void no_status_values(const StatusAt&, StatusValues&) {}
+void add_status(const StatusAt& at, StatusValues& out) { out.add(names_of(at.record.health).summary); }
+void add_reachability(const StatusAt& at, StatusValues& out) {
   if (at.record.health != Health::not_applicable) out.add(names_of(at.record.health).reachability);
 }
 
-const FilterField<Subject> status_fields[] = {
+const FilterField<StatusSubject> status_fields[] = {
     {"attached-ebs-status.status", add_status},
-    {"availability-zone", [](const At& at, Values& out) { out.add(at.record.instance.zone); }},
+    {"availability-zone", [](const StatusAt& at, StatusValues& out) { out.add(at.record.instance.zone); }},
     {"availability-zone-id",
-     [](const At& at, Values& out) {
+     [](const StatusAt& at, StatusValues& out) {
        const auto& instance = at.record.instance;
        out.add(state::zone_id_of(at.world, instance.account, at.record.settings.zones, instance.zone));
      }},
     // Nobody schedules events here: the operator's own hands are the only maintenance.
-    {"event.code", none},
-    {"event.description", none},
-    {"event.instance-event-id", none},
-    {"event.not-after", none},
-    {"event.not-before", none},
-    {"event.not-before-deadline", none},
-    {"instance-state-code", [](const At& at, Values& out) { out.add(at.record.instance.state); }},
-    {"instance-state-name", [](const At& at, Values& out) { out.add(state::name_of(at.record.instance.current_state())); }},
+    {"event.code", no_status_values},
+    {"event.description", no_status_values},
+    {"event.instance-event-id", no_status_values},
+    {"event.not-after", no_status_values},
+    {"event.not-before", no_status_values},
+    {"event.not-before-deadline", no_status_values},
+    {"instance-state-code", [](const StatusAt& at, StatusValues& out) { out.add(at.record.instance.state); }},
+    {"instance-state-name", [](const StatusAt& at, StatusValues& out) { out.add(state::name_of(at.record.instance.current_state())); }},
     {"instance-status.reachability", add_reachability},
     {"instance-status.status", add_status},
-    {"operator.managed", [](const At&, Values& out) { out.add(false); }},
-    {"operator.principal", none},
+    {"operator.managed", [](const StatusAt&, StatusValues& out) { out.add(false); }},
+    {"operator.principal", no_status_values},
     {"system-status.reachability", add_reachability},
     {"system-status.status", add_status},
 };
@@ -88,7 +88,7 @@ void describe_health(const state::Instance& instance, Health health, Summary& su
   if (health == Health::impaired) detail.impaired_since = instance.impaired_since;
 }
 
-wire::ec2::InstanceStatus describe(const state::World& world, const Subject& subject) {
+wire::ec2::InstanceStatus describe_status(const state::World& world, const StatusSubject& subject) {
   const auto& instance = subject.instance;
   wire::ec2::InstanceStatus item;
   item.instance_id = instance.id;
@@ -105,10 +105,10 @@ wire::ec2::InstanceStatus describe(const state::World& world, const Subject& sub
 wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::World& world, const Context& context,
                                                                    const wire::ec2::DescribeInstanceStatusRequest& request) {
   const auto& settings = context.services.settings;
-  const FilterSet<Subject> filters(status_fields, request.filters);
+  const FilterSet<StatusSubject> filters(status_fields, request.filters);
   const bool all = request.include_all_instances.value_or(false);
   wire::ec2::DescribeInstanceStatusResponse response;
-  const auto shown = [&](const Subject& subject) {
+  const auto shown = [&](const StatusSubject& subject) {
     const auto& instance = subject.instance;
     return (all || instance.current_state() == InstanceState::running) && filters.match(world, subject, instance.account, instance.id);
   };
@@ -118,8 +118,8 @@ wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::
     if (request.instance_ids.size() > most_ids)
       throw wire::invalid_parameter_value(fmt::format("At most {} instances can be named in one request.", most_ids));
     for (const auto* instance : find_instances(world, context.account(), request.instance_ids)) {
-      const Subject subject{*instance, settings, health_of(*instance, settings, context.now)};
-      if (shown(subject)) response.instance_statuses.push_back(describe(world, subject));
+      const StatusSubject subject{*instance, settings, health_of(*instance, settings, context.now)};
+      if (shown(subject)) response.instance_statuses.push_back(describe_status(world, subject));
     }
     return response;
   }
@@ -127,10 +127,10 @@ wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::
   world.each_of<state::Instance>(
       context.account(),
       [&](const state::Instance& instance) {
-        const Subject subject{instance, settings, health_of(instance, settings, context.now)};
+        const StatusSubject subject{instance, settings, health_of(instance, settings, context.now)};
         if (!shown(subject)) return true;
         if (!page.take(instance.id)) return false;
-        response.instance_statuses.push_back(describe(world, subject));
+        response.instance_statuses.push_back(describe_status(world, subject));
         return true;
       },
       page.after());

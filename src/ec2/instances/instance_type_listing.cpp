@@ -110,7 +110,7 @@ const FilterField<TypeRecord> type_filters[] = {
      }},
 };
 
-void describe_network(const InstanceType& type, wire::ec2::NetworkInfo& network) {
+void describe_type_network(const InstanceType& type, wire::ec2::NetworkInfo& network) {
   network.network_performance = type.network_performance;
   network.maximum_network_interfaces = type.interfaces;
   network.maximum_network_cards = 1;
@@ -148,7 +148,7 @@ void describe_processors(const InstanceType& type, wire::ec2::VCpuInfo& processo
   for (std::int64_t threads = 1; threads <= type.threads_per_core; ++threads) processors.valid_threads_per_core.push_back(threads);
 }
 
-wire::ec2::InstanceTypeInfo describe(const InstanceType& type) {
+wire::ec2::InstanceTypeInfo describe_types(const InstanceType& type) {
   wire::ec2::InstanceTypeInfo info;
   info.instance_type = type.name;
   info.current_generation = type.current_generation;
@@ -166,7 +166,7 @@ wire::ec2::InstanceTypeInfo describe(const InstanceType& type) {
   ebs.ebs_optimized_support = "unsupported";
   ebs.encryption_support = std::string(ebs_encryption);
   ebs.nvme_support = "unsupported";
-  describe_network(type, info.network_info.emplace());
+  describe_type_network(type, info.network_info.emplace());
   for (const auto* strategy : {"cluster", "partition", "spread"})
     if (type.takes_strategy(strategy)) {
       if (!info.placement_group_info) info.placement_group_info.emplace();
@@ -205,7 +205,7 @@ wire::ec2::DescribeInstanceTypesResponse describe_instance_types(const state::Wo
     if (!request.instance_types.empty() && !contains(request.instance_types, type.name)) continue;
     if (!filters.match(world, TypeRecord{&type}, {}, {})) continue;
     if (!page.take(type.name)) break;
-    response.instance_types.push_back(describe(type));
+    response.instance_types.push_back(describe_types(type));
   }
   response.next_token = page.next_token();
   return response;

@@ -20,7 +20,7 @@ namespace {
 using service::Context;
 using state::World;
 
-constexpr size_t name_limit = 255;
+constexpr size_t key_name_limit = 255;
 
 const FilterField<state::KeyPair> pair_filters[] = {
     field<&state::KeyPair::name>("key-name"),           field<&state::KeyPair::id>("key-pair-id"),
@@ -28,11 +28,11 @@ const FilterField<state::KeyPair> pair_filters[] = {
     field<&state::KeyPair::created>("create-time"),
 };
 
-void check_name(const std::string& name) {
+void check_key_name(const std::string& name) {
   if (name.empty()) throw wire::missing_parameter("KeyName");
-  if (name.size() > name_limit)
+  if (name.size() > key_name_limit)
     throw wire::invalid_parameter_value(
-        fmt::format("Value ({}) for parameter KeyName is invalid. It has more than {} characters.", name, name_limit));
+        fmt::format("Value ({}) for parameter KeyName is invalid. It has more than {} characters.", name, key_name_limit));
   if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c <= '~'; }))
     throw wire::invalid_parameter_value(
         fmt::format("Value ({}) for parameter KeyName is invalid. Character sets beyond ASCII are not supported.", name));
@@ -89,7 +89,7 @@ state::KeyPair keep(state::Transaction& transaction, const Context& context, con
 
 wire::ec2::CreateKeyPairResponse create_key_pair(const Context& context, const wire::ec2::CreateKeyPairRequest& request) {
   const auto name = request.key_name.value_or("");
-  check_name(name);
+  check_key_name(name);
   const auto type = type_asked(request.key_type);
   const auto format = format_asked(request.key_format);
   check_tag_types(request.tag_specifications, {"key-pair"});
@@ -112,7 +112,7 @@ wire::ec2::CreateKeyPairResponse create_key_pair(const Context& context, const w
 
 wire::ec2::ImportKeyPairResponse import_key_pair(const Context& context, const wire::ec2::ImportKeyPairRequest& request) {
   const auto name = request.key_name.value_or("");
-  check_name(name);
+  check_key_name(name);
   check_tag_types(request.tag_specifications, {"key-pair"});
   if (!request.public_key_material || request.public_key_material->empty()) throw wire::missing_parameter("PublicKeyMaterial");
   const auto key = parse_public_key(*request.public_key_material);
@@ -153,7 +153,9 @@ void check_asked(const World& world, const std::string& account, const wire::ec2
   if (!unknown.empty()) refuse_unknown("key pair ID", unknown);
 }
 
-bool is_among(const std::string& one, const std::vector<std::string>& all) { return std::find(all.begin(), all.end(), one) != all.end(); }
+bool is_asked_for(const std::string& one, const std::vector<std::string>& all) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
 
 wire::ec2::DescribeKeyPairsResponse describe_key_pairs(const World& world, const Context& context,
                                                        const wire::ec2::DescribeKeyPairsRequest& request) {
@@ -161,7 +163,7 @@ wire::ec2::DescribeKeyPairsResponse describe_key_pairs(const World& world, const
   const Listing<state::KeyPair> pairs(world, context, request, {.action = "DescribeKeyPairs", .filters = pair_filters});
   const bool all = request.key_names.empty() && request.key_pair_ids.empty();
   const auto is_asked = [&](const state::KeyPair& pair) {
-    return all || is_among(pair.name, request.key_names) || is_among(pair.id, request.key_pair_ids);
+    return all || is_asked_for(pair.name, request.key_names) || is_asked_for(pair.id, request.key_pair_ids);
   };
   wire::ec2::DescribeKeyPairsResponse response;
   pairs.each_where(is_asked, [&](const state::KeyPair& pair) {

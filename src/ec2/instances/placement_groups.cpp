@@ -21,7 +21,7 @@ namespace {
 using service::Context;
 using state::InstanceState;
 
-constexpr size_t name_limit = 255;
+constexpr size_t group_name_limit = 255;
 constexpr std::int64_t most_partitions = 7;  // in a zone
 constexpr std::int64_t most_spread_in_zone = 7;
 
@@ -51,7 +51,7 @@ const FilterField<state::PlacementGroup> group_filters[] = {
     field_if_set<&state::PlacementGroup::spread_level>("spread-level"),
 };
 
-wire::ec2::PlacementGroup describe(const state::World& world, const Context& context, const state::PlacementGroup& group) {
+wire::ec2::PlacementGroup describe_placement_group(const state::World& world, const Context& context, const state::PlacementGroup& group) {
   wire::ec2::PlacementGroup item;
   item.group_name = group.name;
   item.group_id = group.id;
@@ -64,11 +64,11 @@ wire::ec2::PlacementGroup describe(const state::World& world, const Context& con
   return item;
 }
 
-void check_name(const Context& context, const state::World& world, const std::string& name) {
+void check_group_name(const Context& context, const state::World& world, const std::string& name) {
   const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c < 0x7f; });
-  if (name.empty() || name.size() > name_limit || !printable)
+  if (name.empty() || name.size() > group_name_limit || !printable)
     throw wire::invalid_parameter_value(
-        fmt::format("Value ({}) for parameter groupName is invalid. It has 1 to {} ASCII characters.", name, name_limit));
+        fmt::format("Value ({}) for parameter groupName is invalid. It has 1 to {} ASCII characters.", name, group_name_limit));
   if (world.find<state::PlacementGroup>(context.account(), name) != nullptr)
     throw wire::ApiError(400, "InvalidPlacementGroup.Duplicate", fmt::format("The Placement Group '{}' already exists.", name));
   std::int64_t count = 0;
@@ -102,7 +102,7 @@ wire::ec2::CreatePlacementGroupResponse create_group(state::Transaction& transac
                                                      const wire::ec2::CreatePlacementGroupRequest& request) {
   if (!request.group_name) throw wire::missing_parameter("GroupName");
   if (context.is_2011() && !request.strategy) throw wire::missing_parameter("Strategy");
-  check_name(context, transaction.world(), *request.group_name);
+  check_group_name(context, transaction.world(), *request.group_name);
   check_tag_types(request.tag_specifications, {"placement-group"});
   state::PlacementGroup group;
   group.account = context.account();
@@ -115,7 +115,7 @@ wire::ec2::CreatePlacementGroupResponse create_group(state::Transaction& transac
   tag_on_create(transaction, group.account, group.id, "placement-group", request.tag_specifications);
   transaction.put(group);
   wire::ec2::CreatePlacementGroupResponse response;
-  response.placement_group = describe(transaction.world(), context, group);
+  response.placement_group = describe_placement_group(transaction.world(), context, group);
   return response;
 }
 
@@ -149,7 +149,7 @@ wire::ec2::DescribePlacementGroupsResponse describe_groups(const state::World& w
     std::erase(missing, group.id);
     if (!request.group_names.empty() && !contains(request.group_names, group.name)) return;
     if (!request.group_ids.empty() && !contains(request.group_ids, group.id)) return;
-    if (filters.match(world, group)) response.placement_groups.push_back(describe(world, context, group));
+    if (filters.match(world, group)) response.placement_groups.push_back(describe_placement_group(world, context, group));
   });
   if (!missing.empty()) throw unknown_group(missing.front());
   return response;

@@ -29,7 +29,7 @@ const FilterField<RootReplacement> task_filters[] = {
     field<&RootReplacement::instance_id>("instance-id"),
 };
 
-wire::ec2::ReplaceRootVolumeTask describe(const state::World& world, const RootReplacement& task) {
+wire::ec2::ReplaceRootVolumeTask describe_root_task(const state::World& world, const RootReplacement& task) {
   wire::ec2::ReplaceRootVolumeTask shown;
   shown.replace_root_volume_task_id = task.id;
   shown.instance_id = task.instance_id;
@@ -147,7 +147,7 @@ wire::ec2::CreateReplaceRootVolumeTaskResponse create_task(state::Transaction& t
     if (const auto made = find_made(transaction, context, "CreateReplaceRootVolumeTask", token); !made.empty()) {
       const auto* task = transaction.find<RootReplacement>(context.account(), made);
       if (task == nullptr) throw id_unknown("replacevol", made);
-      response.replace_root_volume_task = describe(transaction.world(), *task);
+      response.replace_root_volume_task = describe_root_task(transaction.world(), *task);
       return response;
     }
   check_tag_types(request.tag_specifications, {"replace-root-volume-task"});
@@ -175,7 +175,7 @@ wire::ec2::CreateReplaceRootVolumeTaskResponse create_task(state::Transaction& t
   if (!token.empty()) remember_made(transaction, context, "CreateReplaceRootVolumeTask", token, task.id);
   transaction.put(std::move(volume));
   transaction.put(task);
-  response.replace_root_volume_task = describe(transaction.world(), task);
+  response.replace_root_volume_task = describe_root_task(transaction.world(), task);
   return response;
 }
 
@@ -185,7 +185,7 @@ wire::ec2::DescribeReplaceRootVolumeTasksResponse describe_tasks(const state::Wo
   const Listing<RootReplacement> tasks(world, context, request,
                                        {.action = "DescribeReplaceRootVolumeTasks", .filters = task_filters, .limits = {1, 50}});
   response.next_token = tasks.each(request.replace_root_volume_task_ids, "replacevol", [&](const RootReplacement& task) {
-    response.replace_root_volume_tasks.push_back(describe(world, task));
+    response.replace_root_volume_tasks.push_back(describe_root_task(world, task));
   });
   return response;
 }

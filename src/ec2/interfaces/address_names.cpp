@@ -17,11 +17,11 @@ using service::Context;
 using state::ElasticIp;
 using state::World;
 
-const ElasticIp& find_address(const World& world, const Context& context, const std::optional<std::string>& id) {
+const ElasticIp& find_named_address(const World& world, const Context& context, const std::optional<std::string>& id) {
   return find_owned<ElasticIp>(world, context.account(), "eipalloc", "AllocationId", id);
 }
 
-wire::ec2::AddressAttribute show(const ElasticIp& address) {
+wire::ec2::AddressAttribute show_address_name(const ElasticIp& address) {
   wire::ec2::AddressAttribute item;
   item.public_ip = address.public_ip;
   item.allocation_id = address.allocation_id;
@@ -51,10 +51,10 @@ bool leads_to(const Context& context, const std::string& name, const std::string
   return std::find(found.begin(), found.end(), address) != found.end();
 }
 
-wire::ec2::ModifyAddressAttributeResponse modify_attribute(const Context& context,
-                                                           const wire::ec2::ModifyAddressAttributeRequest& request) {
+wire::ec2::ModifyAddressAttributeResponse modify_address_attribute(const Context& context,
+                                                                   const wire::ec2::ModifyAddressAttributeRequest& request) {
   const auto before = context.services.store.world();
-  const auto address = find_address(*before, context, request.allocation_id);
+  const auto address = find_named_address(*before, context, request.allocation_id);
   if (!given(request.domain_name)) throw wire::missing_parameter("DomainName");
   const auto name = read_name(*request.domain_name);
   if (!leads_to(context, name, address.public_ip))
@@ -63,9 +63,9 @@ wire::ec2::ModifyAddressAttributeResponse modify_attribute(const Context& contex
   wire::ec2::ModifyAddressAttributeResponse response;
   if (context.dry_run) return response;
   context.services.store.transact([&](state::Transaction& transaction) {
-    auto changed = find_address(transaction.world(), context, request.allocation_id);
+    auto changed = find_named_address(transaction.world(), context, request.allocation_id);
     changed.domain_name = name;
-    response.address = show(changed);
+    response.address = show_address_name(changed);
     transaction.put(std::move(changed));
   });
   return response;
@@ -77,14 +77,14 @@ void check_attribute(const std::optional<std::string>& attribute) {
         fmt::format("Value ({}) for parameter Attribute is invalid. Valid value: domain-name.", *attribute));
 }
 
-wire::ec2::ResetAddressAttributeResponse reset_attribute(state::Transaction& transaction, const Context& context,
-                                                         const wire::ec2::ResetAddressAttributeRequest& request) {
-  auto address = find_address(transaction.world(), context, request.allocation_id);
+wire::ec2::ResetAddressAttributeResponse reset_address_attribute(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::ResetAddressAttributeRequest& request) {
+  auto address = find_named_address(transaction.world(), context, request.allocation_id);
   if (!given(request.attribute)) throw wire::missing_parameter("Attribute");
   check_attribute(request.attribute);
   address.domain_name.clear();
   wire::ec2::ResetAddressAttributeResponse response;
-  response.address = show(address);
+  response.address = show_address_name(address);
   transaction.put(std::move(address));
   return response;
 }
@@ -100,7 +100,7 @@ wire::ec2::DescribeAddressesAttributeResponse describe_attributes(const World& w
     if (!asked.empty() && std::find(asked.begin(), asked.end(), address.allocation_id) == asked.end()) return true;
     if (address.key() <= page.after()) return true;
     if (!page.take(address.key())) return false;
-    response.addresses.push_back(show(address));
+    response.addresses.push_back(show_address_name(address));
     return true;
   });
   response.next_token = page.next_token();
@@ -111,8 +111,8 @@ wire::ec2::DescribeAddressesAttributeResponse describe_attributes(const World& w
 
 std::vector<service::Action> address_name_actions() {
   return {
-      service::work_action("ModifyAddressAttribute", modify_attribute),
-      service::write_action("ResetAddressAttribute", reset_attribute),
+      service::work_action("ModifyAddressAttribute", modify_address_attribute),
+      service::write_action("ResetAddressAttribute", reset_address_attribute),
       service::read_action("DescribeAddressesAttribute", describe_attributes),
   };
 }

@@ -67,7 +67,7 @@ const ElasticIp& find_address(const World& world, const Context& context, const 
 
 // ----- allocate, release
 
-void check_limit(const World& world, const Context& context, const std::string& domain) {
+void check_address_limit(const World& world, const Context& context, const std::string& domain) {
   const bool apart = state::has_classic(world, context.account());
   std::int64_t count = 0;
   world.each_of<ElasticIp>(context.account(), [&](const ElasticIp& address) { count += !apart || address.domain == domain; });
@@ -88,7 +88,7 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
   if (request.network_border_group.value_or(region) != region)
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for NetworkBorderGroup.", *request.network_border_group));
   check_tag_types(request.tag_specifications, {"elastic-ip"});
-  check_limit(transaction.world(), context, domain);
+  check_address_limit(transaction.world(), context, domain);
   if (given(request.address) || given(request.customer_owned_ipv4_pool) || given(request.ipam_pool_id))
     throw wire::unsupported_operation("Addresses come from this installation's pool and cannot be chosen.");
   ElasticIp address;
@@ -282,7 +282,7 @@ ElasticIp address_to_move(const World& world, const Context& context, const std:
     throw wire::ApiError(400, "InvalidIPAddress.InUse",
                          fmt::format("Address {} is in use: it moves when it stands for nothing.", public_ip));
   // Where the domains are counted together nothing changes.
-  if (state::has_classic(world, context.account())) check_limit(world, context, domain);
+  if (state::has_classic(world, context.account())) check_address_limit(world, context, domain);
   return address;
 }
 
@@ -337,7 +337,7 @@ const FilterField<ElasticIp> address_filters[] = {
     {"network-border-group", [](const auto& at, auto& out) { out.add(at.context->services.settings.region); }},
 };
 
-wire::ec2::Address show(const World& world, const Context& context, const ElasticIp& address) {
+wire::ec2::Address show_address(const World& world, const Context& context, const ElasticIp& address) {
   wire::ec2::Address item;
   item.public_ip = address.public_ip;
   item.domain = address.domain;
@@ -370,7 +370,7 @@ wire::ec2::DescribeAddressesResponse describe_addresses(const World& world, cons
   world.each_of<ElasticIp>(context.account(), [&](const ElasticIp& address) {
     if (!asked.empty() && std::find(asked.begin(), asked.end(), address.allocation_id) == asked.end()) return;
     if (!filters.match(world, address, address.account, address.allocation_id)) return;
-    response.addresses.push_back(show(world, context, address));
+    response.addresses.push_back(show_address(world, context, address));
   });
   return response;
 }

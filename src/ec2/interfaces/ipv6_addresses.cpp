@@ -62,7 +62,7 @@ std::string free_address(state::Transaction& transaction, const Subnet& subnet, 
 }
 
 // Well said or not, there are none.
-[[noreturn]] void refuse_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
+[[noreturn]] void refuse_ipv6_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
   if (!prefixes.empty() && count) throw wire::invalid_parameter_combination("Specify prefixes or their number, but not both.");
   if (count && *count < 1) throw wire::invalid_parameter_value("Ipv6PrefixCount must be positive");
   for (const auto& prefix : prefixes)
@@ -71,10 +71,10 @@ std::string free_address(state::Transaction& transaction, const Subnet& subnet, 
   throw wire::unsupported_operation("Prefixes of addresses are not supported.");
 }
 
-wire::ec2::AssignIpv6AddressesResponse assign(state::Transaction& transaction, const Context& context,
-                                              const wire::ec2::AssignIpv6AddressesRequest& request) {
+wire::ec2::AssignIpv6AddressesResponse assign_ipv6(state::Transaction& transaction, const Context& context,
+                                                   const wire::ec2::AssignIpv6AddressesRequest& request) {
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
-  if (!request.ipv6_prefixes.empty() || request.ipv6_prefix_count) refuse_prefixes(request.ipv6_prefixes, request.ipv6_prefix_count);
+  if (!request.ipv6_prefixes.empty() || request.ipv6_prefix_count) refuse_ipv6_prefixes(request.ipv6_prefixes, request.ipv6_prefix_count);
   if (request.ipv6_addresses.empty() && request.ipv6_address_count.value_or(0) == 0)
     throw wire::missing_parameter("Ipv6AddressCount or Ipv6Addresses");
   const auto* instance = transaction.find<state::Instance>(interface.account, interface.instance_id);
@@ -89,10 +89,10 @@ wire::ec2::AssignIpv6AddressesResponse assign(state::Transaction& transaction, c
   return response;
 }
 
-wire::ec2::UnassignIpv6AddressesResponse unassign(state::Transaction& transaction, const Context& context,
-                                                  const wire::ec2::UnassignIpv6AddressesRequest& request) {
+wire::ec2::UnassignIpv6AddressesResponse unassign_ipv6(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::UnassignIpv6AddressesRequest& request) {
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
-  if (!request.ipv6_prefixes.empty()) refuse_prefixes(request.ipv6_prefixes, std::nullopt);
+  if (!request.ipv6_prefixes.empty()) refuse_ipv6_prefixes(request.ipv6_prefixes, std::nullopt);
   if (request.ipv6_addresses.empty()) throw wire::missing_parameter("Ipv6Addresses");
   wire::ec2::UnassignIpv6AddressesResponse response;
   response.network_interface_id = interface.id;
@@ -156,8 +156,8 @@ std::vector<std::string> give_ipv6_addresses(state::Transaction& transaction, co
 
 std::vector<service::Action> ipv6_address_actions() {
   return {
-      service::write_action("AssignIpv6Addresses", assign),
-      service::write_action("UnassignIpv6Addresses", unassign),
+      service::write_action("AssignIpv6Addresses", assign_ipv6),
+      service::write_action("UnassignIpv6Addresses", unassign_ipv6),
   };
 }
 

@@ -123,18 +123,18 @@ const FilterField<NetworkInterface> interface_filters[] = {
 
 // ----- create
 
-void refuse(bool asked, std::string_view what) {
+void refuse_unbuilt_interface_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
 void refuse_what_is_not_built(const wire::ec2::CreateNetworkInterfaceRequest& request) {
-  refuse(request.enable_primary_ipv6.value_or(false), "A primary IPv6 address");
-  refuse(request.ipv4_prefix_count.value_or(0) > 0 || !request.ipv4_prefixes.empty() || request.ipv6_prefix_count.value_or(0) > 0 ||
-             !request.ipv6_prefixes.empty(),
-         "A prefix of addresses");
-  refuse(request.interface_type.value_or("interface") != "interface", "An interface type other than 'interface'");
-  refuse(request.connection_tracking_specification.has_value(), "ConnectionTrackingSpecification");
-  refuse(request.operator_.has_value(), "Operator");
+  refuse_unbuilt_interface_option(request.enable_primary_ipv6.value_or(false), "A primary IPv6 address");
+  refuse_unbuilt_interface_option(request.ipv4_prefix_count.value_or(0) > 0 || !request.ipv4_prefixes.empty() ||
+                                      request.ipv6_prefix_count.value_or(0) > 0 || !request.ipv6_prefixes.empty(),
+                                  "A prefix of addresses");
+  refuse_unbuilt_interface_option(request.interface_type.value_or("interface") != "interface", "An interface type other than 'interface'");
+  refuse_unbuilt_interface_option(request.connection_tracking_specification.has_value(), "ConnectionTrackingSpecification");
+  refuse_unbuilt_interface_option(request.operator_.has_value(), "Operator");
 }
 
 void add_secondary(const World& world, InterfacePlan& plan, const std::string& address) {
@@ -170,7 +170,7 @@ std::string make_mac(state::Transaction& transaction) {
   return mac;
 }
 
-void check_limit(const World& world, const Context& context) {
+void check_interface_limit(const World& world, const Context& context) {
   std::int64_t count = 0;
   world.each_of<NetworkInterface>(context.account(), [&](const NetworkInterface&) { ++count; });
   check_quota(world, context, Quota::network_interfaces, count);
@@ -189,7 +189,7 @@ std::string make_interface(state::Transaction& transaction, const Context& conte
   read_addresses(transaction.world(), request, plan);
   plan.ipv6 = plan_ipv6(transaction.world(), plan.subnet, "", request.ipv6_address_count, ipv6_texts(request.ipv6_addresses));
   plan.group_ids = find_interface_groups(transaction.world(), context.account(), plan.subnet.vpc_id, request.groups);
-  check_limit(transaction.world(), context);
+  check_interface_limit(transaction.world(), context);
   refuse_what_is_not_built(request);
   const auto interface = make_network_interface(transaction, context.account(), plan);
   transaction.put(interface);

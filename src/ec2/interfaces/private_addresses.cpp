@@ -40,7 +40,7 @@ state::SecondaryAddress take_from_other(state::Transaction& transaction, const N
 }
 
 // Well said or not, there are none.
-[[noreturn]] void refuse_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
+[[noreturn]] void refuse_ipv4_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
   if (!prefixes.empty() && count) throw wire::invalid_parameter_combination("Specify prefixes or their number, but not both.");
   if (count && *count < 1) throw wire::invalid_parameter_value("Ipv4PrefixCount must be positive");
   for (const auto& prefix : prefixes)
@@ -49,11 +49,11 @@ state::SecondaryAddress take_from_other(state::Transaction& transaction, const N
   throw wire::unsupported_operation("Prefixes of addresses are not supported.");
 }
 
-wire::ec2::AssignPrivateIpAddressesResponse assign(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::AssignPrivateIpAddressesRequest& request) {
+wire::ec2::AssignPrivateIpAddressesResponse assign_private(state::Transaction& transaction, const Context& context,
+                                                           const wire::ec2::AssignPrivateIpAddressesRequest& request) {
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
   const auto count = request.secondary_private_ip_address_count.value_or(0);
-  if (!request.ipv4_prefixes.empty() || request.ipv4_prefix_count) refuse_prefixes(request.ipv4_prefixes, request.ipv4_prefix_count);
+  if (!request.ipv4_prefixes.empty() || request.ipv4_prefix_count) refuse_ipv4_prefixes(request.ipv4_prefixes, request.ipv4_prefix_count);
   if (request.private_ip_addresses.empty() == (count == 0)) {
     if (count == 0) throw wire::missing_parameter("SecondaryPrivateIpAddressCount or PrivateIpAddress");
     throw wire::invalid_parameter_combination("Specify private IP addresses or their number, but not both.");
@@ -80,10 +80,10 @@ wire::ec2::AssignPrivateIpAddressesResponse assign(state::Transaction& transacti
   return response;
 }
 
-wire::ec2::UnassignPrivateIpAddressesResponse unassign(state::Transaction& transaction, const Context& context,
-                                                       const wire::ec2::UnassignPrivateIpAddressesRequest& request) {
+wire::ec2::UnassignPrivateIpAddressesResponse unassign_private(state::Transaction& transaction, const Context& context,
+                                                               const wire::ec2::UnassignPrivateIpAddressesRequest& request) {
   auto interface = find_own_interface(transaction.world(), context.account(), request.network_interface_id);
-  if (!request.ipv4_prefixes.empty()) refuse_prefixes(request.ipv4_prefixes, std::nullopt);
+  if (!request.ipv4_prefixes.empty()) refuse_ipv4_prefixes(request.ipv4_prefixes, std::nullopt);
   if (request.private_ip_addresses.empty()) throw wire::missing_parameter("PrivateIpAddress");
   for (const auto& address : request.private_ip_addresses)
     if (find_secondary(interface, address) == interface.secondary.end())
@@ -103,8 +103,8 @@ wire::ec2::UnassignPrivateIpAddressesResponse unassign(state::Transaction& trans
 
 std::vector<service::Action> private_address_actions() {
   return {
-      service::write_action("AssignPrivateIpAddresses", assign),
-      service::write_action("UnassignPrivateIpAddresses", unassign),
+      service::write_action("AssignPrivateIpAddresses", assign_private),
+      service::write_action("UnassignPrivateIpAddresses", unassign_private),
   };
 }
 

@@ -37,7 +37,7 @@ const FilterField<DhcpOptions> option_filters[] = {
      }},
 };
 
-wire::ec2::DhcpOptions show(const World& world, const DhcpOptions& set) {
+wire::ec2::DhcpOptions show_dhcp_options(const World& world, const DhcpOptions& set) {
   wire::ec2::DhcpOptions item;
   item.dhcp_options_id = set.id;
   item.owner_id = set.account;
@@ -122,7 +122,7 @@ wire::ec2::CreateDhcpOptionsResponse create_options(state::Transaction& transact
   set.id = make_id(transaction.random(), "dopt");
   tag_on_create(transaction, set.account, set.id, "dhcp-options", request.tag_specifications);
   wire::ec2::CreateDhcpOptionsResponse response;
-  response.dhcp_options = show(transaction.world(), set);
+  response.dhcp_options = show_dhcp_options(transaction.world(), set);
   transaction.put(std::move(set));
   return response;
 }
@@ -156,8 +156,8 @@ wire::ec2::DescribeDhcpOptionsResponse describe_options(const World& world, cons
                                                         const wire::ec2::DescribeDhcpOptionsRequest& request) {
   wire::ec2::DescribeDhcpOptionsResponse response;
   const Listing<DhcpOptions> sets(world, context, request, {.action = "DescribeDhcpOptions", .filters = option_filters});
-  response.next_token =
-      sets.each(request.dhcp_options_ids, "dopt", [&](const DhcpOptions& set) { response.dhcp_options.push_back(show(world, set)); });
+  response.next_token = sets.each(request.dhcp_options_ids, "dopt",
+                                  [&](const DhcpOptions& set) { response.dhcp_options.push_back(show_dhcp_options(world, set)); });
   return response;
 }
 

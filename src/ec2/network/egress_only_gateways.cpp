@@ -16,7 +16,7 @@ using service::Context;
 using state::EgressOnlyGateway;
 using state::World;
 
-wire::ec2::EgressOnlyInternetGateway show(const World& world, const EgressOnlyGateway& gateway) {
+wire::ec2::EgressOnlyInternetGateway show_egress_only_gateway(const World& world, const EgressOnlyGateway& gateway) {
   wire::ec2::EgressOnlyInternetGateway item;
   item.egress_only_internet_gateway_id = gateway.id;
   auto& attachment = item.attachments.emplace_back();
@@ -26,7 +26,7 @@ wire::ec2::EgressOnlyInternetGateway show(const World& world, const EgressOnlyGa
   return item;
 }
 
-const EgressOnlyGateway& find_gateway(const World& world, const Context& context, const std::optional<std::string>& id) {
+const EgressOnlyGateway& find_egress_only_gateway(const World& world, const Context& context, const std::optional<std::string>& id) {
   return find_owned<EgressOnlyGateway>(world, context.account(), "eigw", "EgressOnlyInternetGatewayId", id);
 }
 
@@ -38,8 +38,8 @@ void check_without(const World& world, const std::string& account, const std::st
   });
 }
 
-std::string make_gateway(state::Transaction& transaction, const Context& context,
-                         const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
+std::string make_egress_only_gateway(state::Transaction& transaction, const Context& context,
+                                     const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
   check_tag_types(request.tag_specifications, {"egress-only-internet-gateway"});
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   check_without(transaction.world(), context.account(), vpc.id);
@@ -52,19 +52,21 @@ std::string make_gateway(state::Transaction& transaction, const Context& context
   return gateway.id;
 }
 
-wire::ec2::CreateEgressOnlyInternetGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                                  const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
+wire::ec2::CreateEgressOnlyInternetGatewayResponse create_egress_only_gateway(
+    state::Transaction& transaction, const Context& context, const wire::ec2::CreateEgressOnlyInternetGatewayRequest& request) {
   return create_once<wire::ec2::CreateEgressOnlyInternetGatewayResponse>(
-      transaction, context, "CreateEgressOnlyInternetGateway", request, [&] { return make_gateway(transaction, context, request); },
+      transaction, context, "CreateEgressOnlyInternetGateway", request,
+      [&] { return make_egress_only_gateway(transaction, context, request); },
       [&](auto& response, const std::string& id) {
-        response.egress_only_internet_gateway = show(transaction.world(), find_gateway(transaction.world(), context, id));
+        response.egress_only_internet_gateway =
+            show_egress_only_gateway(transaction.world(), find_egress_only_gateway(transaction.world(), context, id));
       });
 }
 
 // Routes to it lead nowhere from then on.
-wire::ec2::DeleteEgressOnlyInternetGatewayResponse delete_gateway(state::Transaction& transaction, const Context& context,
-                                                                  const wire::ec2::DeleteEgressOnlyInternetGatewayRequest& request) {
-  const EgressOnlyGateway gateway = find_gateway(transaction.world(), context, request.egress_only_internet_gateway_id);
+wire::ec2::DeleteEgressOnlyInternetGatewayResponse delete_egress_only_gateway(
+    state::Transaction& transaction, const Context& context, const wire::ec2::DeleteEgressOnlyInternetGatewayRequest& request) {
+  const EgressOnlyGateway gateway = find_egress_only_gateway(transaction.world(), context, request.egress_only_internet_gateway_id);
   erase_tags(transaction, gateway.account, gateway.id);
   transaction.erase<EgressOnlyGateway>(gateway.key());
   wire::ec2::DeleteEgressOnlyInternetGatewayResponse response;
@@ -72,13 +74,13 @@ wire::ec2::DeleteEgressOnlyInternetGatewayResponse delete_gateway(state::Transac
   return response;
 }
 
-wire::ec2::DescribeEgressOnlyInternetGatewaysResponse describe_gateways(
+wire::ec2::DescribeEgressOnlyInternetGatewaysResponse describe_egress_only_gateways(
     const World& world, const Context& context, const wire::ec2::DescribeEgressOnlyInternetGatewaysRequest& request) {
   wire::ec2::DescribeEgressOnlyInternetGatewaysResponse response;
   // EC2 knows them by their tags only.
   const Listing<EgressOnlyGateway> gateways(world, context, request, {.action = "DescribeEgressOnlyInternetGateways", .filters = {}});
   response.next_token = gateways.each(request.egress_only_internet_gateway_ids, "eigw", [&](const EgressOnlyGateway& gateway) {
-    response.egress_only_internet_gateways.push_back(show(world, gateway));
+    response.egress_only_internet_gateways.push_back(show_egress_only_gateway(world, gateway));
   });
   return response;
 }
@@ -87,9 +89,9 @@ wire::ec2::DescribeEgressOnlyInternetGatewaysResponse describe_gateways(
 
 std::vector<service::Action> egress_only_gateway_actions() {
   return {
-      service::write_action("CreateEgressOnlyInternetGateway", create_gateway),
-      service::write_action("DeleteEgressOnlyInternetGateway", delete_gateway),
-      service::read_action("DescribeEgressOnlyInternetGateways", describe_gateways),
+      service::write_action("CreateEgressOnlyInternetGateway", create_egress_only_gateway),
+      service::write_action("DeleteEgressOnlyInternetGateway", delete_egress_only_gateway),
+      service::read_action("DescribeEgressOnlyInternetGateways", describe_egress_only_gateways),
   };
 }
 

@@ -21,7 +21,7 @@ using service::Context;
 using state::FlowLog;
 using state::World;
 
-constexpr size_t most_at_once = 1000;
+constexpr size_t most_flow_logs_at_once = 1000;
 constexpr size_t most_of_one = 2;  // flow logs of one resource
 constexpr std::string_view usual_format =
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} "
@@ -36,7 +36,7 @@ const FilterField<FlowLog> log_filters[] = {
     {"log-group-name", [](const auto&, auto&) {}},
 };
 
-wire::ec2::FlowLog show(const World& world, const FlowLog& log) {
+wire::ec2::FlowLog show_flow_log(const World& world, const FlowLog& log) {
   wire::ec2::FlowLog item;
   item.flow_log_id = log.id;
   item.resource_id = log.resource_id;
@@ -136,7 +136,7 @@ FlowLog read_log(const Context& context, const wire::ec2::CreateFlowLogsRequest&
 }
 
 // What was well said and is not built.
-void refuse_what_is_not_built(const wire::ec2::CreateFlowLogsRequest& request, const FlowLog& log) {
+void refuse_unbuilt_flow_log_options(const wire::ec2::CreateFlowLogsRequest& request, const FlowLog& log) {
   if (!is_one_of(types_built, *request.resource_type))
     throw wire::unsupported_operation(fmt::format("Flow logs of a {} are not supported.", *request.resource_type));
   if (request.log_destination_type != "s3")
@@ -180,15 +180,15 @@ wire::ec2::UnsuccessfulItem refused(const std::string& id, const wire::ApiError&
   return item;
 }
 
-void check_request(const wire::ec2::CreateFlowLogsRequest& request) {
+void check_flow_log_request(const wire::ec2::CreateFlowLogsRequest& request) {
   check_tag_types(request.tag_specifications, {"vpc-flow-log"});
   if (!given(request.resource_type)) throw wire::missing_parameter("ResourceType");
   if (!is_one_of(types_built, *request.resource_type) && !is_one_of(other_types, *request.resource_type))
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter ResourceType is invalid. Valid values: {}, {}.",
                                                     *request.resource_type, fmt::join(types_built, ", "), fmt::join(other_types, ", ")));
   if (request.resource_ids.empty()) throw wire::missing_parameter("ResourceId");
-  if (request.resource_ids.size() > most_at_once)
-    throw wire::invalid_parameter_value(fmt::format("At most {} resources can be named at once", most_at_once));
+  if (request.resource_ids.size() > most_flow_logs_at_once)
+    throw wire::invalid_parameter_value(fmt::format("At most {} resources can be named at once", most_flow_logs_at_once));
 }
 
 wire::ec2::CreateFlowLogsResponse create_logs(state::Transaction& transaction, const Context& context,
@@ -200,9 +200,9 @@ wire::ec2::CreateFlowLogsResponse create_logs(state::Transaction& transaction, c
     for (const auto id : split(made, ',')) response.flow_log_ids.emplace_back(id);
     return response;
   }
-  check_request(request);
+  check_flow_log_request(request);
   const auto common = read_log(context, request);
-  refuse_what_is_not_built(request, common);
+  refuse_unbuilt_flow_log_options(request, common);
   for (const auto& id : request.resource_ids) {
     auto log = common;
     log.resource_id = id;
@@ -241,7 +241,7 @@ wire::ec2::DescribeFlowLogsResponse describe_logs(const World& world, const Cont
                               {.action = "DescribeFlowLogs", .filters = log_filters, .limits = {.least = 1, .most = 1000}});
   response.next_token = logs.each_where(
       request.flow_log_ids, [](const FlowLog&) { return true; },
-      [&](const FlowLog& log) { response.flow_logs.push_back(show(world, log)); });
+      [&](const FlowLog& log) { response.flow_logs.push_back(show_flow_log(world, log)); });
   return response;
 }
 
@@ -249,8 +249,8 @@ wire::ec2::DescribeFlowLogsResponse describe_logs(const World& world, const Cont
 wire::ec2::DeleteFlowLogsResponse delete_logs(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::DeleteFlowLogsRequest& request) {
   if (request.flow_log_ids.empty()) throw wire::missing_parameter("FlowLogId");
-  if (request.flow_log_ids.size() > most_at_once)
-    throw wire::invalid_parameter_value(fmt::format("At most {} flow logs can be named at once", most_at_once));
+  if (request.flow_log_ids.size() > most_flow_logs_at_once)
+    throw wire::invalid_parameter_value(fmt::format("At most {} flow logs can be named at once", most_flow_logs_at_once));
   for (const auto& id : request.flow_log_ids) check_id("fl", id);
   wire::ec2::DeleteFlowLogsResponse response;
   for (const auto& id : request.flow_log_ids) {

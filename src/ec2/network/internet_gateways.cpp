@@ -16,7 +16,7 @@ using service::Context;
 using state::InternetGateway;
 using state::World;
 
-const FilterField<InternetGateway> gateway_filters[] = {
+const FilterField<InternetGateway> internet_gateway_filters[] = {
     field<&InternetGateway::id>("internet-gateway-id"),
     field<&InternetGateway::account>("owner-id"),
     field_if_set<&InternetGateway::vpc_id>("attachment.vpc-id"),
@@ -26,11 +26,11 @@ const FilterField<InternetGateway> gateway_filters[] = {
      }},
 };
 
-const InternetGateway& find_gateway(const World& world, const Context& context, const std::optional<std::string>& id) {
+const InternetGateway& find_internet_gateway(const World& world, const Context& context, const std::optional<std::string>& id) {
   return find_owned<InternetGateway>(world, context.account(), "igw", "InternetGatewayId", id);
 }
 
-wire::ec2::InternetGateway show(const World& world, const InternetGateway& gateway) {
+wire::ec2::InternetGateway show_internet_gateway(const World& world, const InternetGateway& gateway) {
   wire::ec2::InternetGateway item;
   item.internet_gateway_id = gateway.id;
   item.owner_id = gateway.account;
@@ -43,8 +43,8 @@ wire::ec2::InternetGateway show(const World& world, const InternetGateway& gatew
   return item;
 }
 
-wire::ec2::CreateInternetGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                        const wire::ec2::CreateInternetGatewayRequest& request) {
+wire::ec2::CreateInternetGatewayResponse create_internet_gateway(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::CreateInternetGatewayRequest& request) {
   check_tag_types(request.tag_specifications, {"internet-gateway"});
   std::int64_t count = 0;
   transaction.world().each_of<InternetGateway>(context.account(), [&](const InternetGateway&) { ++count; });
@@ -54,14 +54,14 @@ wire::ec2::CreateInternetGatewayResponse create_gateway(state::Transaction& tran
   gateway.id = make_id(transaction.random(), "igw");
   tag_on_create(transaction, gateway.account, gateway.id, "internet-gateway", request.tag_specifications);
   wire::ec2::CreateInternetGatewayResponse response;
-  response.internet_gateway = show(transaction.world(), gateway);
+  response.internet_gateway = show_internet_gateway(transaction.world(), gateway);
   transaction.put(std::move(gateway));
   return response;
 }
 
-wire::ec2::AttachInternetGatewayResponse attach_gateway(state::Transaction& transaction, const Context& context,
-                                                        const wire::ec2::AttachInternetGatewayRequest& request) {
-  auto gateway = find_gateway(transaction.world(), context, request.internet_gateway_id);
+wire::ec2::AttachInternetGatewayResponse attach_internet_gateway(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::AttachInternetGatewayRequest& request) {
+  auto gateway = find_internet_gateway(transaction.world(), context, request.internet_gateway_id);
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   if (!gateway.vpc_id.empty())
     throw wire::ApiError(400, "Resource.AlreadyAssociated",
@@ -84,9 +84,9 @@ bool has_public_addresses(const World& world, const std::string& account, const 
   return found;
 }
 
-wire::ec2::DetachInternetGatewayResponse detach_gateway(state::Transaction& transaction, const Context& context,
-                                                        const wire::ec2::DetachInternetGatewayRequest& request) {
-  auto gateway = find_gateway(transaction.world(), context, request.internet_gateway_id);
+wire::ec2::DetachInternetGatewayResponse detach_internet_gateway(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::DetachInternetGatewayRequest& request) {
+  auto gateway = find_internet_gateway(transaction.world(), context, request.internet_gateway_id);
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   if (gateway.vpc_id != vpc.id)
     throw wire::ApiError(400, "Gateway.NotAttached", fmt::format("resource {} is not attached to network {}", gateway.id, vpc.id));
@@ -100,21 +100,23 @@ wire::ec2::DetachInternetGatewayResponse detach_gateway(state::Transaction& tran
   return {};
 }
 
-wire::ec2::DeleteInternetGatewayResponse delete_gateway(state::Transaction& transaction, const Context& context,
-                                                        const wire::ec2::DeleteInternetGatewayRequest& request) {
-  const InternetGateway gateway = find_gateway(transaction.world(), context, request.internet_gateway_id);
+wire::ec2::DeleteInternetGatewayResponse delete_internet_gateway(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::DeleteInternetGatewayRequest& request) {
+  const InternetGateway gateway = find_internet_gateway(transaction.world(), context, request.internet_gateway_id);
   if (!gateway.vpc_id.empty()) throw has_dependencies("internetGateway", gateway.id);
   erase_tags(transaction, gateway.account, gateway.id);
   transaction.erase<InternetGateway>(gateway.key());
   return {};
 }
 
-wire::ec2::DescribeInternetGatewaysResponse describe_gateways(const World& world, const Context& context,
-                                                              const wire::ec2::DescribeInternetGatewaysRequest& request) {
+wire::ec2::DescribeInternetGatewaysResponse describe_internet_gateways(const World& world, const Context& context,
+                                                                       const wire::ec2::DescribeInternetGatewaysRequest& request) {
   wire::ec2::DescribeInternetGatewaysResponse response;
-  const Listing<InternetGateway> gateways(world, context, request, {.action = "DescribeInternetGateways", .filters = gateway_filters});
-  response.next_token = gateways.each(request.internet_gateway_ids, "igw",
-                                      [&](const InternetGateway& gateway) { response.internet_gateways.push_back(show(world, gateway)); });
+  const Listing<InternetGateway> gateways(world, context, request,
+                                          {.action = "DescribeInternetGateways", .filters = internet_gateway_filters});
+  response.next_token = gateways.each(request.internet_gateway_ids, "igw", [&](const InternetGateway& gateway) {
+    response.internet_gateways.push_back(show_internet_gateway(world, gateway));
+  });
   return response;
 }
 
@@ -122,9 +124,11 @@ wire::ec2::DescribeInternetGatewaysResponse describe_gateways(const World& world
 
 std::vector<service::Action> internet_gateway_actions() {
   return {
-      service::write_action("CreateInternetGateway", create_gateway),      service::write_action("DeleteInternetGateway", delete_gateway),
-      service::write_action("AttachInternetGateway", attach_gateway),      service::write_action("DetachInternetGateway", detach_gateway),
-      service::read_action("DescribeInternetGateways", describe_gateways),
+      service::write_action("CreateInternetGateway", create_internet_gateway),
+      service::write_action("DeleteInternetGateway", delete_internet_gateway),
+      service::write_action("AttachInternetGateway", attach_internet_gateway),
+      service::write_action("DetachInternetGateway", detach_internet_gateway),
+      service::read_action("DescribeInternetGateways", describe_internet_gateways),
   };
 }
 

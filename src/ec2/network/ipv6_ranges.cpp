@@ -18,10 +18,10 @@ using state::Subnet;
 using state::Vpc;
 using state::World;
 
-constexpr size_t range_limit = 5;              // of a VPC
+constexpr size_t ipv6_range_limit = 5;         // of a VPC
 constexpr std::int64_t all_pass_number = 101;  // of the entries that a default network ACL gets
 
-void refuse(bool asked, std::string_view what) {
+void refuse_range_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
@@ -33,9 +33,9 @@ bool asks(const Request& request) {
   if (static_cast<int>(own) + static_cast<int>(ipam) + static_cast<int>(amazon) > 1)
     throw wire::invalid_parameter_combination(
         "Only one of AmazonProvidedIpv6CidrBlock, an IPv6 range of one's own and an IPAM pool can be given");
-  refuse(own, "An IPv6 range of one's own");
-  refuse(ipam, "IPAM");
-  refuse(given(request.ipv6_cidr_block_network_border_group), "A network border group");
+  refuse_range_option(own, "An IPv6 range of one's own");
+  refuse_range_option(ipam, "IPAM");
+  refuse_range_option(given(request.ipv6_cidr_block_network_border_group), "A network border group");
   return amazon;
 }
 
@@ -113,9 +113,9 @@ bool asks_for_ipv6(const wire::ec2::CreateVpcRequest& request) { return asks(req
 bool asks_for_ipv6(const wire::ec2::AssociateVpcCidrBlockRequest& request) { return asks(request); }
 
 state::VpcRange give_ipv6_range(state::Transaction& transaction, Vpc& vpc) {
-  if (vpc.ipv6.size() >= range_limit)
+  if (vpc.ipv6.size() >= ipv6_range_limit)
     throw wire::ApiError(400, "CidrLimitExceeded",
-                         fmt::format("This network {} has met its maximum number of allowed CIDRs: {}", vpc.id, range_limit));
+                         fmt::format("This network {} has met its maximum number of allowed CIDRs: {}", vpc.id, ipv6_range_limit));
   if (vpc.ipv6.empty()) {
     open_default_acl(transaction, vpc);
     open_default_group(transaction, vpc);
@@ -177,8 +177,8 @@ std::vector<wire::ec2::SubnetIpv6CidrBlockAssociation> show_subnet_ipv6(const Su
 
 namespace {
 
-wire::ec2::AssociateSubnetCidrBlockResponse associate(state::Transaction& transaction, const Context& context,
-                                                      const wire::ec2::AssociateSubnetCidrBlockRequest& request) {
+wire::ec2::AssociateSubnetCidrBlockResponse associate_ipv6_range(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::AssociateSubnetCidrBlockRequest& request) {
   auto subnet = find_subnet(transaction.world(), context.account(), request.subnet_id);
   const bool ipam = given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
   if (!given(request.ipv6_cidr_block) && !ipam) throw wire::missing_parameter("Ipv6CidrBlock");
@@ -186,7 +186,7 @@ wire::ec2::AssociateSubnetCidrBlockResponse associate(state::Transaction& transa
     throw wire::ApiError(400, "CidrLimitExceeded", fmt::format("This subnet {} has met its maximum number of allowed CIDRs: 1", subnet.id));
   if (given(request.ipv6_cidr_block))
     give_subnet_ipv6(transaction, find_vpc(transaction.world(), context.account(), subnet.vpc_id), subnet, *request.ipv6_cidr_block);
-  refuse(ipam, "IPAM");
+  refuse_range_option(ipam, "IPAM");
   wire::ec2::AssociateSubnetCidrBlockResponse response;
   response.subnet_id = subnet.id;
   response.ipv6_cidr_block_association = show_subnet_ipv6(subnet, "associating").front();
@@ -194,8 +194,8 @@ wire::ec2::AssociateSubnetCidrBlockResponse associate(state::Transaction& transa
   return response;
 }
 
-wire::ec2::DisassociateSubnetCidrBlockResponse disassociate(state::Transaction& transaction, const Context& context,
-                                                            const wire::ec2::DisassociateSubnetCidrBlockRequest& request) {
+wire::ec2::DisassociateSubnetCidrBlockResponse disassociate_ipv6_range(state::Transaction& transaction, const Context& context,
+                                                                       const wire::ec2::DisassociateSubnetCidrBlockRequest& request) {
   const auto id = request.association_id.value_or("");
   if (id.empty()) throw wire::missing_parameter("AssociationId");
   check_id("subnet-cidr-assoc", "SubnetCidrBlockAssociationID", id);
@@ -224,8 +224,8 @@ wire::ec2::DisassociateSubnetCidrBlockResponse disassociate(state::Transaction& 
 
 std::vector<service::Action> subnet_ipv6_actions() {
   return {
-      service::write_action("AssociateSubnetCidrBlock", associate),
-      service::write_action("DisassociateSubnetCidrBlock", disassociate),
+      service::write_action("AssociateSubnetCidrBlock", associate_ipv6_range),
+      service::write_action("DisassociateSubnetCidrBlock", disassociate_ipv6_range),
   };
 }
 

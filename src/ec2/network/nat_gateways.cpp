@@ -22,14 +22,14 @@ using service::Context;
 using state::NatGateway;
 using state::World;
 
-const FilterField<NatGateway> gateway_filters[] = {
+const FilterField<NatGateway> nat_filters[] = {
     field<&NatGateway::id>("nat-gateway-id"),
     field<&NatGateway::state>("state"),
     field<&NatGateway::subnet_id>("subnet-id"),
     field<&NatGateway::vpc_id>("vpc-id"),
 };
 
-wire::ec2::NatGateway show(const World& world, const NatGateway& gateway) {
+wire::ec2::NatGateway show_nat_gateway(const World& world, const NatGateway& gateway) {
   wire::ec2::NatGateway item;
   item.nat_gateway_id = gateway.id;
   item.subnet_id = gateway.subnet_id;
@@ -59,11 +59,11 @@ wire::ec2::NatGateway show(const World& world, const NatGateway& gateway) {
   return item;
 }
 
-void refuse(bool asked, std::string_view what) {
+void refuse_nat_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
-void check_limit(const World& world, const Context& context, const std::string& zone) {
+void check_nat_limit(const World& world, const Context& context, const std::string& zone) {
   std::int64_t count = 0;
   world.each_of<NatGateway>(context.account(), [&](const NatGateway& gateway) {
     const auto* subnet = world.find<state::Subnet>(context.account(), gateway.subnet_id);
@@ -81,17 +81,17 @@ std::string one_of(const std::optional<std::string>& asked, std::string_view usu
 }
 
 // Other kinds of NAT gateways say less than this one needs: what of the request is there is right by now.
-void refuse_what_is_not_built(const wire::ec2::CreateNatGatewayRequest& request) {
-  refuse(one_of(request.connectivity_type, "public", "private", "ConnectivityType") == "private", "A private NAT gateway");
-  refuse(one_of(request.availability_mode, "zonal", "regional", "AvailabilityMode") == "regional" || given(request.vpc_id) ||
-             !request.availability_zone_addresses.empty(),
-         "A regional NAT gateway");
-  refuse(!request.secondary_allocation_ids.empty() || !request.secondary_private_ip_addresses.empty() ||
-             request.secondary_private_ip_address_count.value_or(0) > 0,
-         "A second address of a NAT gateway");
+void refuse_unbuilt_nat_options(const wire::ec2::CreateNatGatewayRequest& request) {
+  refuse_nat_option(one_of(request.connectivity_type, "public", "private", "ConnectivityType") == "private", "A private NAT gateway");
+  refuse_nat_option(one_of(request.availability_mode, "zonal", "regional", "AvailabilityMode") == "regional" || given(request.vpc_id) ||
+                        !request.availability_zone_addresses.empty(),
+                    "A regional NAT gateway");
+  refuse_nat_option(!request.secondary_allocation_ids.empty() || !request.secondary_private_ip_addresses.empty() ||
+                        request.secondary_private_ip_address_count.value_or(0) > 0,
+                    "A second address of a NAT gateway");
 }
 
-void check_request(const World& world, const Context& context, const wire::ec2::CreateNatGatewayRequest& request) {
+void check_nat_request(const World& world, const Context& context, const wire::ec2::CreateNatGatewayRequest& request) {
   check_tag_types(request.tag_specifications, {"natgateway"});
   if (given(request.subnet_id)) find_subnet(world, context.account(), request.subnet_id);
   if (given(request.vpc_id)) find_vpc(world, context.account(), request.vpc_id);
@@ -101,7 +101,7 @@ void check_request(const World& world, const Context& context, const wire::ec2::
       throw wire::invalid_parameter_combination("An AllocationId cannot be given for a private NAT gateway.");
     find_owned<state::ElasticIp>(world, context.account(), "eipalloc", "AllocationId", request.allocation_id);
   }
-  refuse_what_is_not_built(request);
+  refuse_unbuilt_nat_options(request);
 }
 
 // What EC2 finds out only while it sets the gateway up: the call succeeds, and the gateway says it. Empty: nothing is in the way.
@@ -136,14 +136,14 @@ void set_up(state::Transaction& transaction, const InterfacePlan& plan, state::E
   transaction.put(std::move(address));
 }
 
-std::string make_gateway(state::Transaction& transaction, const Context& context, const wire::ec2::CreateNatGatewayRequest& request) {
+std::string make_nat_gateway(state::Transaction& transaction, const Context& context, const wire::ec2::CreateNatGatewayRequest& request) {
   const auto& world = transaction.world();
-  check_request(world, context, request);
+  check_nat_request(world, context, request);
   InterfacePlan plan;
   plan.subnet = find_subnet(world, context.account(), request.subnet_id);
   const state::ElasticIp address =
       find_owned<state::ElasticIp>(world, context.account(), "eipalloc", "AllocationId", request.allocation_id);
-  check_limit(world, context, plan.subnet.zone);
+  check_nat_limit(world, context, plan.subnet.zone);
   plan.private_ip = request.private_ip_address.value_or("");
   if (!plan.private_ip.empty()) check_private_address(world, plan.subnet, plan.private_ip);
   NatGateway gateway;
@@ -171,27 +171,27 @@ std::string make_gateway(state::Transaction& transaction, const Context& context
 // As EC2 says it of one just made, whatever becomes of it.
 wire::ec2::NatGateway show_new(const World& world, NatGateway gateway) {
   gateway.state = "available";
-  auto item = show(world, gateway);
+  auto item = show_nat_gateway(world, gateway);
   item.state = "pending";
   return item;
 }
 
-wire::ec2::CreateNatGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::CreateNatGatewayRequest& request) {
+wire::ec2::CreateNatGatewayResponse create_nat_gateway(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::CreateNatGatewayRequest& request) {
   bool is_new = false;
   const auto make = [&] {
     is_new = true;
-    return make_gateway(transaction, context, request);
+    return make_nat_gateway(transaction, context, request);
   };
   return create_once<wire::ec2::CreateNatGatewayResponse>(
       transaction, context, "CreateNatGateway", request, make, [&](auto& response, const std::string& id) {
         const auto& gateway = find_owned<NatGateway>(transaction.world(), context.account(), "nat", "", id);
-        response.nat_gateway = is_new ? show_new(transaction.world(), gateway) : show(transaction.world(), gateway);
+        response.nat_gateway = is_new ? show_new(transaction.world(), gateway) : show_nat_gateway(transaction.world(), gateway);
       });
 }
 
-wire::ec2::DeleteNatGatewayResponse delete_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::DeleteNatGatewayRequest& request) {
+wire::ec2::DeleteNatGatewayResponse delete_nat_gateway(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::DeleteNatGatewayRequest& request) {
   auto gateway = find_owned<NatGateway>(transaction.world(), context.account(), "nat", "NatGatewayId", request.nat_gateway_id);
   if (is_forgotten(gateway, context.now)) throw id_unknown("nat", gateway.id);
   wire::ec2::DeleteNatGatewayResponse response;
@@ -203,8 +203,8 @@ wire::ec2::DeleteNatGatewayResponse delete_gateway(state::Transaction& transacti
   return response;
 }
 
-wire::ec2::DescribeNatGatewaysResponse describe_gateways(const World& world, const Context& context,
-                                                         const wire::ec2::DescribeNatGatewaysRequest& request) {
+wire::ec2::DescribeNatGatewaysResponse describe_nat_gateways(const World& world, const Context& context,
+                                                             const wire::ec2::DescribeNatGatewaysRequest& request) {
   // This one calls its filters "Filter".
   const struct {
     const std::vector<wire::ec2::Filter>& filters;
@@ -212,11 +212,11 @@ wire::ec2::DescribeNatGatewaysResponse describe_gateways(const World& world, con
     const std::optional<std::string>& next_token;
   } asked{request.filter, request.max_results, request.next_token};
   wire::ec2::DescribeNatGatewaysResponse response;
-  const Listing<NatGateway> gateways(world, context, asked, {.action = "DescribeNatGateways", .filters = gateway_filters});
+  const Listing<NatGateway> gateways(world, context, asked, {.action = "DescribeNatGateways", .filters = nat_filters});
   check_shown<NatGateway>(world, context.account(), "nat", request.nat_gateway_ids, context.now);
   response.next_token = gateways.each_where(
       request.nat_gateway_ids, [&](const NatGateway& gateway) { return !is_forgotten(gateway, context.now); },
-      [&](const NatGateway& gateway) { response.nat_gateways.push_back(show(world, gateway)); });
+      [&](const NatGateway& gateway) { response.nat_gateways.push_back(show_nat_gateway(world, gateway)); });
   return response;
 }
 
@@ -224,9 +224,9 @@ wire::ec2::DescribeNatGatewaysResponse describe_gateways(const World& world, con
 
 std::vector<service::Action> nat_gateway_actions() {
   return {
-      service::write_action("CreateNatGateway", create_gateway),
-      service::write_action("DeleteNatGateway", delete_gateway),
-      service::read_action("DescribeNatGateways", describe_gateways),
+      service::write_action("CreateNatGateway", create_nat_gateway),
+      service::write_action("DeleteNatGateway", delete_nat_gateway),
+      service::read_action("DescribeNatGateways", describe_nat_gateways),
   };
 }
 

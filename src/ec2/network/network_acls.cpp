@@ -21,7 +21,7 @@ using service::Context;
 using state::AclEntry;
 using state::NetworkAcl;
 using state::World;
-using At = FilterSubject<NetworkAcl>;
+using AclAt = FilterSubject<NetworkAcl>;
 
 constexpr std::int64_t last_number = 32766;
 constexpr std::int64_t deny_all = 32767;  // what no entry matches
@@ -30,16 +30,16 @@ constexpr std::int64_t deny_all6 = 32768;
 // ----- filters
 
 template <class Value>
-void each_association(const At& at, FilterValues& out, Value value) {
+void each_acl_association(const AclAt& at, FilterValues& out, Value value) {
   for (const auto& one : at.record.associations) out.add(value(one));
 }
 template <auto member>
-void each_entry(const At& at, FilterValues& out) {
+void each_entry(const AclAt& at, FilterValues& out) {
   for (const auto& entry : at.record.entries) out.add(entry.*member);
 }
 
 template <std::string AclEntry::*member>
-void each_range(const At& at, FilterValues& out) {
+void each_range(const AclAt& at, FilterValues& out) {
   for (const auto& entry : at.record.entries)
     if (!(entry.*member).empty()) out.add(entry.*member);
 }
@@ -60,12 +60,14 @@ const FilterField<NetworkAcl> acl_filters[] = {
     field<&NetworkAcl::vpc_id>("vpc-id"),
     field<&NetworkAcl::account>("owner-id"),
     field<&NetworkAcl::is_default>("default"),
-    {"association.association-id", [](const auto& at, auto& out) { each_association(at, out, [](const auto& one) { return one.id; }); }},
+    {"association.association-id",
+     [](const auto& at, auto& out) { each_acl_association(at, out, [](const auto& one) { return one.id; }); }},
     {"association.network-acl-id",
      [](const auto& at, auto& out) {
        if (!at.record.associations.empty()) out.add(at.record.id);
      }},
-    {"association.subnet-id", [](const auto& at, auto& out) { each_association(at, out, [](const auto& one) { return one.subnet_id; }); }},
+    {"association.subnet-id",
+     [](const auto& at, auto& out) { each_acl_association(at, out, [](const auto& one) { return one.subnet_id; }); }},
     {"entry.cidr", each_range<&AclEntry::cidr>},
     {"entry.ipv6-cidr", each_range<&AclEntry::cidr6>},
     {"entry.egress", each_entry<&AclEntry::egress>},
@@ -106,7 +108,7 @@ const FilterField<NetworkAcl> acl_filters[] = {
 
 // ----- show
 
-wire::ec2::NetworkAclEntry show(const AclEntry& entry) {
+wire::ec2::NetworkAclEntry show_acl(const AclEntry& entry) {
   wire::ec2::NetworkAclEntry item;
   item.rule_number = entry.number;
   item.egress = entry.egress;
@@ -126,7 +128,7 @@ wire::ec2::NetworkAclEntry show(const AclEntry& entry) {
   return item;
 }
 
-wire::ec2::NetworkAcl show(const World& world, const NetworkAcl& acl) {
+wire::ec2::NetworkAcl show_acl(const World& world, const NetworkAcl& acl) {
   wire::ec2::NetworkAcl item;
   item.network_acl_id = acl.id;
   item.vpc_id = acl.vpc_id;
@@ -135,17 +137,17 @@ wire::ec2::NetworkAcl show(const World& world, const NetworkAcl& acl) {
   const auto* vpc = world.find<state::Vpc>(acl.account, acl.vpc_id);
   for (const bool egress : {true, false}) {
     for (const auto& entry : acl.entries)
-      if (entry.egress == egress) item.entries.push_back(show(entry));
+      if (entry.egress == egress) item.entries.push_back(show_acl(entry));
     AclEntry last;
     last.number = deny_all;
     last.egress = egress;
     last.cidr = "0.0.0.0/0";
-    item.entries.push_back(show(last));
+    item.entries.push_back(show_acl(last));
     if (vpc == nullptr || vpc->ipv6.empty()) continue;
     last.number = deny_all6;
     last.cidr.clear();
     last.cidr6 = "::/0";
-    item.entries.push_back(show(last));
+    item.entries.push_back(show_acl(last));
   }
   for (const auto& one : acl.associations) {
     auto& association = item.associations.emplace_back();
@@ -183,7 +185,7 @@ wire::ec2::CreateNetworkAclResponse create_acl(state::Transaction& transaction, 
   return create_once<wire::ec2::CreateNetworkAclResponse>(
       transaction, context, "CreateNetworkAcl", request, [&] { return make_acl(transaction, context, request); },
       [&](auto& response, const std::string& id) {
-        response.network_acl = show(transaction.world(), find_acl(transaction.world(), context, id));
+        response.network_acl = show_acl(transaction.world(), find_acl(transaction.world(), context, id));
       });
 }
 
@@ -202,7 +204,7 @@ wire::ec2::DescribeNetworkAclsResponse describe_acls(const World& world, const C
   wire::ec2::DescribeNetworkAclsResponse response;
   const Listing<NetworkAcl> acls(world, context, request, {.action = "DescribeNetworkAcls", .filters = acl_filters});
   response.next_token =
-      acls.each(request.network_acl_ids, "acl", [&](const NetworkAcl& acl) { response.network_acls.push_back(show(world, acl)); });
+      acls.each(request.network_acl_ids, "acl", [&](const NetworkAcl& acl) { response.network_acls.push_back(show_acl(world, acl)); });
   return response;
 }
 
@@ -258,7 +260,7 @@ AclEntry read_entry(const Request& request) {
   return entry;
 }
 
-auto find_entry(NetworkAcl& acl, bool egress, std::int64_t number) {
+auto find_acl_entry(NetworkAcl& acl, bool egress, std::int64_t number) {
   return std::find_if(acl.entries.begin(), acl.entries.end(),
                       [&](const AclEntry& entry) { return entry.egress == egress && entry.number == number; });
 }
@@ -273,7 +275,7 @@ wire::ec2::CreateNetworkAclEntryResponse create_entry(state::Transaction& transa
                                                       const wire::ec2::CreateNetworkAclEntryRequest& request) {
   auto acl = find_acl(transaction.world(), context, request.network_acl_id);
   auto entry = read_entry(request);
-  if (find_entry(acl, entry.egress, entry.number) != acl.entries.end())
+  if (find_acl_entry(acl, entry.egress, entry.number) != acl.entries.end())
     throw wire::ApiError(400, "NetworkAclEntryAlreadyExists",
                          fmt::format("The network acl entry identified by {} already exists.", entry.number));
   check_quota(transaction.world(), context, Quota::entries_per_acl,
@@ -288,7 +290,7 @@ wire::ec2::ReplaceNetworkAclEntryResponse replace_entry(state::Transaction& tran
                                                         const wire::ec2::ReplaceNetworkAclEntryRequest& request) {
   auto acl = find_acl(transaction.world(), context, request.network_acl_id);
   auto entry = read_entry(request);
-  const auto at = find_entry(acl, entry.egress, entry.number);
+  const auto at = find_acl_entry(acl, entry.egress, entry.number);
   if (at == acl.entries.end()) throw entry_not_found(acl, entry.egress, entry.number);
   *at = std::move(entry);
   transaction.put(std::move(acl));
@@ -300,7 +302,7 @@ wire::ec2::DeleteNetworkAclEntryResponse delete_entry(state::Transaction& transa
   auto acl = find_acl(transaction.world(), context, request.network_acl_id);
   if (!request.rule_number) throw wire::missing_parameter("RuleNumber");
   if (!request.egress) throw wire::missing_parameter("Egress");
-  const auto at = find_entry(acl, *request.egress, *request.rule_number);
+  const auto at = find_acl_entry(acl, *request.egress, *request.rule_number);
   if (at == acl.entries.end()) throw entry_not_found(acl, *request.egress, *request.rule_number);
   acl.entries.erase(at);
   transaction.put(std::move(acl));
@@ -309,8 +311,8 @@ wire::ec2::DeleteNetworkAclEntryResponse delete_entry(state::Transaction& transa
 
 // ----- associations
 
-wire::ec2::ReplaceNetworkAclAssociationResponse replace_association(state::Transaction& transaction, const Context& context,
-                                                                    const wire::ec2::ReplaceNetworkAclAssociationRequest& request) {
+wire::ec2::ReplaceNetworkAclAssociationResponse replace_acl_association(state::Transaction& transaction, const Context& context,
+                                                                        const wire::ec2::ReplaceNetworkAclAssociationRequest& request) {
   const auto id = request.association_id.value_or("");
   if (id.empty()) throw wire::missing_parameter("AssociationId");
   check_id("aclassoc", "AssociationID", id);
@@ -348,7 +350,7 @@ std::vector<service::Action> network_acl_actions() {
       service::write_action("CreateNetworkAclEntry", create_entry),
       service::write_action("ReplaceNetworkAclEntry", replace_entry),
       service::write_action("DeleteNetworkAclEntry", delete_entry),
-      service::write_action("ReplaceNetworkAclAssociation", replace_association),
+      service::write_action("ReplaceNetworkAclAssociation", replace_acl_association),
   };
 }
 

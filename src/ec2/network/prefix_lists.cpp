@@ -26,11 +26,11 @@ using state::PrefixListEntry;
 using state::World;
 
 constexpr std::int64_t most_entries = 1000;
-constexpr size_t most_at_once = 100;   // entries of one request
-constexpr size_t kept_versions = 100;  // earlier ones
+constexpr size_t most_entries_at_once = 100;  // entries of one request
+constexpr size_t kept_versions = 100;         // earlier ones
 constexpr size_t text_limit = 255;
 
-const FilterField<PrefixList> list_filters[] = {
+const FilterField<PrefixList> managed_list_filters[] = {
     field<&PrefixList::id>("prefix-list-id"),
     field<&PrefixList::name>("prefix-list-name"),
     field<&PrefixList::account>("owner-id"),
@@ -40,7 +40,7 @@ constexpr std::string_view aws_owner = "AWS";
 
 bool is_aws(const PrefixList& list) { return list.account == aws_owner; }
 
-wire::ec2::ManagedPrefixList show(const World& world, const Context& context, const PrefixList& list) {
+wire::ec2::ManagedPrefixList show_prefix_list(const World& world, const Context& context, const PrefixList& list) {
   const auto& settings = context.services.settings;
   wire::ec2::ManagedPrefixList item;
   item.prefix_list_id = list.id;
@@ -60,7 +60,7 @@ wire::ec2::ManagedPrefixList show(const World& world, const Context& context, co
 
 // As EC2 says it of a list that it has just been told about.
 wire::ec2::ManagedPrefixList show_changing(const World& world, const Context& context, const PrefixList& list, std::string_view state) {
-  auto item = show(world, context, list);
+  auto item = show_prefix_list(world, context, list);
   item.state = std::string(state);
   item.state_message.reset();
   return item;
@@ -86,7 +86,7 @@ std::int64_t read_max_entries(std::int64_t count, size_t entries) {
   return count;
 }
 
-auto find_entry(std::vector<PrefixListEntry>& entries, const std::string& cidr) {
+auto find_list_entry(std::vector<PrefixListEntry>& entries, const std::string& cidr) {
   return std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.cidr == cidr; });
 }
 
@@ -95,11 +95,11 @@ wire::ApiError too_many_entries() {
 }
 
 void add_entries(PrefixList& list, const std::vector<wire::ec2::AddPrefixListEntry>& asked) {
-  if (asked.size() > most_at_once) throw wire::invalid_parameter_value("At most 100 entries can be added at a time.");
+  if (asked.size() > most_entries_at_once) throw wire::invalid_parameter_value("At most 100 entries can be added at a time.");
   for (const auto& one : asked) {
     PrefixListEntry entry{format_ipv4_block(read_range("Entry.Cidr", one.cidr)), one.description.value_or("")};
     if (entry.description.size() > text_limit) throw wire::invalid_parameter_value("A description has at most 255 characters.");
-    if (find_entry(list.entries, entry.cidr) != list.entries.end())
+    if (find_list_entry(list.entries, entry.cidr) != list.entries.end())
       throw wire::invalid_parameter_value(fmt::format("The CIDR block {} is in the prefix list already.", entry.cidr));
     list.entries.push_back(std::move(entry));
   }
@@ -115,10 +115,10 @@ void refuse_ipv6(const PrefixList& list, const std::vector<wire::ec2::AddPrefixL
 }
 
 void remove_entries(PrefixList& list, const std::vector<wire::ec2::RemovePrefixListEntry>& asked) {
-  if (asked.size() > most_at_once) throw wire::invalid_parameter_value("At most 100 entries can be removed at a time.");
+  if (asked.size() > most_entries_at_once) throw wire::invalid_parameter_value("At most 100 entries can be removed at a time.");
   for (const auto& one : asked) {
     const auto cidr = format_ipv4_block(read_range("RemoveEntry.Cidr", one.cidr));
-    const auto at = find_entry(list.entries, cidr);
+    const auto at = find_list_entry(list.entries, cidr);
     if (at == list.entries.end()) throw wire::invalid_parameter_value(fmt::format("The CIDR block {} is not in the prefix list.", cidr));
     list.entries.erase(at);
   }
@@ -163,7 +163,7 @@ wire::ec2::CreateManagedPrefixListResponse create_list(state::Transaction& trans
   const auto token = request.client_token.value_or("");
   wire::ec2::CreateManagedPrefixListResponse response;
   if (const auto made = find_made(transaction, context, "CreateManagedPrefixList", token); !made.empty()) {
-    response.prefix_list = show(transaction.world(), context, find_list(transaction.world(), context, made));
+    response.prefix_list = show_prefix_list(transaction.world(), context, find_list(transaction.world(), context, made));
     return response;
   }
   const auto family = request.address_family.value_or("");
@@ -284,11 +284,11 @@ void check_lists(const World& world, const Context& context, const std::vector<s
 }
 
 // The account's own and EC2's, in one order: there are few.
-wire::ec2::DescribeManagedPrefixListsResponse describe_lists(const World& world, const Context& context,
-                                                             const wire::ec2::DescribeManagedPrefixListsRequest& request) {
+wire::ec2::DescribeManagedPrefixListsResponse describe_managed_lists(const World& world, const Context& context,
+                                                                     const wire::ec2::DescribeManagedPrefixListsRequest& request) {
   const auto& asked = request.prefix_list_ids;
   check_lists(world, context, asked);
-  const FilterSet<PrefixList> filters(list_filters, request.filters, &context);
+  const FilterSet<PrefixList> filters(managed_list_filters, request.filters, &context);
   Page page(context, "DescribeManagedPrefixLists", request.max_results, request.next_token, {.least = 1, .most = 100});
   const auto aws = aws_prefix_lists(context.services.settings);
   std::map<std::string, const PrefixList*> lists;
@@ -299,7 +299,7 @@ wire::ec2::DescribeManagedPrefixListsResponse describe_lists(const World& world,
     if (id <= page.after() || (!asked.empty() && std::find(asked.begin(), asked.end(), id) == asked.end())) continue;
     if (!filters.match(world, *list)) continue;
     if (!page.take(id)) break;
-    response.prefix_lists.push_back(show(world, context, *list));
+    response.prefix_lists.push_back(show_prefix_list(world, context, *list));
   }
   response.next_token = page.next_token();
   return response;
@@ -393,7 +393,7 @@ std::vector<service::Action> prefix_list_actions() {
       service::write_action("ModifyManagedPrefixList", modify_list),
       service::write_action("RestoreManagedPrefixListVersion", restore_version),
       service::write_action("DeleteManagedPrefixList", delete_list),
-      service::read_action("DescribeManagedPrefixLists", describe_lists),
+      service::read_action("DescribeManagedPrefixLists", describe_managed_lists),
       service::read_action("GetManagedPrefixListEntries", get_entries),
       service::read_action("GetManagedPrefixListAssociations", get_associations),
   };

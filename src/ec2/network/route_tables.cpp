@@ -24,27 +24,27 @@ using service::Context;
 using state::RouteEntry;
 using state::RouteTable;
 using state::World;
-using At = FilterSubject<RouteTable>;
+using RouteTableAt = FilterSubject<RouteTable>;
 
 // ----- filters
 
 template <class Value>
-void each_association(const At& at, FilterValues& out, Value value) {
+void each_table_association(const RouteTableAt& at, FilterValues& out, Value value) {
   for (const auto& one : at.record.associations) out.add(value(one));
 }
 template <std::string RouteEntry::*member>
-void each_route(const At& at, FilterValues& out) {
+void each_route(const RouteTableAt& at, FilterValues& out) {
   for (const auto& route : at.record.routes)
     if (!(route.*member).empty()) out.add(route.*member);
 }
 // With the VPC's own ranges, which every table leads to.
-void add_destinations(const At& at, FilterValues& out) {
+void add_destinations(const RouteTableAt& at, FilterValues& out) {
   each_route<&RouteEntry::cidr>(at, out);
   if (const auto* vpc = at.world.find<state::Vpc>(at.record.account, at.record.vpc_id))
     for (const auto& range : ranges_of(*vpc)) out.add(format_ipv4_block(range));
 }
 
-void add_destinations6(const At& at, FilterValues& out) {
+void add_destinations6(const RouteTableAt& at, FilterValues& out) {
   each_route<&RouteEntry::cidr6>(at, out);
   if (const auto* vpc = at.world.find<state::Vpc>(at.record.account, at.record.vpc_id))
     for (const auto& range : vpc->ipv6) out.add(range.cidr);
@@ -55,7 +55,7 @@ const FilterField<RouteTable> table_filters[] = {
     field<&RouteTable::vpc_id>("vpc-id"),
     field<&RouteTable::account>("owner-id"),
     {"association.route-table-association-id",
-     [](const auto& at, auto& out) { each_association(at, out, [](const auto& one) { return one.id; }); }},
+     [](const auto& at, auto& out) { each_table_association(at, out, [](const auto& one) { return one.id; }); }},
     {"association.route-table-id",
      [](const auto& at, auto& out) {
        if (!at.record.associations.empty()) out.add(at.record.id);
@@ -66,7 +66,7 @@ const FilterField<RouteTable> table_filters[] = {
          if (!one.subnet_id.empty()) out.add(one.subnet_id);
      }},
     {"association.main",
-     [](const auto& at, auto& out) { each_association(at, out, [](const auto& one) { return one.subnet_id.empty(); }); }},
+     [](const auto& at, auto& out) { each_table_association(at, out, [](const auto& one) { return one.subnet_id.empty(); }); }},
     {"association.gateway-id", [](const auto&, auto&) {}},
     {"route.destination-cidr-block", add_destinations},
     {"route.destination-ipv6-cidr-block", add_destinations6},
@@ -107,7 +107,7 @@ const FilterField<RouteTable> table_filters[] = {
 
 // ----- show
 
-wire::ec2::Route show(const World& world, const RouteTable& table, const RouteEntry& route) {
+wire::ec2::Route show_route_table(const World& world, const RouteTable& table, const RouteEntry& route) {
   wire::ec2::Route item;
   if (!route.cidr.empty()) item.destination_cidr_block = route.cidr;
   if (!route.cidr6.empty()) item.destination_ipv6_cidr_block = route.cidr6;
@@ -129,7 +129,7 @@ wire::ec2::Route show(const World& world, const RouteTable& table, const RouteEn
   return item;
 }
 
-wire::ec2::RouteTable show(const World& world, const RouteTable& table) {
+wire::ec2::RouteTable show_route_table(const World& world, const RouteTable& table) {
   wire::ec2::RouteTable item;
   item.route_table_id = table.id;
   item.vpc_id = table.vpc_id;
@@ -145,7 +145,7 @@ wire::ec2::RouteTable show(const World& world, const RouteTable& table) {
     for (const auto& range : ranges_of(*vpc)) add_local().destination_cidr_block = format_ipv4_block(range);
     for (const auto& range : vpc->ipv6) add_local().destination_ipv6_cidr_block = range.cidr;
   }
-  for (const auto& route : table.routes) item.routes.push_back(show(world, table, route));
+  for (const auto& route : table.routes) item.routes.push_back(show_route_table(world, table, route));
   each_endpoint(world, table, [&](const state::VpcEndpoint& endpoint) {
     auto& route = item.routes.emplace_back();
     route.destination_prefix_list_id = prefix_list_of_service(endpoint.service);
@@ -160,7 +160,7 @@ wire::ec2::RouteTable show(const World& world, const RouteTable& table) {
     entry.cidr = route.cidr;
     entry.gateway_id = route.gateway_id;
     entry.origin = "EnableVgwRoutePropagation";
-    item.routes.push_back(show(world, table, entry));
+    item.routes.push_back(show_route_table(world, table, entry));
   }
   for (const auto& id : table.propagating_gateways) item.propagating_vgws.emplace_back().gateway_id = id;
   for (const auto& one : table.associations) {
@@ -179,8 +179,8 @@ wire::ec2::DescribeRouteTablesResponse describe_route_tables(const World& world,
                                                              const wire::ec2::DescribeRouteTablesRequest& request) {
   wire::ec2::DescribeRouteTablesResponse response;
   const Listing<RouteTable> tables(world, context, request, {.action = "DescribeRouteTables", .filters = table_filters});
-  response.next_token =
-      tables.each(request.route_table_ids, "rtb", [&](const RouteTable& table) { response.route_tables.push_back(show(world, table)); });
+  response.next_token = tables.each(request.route_table_ids, "rtb",
+                                    [&](const RouteTable& table) { response.route_tables.push_back(show_route_table(world, table)); });
   return response;
 }
 
@@ -206,7 +206,7 @@ wire::ec2::CreateRouteTableResponse create_route_table(state::Transaction& trans
   return create_once<wire::ec2::CreateRouteTableResponse>(
       transaction, context, "CreateRouteTable", request, [&] { return make_route_table(transaction, context, request); },
       [&](auto& response, const std::string& id) {
-        response.route_table = show(transaction.world(), find_route_table(transaction.world(), context.account(), id));
+        response.route_table = show_route_table(transaction.world(), find_route_table(transaction.world(), context.account(), id));
       });
 }
 
@@ -260,8 +260,8 @@ void check_gateway(const World& world, const RouteTable& table, const std::strin
     throw wire::invalid_parameter_value(fmt::format("route table {} and network gateway {} belong to different networks", table.id, id));
 }
 
-wire::ec2::AssociateRouteTableResponse associate(state::Transaction& transaction, const Context& context,
-                                                 const wire::ec2::AssociateRouteTableRequest& request) {
+wire::ec2::AssociateRouteTableResponse associate_table(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::AssociateRouteTableRequest& request) {
   auto table = find_route_table(transaction.world(), context.account(), request.route_table_id);
   const int targets = static_cast<int>(given(request.gateway_id)) + static_cast<int>(given(request.subnet_id)) +
                       static_cast<int>(given(request.public_ipv4_pool));
@@ -287,8 +287,8 @@ wire::ec2::AssociateRouteTableResponse associate(state::Transaction& transaction
   return response;
 }
 
-wire::ec2::DisassociateRouteTableResponse disassociate(state::Transaction& transaction, const Context& context,
-                                                       const wire::ec2::DisassociateRouteTableRequest& request) {
+wire::ec2::DisassociateRouteTableResponse disassociate_table(state::Transaction& transaction, const Context& context,
+                                                             const wire::ec2::DisassociateRouteTableRequest& request) {
   auto table = table_with_association(transaction.world(), context.account(), request.association_id);
   const auto at = find_association(table, *request.association_id);
   if (at->subnet_id.empty())
@@ -298,8 +298,8 @@ wire::ec2::DisassociateRouteTableResponse disassociate(state::Transaction& trans
   return {};
 }
 
-wire::ec2::ReplaceRouteTableAssociationResponse replace_association(state::Transaction& transaction, const Context& context,
-                                                                    const wire::ec2::ReplaceRouteTableAssociationRequest& request) {
+wire::ec2::ReplaceRouteTableAssociationResponse replace_table_association(state::Transaction& transaction, const Context& context,
+                                                                          const wire::ec2::ReplaceRouteTableAssociationRequest& request) {
   auto from = table_with_association(transaction.world(), context.account(), request.association_id);
   const RouteTable target = find_route_table(transaction.world(), context.account(), request.route_table_id);
   if (target.vpc_id != from.vpc_id)
@@ -349,9 +349,9 @@ std::vector<service::Action> route_table_actions() {
       service::write_action("CreateRouteTable", create_route_table),
       service::write_action("DeleteRouteTable", delete_route_table),
       service::read_action("DescribeRouteTables", describe_route_tables),
-      service::write_action("AssociateRouteTable", associate),
-      service::write_action("DisassociateRouteTable", disassociate),
-      service::write_action("ReplaceRouteTableAssociation", replace_association),
+      service::write_action("AssociateRouteTable", associate_table),
+      service::write_action("DisassociateRouteTable", disassociate_table),
+      service::write_action("ReplaceRouteTableAssociation", replace_table_association),
   };
   for (const auto& action : route_actions()) actions.push_back(action);
   return actions;

@@ -68,7 +68,7 @@ const FilterField<Subnet> subnet_filters[] = {
     {"state", [](const auto&, auto& out) { out.add("available"); }},
 };
 
-wire::ec2::Subnet show(const World& world, const Context& context, const Subnet& subnet) {
+wire::ec2::Subnet show_subnet(const World& world, const Context& context, const Subnet& subnet) {
   const auto& settings = context.services.settings;
   wire::ec2::Subnet item;
   item.subnet_id = subnet.id;
@@ -99,14 +99,14 @@ wire::ec2::DescribeSubnetsResponse describe_subnets(const World& world, const Co
                                                     const wire::ec2::DescribeSubnetsRequest& request) {
   wire::ec2::DescribeSubnetsResponse response;
   const Listing<Subnet> subnets(world, context, request, {.action = "DescribeSubnets", .filters = subnet_filters});
-  response.next_token =
-      subnets.each(request.subnet_ids, "subnet", [&](const Subnet& subnet) { response.subnets.push_back(show(world, context, subnet)); });
+  response.next_token = subnets.each(request.subnet_ids, "subnet",
+                                     [&](const Subnet& subnet) { response.subnets.push_back(show_subnet(world, context, subnet)); });
   return response;
 }
 
 // ----- create
 
-void refuse(bool asked, std::string_view what) {
+void refuse_subnet_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
@@ -153,11 +153,12 @@ std::string read_subnet_range(const World& world, const Context& context, const 
 }
 
 // After all that can be wrong with the rest of the request. What is asked for here may stand in place of a range.
-void refuse_what_is_not_built(const wire::ec2::CreateSubnetRequest& request) {
-  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
-  refuse(given(request.ipv4_ipam_pool_id) || request.ipv4_netmask_length || given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length,
-         "IPAM");
-  refuse(given(request.outpost_arn), "A subnet on an Outpost");
+void refuse_unbuilt_subnet_options(const wire::ec2::CreateSubnetRequest& request) {
+  refuse_subnet_option(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
+  refuse_subnet_option(
+      given(request.ipv4_ipam_pool_id) || request.ipv4_netmask_length || given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length,
+      "IPAM");
+  refuse_subnet_option(given(request.outpost_arn), "A subnet on an Outpost");
 }
 
 wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, const Context& context,
@@ -169,7 +170,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   subnet.vpc_id = vpc.id;
   subnet.zone = read_zone(transaction.world(), context, request.availability_zone, request.availability_zone_id);
   if (given(request.cidr_block)) subnet.cidr = read_subnet_range(transaction.world(), context, vpc, request.cidr_block);
-  refuse_what_is_not_built(request);
+  refuse_unbuilt_subnet_options(request);
   if (subnet.cidr.empty()) throw wire::missing_parameter("cidrBlock");
   subnet.id = make_id(transaction.random(), "subnet");
   if (given(request.ipv6_cidr_block)) give_subnet_ipv6(transaction, vpc, subnet, *request.ipv6_cidr_block);
@@ -177,7 +178,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   join_default_acl(transaction, subnet);
   tag_on_create(transaction, subnet.account, subnet.id, "subnet", request.tag_specifications);
   wire::ec2::CreateSubnetResponse response;
-  response.subnet = show(transaction.world(), context, subnet);
+  response.subnet = show_subnet(transaction.world(), context, subnet);
   return response;
 }
 
@@ -194,7 +195,7 @@ wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction&
       throw wire::ApiError(400, "DefaultSubnetAlreadyExistsInAvailabilityZone",
                            fmt::format("'{}' is already the default subnet in {}.", subnet.id, zone));
   });
-  refuse(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
+  refuse_subnet_option(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
   const auto taken = taken_ranges(transaction.world(), context, vpc);
   const auto whole = *parse_ipv4_block(vpc.cidr);
   for (std::uint64_t at = 0; at < whole.size(); at += Ipv4Block{whole.base, default_subnet_prefix}.size()) {
@@ -203,7 +204,7 @@ wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction&
     const auto subnet = make_default_subnet(transaction, vpc, zone, base);
     join_default_acl(transaction, subnet);
     wire::ec2::CreateDefaultSubnetResponse response;
-    response.subnet = show(transaction.world(), context, subnet);
+    response.subnet = show_subnet(transaction.world(), context, subnet);
     return response;
   }
   throw wire::ApiError(400, "InvalidSubnet.Conflict",
@@ -242,7 +243,7 @@ void check_host_names(const wire::ec2::ModifySubnetAttributeRequest& request) {
         fmt::format("Value ({}) for parameter PrivateDnsHostnameTypeOnLaunch is invalid. Valid values: ip-name, resource-name.", type));
   const bool a_record = value_of("EnableResourceNameDnsARecordOnLaunch", request.enable_resource_name_dns_a_record_on_launch);
   const bool aaaa_record = value_of("EnableResourceNameDnsAAAARecordOnLaunch", request.enable_resource_name_dns_aaaa_record_on_launch);
-  refuse(type != host_names || a_record || aaaa_record, "A host name by instance id");
+  refuse_subnet_option(type != host_names || a_record || aaaa_record, "A host name by instance id");
 }
 
 wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transaction& transaction, const Context& context,
@@ -252,11 +253,12 @@ wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transact
   const bool public_address = value_of("MapPublicIpOnLaunch", request.map_public_ip_on_launch);
   const bool ipv6_address = value_of("AssignIpv6AddressOnCreation", request.assign_ipv6_address_on_creation);
   check_host_names(request);
-  refuse(value_of("EnableDns64", request.enable_dns64), "DNS64");
-  refuse(value_of("MapCustomerOwnedIpOnLaunch", request.map_customer_owned_ip_on_launch) || given(request.customer_owned_ipv4_pool),
-         "A customer-owned pool");
-  refuse(request.enable_lni_at_device_index || value_of("DisableLniAtDeviceIndex", request.disable_lni_at_device_index),
-         "A local network interface");
+  refuse_subnet_option(value_of("EnableDns64", request.enable_dns64), "DNS64");
+  refuse_subnet_option(
+      value_of("MapCustomerOwnedIpOnLaunch", request.map_customer_owned_ip_on_launch) || given(request.customer_owned_ipv4_pool),
+      "A customer-owned pool");
+  refuse_subnet_option(request.enable_lni_at_device_index || value_of("DisableLniAtDeviceIndex", request.disable_lni_at_device_index),
+                       "A local network interface");
   if (ipv6_address && subnet.ipv6_cidr.empty())
     throw wire::invalid_parameter_value(
         fmt::format("Invalid value 'true' for assignIpv6AddressOnCreation. The subnet '{}' has no IPv6 CIDR block.", subnet.id));

@@ -64,7 +64,7 @@ const FilterField<VpcEndpoint> endpoint_filters[] = {
     {"ip-address-type", [](const auto&, auto& out) { out.add("ipv4"); }},
 };
 
-wire::ec2::VpcEndpoint show(const World& world, const VpcEndpoint& endpoint) {
+wire::ec2::VpcEndpoint show_endpoint(const World& world, const VpcEndpoint& endpoint) {
   wire::ec2::VpcEndpoint item;
   item.vpc_endpoint_id = endpoint.id;
   item.vpc_endpoint_type = "Gateway";
@@ -86,8 +86,9 @@ wire::ec2::DescribeVpcEndpointsResponse describe_endpoints(const World& world, c
   wire::ec2::DescribeVpcEndpointsResponse response;
   const Listing<VpcEndpoint> endpoints(
       world, context, request, {.action = "DescribeVpcEndpoints", .filters = endpoint_filters, .limits = {.least = 1, .most = 1000}});
-  response.next_token = endpoints.each(request.vpc_endpoint_ids, "vpce",
-                                       [&](const VpcEndpoint& endpoint) { response.vpc_endpoints.push_back(show(world, endpoint)); });
+  response.next_token = endpoints.each(request.vpc_endpoint_ids, "vpce", [&](const VpcEndpoint& endpoint) {
+    response.vpc_endpoints.push_back(show_endpoint(world, endpoint));
+  });
   return response;
 }
 
@@ -131,7 +132,7 @@ void add_table(const World& world, VpcEndpoint& endpoint, const std::string& id)
   endpoint.route_table_ids.push_back(id);
 }
 
-void check_limit(const World& world, const Context& context) {
+void check_endpoint_limit(const World& world, const Context& context) {
   std::int64_t count = 0;
   world.each_of<VpcEndpoint>(context.account(), [&](const VpcEndpoint&) { ++count; });
   check_quota(world, context, Quota::vpc_endpoints, count);
@@ -175,7 +176,7 @@ wire::ec2::CreateVpcEndpointResponse create_endpoint(state::Transaction& transac
   if (!token.empty()) response.client_token = token;
   if (const auto made = find_made(transaction, context, "CreateVpcEndpoint", token); !made.empty()) {
     response.vpc_endpoint =
-        show(transaction.world(), find_owned<VpcEndpoint>(transaction.world(), context.account(), "vpce", "VpcEndpointId", made));
+        show_endpoint(transaction.world(), find_owned<VpcEndpoint>(transaction.world(), context.account(), "vpce", "VpcEndpointId", made));
     return response;
   }
   check_tag_types(request.tag_specifications, {"vpc-endpoint"});
@@ -189,11 +190,11 @@ wire::ec2::CreateVpcEndpointResponse create_endpoint(state::Transaction& transac
   for (const auto& id : request.route_table_ids) add_table(transaction.world(), endpoint, id);
   if (given(request.service_region) && *request.service_region != context.services.settings.region)
     throw wire::unsupported_operation("An endpoint for a service of another region is not supported.");
-  check_limit(transaction.world(), context);
+  check_endpoint_limit(transaction.world(), context);
   endpoint.id = make_id(transaction.random(), "vpce");
   tag_on_create(transaction, endpoint.account, endpoint.id, "vpc-endpoint", request.tag_specifications);
   remember_made(transaction, context, "CreateVpcEndpoint", token, endpoint.id);
-  response.vpc_endpoint = show(transaction.world(), endpoint);
+  response.vpc_endpoint = show_endpoint(transaction.world(), endpoint);
   transaction.put(std::move(endpoint));
   return response;
 }
@@ -293,20 +294,20 @@ wire::ec2::DescribeVpcEndpointServicesResponse describe_services(const World& wo
 
 // ----- prefix lists of services, as older clients know them
 
-const FilterField<state::PrefixList> list_filters[] = {
+const FilterField<state::PrefixList> service_list_filters[] = {
     field<&state::PrefixList::id>("prefix-list-id"),
     field<&state::PrefixList::name>("prefix-list-name"),
 };
 
-wire::ec2::DescribePrefixListsResponse describe_lists(const World& world, const Context& context,
-                                                      const wire::ec2::DescribePrefixListsRequest& request) {
+wire::ec2::DescribePrefixListsResponse describe_service_lists(const World& world, const Context& context,
+                                                              const wire::ec2::DescribePrefixListsRequest& request) {
   const auto all = aws_prefix_lists(context.services.settings);
   const auto& ids = request.prefix_list_ids;
   for (const auto& id : ids) {
     check_id("pl", id);
     if (std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.id == id; })) throw id_unknown("pl", id);
   }
-  const FilterSet<state::PrefixList> filters(list_filters, request.filters, &context);
+  const FilterSet<state::PrefixList> filters(service_list_filters, request.filters, &context);
   Page page(context, "DescribePrefixLists", request.max_results, request.next_token, {.least = 1, .most = 1000});
   wire::ec2::DescribePrefixListsResponse response;
   for (const auto& one : all) {
@@ -346,7 +347,7 @@ std::vector<service::Action> vpc_endpoint_actions() {
       service::write_action("DeleteVpcEndpoints", delete_endpoints),
       service::read_action("DescribeVpcEndpoints", describe_endpoints),
       service::read_action("DescribeVpcEndpointServices", describe_services),
-      service::read_action("DescribePrefixLists", describe_lists),
+      service::read_action("DescribePrefixLists", describe_service_lists),
   };
 }
 

@@ -112,7 +112,7 @@ wire::ec2::VpcPeeringConnectionOptionsDescription show_options(bool shows_names)
   return options;
 }
 
-wire::ec2::VpcPeeringConnection show(const World& world, const Context& context, const VpcPeering& peering) {
+wire::ec2::VpcPeeringConnection show_peering(const World& world, const Context& context, const VpcPeering& peering) {
   wire::ec2::VpcPeeringConnection item;
   item.vpc_peering_connection_id = peering.id;
   const bool active = peering.is_active();
@@ -134,7 +134,7 @@ wire::ec2::VpcPeeringConnection show(const World& world, const Context& context,
 // As EC2 says it of one that is just on its way to its state.
 wire::ec2::VpcPeeringConnection show_moving(const World& world, const Context& context, const VpcPeering& peering, std::string_view code,
                                             std::string message) {
-  auto item = show(world, context, peering);
+  auto item = show_peering(world, context, peering);
   item.status->code = std::string(code);
   item.status->message = std::move(message);
   return item;
@@ -249,7 +249,7 @@ wire::ec2::AcceptVpcPeeringConnectionResponse accept(state::Transaction& transac
   if (vpc == nullptr || other == nullptr || ranges_meet(*vpc, *other)) {
     // A range came since it was asked for.
     end(peering, "failed", "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
-    response.vpc_peering_connection = show(transaction.world(), context, peering);
+    response.vpc_peering_connection = show_peering(transaction.world(), context, peering);
   } else {
     peering.state = "active";
     peering.message = "Active";
@@ -308,7 +308,7 @@ wire::ec2::DescribeVpcPeeringConnectionsResponse describe(const World& world, co
   wire::ec2::DescribeVpcPeeringConnectionsResponse response;
   for (const auto* one : found) {
     if (!page.take(one->id)) break;
-    response.vpc_peering_connections.push_back(show(world, context, *one));
+    response.vpc_peering_connections.push_back(show_peering(world, context, *one));
   }
   response.next_token = page.next_token();
   return response;

@@ -77,7 +77,7 @@ wire::ec2::VpcCidrBlockAssociation show_range(const std::string& id, const std::
   return association;
 }
 
-wire::ec2::Vpc show(const World& world, const Context& context, const Vpc& vpc) {
+wire::ec2::Vpc show_vpc(const World& world, const Context& context, const Vpc& vpc) {
   wire::ec2::Vpc item;
   item.vpc_id = vpc.id;
   item.owner_id = vpc.account;
@@ -96,7 +96,7 @@ wire::ec2::Vpc show(const World& world, const Context& context, const Vpc& vpc) 
 wire::ec2::DescribeVpcsResponse describe_vpcs(const World& world, const Context& context, const wire::ec2::DescribeVpcsRequest& request) {
   wire::ec2::DescribeVpcsResponse response;
   const Listing<Vpc> vpcs(world, context, request, {.action = "DescribeVpcs", .filters = vpc_filters});
-  response.next_token = vpcs.each(request.vpc_ids, "vpc", [&](const Vpc& vpc) { response.vpcs.push_back(show(world, context, vpc)); });
+  response.next_token = vpcs.each(request.vpc_ids, "vpc", [&](const Vpc& vpc) { response.vpcs.push_back(show_vpc(world, context, vpc)); });
   return response;
 }
 
@@ -113,26 +113,26 @@ void check_usable(const World& world, const Ipv4Block& range) {
     throw wire::ApiError(400, "InvalidVpc.Range", fmt::format("The CIDR '{}' is invalid.", format_ipv4_block(range)));
 }
 
-void check_limit(const World& world, const Context& context) {
+void check_vpc_limit(const World& world, const Context& context) {
   std::int64_t count = 0;
   world.each_of<Vpc>(context.account(), [&](const Vpc&) { ++count; });
   check_quota(world, context, Quota::vpcs, count);
 }
 
-void refuse(bool asked, std::string_view what) {
+void refuse_vpc_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
 wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const Context& context,
                                         const wire::ec2::CreateVpcRequest& request) {
   const bool with_ipv6 = asks_for_ipv6(request);
-  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
-  refuse(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
+  refuse_vpc_option(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
+  refuse_vpc_option(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
   const auto tenancy = read_vpc_tenancy(request.instance_tenancy);
   check_tag_types(request.tag_specifications, {"vpc"});
   const auto range = read_range("cidrBlock", request.cidr_block);
   check_usable(transaction.world(), range);
-  check_limit(transaction.world(), context);
+  check_vpc_limit(transaction.world(), context);
   Vpc vpc;
   vpc.account = context.account();
   vpc.id = make_id(transaction.random(), "vpc");
@@ -148,7 +148,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
   }
   tag_on_create(transaction, vpc.account, vpc.id, "vpc", request.tag_specifications);
   wire::ec2::CreateVpcResponse response;
-  response.vpc = show(transaction.world(), context, vpc);
+  response.vpc = show_vpc(transaction.world(), context, vpc);
   response.vpc->state = "pending";  // as EC2 says it of one just made
   return response;
 }
@@ -159,9 +159,9 @@ wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& trans
     throw wire::unsupported_operation("An account that has EC2-Classic has no default VPC.");
   if (default_vpc(transaction.world(), context.account()) != nullptr)
     throw wire::ApiError(400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");
-  check_limit(transaction.world(), context);
+  check_vpc_limit(transaction.world(), context);
   wire::ec2::CreateDefaultVpcResponse response;
-  response.vpc = show(transaction.world(), context, make_default_network(transaction, context.account(), context.services.settings));
+  response.vpc = show_vpc(transaction.world(), context, make_default_network(transaction, context.account(), context.services.settings));
   response.vpc->state = "pending";  // as EC2 says it of one just made
   return response;
 }
@@ -231,7 +231,7 @@ wire::ec2::ModifyVpcAttributeResponse modify_vpc_attribute(state::Transaction& t
   const int count = static_cast<int>(support.has_value()) + static_cast<int>(hostnames.has_value()) + static_cast<int>(metrics.has_value());
   if (count == 0) throw wire::missing_parameter("enableDnsSupport or enableDnsHostnames");
   if (count > 1) throw wire::invalid_parameter_combination("Only one VPC attribute can be changed at a time");
-  refuse(metrics.value_or(false), "EnableNetworkAddressUsageMetrics");
+  refuse_vpc_option(metrics.value_or(false), "EnableNetworkAddressUsageMetrics");
   if (support) vpc.dns_support = *support;
   if (hostnames.value_or(false) && !vpc.dns_support)
     throw wire::invalid_parameter_combination("enableDnsHostnames needs enableDnsSupport, which is off");
@@ -308,7 +308,7 @@ void check_against_routes(const World& world, const Vpc& vpc, const Ipv4Block& r
 wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& transaction, const Context& context,
                                                          const wire::ec2::AssociateVpcCidrBlockRequest& request) {
   const bool ipv6 = asks_for_ipv6(request);
-  refuse(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
+  refuse_vpc_option(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
   auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   if (ipv6 && given(request.cidr_block))
     throw wire::invalid_parameter_combination("One range at a time: CidrBlock or AmazonProvidedIpv6CidrBlock");

@@ -18,7 +18,7 @@ namespace {
 using service::Context;
 using state::SecurityGroup;
 using state::SecurityRule;
-using Rules = std::vector<SecurityRule> SecurityGroup::*;
+using ChangedRules = std::vector<SecurityRule> SecurityGroup::*;
 
 // Throws what EC2 says of a rule id that is malformed, or of none of the group's rules.
 SecurityRule& find_rule(std::vector<SecurityRule>& rules, const std::string& id) {
@@ -113,7 +113,7 @@ wire::ec2::ModifySecurityGroupRulesResponse modify_rules(state::Transaction& tra
 // ----- descriptions
 
 template <class Request>
-void update_descriptions(state::Transaction& transaction, const Context& context, Rules rules, const Request& request) {
+void update_descriptions(state::Transaction& transaction, const Context& context, ChangedRules rules, const Request& request) {
   SecurityGroup group = find_group(transaction.world(), context.account(), request.group_id, request.group_name);
   auto& present = group.*rules;
   if (request.ip_permissions.empty() == request.security_group_rule_descriptions.empty())

@@ -27,64 +27,64 @@ using service::Context;
 using state::SecurityGroup;
 using state::SecurityRule;
 using state::World;
-using Rules = std::vector<SecurityRule> SecurityGroup::*;
+using GroupRules = std::vector<SecurityRule> SecurityGroup::*;
 
 constexpr std::string_view default_name = "default";
 
 // ----- filters: each about any one of a group's rules
 
-template <Rules rules, class Add>
+template <GroupRules rules, class Add>
 void each_rule(const FilterSubject<SecurityGroup>& at, Add add) {
   for (const auto& rule : at.record.*rules) add(rule);
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_cidrs(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (!rule.cidr.empty()) out.add(rule.cidr);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_cidrs6(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (!rule.cidr6.empty()) out.add(rule.cidr6);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_from_ports(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (has_ports(rule)) out.add(rule.from_port);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_to_ports(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (has_ports(rule)) out.add(rule.to_port);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_protocols(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) { out.add(rule.protocol); });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_group_ids(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (!rule.group_id.empty()) out.add(rule.group_id);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_group_names(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (rule.group_id.empty()) return;
     if (const auto* peer = at.world.find<SecurityGroup>(rule.group_account, rule.group_id); peer != nullptr) out.add(peer->name);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_user_ids(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (!rule.group_account.empty()) out.add(rule.group_account);
   });
 }
-template <Rules rules>
+template <GroupRules rules>
 void add_prefix_lists(const FilterSubject<SecurityGroup>& at, FilterValues& out) {
   each_rule<rules>(at, [&](const SecurityRule& rule) {
     if (!rule.prefix_list_id.empty()) out.add(rule.prefix_list_id);
@@ -278,7 +278,7 @@ std::vector<std::string> groups_asked(const World& world, const std::string& acc
   return ids;
 }
 
-wire::ec2::SecurityGroup show(const World& world, const Context& context, const SecurityGroup& group) {
+wire::ec2::SecurityGroup show_group(const World& world, const Context& context, const SecurityGroup& group) {
   wire::ec2::SecurityGroup item;
   item.group_id = group.id;
   item.group_name = group.name;
@@ -308,7 +308,7 @@ wire::ec2::DescribeSecurityGroupsResponse describe_security_groups(const World& 
         if (!all && !std::binary_search(ids.begin(), ids.end(), group.id)) return true;
         if (!filters.match(world, group)) return true;
         if (!page.take(group.id)) return false;
-        response.security_groups.push_back(show(world, context, group));
+        response.security_groups.push_back(show_group(world, context, group));
         return true;
       },
       page.after());

@@ -85,7 +85,7 @@ PermissionChange read_change(const wire::ec2::ModifySnapshotAttributeRequest& re
   return change;
 }
 
-void check_may_be_shared(const state::World& world, const state::Snapshot& snapshot, const std::string& with) {
+void check_snapshot_may_be_shared(const state::World& world, const state::Snapshot& snapshot, const std::string& with) {
   // It is sealed with a key that only its owner's volumes are opened with.
   if (snapshot.encrypted) throw wire::ApiError(400, "OperationNotPermitted", "Encrypted snapshots with EBS default key cannot be shared");
   if (with == "all" && !snapshot.is_public && storage_defaults(world, snapshot.account).snapshot_sharing != "unblocked")
@@ -100,7 +100,7 @@ service::Done modify_snapshot_attribute(state::Transaction& transaction, const C
   const auto change = read_change(request);
   auto& accounts = snapshot.create_volume_accounts;
   for (const auto& user : change.added) {
-    check_may_be_shared(transaction.world(), snapshot, user);
+    check_snapshot_may_be_shared(transaction.world(), snapshot, user);
     if (user == "all")
       snapshot.is_public = true;
     else if (std::find(accounts.begin(), accounts.end(), user) == accounts.end())

@@ -47,7 +47,7 @@ const FilterField<state::Snapshot> snapshot_filters[] = {
      }},
 };
 
-wire::ec2::Snapshot describe(const state::World& world, const Context& context, const state::Snapshot& snapshot) {
+wire::ec2::Snapshot describe_snapshot(const state::World& world, const Context& context, const state::Snapshot& snapshot) {
   wire::ec2::Snapshot item;
   item.snapshot_id = snapshot.id;
   item.volume_id = snapshot.volume_id.empty() ? std::string(volume_of_a_copy) : snapshot.volume_id;
@@ -131,7 +131,7 @@ wire::ec2::DescribeSnapshotsResponse describe_snapshots(const state::World& worl
         // Another account's tags match nothing.
         if (!filters.match(world, snapshot, account, snapshot.id)) return true;
         if (!page.take(snapshot.key())) return false;
-        response.snapshots.push_back(describe(world, context, snapshot));
+        response.snapshots.push_back(describe_snapshot(world, context, snapshot));
         return true;
       },
       page.after());
@@ -155,7 +155,7 @@ wire::ec2::Snapshot create_snapshot(state::Transaction& transaction, const Conte
   auto snapshot = begin_snapshot(transaction, volume, request.description.value_or(""));
   tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", request.tag_specifications);
   transaction.put(snapshot);
-  auto shown = describe(transaction.world(), context, snapshot);
+  auto shown = describe_snapshot(transaction.world(), context, snapshot);
   if (!shown.tags && !context.is_2011()) shown.tags.emplace();  // the answer of the creation shows that there are none
   return shown;
 }
@@ -241,7 +241,7 @@ wire::ec2::CreateSnapshotsResponse create_snapshots(state::Transaction& transact
     snapshot.set_id = set_id;
     const auto& tags = request.tag_specifications;
     tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", copies_tags ? with_tags_of(world, *volume, tags) : tags);
-    response.snapshots.push_back(describe_of_set(describe(world, context, snapshot)));
+    response.snapshots.push_back(describe_of_set(describe_snapshot(world, context, snapshot)));
     transaction.put(std::move(snapshot));
   }
   return response;
@@ -253,7 +253,7 @@ void check_region(const Context& context, const std::optional<std::string>& regi
                                                     name, context.services.settings.region));
 }
 
-void refuse_what_is_not_built(const wire::ec2::CopySnapshotRequest& request) {
+void refuse_unbuilt_snapshot_options(const wire::ec2::CopySnapshotRequest& request) {
   if (request.destination_outpost_arn) throw wire::unsupported_operation("There are no Outposts here.");
   if (request.destination_availability_zone) throw wire::unsupported_operation("There are no Local Zones here.");
   if (request.completion_duration_minutes) throw wire::unsupported_operation("Copies that are done at a set time are not supported.");
@@ -269,7 +269,7 @@ wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, c
   const auto& source = find_restorable_snapshot(transaction.world(), context.account(), *request.source_snapshot_id);
   const bool encrypted = is_copied_encrypted(transaction.world(), context, source, request.encrypted);
   check_key(context, request.kms_key_id, request.encrypted.value_or(source.encrypted));
-  refuse_what_is_not_built(request);
+  refuse_unbuilt_snapshot_options(request);
   check_snapshot_quota(transaction.world(), context, 1);
   auto copy = begin_snapshot_copy(transaction, context.account(), source, request.description.value_or(""), encrypted);
   tag_on_create(transaction, copy.account, copy.id, "snapshot", request.tag_specifications);

@@ -30,7 +30,7 @@ void check_instance_rests(const state::Instance& instance) {
 }
 
 // What EC2 asks for besides what it asks for of any volume.
-void check_may_be_shared(const state::Volume& volume, const state::Instance& instance, const std::string& device) {
+void check_volume_may_be_shared(const state::Volume& volume, const state::Instance& instance, const std::string& device) {
   if (volume.attachments().size() >= most_instances)
     throw wire::ApiError(
         400, "AttachmentLimitExceeded",
@@ -53,7 +53,7 @@ void check_may_be_attached(const state::Volume& volume, const state::Instance& i
   if (volume.zone != instance.zone)
     throw wire::ApiError(400, "InvalidVolume.ZoneMismatch",
                          fmt::format("The volume '{}' is not in the same availability zone as instance '{}'", volume.id, instance.id));
-  if (volume.multi_attach) check_may_be_shared(volume, instance, device);
+  if (volume.multi_attach) check_volume_may_be_shared(volume, instance, device);
 }
 
 void check_place(const state::World& world, const state::Instance& instance, const std::string& device) {

@@ -38,7 +38,7 @@ const FilterField<VolumeModification> modification_filters[] = {
     field<&VolumeModification::target_multi_attach>("targetMultiAttachEnabled"),
 };
 
-wire::ec2::VolumeModification describe(const VolumeModification& modification) {
+wire::ec2::VolumeModification describe_modification(const VolumeModification& modification) {
   wire::ec2::VolumeModification item;
   item.volume_id = modification.volume_id;
   item.modification_state = modification.state;
@@ -141,7 +141,7 @@ wire::ec2::ModifyVolumeResponse modify_volume(state::Transaction& transaction, c
   modification.started = transaction.now();
   modification.earlier = std::move(earlier);
   wire::ec2::ModifyVolumeResponse response;
-  response.volume_modification = describe(modification);
+  response.volume_modification = describe_modification(modification);
   transaction.put(std::move(modification));
   return response;
 }
@@ -169,7 +169,7 @@ wire::ec2::DescribeVolumesModificationsResponse describe_modifications(const sta
         if (world.find<state::Volume>(modification.key()) == nullptr) return true;
         if (!filters.match(world, modification, modification.account, modification.volume_id)) return true;
         if (!page.take(modification.volume_id)) return false;
-        response.volumes_modifications.push_back(describe(modification));
+        response.volumes_modifications.push_back(describe_modification(modification));
         return true;
       },
       page.after());

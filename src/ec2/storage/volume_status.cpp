@@ -60,7 +60,7 @@ const FilterField<state::Volume> status_filters[] = {
     {"event.not-before", [](const auto&, auto&) {}},
 };
 
-wire::ec2::VolumeStatusItem describe(const state::World& world, const Context& context, const state::Volume& volume) {
+wire::ec2::VolumeStatusItem describe_status_of_volume(const state::World& world, const Context& context, const state::Volume& volume) {
   wire::ec2::VolumeStatusItem item;
   item.volume_id = volume.id;
   item.availability_zone = volume.zone;
@@ -82,7 +82,7 @@ wire::ec2::DescribeVolumeStatusResponse describe_volume_status(const state::Worl
   const Listing<state::Volume> volumes(world, context, request,
                                        {.action = "DescribeVolumeStatus", .filters = status_filters, .exclusive_ids = "volumeSet"});
   response.next_token = volumes.each(request.volume_ids, "vol", [&](const state::Volume& volume) {
-    response.volume_statuses.push_back(describe(world, context, volume));
+    response.volume_statuses.push_back(describe_status_of_volume(world, context, volume));
   });
   return response;
 }

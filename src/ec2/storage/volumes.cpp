@@ -58,7 +58,7 @@ wire::ec2::DescribeVolumesResponse describe_volumes(const state::World& world, c
   return response;
 }
 
-void refuse_what_is_not_built(const CreateVolumeRequest& request) {
+void refuse_unbuilt_volume_options(const CreateVolumeRequest& request) {
   if (request.outpost_arn) throw wire::unsupported_operation("There are no Outposts here.");
   if (request.operator_) throw wire::unsupported_operation("Volumes of service operators are not supported.");
   if (request.volume_initialization_rate)
@@ -108,7 +108,7 @@ wire::ec2::Volume create_volume(state::Transaction& transaction, const Context& 
   if (volume.zone.empty()) throw wire::missing_parameter("AvailabilityZone");
   read_shape(transaction.world(), context, request, volume);
   check_key(context, request.kms_key_id, request.encrypted.value_or(false));
-  refuse_what_is_not_built(request);
+  refuse_unbuilt_volume_options(request);
   check_volume_quota(transaction.world(), context, 1, volume.size_gib);
   volume.id = make_id(transaction.random(), "vol");
   volume.created = transaction.now();

@@ -19,7 +19,7 @@ using service::Context;
 using state::CustomerGateway;
 using state::World;
 
-const FilterField<CustomerGateway> gateway_filters[] = {
+const FilterField<CustomerGateway> customer_gateway_filters[] = {
     field<&CustomerGateway::id>("customer-gateway-id"),
     field<&CustomerGateway::ip_address>("ip-address"),
     field<&CustomerGateway::state>("state"),
@@ -29,7 +29,7 @@ const FilterField<CustomerGateway> gateway_filters[] = {
 
 // `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out of
 // today's answers.
-wire::ec2::CustomerGateway show(const World& world, const CustomerGateway& gateway, bool with_no_tags) {
+wire::ec2::CustomerGateway show_customer_gateway(const World& world, const CustomerGateway& gateway, bool with_no_tags) {
   wire::ec2::CustomerGateway item;
   item.customer_gateway_id = gateway.id;
   item.ip_address = gateway.ip_address;
@@ -51,8 +51,8 @@ std::string read_address(const wire::ec2::CreateCustomerGatewayRequest& request)
   return format_ipv4(*address);
 }
 
-wire::ec2::CreateCustomerGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                        const wire::ec2::CreateCustomerGatewayRequest& request) {
+wire::ec2::CreateCustomerGatewayResponse create_customer_gateway(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::CreateCustomerGatewayRequest& request) {
   if (!given(request.type)) throw wire::missing_parameter("Type");
   if (*request.type != "ipsec.1")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter type is invalid.", *request.type));
@@ -76,19 +76,19 @@ wire::ec2::CreateCustomerGatewayResponse create_gateway(state::Transaction& tran
   wire::ec2::CreateCustomerGatewayResponse response;
   // One with the same address and number is that one.
   if (same != nullptr) {
-    response.customer_gateway = show(transaction.world(), *same, context.is_2011());
+    response.customer_gateway = show_customer_gateway(transaction.world(), *same, context.is_2011());
     return response;
   }
   check_quota(transaction.world(), context, Quota::customer_gateways, count);
   gateway.id = make_id(transaction.random(), "cgw");
   tag_on_create(transaction, gateway.account, gateway.id, "customer-gateway", request.tag_specifications);
-  response.customer_gateway = show(transaction.world(), gateway, context.is_2011());
+  response.customer_gateway = show_customer_gateway(transaction.world(), gateway, context.is_2011());
   transaction.put(std::move(gateway));
   return response;
 }
 
-wire::ec2::DeleteCustomerGatewayResponse delete_gateway(state::Transaction& transaction, const Context& context,
-                                                        const wire::ec2::DeleteCustomerGatewayRequest& request) {
+wire::ec2::DeleteCustomerGatewayResponse delete_customer_gateway(state::Transaction& transaction, const Context& context,
+                                                                 const wire::ec2::DeleteCustomerGatewayRequest& request) {
   const CustomerGateway gateway =
       find_owned<CustomerGateway>(transaction.world(), context.account(), "cgw", "CustomerGatewayId", request.customer_gateway_id);
   transaction.world().each_of<state::VpnConnection>(gateway.account, [&](const state::VpnConnection& connection) {
@@ -99,14 +99,15 @@ wire::ec2::DeleteCustomerGatewayResponse delete_gateway(state::Transaction& tran
   return {};
 }
 
-wire::ec2::DescribeCustomerGatewaysResponse describe_gateways(const World& world, const Context& context,
-                                                              const wire::ec2::DescribeCustomerGatewaysRequest& request) {
+wire::ec2::DescribeCustomerGatewaysResponse describe_customer_gateways(const World& world, const Context& context,
+                                                                       const wire::ec2::DescribeCustomerGatewaysRequest& request) {
   wire::ec2::DescribeCustomerGatewaysResponse response;
-  const Listing<CustomerGateway> gateways(world, context, request, {.action = "DescribeCustomerGateways", .filters = gateway_filters});
+  const Listing<CustomerGateway> gateways(world, context, request,
+                                          {.action = "DescribeCustomerGateways", .filters = customer_gateway_filters});
   check_shown<CustomerGateway>(world, context.account(), "cgw", request.customer_gateway_ids, context.now);
   gateways.each_where(
       request.customer_gateway_ids, [&](const CustomerGateway& gateway) { return !is_forgotten(gateway, context.now); },
-      [&](const CustomerGateway& gateway) { response.customer_gateways.push_back(show(world, gateway, true)); });
+      [&](const CustomerGateway& gateway) { response.customer_gateways.push_back(show_customer_gateway(world, gateway, true)); });
   return response;
 }
 
@@ -114,9 +115,9 @@ wire::ec2::DescribeCustomerGatewaysResponse describe_gateways(const World& world
 
 std::vector<service::Action> customer_gateway_actions() {
   return {
-      service::write_action("CreateCustomerGateway", create_gateway),
-      service::write_action("DeleteCustomerGateway", delete_gateway),
-      service::read_action("DescribeCustomerGateways", describe_gateways),
+      service::write_action("CreateCustomerGateway", create_customer_gateway),
+      service::write_action("DeleteCustomerGateway", delete_customer_gateway),
+      service::read_action("DescribeCustomerGateways", describe_customer_gateways),
   };
 }
 

@@ -60,7 +60,7 @@ const FilterField<VpnConnection> connection_filters[] = {
 };
 
 // `tunnels`: as they are now; of those that it does not name nobody knows that they are up.
-wire::ec2::VpnConnection show(const World& world, const VpnConnection& connection, const std::vector<TunnelStatus>& tunnels) {
+wire::ec2::VpnConnection show_connection(const World& world, const VpnConnection& connection, const std::vector<TunnelStatus>& tunnels) {
   wire::ec2::VpnConnection item;
   item.vpn_connection_id = connection.id;
   item.customer_gateway_id = connection.customer_gateway_id;
@@ -105,32 +105,36 @@ wire::ec2::VpnConnection show(const World& world, const VpnConnection& connectio
 using Options = wire::ec2::VpnConnectionOptionsSpecification;
 using TunnelOptions = wire::ec2::VpnTunnelOptionsSpecification;
 
-void refuse(bool asked, std::string_view what) {
+void refuse_connection_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported.", what));
 }
 
 // What was well said and is not built.
 void refuse_options(const Options& options) {
-  refuse(!options.static_routes_only.value_or(false), "A VPN connection with dynamic routes (BGP)");
-  refuse(options.enable_acceleration.value_or(false), "EnableAcceleration");
-  refuse(options.tunnel_inside_ip_version.value_or("ipv4") != "ipv4" || given(options.local_ipv6_network_cidr) ||
-             given(options.remote_ipv6_network_cidr),
-         "IPv6");
-  refuse(options.outside_ip_address_type.value_or("PublicIpv4") != "PublicIpv4" || given(options.transport_transit_gateway_attachment_id),
-         "An outside address that is not a public one");
-  refuse(options.tunnel_bandwidth.value_or("standard") != "standard", "TunnelBandwidth");
+  refuse_connection_option(!options.static_routes_only.value_or(false), "A VPN connection with dynamic routes (BGP)");
+  refuse_connection_option(options.enable_acceleration.value_or(false), "EnableAcceleration");
+  refuse_connection_option(options.tunnel_inside_ip_version.value_or("ipv4") != "ipv4" || given(options.local_ipv6_network_cidr) ||
+                               given(options.remote_ipv6_network_cidr),
+                           "IPv6");
+  refuse_connection_option(
+      options.outside_ip_address_type.value_or("PublicIpv4") != "PublicIpv4" || given(options.transport_transit_gateway_attachment_id),
+      "An outside address that is not a public one");
+  refuse_connection_option(options.tunnel_bandwidth.value_or("standard") != "standard", "TunnelBandwidth");
 }
 
 void refuse_tunnel(const TunnelOptions& asked) {
-  refuse(asked.phase1_lifetime_seconds || asked.phase2_lifetime_seconds || asked.rekey_margin_time_seconds || asked.rekey_fuzz_percentage ||
-             asked.replay_window_size || asked.dpd_timeout_seconds || asked.dpd_timeout_action,
-         "A choice of lifetimes, windows or dead peer detection");
-  refuse(!asked.phase1_encryption_algorithms.empty() || !asked.phase2_encryption_algorithms.empty() ||
-             !asked.phase1_integrity_algorithms.empty() || !asked.phase2_integrity_algorithms.empty() ||
-             !asked.phase1_dh_group_numbers.empty() || !asked.phase2_dh_group_numbers.empty() || !asked.ike_versions.empty(),
-         "A choice of algorithms or versions");
-  refuse(asked.startup_action.value_or("add") != "add", "StartupAction start");
-  refuse(given(asked.tunnel_inside_ipv6_cidr) || asked.log_options || asked.enable_tunnel_lifecycle_control, "This option of a tunnel");
+  refuse_connection_option(asked.phase1_lifetime_seconds || asked.phase2_lifetime_seconds || asked.rekey_margin_time_seconds ||
+                               asked.rekey_fuzz_percentage || asked.replay_window_size || asked.dpd_timeout_seconds ||
+                               asked.dpd_timeout_action,
+                           "A choice of lifetimes, windows or dead peer detection");
+  refuse_connection_option(!asked.phase1_encryption_algorithms.empty() || !asked.phase2_encryption_algorithms.empty() ||
+                               !asked.phase1_integrity_algorithms.empty() || !asked.phase2_integrity_algorithms.empty() ||
+                               !asked.phase1_dh_group_numbers.empty() || !asked.phase2_dh_group_numbers.empty() ||
+                               !asked.ike_versions.empty(),
+                           "A choice of algorithms or versions");
+  refuse_connection_option(asked.startup_action.value_or("add") != "add", "StartupAction start");
+  refuse_connection_option(given(asked.tunnel_inside_ipv6_cidr) || asked.log_options || asked.enable_tunnel_lifecycle_control,
+                           "This option of a tunnel");
 }
 
 std::string read_cidr(const std::optional<std::string>& asked, std::string_view parameter) {
@@ -215,7 +219,7 @@ std::vector<state::VpnTunnel> read_tunnels(state::Transaction& transaction, cons
 }
 
 void refuse_what_is_not_built(const Context& context, const wire::ec2::CreateVpnConnectionRequest& request, const Options& options) {
-  refuse(request.pre_shared_key_storage.value_or("Standard") != "Standard", "PreSharedKeyStorage");
+  refuse_connection_option(request.pre_shared_key_storage.value_or("Standard") != "Standard", "PreSharedKeyStorage");
   refuse_options(options);
   for (const auto& tunnel : options.tunnel_options) refuse_tunnel(tunnel);
   if (const auto& why = context.services.settings.no_tunnels; !why.empty())
@@ -252,7 +256,7 @@ wire::ec2::CreateVpnConnectionResponse create_connection(state::Transaction& tra
   }
   tag_on_create(transaction, connection.account, connection.id, "vpn-connection", request.tag_specifications);
   wire::ec2::CreateVpnConnectionResponse response;
-  response.vpn_connection = show(transaction.world(), connection, {});
+  response.vpn_connection = show_connection(transaction.world(), connection, {});
   return response;
 }
 
@@ -309,7 +313,7 @@ wire::ec2::DescribeVpnConnectionsResponse describe_connections(const Context& co
     const auto& vpc_id = gateway_of(*world, connection).vpc_id;
     const bool asked = vpc_id.empty() || connection.state == "deleted" || tunnels.contains(vpc_id);
     if (!asked) tunnels[vpc_id] = context.services.tunnels(vpc_id);
-    response.vpn_connections.push_back(show(*world, connection, tunnels[vpc_id]));
+    response.vpn_connections.push_back(show_connection(*world, connection, tunnels[vpc_id]));
   });
   return response;
 }

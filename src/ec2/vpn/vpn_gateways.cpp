@@ -20,7 +20,7 @@ using service::Context;
 using state::VpnGateway;
 using state::World;
 
-const FilterField<VpnGateway> gateway_filters[] = {
+const FilterField<VpnGateway> vpn_gateway_filters[] = {
     field<&VpnGateway::id>("vpn-gateway-id"),
     field<&VpnGateway::state>("state"),
     field<&VpnGateway::asn>("amazon-side-asn"),
@@ -33,8 +33,8 @@ const FilterField<VpnGateway> gateway_filters[] = {
     {"type", [](const auto&, auto& out) { out.add("ipsec.1"); }},
 };
 
-const VpnGateway& find_gateway(const World& world, const Context& context, const std::optional<std::string>& id,
-                               std::string_view parameter = "VpnGatewayId") {
+const VpnGateway& find_vpn_gateway(const World& world, const Context& context, const std::optional<std::string>& id,
+                                   std::string_view parameter = "VpnGatewayId") {
   const auto& gateway = find_owned<VpnGateway>(world, context.account(), "vgw", parameter, id);
   if (gateway.state == "deleted") throw id_unknown("vgw", gateway.id);
   return gateway;
@@ -49,7 +49,7 @@ wire::ec2::VpcAttachment attachment(const std::string& vpc_id) {
 
 // `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out of
 // today's answers.
-wire::ec2::VpnGateway show(const World& world, const VpnGateway& gateway, bool with_no_tags) {
+wire::ec2::VpnGateway show_vpn_gateway(const World& world, const VpnGateway& gateway, bool with_no_tags) {
   wire::ec2::VpnGateway item;
   item.vpn_gateway_id = gateway.id;
   item.state = gateway.state;
@@ -61,8 +61,8 @@ wire::ec2::VpnGateway show(const World& world, const VpnGateway& gateway, bool w
   return item;
 }
 
-wire::ec2::CreateVpnGatewayResponse create_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::CreateVpnGatewayRequest& request) {
+wire::ec2::CreateVpnGatewayResponse create_vpn_gateway(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::CreateVpnGatewayRequest& request) {
   if (!given(request.type)) throw wire::missing_parameter("Type");
   if (*request.type != "ipsec.1")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter type is invalid.", *request.type));
@@ -79,14 +79,14 @@ wire::ec2::CreateVpnGatewayResponse create_gateway(state::Transaction& transacti
   gateway.id = make_id(transaction.random(), "vgw");
   tag_on_create(transaction, gateway.account, gateway.id, "vpn-gateway", request.tag_specifications);
   wire::ec2::CreateVpnGatewayResponse response;
-  response.vpn_gateway = show(transaction.world(), gateway, context.is_2011());
+  response.vpn_gateway = show_vpn_gateway(transaction.world(), gateway, context.is_2011());
   transaction.put(std::move(gateway));
   return response;
 }
 
-wire::ec2::AttachVpnGatewayResponse attach_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::AttachVpnGatewayRequest& request) {
-  auto gateway = find_gateway(transaction.world(), context, request.vpn_gateway_id);
+wire::ec2::AttachVpnGatewayResponse attach_vpn_gateway(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::AttachVpnGatewayRequest& request) {
+  auto gateway = find_vpn_gateway(transaction.world(), context, request.vpn_gateway_id);
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   wire::ec2::AttachVpnGatewayResponse response;
   response.vpc_attachment = attachment(vpc.id);
@@ -116,9 +116,9 @@ void stop_propagating(state::Transaction& transaction, const VpnGateway& gateway
   }
 }
 
-wire::ec2::DetachVpnGatewayResponse detach_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::DetachVpnGatewayRequest& request) {
-  auto gateway = find_gateway(transaction.world(), context, request.vpn_gateway_id);
+wire::ec2::DetachVpnGatewayResponse detach_vpn_gateway(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::DetachVpnGatewayRequest& request) {
+  auto gateway = find_vpn_gateway(transaction.world(), context, request.vpn_gateway_id);
   const auto& vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   if (gateway.vpc_id != vpc.id)
     throw wire::ApiError(400, "InvalidVpnGatewayAttachment.NotFound",
@@ -129,9 +129,9 @@ wire::ec2::DetachVpnGatewayResponse detach_gateway(state::Transaction& transacti
   return {};
 }
 
-wire::ec2::DeleteVpnGatewayResponse delete_gateway(state::Transaction& transaction, const Context& context,
-                                                   const wire::ec2::DeleteVpnGatewayRequest& request) {
-  const VpnGateway gateway = find_gateway(transaction.world(), context, request.vpn_gateway_id);
+wire::ec2::DeleteVpnGatewayResponse delete_vpn_gateway(state::Transaction& transaction, const Context& context,
+                                                       const wire::ec2::DeleteVpnGatewayRequest& request) {
+  const VpnGateway gateway = find_vpn_gateway(transaction.world(), context, request.vpn_gateway_id);
   bool used = !gateway.vpc_id.empty();
   transaction.world().each_of<state::VpnConnection>(gateway.account, [&](const state::VpnConnection& connection) {
     used |= connection.vpn_gateway_id == gateway.id && connection.state != "deleted";
@@ -141,14 +141,14 @@ wire::ec2::DeleteVpnGatewayResponse delete_gateway(state::Transaction& transacti
   return {};
 }
 
-wire::ec2::DescribeVpnGatewaysResponse describe_gateways(const World& world, const Context& context,
-                                                         const wire::ec2::DescribeVpnGatewaysRequest& request) {
+wire::ec2::DescribeVpnGatewaysResponse describe_vpn_gateways(const World& world, const Context& context,
+                                                             const wire::ec2::DescribeVpnGatewaysRequest& request) {
   wire::ec2::DescribeVpnGatewaysResponse response;
-  const Listing<VpnGateway> gateways(world, context, request, {.action = "DescribeVpnGateways", .filters = gateway_filters});
+  const Listing<VpnGateway> gateways(world, context, request, {.action = "DescribeVpnGateways", .filters = vpn_gateway_filters});
   check_shown<VpnGateway>(world, context.account(), "vgw", request.vpn_gateway_ids, context.now);
   gateways.each_where(
       request.vpn_gateway_ids, [&](const VpnGateway& gateway) { return !is_forgotten(gateway, context.now); },
-      [&](const VpnGateway& gateway) { response.vpn_gateways.push_back(show(world, gateway, true)); });
+      [&](const VpnGateway& gateway) { response.vpn_gateways.push_back(show_vpn_gateway(world, gateway, true)); });
   return response;
 }
 
@@ -157,7 +157,7 @@ wire::ec2::DescribeVpnGatewaysResponse describe_gateways(const World& world, con
 template <class Request>
 std::pair<state::RouteTable, std::string> read_propagation(const World& world, const Context& context, const Request& request) {
   const auto& table = find_route_table(world, context.account(), request.route_table_id);
-  const auto& gateway = find_gateway(world, context, request.gateway_id, "GatewayId");
+  const auto& gateway = find_vpn_gateway(world, context, request.gateway_id, "GatewayId");
   if (gateway.vpc_id != table.vpc_id)
     throw wire::ApiError(400, "Gateway.NotAttached", fmt::format("resource {} is not attached to network {}", gateway.id, table.vpc_id));
   return {table, gateway.id};
@@ -184,11 +184,11 @@ wire::ec2::DisableVgwRoutePropagationResponse disable_propagation(state::Transac
 
 std::vector<service::Action> vpn_gateway_actions() {
   return {
-      service::write_action("CreateVpnGateway", create_gateway),
-      service::write_action("DeleteVpnGateway", delete_gateway),
-      service::write_action("AttachVpnGateway", attach_gateway),
-      service::write_action("DetachVpnGateway", detach_gateway),
-      service::read_action("DescribeVpnGateways", describe_gateways),
+      service::write_action("CreateVpnGateway", create_vpn_gateway),
+      service::write_action("DeleteVpnGateway", delete_vpn_gateway),
+      service::write_action("AttachVpnGateway", attach_vpn_gateway),
+      service::write_action("DetachVpnGateway", detach_vpn_gateway),
+      service::read_action("DescribeVpnGateways", describe_vpn_gateways),
       service::write_action("EnableVgwRoutePropagation", enable_propagation),
       service::write_action("DisableVgwRoutePropagation", disable_propagation),
   };

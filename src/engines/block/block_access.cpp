@@ -21,7 +21,7 @@ namespace json = boost::json;
 
 constexpr size_t largest_map = 256 << 20;
 constexpr auto map_limit = std::chrono::minutes(2);
-constexpr int key_descriptor = 3;
+constexpr int secret_descriptor = 3;
 constexpr int data_descriptor = 4;
 
 json::value node_of(const ImageChain& chain, const std::map<size_t, std::string>& names = {}) {
@@ -53,14 +53,14 @@ class Tool {
     auto secret = make_secret_file(key);
     if (!secret) return fail(secret.error());
     key_ = std::move(*secret);
-    command_.descriptors.emplace_back(key_.get(), key_descriptor);
+    command_.descriptors.emplace_back(key_.get(), secret_descriptor);
     return {};
   }
   void add(std::initializer_list<std::string> arguments) {
     command_.arguments.insert(command_.arguments.end(), arguments.begin(), arguments.end());
   }
   void add_key() {
-    if (key_) add({"--object", "secret,id=key,file=/proc/self/fd/" + std::to_string(key_descriptor)});
+    if (key_) add({"--object", "secret,id=key,file=/proc/self/fd/" + std::to_string(secret_descriptor)});
   }
   static std::string data_path() { return "/proc/self/fd/" + std::to_string(data_descriptor); }
   // What it says goes into the file in memory.
@@ -145,7 +145,7 @@ Result<void> encrypt_image(const ImageChain& chain, const std::string& to, const
   Command command;
   command.program = "qemu-img";
   command.folder = to.substr(0, slash);
-  command.descriptors = {{secret->get(), key_descriptor}};
+  command.descriptors = {{secret->get(), secret_descriptor}};
   command.arguments = {"convert",
                        "-p",
                        "-n",

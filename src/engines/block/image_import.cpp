@@ -27,15 +27,15 @@ namespace json = boost::json;
 constexpr std::uint64_t largest_image = 64ULL << 40;
 constexpr auto longest_look = seconds(30);
 constexpr auto longest_copy = seconds(6 * 3600);
-constexpr auto between_looks = milliseconds(200);
+constexpr auto progress_pause = milliseconds(200);
 
-std::string text_at(const json::object& object, const char* key) {
+std::string text_member(const json::object& object, const char* key) {
   const auto* value = object.if_contains(key);
   const auto* text = value ? value->if_string() : nullptr;
   return text ? std::string(text->data(), text->size()) : std::string();
 }
 
-std::uint64_t number_at(const json::object& object, const char* key) {
+std::uint64_t number_member(const json::object& object, const char* key) {
   const auto* value = object.if_contains(key);
   if (!value) return 0;
   if (const auto* number = value->if_int64()) return *number > 0 ? static_cast<std::uint64_t>(*number) : 0;
@@ -81,8 +81,8 @@ std::string source_of(const std::string& file, const std::string& format) {
 }
 
 Result<void> check_single_file(const std::string& file, const json::object& info) {
-  if (!text_at(info, "backing-filename").empty() || !text_at(info, "full-backing-filename").empty())
-    return fail(ErrorKind::invalid, file + " is an overlay on " + text_at(info, "backing-filename") +
+  if (!text_member(info, "backing-filename").empty() || !text_member(info, "full-backing-filename").empty())
+    return fail(ErrorKind::invalid, file + " is an overlay on " + text_member(info, "backing-filename") +
                                         ", not a whole image: flatten it first (qemu-img convert)");
   if (const auto* encrypted = info.if_contains("encrypted"); encrypted && encrypted->is_bool() && encrypted->get_bool())
     return fail(ErrorKind::invalid, file + " is encrypted");
@@ -91,17 +91,17 @@ Result<void> check_single_file(const std::string& file, const json::object& info
   const auto* inner = outer ? outer->if_contains("data") : nullptr;
   const auto* data = inner ? inner->if_object() : nullptr;
   if (!data) return {};
-  if (!text_at(*data, "data-file").empty()) return fail(ErrorKind::invalid, file + " keeps its data in another file");
+  if (!text_member(*data, "data-file").empty()) return fail(ErrorKind::invalid, file + " keeps its data in another file");
   const auto* extents = data->if_contains("extents");
   if (!extents || !extents->is_array()) return {};
   for (const auto& extent : extents->get_array())
-    if (!extent.is_object() || text_at(extent.get_object(), "filename") != file)
+    if (!extent.is_object() || text_member(extent.get_object(), "filename") != file)
       return fail(ErrorKind::invalid, file + " keeps its data in other files: export it as one file (streamOptimized)");
   return {};
 }
 
 // "    (12.34/100%)\r": the last of them.
-int percent_of(std::string_view text) {
+int printed_percent(std::string_view text) {
   const auto end = text.rfind("/100%)");
   if (end == std::string_view::npos) return 0;
   const auto start = text.rfind('(', end);
@@ -123,7 +123,7 @@ Result<ImageFacts> judge_image(const std::string& file, const std::string& info)
   const auto value = json::parse({info.data(), info.size()}, code);
   const auto* object = code ? nullptr : value.if_object();
   if (!object) return fail(ErrorKind::broken, "qemu-img said nothing useful about " + file);
-  ImageFacts facts{text_at(*object, "format"), number_at(*object, "virtual-size"), number_at(*object, "actual-size")};
+  ImageFacts facts{text_member(*object, "format"), number_member(*object, "virtual-size"), number_member(*object, "actual-size")};
   constexpr std::array<std::string_view, 5> taken = {"qcow2", "raw", "vmdk", "vpc", "vhdx"};
   if (std::find(taken.begin(), taken.end(), facts.format) == taken.end())
     return fail(ErrorKind::invalid, file + " has the format '" + facts.format + "'; qcow2, raw, VMDK and VHD(X) are taken");
@@ -197,8 +197,8 @@ Result<void> run_with_progress(Command command, const std::string& progress_file
   command.output_file = progress_file;
   auto running = std::async(std::launch::async, [&command] { return run(command, longest_copy); });
   int last = -1;
-  while (running.wait_for(between_looks) != std::future_status::ready) {
-    const auto percent = percent_of(read_file_tail(command.output_file, 256).value_or(""));
+  while (running.wait_for(progress_pause) != std::future_status::ready) {
+    const auto percent = printed_percent(read_file_tail(command.output_file, 256).value_or(""));
     if (percent != last && progress) progress(percent);
     last = percent;
   }

@@ -19,12 +19,12 @@ constexpr std::uint64_t cluster = 64 << 10;
 constexpr std::uint64_t cluster_bits = 16;
 constexpr std::uint64_t header_bytes = 104;
 constexpr std::uint64_t largest_luks_header = 16 << 20;
-constexpr size_t longest_name = 1023;
+constexpr size_t longest_below_name = 1023;
 
 std::uint64_t rounded(std::uint64_t bytes) { return (bytes + cluster - 1) / cluster * cluster; }
 
 // Big endian.
-std::uint64_t number_at(const std::string& bytes, size_t offset, size_t size) {
+std::uint64_t big_endian_at(const std::string& bytes, size_t offset, size_t size) {
   std::uint64_t number = 0;
   for (size_t i = 0; i < size && offset + i < bytes.size(); ++i) number = number << 8 | static_cast<unsigned char>(bytes[offset + i]);
   return number;
@@ -34,7 +34,7 @@ void put(std::string& bytes, size_t offset, std::uint64_t number, size_t size) {
   for (size_t i = 0; i < size; ++i) bytes[offset + i] = static_cast<char>(number >> 8 * (size - 1 - i) & 0xffU);
 }
 
-Result<std::string> read_at(const Descriptor& file, std::uint64_t offset, std::uint64_t bytes) {
+Result<std::string> read_bytes_at(const Descriptor& file, std::uint64_t offset, std::uint64_t bytes) {
   std::string data(bytes, '\0');
   const auto got = ::pread(file.get(), data.data(), data.size(), static_cast<off_t>(offset));
   if (got != static_cast<ssize_t>(bytes)) return fail(ErrorKind::broken, "a qcow2 file ends too early");
@@ -44,19 +44,19 @@ Result<std::string> read_at(const Descriptor& file, std::uint64_t offset, std::u
 Result<std::string> read_luks_header(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail_system("cannot open " + path, errno);
-  const auto head = read_at(file, 0, cluster);
+  const auto head = read_bytes_at(file, 0, cluster);
   if (!head) return fail(head.error());
-  if (number_at(*head, 0, 4) != magic || number_at(*head, 4, 4) != 3 || number_at(*head, 20, 4) != cluster_bits ||
-      number_at(*head, 32, 4) != luks)
+  if (big_endian_at(*head, 0, 4) != magic || big_endian_at(*head, 4, 4) != 3 || big_endian_at(*head, 20, 4) != cluster_bits ||
+      big_endian_at(*head, 32, 4) != luks)
     return fail(ErrorKind::broken, path + " is not an encrypted qcow2 file of ours");
-  for (auto at = number_at(*head, 100, 4); at + 8 <= cluster;) {
-    const auto type = number_at(*head, at, 4);
-    const auto size = number_at(*head, at + 4, 4);
+  for (auto at = big_endian_at(*head, 100, 4); at + 8 <= cluster;) {
+    const auto type = big_endian_at(*head, at, 4);
+    const auto size = big_endian_at(*head, at + 4, 4);
     if (type == 0) break;
     if (type == extension_of_encryption && size == 16) {
-      const auto bytes = number_at(*head, at + 16, 8);
+      const auto bytes = big_endian_at(*head, at + 16, 8);
       if (bytes == 0 || bytes > largest_luks_header) break;
-      return read_at(file, number_at(*head, at + 8, 8), bytes);
+      return read_bytes_at(file, big_endian_at(*head, at + 8, 8), bytes);
     }
     at += 8 + (size + 7) / 8 * 8;
   }
@@ -126,7 +126,7 @@ Result<void> write_at(const Descriptor& file, std::uint64_t offset, std::string_
 Result<void> write_encrypted_overlay(const Qcow2Overlay& overlay) {
   const auto luks_header = read_luks_header(overlay.below);
   if (!luks_header) return fail(luks_header.error());
-  if (overlay.below_name.empty() || overlay.below_name.size() > longest_name)
+  if (overlay.below_name.empty() || overlay.below_name.size() > longest_below_name)
     return fail(ErrorKind::invalid, "the name of a backing file has 1 to 1023 characters");
   const auto layout = lay_out(overlay.virtual_bytes, luks_header->size());
   // One block of counts speaks for 2 GiB of the file.

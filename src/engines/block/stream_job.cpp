@@ -21,10 +21,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int key_descriptor = 3;
+constexpr int job_key_descriptor = 3;
 constexpr int talk_descriptor = 4;
 constexpr size_t longest_line = 256 << 10;
-constexpr auto between_looks = seconds(1);
+constexpr auto listen_time = seconds(1);
 constexpr auto longest_job = std::chrono::hours(24 * 7);
 constexpr const char* job_name = "fold";
 
@@ -109,7 +109,7 @@ Result<void> converse(Talk& talk, const StreamJob& job, const std::function<void
   }
   talk.say({{"execute", "block-stream"}, {"arguments", std::move(arguments)}});
   for (;;) {
-    auto heard = talk.listen(between_looks);
+    auto heard = talk.listen(listen_time);
     if (!heard && heard.error().kind != ErrorKind::timed_out) return fail(heard.error());
     if (!heard) {
       talk.say({{"execute", "query-block-jobs"}});
@@ -137,8 +137,8 @@ Result<void> stream(const StreamJob& job, const std::function<void(int percent)>
     auto file = make_secret_file(job.key);
     if (!file) return fail(file.error());
     secret = std::move(*file);
-    command.descriptors.emplace_back(secret.get(), key_descriptor);
-    command.arguments = {"--object", "secret,id=key,file=/proc/self/fd/" + std::to_string(key_descriptor)};
+    command.descriptors.emplace_back(secret.get(), job_key_descriptor);
+    command.arguments = {"--object", "secret,id=key,file=/proc/self/fd/" + std::to_string(job_key_descriptor)};
   }
   command.arguments.insert(command.arguments.end(), {"--blockdev", node_text(job.chain, {{0, "disk"}, {job.base, "base"}}), "--chardev",
                                                      "socket,id=talk,fd=" + std::to_string(talk_descriptor), "--monitor", "chardev=talk"});

@@ -9,8 +9,8 @@ constexpr int first_number = 1;
 constexpr int first_ide_number = 12001;
 constexpr int digits_per_letter = 16;
 
-bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter_of_device(char c) { return c >= 'a' && c <= 'z'; }
+bool is_digit_of_device(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
@@ -23,11 +23,11 @@ int disk_number(std::string_view device) {
     device.remove_prefix(2);
   else
     return 0;
-  const auto end = std::find_if_not(device.begin(), device.end(), is_letter);
+  const auto end = std::find_if_not(device.begin(), device.end(), is_letter_of_device);
   const auto letters = device.substr(0, static_cast<size_t>(end - device.begin()));
   const auto digits = device.substr(letters.size());
   if (letters.empty() || letters.size() > 2 || (ide && letters.size() != 1)) return 0;
-  if (digits.size() > 2 || !std::all_of(digits.begin(), digits.end(), is_digit) || digits.starts_with('0')) return 0;
+  if (digits.size() > 2 || !std::all_of(digits.begin(), digits.end(), is_digit_of_device) || digits.starts_with('0')) return 0;
   int letter = letters.back() - 'a';
   if (letters.size() == 2) letter += 26 + 26 * (letters.front() - 'a');
   int digit = 0;

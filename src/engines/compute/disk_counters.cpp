@@ -17,7 +17,7 @@ const json::object* object_at(const json::object& object, std::string_view key) 
   return value == nullptr ? nullptr : value->if_object();
 }
 
-std::string_view text_at(const json::object& object, std::string_view key) {
+std::string_view counter_name(const json::object& object, std::string_view key) {
   const auto* value = object.if_contains(key);
   return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
 }
@@ -71,9 +71,9 @@ Result<std::vector<DiskCounters>> parse_block_stats(std::string_view answer) {
     const auto* device = each.if_object();
     const auto* stats = device == nullptr ? nullptr : object_at(*device, "stats");
     if (stats == nullptr) continue;
-    auto volume = volume_of(text_at(*device, "qdev"));
+    auto volume = volume_of(counter_name(*device, "qdev"));
     // What stands in for a disk that was taken away counts for nobody.
-    if (volume.empty() || text_at(*device, "node-name").ends_with("gone")) continue;
+    if (volume.empty() || counter_name(*device, "node-name").ends_with("gone")) continue;
     auto counters = read_counters(*stats);
     counters.volume_id = std::move(volume);
     disks.push_back(std::move(counters));

@@ -14,9 +14,9 @@
 namespace brume::compute {
 namespace {
 
-constexpr auto greeting_limit = seconds(20);
+constexpr auto server_greeting_limit = seconds(20);
 constexpr auto export_limit = seconds(5);
-constexpr auto quit_limit = seconds(10);
+constexpr auto server_quit_limit = seconds(10);
 constexpr auto unknown_limit = seconds(2);  // of one whose process is not known
 
 std::string door_folder(const MachineFolder& folder) { return folder.path() + "/door"; }
@@ -70,7 +70,7 @@ Result<std::shared_ptr<Machine>> DiskServers::start(const Disk& disk) const {
   auto done = server->watch(name);
   if (done) done = folder.keep_process(name);
   if (done)
-    if (auto monitor = server->monitor(greeting_limit); !monitor) done = fail(monitor.error());
+    if (auto monitor = server->monitor(server_greeting_limit); !monitor) done = fail(monitor.error());
   if (done) done = open_served_disk(*server, disk);
   if (done) {
     server->started();
@@ -135,7 +135,7 @@ Result<void> DiskServers::end_unused(Server& server, const std::string& volume_i
   }
   if (!machine) return {};
   if (!machine->ended())
-    if (auto ended = machine->end(quit_limit); !ended) return ended;
+    if (auto ended = machine->end(server_quit_limit); !ended) return ended;
   machine->let_go();
   keep(server, nullptr);
   folder_of(volume_id).remove();

@@ -13,18 +13,18 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr auto command_limit = seconds(10);
-constexpr size_t most_nesting = 32;
+constexpr auto disk_command_limit = seconds(10);
+constexpr size_t most_graph_nesting = 32;
 constexpr const char* fold_suffix = "-fold";
 constexpr const char* gone_suffix = "gone";  // no dash: not one of the volume's own nodes
 
 bool says(const Error& error, std::string_view text) { return error.message.find(text) != std::string::npos; }
 
 Result<json::value> ask(Machine& machine, std::string_view question, std::string_view arguments = {}) {
-  auto reply = machine.execute(question, arguments, command_limit);
+  auto reply = machine.execute(question, arguments, disk_command_limit);
   if (!reply) return fail(reply.error());
   json::parse_options options;
-  options.max_depth = most_nesting;
+  options.max_depth = most_graph_nesting;
   json::error_code code;
   auto value = json::parse(reply->value, code, {}, options);
   if (code) return fail(ErrorKind::broken, "QEMU's answer to " + std::string(question) + " cannot be understood");
@@ -115,26 +115,27 @@ std::string key_name(const Disk& disk) { return disk_name(disk.volume_id) + "-ke
 Result<void> hand_over_key(Machine& machine, const Disk& disk) {
   if (disk.key.empty()) return {};
   const auto arguments = json::serialize(json::object{{"qom-type", "secret"}, {"id", key_name(disk)}, {"data", disk.key}});
-  if (auto given = machine.execute("object-add", arguments, command_limit); !given && !says(given.error(), "uplicate"))
+  if (auto given = machine.execute("object-add", arguments, disk_command_limit); !given && !says(given.error(), "uplicate"))
     return fail(given.error());
   return {};
 }
 
 void take_back_key(Machine& machine, const std::string& volume_id) {
-  [[maybe_unused]] const auto gone = machine.execute("object-del", json_object({{"id", disk_name(volume_id) + "-key"}}), command_limit);
+  [[maybe_unused]] const auto gone =
+      machine.execute("object-del", json_object({{"id", disk_name(volume_id) + "-key"}}), disk_command_limit);
 }
 
 Result<void> remove_nodes(Machine& machine, const std::string& volume_id) {
   const auto nodes = nodes_of(machine, volume_id);
   if (!nodes) return fail(nodes.error());
   for (const auto& node : *nodes) {
-    auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), command_limit);
+    auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), disk_command_limit);
     // Gone before: so it is what was asked for.
     if (!removed && !says(removed.error(), "Failed to find node")) return fail(removed.error());
   }
   // What stood in for it, when the guest has let go at last.
   [[maybe_unused]] const auto stand_in =
-      machine.execute("blockdev-del", json_object({{"node-name", disk_name(volume_id) + gone_suffix}}), command_limit);
+      machine.execute("blockdev-del", json_object({{"node-name", disk_name(volume_id) + gone_suffix}}), disk_command_limit);
   take_back_key(machine, volume_id);
   return {};
 }
@@ -142,16 +143,16 @@ Result<void> remove_nodes(Machine& machine, const std::string& volume_id) {
 // A block job holds its nodes: before they change it is broken off. What it copied so far stays, and is right.
 Result<void> end_fold(Machine& machine, const std::string& volume_id) {
   const auto job = disk_name(volume_id) + fold_suffix;
-  return machine.end_job(job, command_limit);
+  return machine.end_job(job, disk_command_limit);
 }
 
 // The guest keeps a device whose bytes go nowhere; the volume is free.
 Result<void> take_away(Machine& machine, const std::string& volume_id) {
   const auto nothing = disk_name(volume_id) + gone_suffix;
   [[maybe_unused]] const auto added = machine.execute(
-      "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", command_limit);
-  auto swapped =
-      machine.execute("qom-set", json_object({{"path", backend_of(volume_id)}, {"property", "drive"}, {"value", nothing}}), command_limit);
+      "blockdev-add", R"({"driver":"null-co","node-name":")" + nothing + R"(","size":1073741824,"read-zeroes":true})", disk_command_limit);
+  auto swapped = machine.execute("qom-set", json_object({{"path", backend_of(volume_id)}, {"property", "drive"}, {"value", nothing}}),
+                                 disk_command_limit);
   if (!swapped) return fail(swapped.error().within("cannot take " + volume_id + " from " + machine.id()));
   return {};
 }
@@ -160,14 +161,14 @@ Result<void> take_away(Machine& machine, const std::string& volume_id) {
 Result<void> give_back(Machine& machine, const Disk& disk) {
   if (disk.served_to.empty())
     if (auto given = hand_over_key(machine, disk); !given) return given;
-  if (auto added = machine.execute("blockdev-add", disk_node(disk), command_limit); !added) return fail(added.error());
+  if (auto added = machine.execute("blockdev-add", disk_node(disk), disk_command_limit); !added) return fail(added.error());
   const auto arguments = json_object({{"path", backend_of(disk.volume_id)}, {"property", "drive"}, {"value", disk_node_name(disk)}});
-  if (auto swapped = machine.execute("qom-set", arguments, command_limit); !swapped) {
+  if (auto swapped = machine.execute("qom-set", arguments, disk_command_limit); !swapped) {
     [[maybe_unused]] const auto undone = remove_nodes(machine, disk.volume_id);
     return fail(swapped.error().within("cannot give " + disk.volume_id + " back to " + machine.id()));
   }
   [[maybe_unused]] const auto removed =
-      machine.execute("blockdev-del", json_object({{"node-name", disk_name(disk.volume_id) + gone_suffix}}), command_limit);
+      machine.execute("blockdev-del", json_object({{"node-name", disk_name(disk.volume_id) + gone_suffix}}), disk_command_limit);
   return {};
 }
 
@@ -194,14 +195,14 @@ Result<void> attach_disk(Machine& machine, const Disk& disk, bool pauses) {
   if (auto cleared = remove_nodes(machine, disk.volume_id); !cleared) return fail(cleared.error().within(what));
   if (disk.served_to.empty())
     if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
-  auto plugged = machine.execute("blockdev-add", disk_node(disk), command_limit);
+  auto plugged = machine.execute("blockdev-add", disk_node(disk), disk_command_limit);
   if (plugged) {
-    plugged = machine.execute("device_add", disk_device(disk, false, pauses), command_limit);
+    plugged = machine.execute("device_add", disk_device(disk, false, pauses), disk_command_limit);
     // Two names that mean the same to the guest: the second goes without.
     if (!plugged && says(plugged.error(), "acpi-index")) {
       auto nameless = disk;
       nameless.device.clear();
-      plugged = machine.execute("device_add", disk_device(nameless, false, pauses), command_limit);
+      plugged = machine.execute("device_add", disk_device(nameless, false, pauses), disk_command_limit);
     }
   }
   // What several machines have is held to its limits by its server.
@@ -233,7 +234,7 @@ Result<void> remove_unused_overlays(Machine& machine, const std::string& volume_
   if (!nodes) return fail(nodes.error());
   for (const auto& node : *nodes) {
     if (node.generation <= generation_of(current)) continue;
-    if (auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), command_limit); !removed)
+    if (auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), disk_command_limit); !removed)
       return fail(removed.error());
   }
   return {};
@@ -245,7 +246,7 @@ Result<bool> add_overlay(Machine& machine, const Disk& overlay) {
   // What it stands on is open already: the node that it takes the place of.
   auto alone = overlay;
   alone.bases.clear();
-  const auto made = machine.execute("blockdev-add", disk_node(alone), command_limit);
+  const auto made = machine.execute("blockdev-add", disk_node(alone), disk_command_limit);
   if (made) return true;
   if (!says(made.error(), "Duplicate nodes")) return fail(made.error());
   log::info("compute", "{} of {} was there already", disk_node_name(overlay), machine.id());
@@ -259,7 +260,7 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
   std::vector<std::string> added;
   const auto undo = [&](const Error& error) {
     for (const auto& node : added)
-      [[maybe_unused]] const auto gone = machine.execute("blockdev-del", json_object({{"node-name", node}}), command_limit);
+      [[maybe_unused]] const auto gone = machine.execute("blockdev-del", json_object({{"node-name", node}}), disk_command_limit);
     return fail(explain(error).within("cannot take a snapshot of the disks of " + machine.id()));
   };
   for (const auto& overlay : overlays) {
@@ -324,7 +325,7 @@ Result<void> fold_disk(Machine& machine, const std::string& volume_id, const std
     arguments[node ? "base-node" : "base"] = node.value_or(base);
     arguments["backing-file"] = base_name;
   }
-  auto begun = machine.execute("block-stream", json::serialize(arguments), command_limit);
+  auto begun = machine.execute("block-stream", json::serialize(arguments), disk_command_limit);
   if (begun) return {};
   auto error = explain(begun.error());
   if (says(error, "already in use") || says(error, "already exists")) error.kind = ErrorKind::exists;
@@ -348,11 +349,11 @@ Result<void> limit_disk(Machine& machine, const std::string& volume_id, const Di
   if (machine.id() == volume_id) {
     auto limited = machine.execute(
         "qom-set", R"({"path":"/objects/)" + limits_of(volume_id) + R"(","property":"limits","value":)" + server_limits(limits) + "}",
-        command_limit);
+        disk_command_limit);
     if (!limited) return fail(limited.error().within("cannot hold " + volume_id + " to its IOPS and throughput"));
     return {};
   }
-  auto limited = machine.execute("block_set_io_throttle", disk_throttle(backend_of(volume_id), limits), command_limit);
+  auto limited = machine.execute("block_set_io_throttle", disk_throttle(backend_of(volume_id), limits), disk_command_limit);
   if (limited) return {};
   auto error = explain(limited.error());
   if (says(error, "not found") || says(error, "has no medium")) error.kind = ErrorKind::not_found;
@@ -370,7 +371,7 @@ Result<void> open_served_disk(Machine& server, const Disk& disk) {
   auto done = hand_over_key(server, own);
   const auto go_on = [&](std::string_view command, const std::string& arguments) {
     if (!done) return;
-    if (auto reply = server.execute(command, arguments, command_limit); !reply) done = fail(explain(reply.error()));
+    if (auto reply = server.execute(command, arguments, disk_command_limit); !reply) done = fail(explain(reply.error()));
   };
   go_on("object-add",
         R"({"qom-type":"throttle-group","id":")" + limits_of(disk.volume_id) + R"(","limits":)" + server_limits(disk.limits) + "}");
@@ -391,7 +392,7 @@ Result<std::set<std::string>> served_machines(Machine& server) {
 Result<void> let_in(Machine& server, const std::string& machine_id) {
   const auto arguments = json::serialize(
       json::object{{"type", "nbd"}, {"id", machine_id}, {"name", machine_id}, {"node-name", gate_of(server.id())}, {"writable", true}});
-  if (auto added = server.execute("block-export-add", arguments, command_limit); !added) return fail(added.error());
+  if (auto added = server.execute("block-export-add", arguments, disk_command_limit); !added) return fail(added.error());
   return {};
 }
 
@@ -399,10 +400,10 @@ Result<void> note_served_size(Machine& machine, const std::string& volume_id, st
   Disk disk{.volume_id = volume_id, .file = {}, .format = {}};
   disk.served_to = machine.id();
   // It comes in again, and so hears of the new size, when it has something to ask: that is what this is for.
-  auto done = machine.execute("blockdev-reopen", R"({"options":[)" + disk_node(disk) + "]}", command_limit);
+  auto done = machine.execute("blockdev-reopen", R"({"options":[)" + disk_node(disk) + "]}", disk_command_limit);
   if (done)
-    done =
-        machine.execute("block_resize", json::serialize(json::object{{"node-name", disk_node_name(disk)}, {"size", bytes}}), command_limit);
+    done = machine.execute("block_resize", json::serialize(json::object{{"node-name", disk_node_name(disk)}, {"size", bytes}}),
+                           disk_command_limit);
   if (done || says(done.error(), "Failed to find node") || says(done.error(), "Cannot find")) return {};
   return fail(explain(done.error()).within(machine.id() + " does not see that " + volume_id + " has grown"));
 }
@@ -412,7 +413,7 @@ Result<void> resize_disk(Machine& machine, const std::string& volume_id, std::ui
   const auto node = machine.id() == volume_id ? Result<std::string>(gate_of(volume_id)) : current_node(machine, volume_id);
   if (!node) return fail(node.error());
   const auto arguments = json::serialize(json::object{{"node-name", *node}, {"size", bytes}});
-  if (auto resized = machine.execute("block_resize", arguments, command_limit); !resized)
+  if (auto resized = machine.execute("block_resize", arguments, disk_command_limit); !resized)
     return fail(explain(resized.error()).within("cannot resize " + volume_id));
   return {};
 }

@@ -17,9 +17,8 @@
 #include "base/descriptor.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "engines/network/names/names.hpp"
 
-namespace brume::network {
+namespace brume::host {
 namespace {
 
 constexpr const char* folder = "/run/netns";
@@ -52,6 +51,8 @@ Result<void> on_own_thread(const std::function<Result<void>()>& work) {
 }
 
 }  // namespace
+
+std::string namespace_path(std::string_view name) { return "/run/netns/" + std::string(name); }
 
 bool namespace_exists(const std::string& name) {
   struct statfs info {};
@@ -138,4 +139,4 @@ Result<void> set_network_option(const std::string& name, std::string_view value)
   return {};
 }
 
-}  // namespace brume::network
+}  // namespace brume::host

@@ -8,7 +8,10 @@
 #include "base/descriptor.hpp"
 #include "base/result.hpp"
 
-namespace brume::network {
+namespace brume::host {
+
+// Where `ip netns` and we look for the namespace of this name; of an empty name the folder of all.
+std::string namespace_path(std::string_view name);
 
 // Names under /run/netns that start with `prefix` and are namespaces.
 std::vector<std::string> list_namespaces(std::string_view prefix);
@@ -28,4 +31,4 @@ Result<void> in_namespace(const std::string& name, const std::function<Result<vo
 // Writes /proc/sys/net/… of the calling thread's namespace, when it is not so already.
 Result<void> set_network_option(const std::string& name, std::string_view value);
 
-}  // namespace brume::network
+}  // namespace brume::host

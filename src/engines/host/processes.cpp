@@ -14,7 +14,7 @@
 
 #include "base/descriptor.hpp"
 
-namespace brume::network {
+namespace brume::host {
 namespace {
 
 Descriptor open_process(pid_t process) { return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process, 0))); }
@@ -71,4 +71,4 @@ Result<pid_t> start_and_wait_until_ready(const std::string& place, const std::fu
   return fail(ErrorKind::broken, "it did not become ready");
 }
 
-}  // namespace brume::network
+}  // namespace brume::host

@@ -9,7 +9,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 
-namespace brume::network {
+namespace brume::host {
 
 // Asks the process to end, kills it when it does not in time, and returns when it is gone. Its number must be its own still.
 void end_process(pid_t process, milliseconds patience);
@@ -19,4 +19,4 @@ void end_process(pid_t process, milliseconds patience);
 Result<pid_t> start_and_wait_until_ready(const std::string& place, const std::function<Result<pid_t>(const std::string&)>& start,
                                          milliseconds limit);
 
-}  // namespace brume::network
+}  // namespace brume::host

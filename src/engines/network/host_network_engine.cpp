@@ -120,7 +120,7 @@ class HostNetworkEngine final : public NetworkEngine {
   }
 
   Result<std::vector<TunnelState>> tunnels(const std::string& vpc_id) override {
-    if (!is_safe_id(vpc_id) || !namespace_exists(host_->namespace_of(vpc_id))) return std::vector<TunnelState>();
+    if (!is_safe_id(vpc_id) || !host::namespace_exists(host_->namespace_of(vpc_id))) return std::vector<TunnelState>();
     return at(vpc_id).tunnels();
   }
 
@@ -184,7 +184,7 @@ class HostNetworkEngine final : public NetworkEngine {
   // Also of VPCs whose namespace somebody removed while nobody looked: their link, files and processes are still there.
   std::vector<std::string> known_ids() const {
     std::set<std::string> ids;
-    for (const auto& name : list_namespaces(host_->namespace_of("")))
+    for (const auto& name : host::list_namespaces(host_->namespace_of("")))
       if (auto id = vpc_of_namespace(host_->mark(), name); id && is_safe_id(*id)) ids.insert(*id);
     for (const auto& place : {host_->folder_of(""), host_->runtime_folder_of("")}) {
       std::error_code ignored;

@@ -154,7 +154,7 @@ TEST(Ipv6, WhatIsNoRangeOfTheVpcIsRefused) {
 
 // --- from records
 
-class StillClock final : public Clock {
+class Ipv6Clock final : public Clock {
  public:
   Time now() const override { return Time(milliseconds(1'700'000'000'000)); }
 };
@@ -193,7 +193,7 @@ class Ipv6Specs : public testing::Test {
   }
   network::VpcSpec spec() const { return control::specify(*store_->world(), vpc_, control::Domains{}); }
 
-  StillClock clock_;
+  Ipv6Clock clock_;
   SeededRandom random_{1};
   std::unique_ptr<state::Store> store_ = state::Store::open(state::make_memory_log(), clock_, random_).value();
   state::Vpc vpc_;

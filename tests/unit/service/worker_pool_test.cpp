@@ -7,7 +7,7 @@
 namespace brume::service {
 namespace {
 
-constexpr auto patience = std::chrono::seconds(20);
+constexpr auto pool_patience = std::chrono::seconds(20);
 
 // Work that begins, and ends when the test says so.
 class Gate {
@@ -34,7 +34,7 @@ TEST(WorkerPool, OneOwnersWorkNeverTakesAllThreads) {
   for (int i = 0; i < 10; ++i) {
     const auto done = std::make_shared<std::promise<void>>();
     ASSERT_TRUE(pool.submit("other", [done] { done->set_value(); }));
-    ASSERT_EQ(done->get_future().wait_for(patience), std::future_status::ready);
+    ASSERT_EQ(done->get_future().wait_for(pool_patience), std::future_status::ready);
   }
   EXPECT_LE(gate.begun, 2);
   gate.open();
@@ -59,7 +59,7 @@ TEST(WorkerPool, OwnersTakeTurns) {
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(pool.submit("b", note('b')));
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(pool.submit("c", note('c')));
   gate.open();
-  ASSERT_EQ(done->get_future().wait_for(patience), std::future_status::ready);
+  ASSERT_EQ(done->get_future().wait_for(pool_patience), std::future_status::ready);
   EXPECT_EQ(order, "abcabcaaa");
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 using Model = std::map<std::string, int>;
 
-PersistentMap::Value value_of(int number) { return std::make_shared<const int>(number); }
+PersistentMap::Value mapped_value(int number) { return std::make_shared<const int>(number); }
 int number_of(const void* value) { return *static_cast<const int*>(value); }
 
 Model content_of(const PersistentMap& map, std::string_view prefix = {}, std::string_view after = {}) {
@@ -51,8 +51,8 @@ TEST(PersistentMap, EmptyMap) {
 
 TEST(PersistentMap, PutReplacesAndEraseRemoves) {
   PersistentMap map;
-  map.put("a", value_of(1));
-  map.put("a", value_of(2));
+  map.put("a", mapped_value(1));
+  map.put("a", mapped_value(2));
   EXPECT_EQ(map.size(), 1U);
   EXPECT_EQ(number_of(map.find("a")), 2);
   EXPECT_TRUE(map.erase("a"));
@@ -63,7 +63,7 @@ TEST(PersistentMap, PutReplacesAndEraseRemoves) {
 
 TEST(PersistentMap, SeekStartsAtPrefixAndBehindAfter) {
   PersistentMap map;
-  for (const char* key : {"a/1", "a/2", "b/1", "b/3", "c/1"}) map.put(key, value_of(0));
+  for (const char* key : {"a/1", "a/2", "b/1", "b/3", "c/1"}) map.put(key, mapped_value(0));
   EXPECT_EQ(map.seek("b/", {}).key(), "b/1");
   EXPECT_EQ(map.seek("b/", "b/1").key(), "b/3");
   EXPECT_EQ(map.seek("b/", "b/2").key(), "b/3");
@@ -87,7 +87,7 @@ TEST_P(RandomOperations, AgreeWithStdMapAndOldVersionsStayWhole) {
     const bool grows = (step / 4000) % 2 == 0;
     const std::string key = some_key(random, spread);
     if (random() % 10 < (grows ? 8U : 2U)) {
-      map.put(key, value_of(step));
+      map.put(key, mapped_value(step));
       model[key] = step;
     } else {
       // What is there is hit more often than by chance.
@@ -126,7 +126,7 @@ TEST(PersistentMap, ErasesDownToNothingInAnyOrder) {
     PersistentMap map;
     std::vector<std::string> keys;
     for (int i = 0; i < 5000; ++i) keys.push_back(std::to_string(100000 + i));
-    for (const auto& key : keys) map.put(key, value_of(1));
+    for (const auto& key : keys) map.put(key, mapped_value(1));
     const PersistentMap full = map;
     if (order == 1) std::reverse(keys.begin(), keys.end());
     if (order == 2) std::shuffle(keys.begin(), keys.end(), std::mt19937(7));
@@ -144,12 +144,12 @@ TEST(PersistentMap, ReleasesWhatIsNoLongerReached) {
   std::weak_ptr<const void> gone;
   PersistentMap map;
   {
-    auto value = value_of(1);
+    auto value = mapped_value(1);
     gone = value;
     map.put("a", std::move(value));
   }
   PersistentMap copy = map;
-  map.put("a", value_of(2));
+  map.put("a", mapped_value(2));
   EXPECT_FALSE(gone.expired());
   copy.clear();
   EXPECT_TRUE(gone.expired());
@@ -158,7 +158,7 @@ TEST(PersistentMap, ReleasesWhatIsNoLongerReached) {
 // The writer changes in place only what nobody else reaches: for the thread sanitizer.
 TEST(PersistentMap, CopiesLiveAndDieOnOtherThreads) {
   PersistentMap map;
-  for (int i = 0; i < 2000; ++i) map.put(std::to_string(i), value_of(i));
+  for (int i = 0; i < 2000; ++i) map.put(std::to_string(i), mapped_value(i));
   std::atomic<bool> done{false};
   std::mutex mutex;
   PersistentMap shared = map;
@@ -182,7 +182,7 @@ TEST(PersistentMap, CopiesLiveAndDieOnOtherThreads) {
     for (int i = 0; i < 20; ++i) {
       const auto key = std::to_string(random() % 4000);
       if (random() % 2 == 0)
-        map.put(key, value_of(round));
+        map.put(key, mapped_value(round));
       else
         map.erase(key);
     }

@@ -97,7 +97,7 @@ Result<std::unique_ptr<Host>> Host::open_to_remove(const HostNetworkConfiguratio
 
 // By what outlives a daemon: namespaces, links, the routes that hold the pools, the files of what runs in the namespaces.
 Result<bool> Host::look_for_mark() {
-  if (path_exists(runtime_folder(mark_)) || !list_namespaces(namespace_of("")).empty()) return true;
+  if (path_exists(runtime_folder(mark_)) || !host::list_namespaces(namespace_of("")).empty()) return true;
   auto links = routes_.links();
   if (!links) return fail(links.error());
   const auto prefix = std::string(link_prefix) + mark_;
@@ -290,7 +290,7 @@ Result<void> Host::ensure() {
   const std::lock_guard lock(mutex_);
   const auto forwarding = read_file("/proc/sys/net/ipv4/ip_forward", 16);
   if (!forwarding || trim(*forwarding) != "1") {
-    if (auto set = set_network_option("ipv4/ip_forward", "1"); !set) return set;
+    if (auto set = host::set_network_option("ipv4/ip_forward", "1"); !set) return set;
     log::warning("network", "net.ipv4.ip_forward of the host was off and is on now: guests need it to reach other networks");
   }
   if (!warned_) {
@@ -342,7 +342,7 @@ Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
   bool complete = false;
   if (*existing) {
     // The other end may have gone with a namespace that somebody removed.
-    auto looked = in_namespace(space, [&]() -> Result<void> {
+    auto looked = host::in_namespace(space, [&]() -> Result<void> {
       auto inside = RouteSocket::open();
       if (!inside) return fail(inside.error());
       auto peer = inside->link(std::string(uplink_name));
@@ -362,7 +362,7 @@ Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
   }
   auto base = free_link_range(vpc_id);
   if (!base) return fail(base.error());
-  const Descriptor target(::open(namespace_path(space).c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor target(::open(host::namespace_path(space).c_str(), O_RDONLY | O_CLOEXEC));
   if (!target) return fail_system("cannot open namespace " + space, errno);
   // From here on nothing returns before commit: what is queued would be sent with somebody else's.
   if (*existing) routes_.remove_link((*existing)->index, name);

@@ -48,7 +48,7 @@ void keep_listening_to_routers() {
     if (link == "all" || link == "default" || link == "lo" || link.starts_with(link_prefix)) continue;
     const auto now = read_file((entry.path() / "accept_ra").string(), 16);
     if (!now || trim(*now) != "1") continue;
-    if (auto set = set_network_option(option_of(link, "accept_ra"), "2"); !set)
+    if (auto set = host::set_network_option(option_of(link, "accept_ra"), "2"); !set)
       log::warning("network", "{} may lose what its router tells it of IPv6: {}", link, set.error().message);
   }
 }
@@ -57,7 +57,7 @@ Result<void> forward_ipv6() {
   const auto forwarding = read_file(std::string(options) + "/all/forwarding", 16);
   if (forwarding && trim(*forwarding) == "1") return {};
   keep_listening_to_routers();
-  if (auto set = set_network_option("ipv6/conf/all/forwarding", "1"); !set) return set;
+  if (auto set = host::set_network_option("ipv6/conf/all/forwarding", "1"); !set) return set;
   log::warning("network",
                "net.ipv6.conf.all.forwarding of the host was off and is on now: guests need it to reach other networks. Links that "
                "accepted router advertisements still do (accept_ra=2)");
@@ -115,7 +115,7 @@ Result<void> Host::lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Bl
   if (!ranges.empty()) {
     if (auto set = forward_ipv6(); !set) return set;
     for (const auto& [name, value] : {std::pair("accept_ra", "0"), std::pair("accept_dad", "0"), std::pair("disable_ipv6", "0")})
-      if (auto set = set_network_option(option_of(link->name, name), value); !set) return set;
+      if (auto set = host::set_network_option(option_of(link->name, name), value); !set) return set;
   }
   // From here on nothing returns before commit: what is queued would be sent with somebody else's.
   for (const auto& route : *routes)

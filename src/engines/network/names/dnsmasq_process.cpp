@@ -1,4 +1,5 @@
 #include "engines/network/names/dnsmasq_process.hpp"
+#include "engines/host/namespaces.hpp"
 
 #include <grp.h>
 #include <signal.h>
@@ -50,7 +51,7 @@ bool DnsmasqProcess::is_in_place() const {
   const auto running = id();
   struct stat theirs {};
   struct stat ours {};
-  const auto wanted = namespace_.empty() ? std::string("/proc/self/ns/net") : namespace_path(namespace_);
+  const auto wanted = namespace_.empty() ? std::string("/proc/self/ns/net") : host::namespace_path(namespace_);
   return running && ::stat(fmt::format("/proc/{}/ns/net", *running).c_str(), &theirs) == 0 && ::stat(wanted.c_str(), &ours) == 0 &&
          theirs.st_ino == ours.st_ino;
 }
@@ -62,7 +63,7 @@ Result<void> DnsmasqProcess::start() {
   Command command;
   command.program = "dnsmasq";
   command.arguments = {"--conf-file=" + configuration()};
-  if (!namespace_.empty()) command.network_namespace = namespace_path(namespace_);
+  if (!namespace_.empty()) command.network_namespace = host::namespace_path(namespace_);
   // It goes into the background once its sockets are bound.
   auto done = run_checked(command, seconds(10));
   if (!done) return fail(done.error().within("cannot start dnsmasq with " + configuration()));
@@ -71,7 +72,7 @@ Result<void> DnsmasqProcess::start() {
 
 // It takes its pid file away before it lets go of its sockets: only the process itself tells that it is gone.
 void DnsmasqProcess::end() {
-  if (const auto running = id()) end_process(*running, seconds(1));
+  if (const auto running = id()) host::end_process(*running, seconds(1));
 }
 
 void DnsmasqProcess::read_again() const {

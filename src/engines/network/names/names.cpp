@@ -62,8 +62,6 @@ Result<std::string> load_or_make_mark(const std::string& folder, Random& random)
 
 std::string namespace_name(std::string_view mark, std::string_view vpc_id) { return namespace_prefix(mark) + std::string(vpc_id); }
 
-std::string namespace_path(std::string_view name) { return "/run/netns/" + std::string(name); }
-
 std::optional<std::string> vpc_of_namespace(std::string_view mark, std::string_view name) {
   const auto prefix = namespace_prefix(mark);
   if (!name.starts_with(prefix) || name.size() == prefix.size()) return std::nullopt;

@@ -28,7 +28,6 @@ inline constexpr std::string_view link_prefix = "bv";
 Result<std::string> load_or_make_mark(const std::string& folder, Random& random);
 
 std::string namespace_name(std::string_view mark, std::string_view vpc_id);
-std::string namespace_path(std::string_view name);
 // The VPC of a namespace with this mark; nullopt: somebody else's.
 std::optional<std::string> vpc_of_namespace(std::string_view mark, std::string_view name);
 

@@ -25,7 +25,7 @@ Result<void> set_router_options() {
       {events, "1"},
   }};
   for (const auto& [name, value] : options)
-    if (auto set = set_network_option(std::string(name), value); !set) {
+    if (auto set = host::set_network_option(std::string(name), value); !set) {
       // Some kernels tell of no connection that ends.
       if (name == events && set.error().kind == ErrorKind::not_found) continue;
       return set;

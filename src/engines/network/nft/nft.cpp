@@ -60,7 +60,7 @@ std::optional<std::uint32_t> Nft::generation() const {
         if (attribute.type == NFTA_GEN_ID) number = ntohl(attribute.as<std::uint32_t>());
     });
   };
-  const auto asked = namespace_.empty() ? ask() : in_namespace(namespace_, ask);
+  const auto asked = namespace_.empty() ? ask() : host::in_namespace(namespace_, ask);
   return asked ? number : std::nullopt;
 }
 
@@ -69,7 +69,7 @@ Result<void> Nft::run(const std::string& transaction) const {
   command.program = "nft";
   command.arguments = {"-j", "-f", "-"};
   command.input = transaction;
-  if (!namespace_.empty()) command.network_namespace = namespace_path(namespace_);
+  if (!namespace_.empty()) command.network_namespace = host::namespace_path(namespace_);
   auto done = run_checked(command, seconds(60));
   if (!done) return fail(done.error().within("cannot set the packet filter of " + (namespace_.empty() ? "the host" : namespace_)));
   return {};

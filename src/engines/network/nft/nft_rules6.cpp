@@ -31,7 +31,7 @@ value router_and_link(const Model& model) {
 value icmp_types(std::initializer_list<json::value_ref> types) { return is(field("icmpv6", "type"), any_of(json::array(types))); }
 
 // What every guest may say to the router, whatever its groups say.
-std::vector<std::string> service_rules(const Model& model) {
+std::vector<std::string> service_rules6(const Model& model) {
   return {rule({is(field("ip6", "daddr"), router_and_link(model)),
                 icmp_types({router_solicitation, neighbour_solicitation, neighbour_advertisement, listener_report}), accept()}),
           rule({is(field("ip6", "daddr"), any_of({link_local(), all_on_link()})), is(field("udp", "sport"), 546),
@@ -60,7 +60,7 @@ void add_from_outside(Table& table, const Model& model) {
 
 // --- the base ---
 
-Chain guard(const Model& model) {
+Chain guard6(const Model& model) {
   return {{},
           {
               rule({from_uplink(), is(field("ip6", "saddr"), vpc_ranges<Ipv6>(model)), drop()}),
@@ -82,17 +82,17 @@ Chain guard(const Model& model) {
           }};
 }
 
-Chain router(const Model& model) {
+Chain router6(const Model& model) {
   Chain chain{
       {},
       {rule({is(meta("iifname"), "lo"), accept()}), rule({known_connection(), accept()}),
        rule({from_uplink(), icmp_types({neighbour_solicitation, neighbour_advertisement}), accept()}), rule({not_from_tap(), drop()})}};
-  for (auto& service : service_rules(model)) chain.rules.push_back(std::move(service));
+  for (auto& service : service_rules6(model)) chain.rules.push_back(std::move(service));
   chain.rules.push_back(rule({drop()}));
   return chain;
 }
 
-Chain between(const Model& model) {
+Chain between6(const Model& model) {
   Chain chain{{}, edge_rules<Ipv6>()};
   for (auto& passing : {
            rule({from_tap(), to_tap(), accept()}),
@@ -104,7 +104,7 @@ Chain between(const Model& model) {
   return chain;
 }
 
-Chain entering() {
+Chain entering6() {
   return {{},
           {
               rule({not_to_tap(), accept()}),
@@ -124,11 +124,11 @@ void add_ipv6_rules(Table& table, const Model& model) {
   add_interfaces<Ipv6>(table, model);
   add_acls<Ipv6>(table, model);
   add_from_outside(table, model);
-  table.chains["guard6"] = guard(model);
-  table.chains["leaving6"] = {{}, leaving_rules<Ipv6>(model, service_rules(model))};
-  table.chains["router6"] = router(model);
-  table.chains["between6"] = between(model);
-  table.chains["entering6"] = entering();
+  table.chains["guard6"] = guard6(model);
+  table.chains["leaving6"] = {{}, leaving_rules<Ipv6>(model, service_rules6(model))};
+  table.chains["router6"] = router6(model);
+  table.chains["between6"] = between6(model);
+  table.chains["entering6"] = entering6();
   const auto is_ipv6 = is(meta("nfproto"), "ipv6");
   for (const auto* name : {"guard", "leaving", "router", "between", "entering"}) {
     auto& rules = table.chains[name].rules;

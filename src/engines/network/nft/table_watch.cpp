@@ -80,10 +80,10 @@ Result<void> TableWatch::watch(const std::string& id, const std::string& network
     place->socket = std::move(*socket);
     return {};
   };
-  if (auto opened = network_namespace.empty() ? open() : in_namespace(network_namespace, open); !opened) return opened;
+  if (auto opened = network_namespace.empty() ? open() : host::in_namespace(network_namespace, open); !opened) return opened;
   // Once would do; the folder is there as soon as a namespace is.
-  if (!network_namespace.empty() && ::inotify_add_watch(names_.get(), namespace_path("").c_str(), IN_DELETE | IN_MOVED_FROM) < 0)
-    return fail_system("cannot watch " + namespace_path(""), errno);
+  if (!network_namespace.empty() && ::inotify_add_watch(names_.get(), host::namespace_path("").c_str(), IN_DELETE | IN_MOVED_FROM) < 0)
+    return fail_system("cannot watch " + host::namespace_path(""), errno);
   const auto number = next_++;
   if (auto added = add_to(events_, place->socket, number); !added) return added;
   places_[number] = std::move(place);

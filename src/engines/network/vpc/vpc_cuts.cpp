@@ -27,7 +27,7 @@ bool same_translation(const VpcSpec& a, const VpcSpec& b) {
 }
 
 // True: all members of peers' groups that the old knew, the new knows too.
-bool covers(const std::vector<PeerGroupSpec>& now, const std::vector<PeerGroupSpec>& before) {
+bool rule_covers(const std::vector<PeerGroupSpec>& now, const std::vector<PeerGroupSpec>& before) {
   return std::all_of(before.begin(), before.end(), [&](const PeerGroupSpec& old) {
     const auto same = std::find_if(now.begin(), now.end(), [&](const PeerGroupSpec& one) { return one.id == old.id; });
     if (same == now.end()) return old.addresses.empty();
@@ -48,7 +48,7 @@ std::optional<PendingCut> cut_between(const VpcSpec& before, const VpcSpec& now)
   PendingCut cut{!same_translation(before, now), {}};
   for (const auto& range : lost_ranges(before, now)) cut.lost_ranges.push_back(format_ipv4_block(range));
   const bool narrower =
-      cut.addresses || !cut.lost_ranges.empty() || !covers(now.peer_groups, before.peer_groups) || !same_ways6(before, now);
+      cut.addresses || !cut.lost_ranges.empty() || !rule_covers(now.peer_groups, before.peer_groups) || !same_ways6(before, now);
   return narrower ? std::optional(std::move(cut)) : std::nullopt;
 }
 
@@ -67,7 +67,7 @@ Result<void> VpcNetwork::carry_out(const std::optional<PendingCut>& cut, const s
   auto done = change();
   if (done) return settle();
   // What failed may do so for long, with the rules in force already: what they forbid ends now. The cut is owed until all is done.
-  if (model_ && cut_ && namespace_exists(namespace_))
+  if (model_ && cut_ && host::namespace_exists(namespace_))
     if (auto ended = end_connections(); !ended)
       log::warning("network", "connections of {} that no rule allows may go on until it is tried again: {}", id_, ended.error().message);
   return done;
@@ -76,7 +76,7 @@ Result<void> VpcNetwork::carry_out(const std::optional<PendingCut>& cut, const s
 Result<void> VpcNetwork::settle() {
   if (!cut_ && !repaired_) return {};
   if (cut_ && cut_->addresses) {
-    if (auto swept = in_namespace(namespace_, [&] { return remove_stale_routes(); }); !swept) return swept;
+    if (auto swept = host::in_namespace(namespace_, [&] { return remove_stale_routes(); }); !swept) return swept;
     if (auto routed = host_.set_public_addresses(id_, *ends_, public_addresses()); !routed) return routed;
   }
   if (auto ended = end_connections(); !ended) return ended;
@@ -92,7 +92,7 @@ Result<void> VpcNetwork::end_connections() const {
   if (cut_)
     for (const auto& text : cut_->lost_ranges)
       if (const auto range = parse_ipv4_block(text)) lost.push_back(*range);
-  return in_namespace(namespace_, [&]() -> Result<void> {
+  return host::in_namespace(namespace_, [&]() -> Result<void> {
     // Listing them costs 10 ms and more even when there are few: the kernel walks the table of all namespaces.
     if (const auto count = read_file("/proc/sys/net/netfilter/nf_conntrack_count", 32); count && trim(*count) == "0") return {};
     const auto ended = end_forbidden_connections(FlowRules(*model_, std::move(lost)));

@@ -129,7 +129,7 @@ bool VpcNetwork::take_from_others(Model& model, const InterfaceSpec& interface) 
 }
 
 Result<void> VpcNetwork::remove_tap(const std::string& interface_id) const {
-  return in_namespace(namespace_, [&]() -> Result<void> {
+  return host::in_namespace(namespace_, [&]() -> Result<void> {
     const auto name = tap_name(interface_id);
     const auto index = static_cast<int>(::if_nametoindex(name.c_str()));
     if (index == 0) return {};
@@ -156,7 +156,7 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
     if (before) meter_.remember(*before);
     model_ = std::move(changed_model);
     if (auto applied = apply_rules(); !applied) return applied;
-    if (auto made = in_namespace(namespace_, [&] { return ensure_taps({&interface}, false); }); !made) return made;
+    if (auto made = host::in_namespace(namespace_, [&] { return ensure_taps({&interface}, false); }); !made) return made;
     if (auto told = dnsmasq_.put(interface, model_->vpc); !told) return told;
     for (const auto address : numbers_of(interface, &AddressSpec::public_ip))
       if (auto routed = host_.add_public_address(id_, *ends_, address); !routed) return routed;
@@ -168,7 +168,7 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
 Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
   const std::lock_guard lock(mutex_);
   load();
-  if (!model_ || !namespace_exists(namespace_)) return {};
+  if (!model_ || !host::namespace_exists(namespace_)) return {};
   const auto found = model_->interfaces.find(interface_id);
   const bool known = found != model_->interfaces.end();
   if (!known && !cut_) return remove_tap(interface_id);
@@ -184,7 +184,7 @@ Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
       model_->interfaces.erase(found);
     }
     if (is_route_target(interface_id))
-      if (auto routed = in_namespace(namespace_, [&] { return apply_routes(*ends_); }); !routed) return routed;
+      if (auto routed = host::in_namespace(namespace_, [&] { return apply_routes(*ends_); }); !routed) return routed;
     return apply_rules();
   });
 }
@@ -192,7 +192,7 @@ Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
 Result<Descriptor> VpcNetwork::open_tap(const std::string& interface_id) {
   const std::lock_guard lock(mutex_);
   Descriptor queue;
-  auto opened = in_namespace(namespace_, [&]() -> Result<void> {
+  auto opened = host::in_namespace(namespace_, [&]() -> Result<void> {
     const auto name = tap_name(interface_id);
     if (::if_nametoindex(name.c_str()) == 0) return fail(ErrorKind::not_found, interface_id + " has no tap in " + namespace_);
     auto tap = open_tap_queue(name);
@@ -207,8 +207,8 @@ Result<Descriptor> VpcNetwork::open_tap(const std::string& interface_id) {
 Result<std::vector<std::string>> VpcNetwork::interface_ids() {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> ids;
-  if (!namespace_exists(namespace_)) return ids;
-  auto looked = in_namespace(namespace_, [&]() -> Result<void> {
+  if (!host::namespace_exists(namespace_)) return ids;
+  auto looked = host::in_namespace(namespace_, [&]() -> Result<void> {
     auto netlink = RouteSocket::open();
     if (!netlink) return fail(netlink.error());
     auto links = netlink->links();

@@ -27,7 +27,7 @@ Result<void> switch_options(bool on) {
     if (on) options.insert(options.end(), {{option("accept_dad"), "0"}, {option("forwarding"), "1"}});
     options.emplace_back(option("disable_ipv6"), on ? "0" : "1");
     for (const auto& [name, value] : options) {
-      if (auto set = set_network_option(name, value); !set) {
+      if (auto set = host::set_network_option(name, value); !set) {
         // A host without IPv6 has nothing to switch off.
         if (!on && set.error().kind == ErrorKind::not_found) continue;
         return set;
@@ -93,7 +93,7 @@ class Wanted {
 };
 
 // The metric is that of the kernel's own choice, so that a route is found again as it was made.
-Route6 leading_nowhere(const Ipv6Block& range, std::uint8_t type, std::uint32_t table = 0) {
+Route6 leading_nowhere6(const Ipv6Block& range, std::uint8_t type, std::uint32_t table = 0) {
   Route6 route;
   route.destination = range;
   route.type = type;
@@ -103,7 +103,7 @@ Route6 leading_nowhere(const Ipv6Block& range, std::uint8_t type, std::uint32_t 
 
 Route6 kernel_route(const Model& model, const RouteSpec& spec, int uplink, std::uint32_t table) {
   using Target = RouteSpec::Target;
-  auto route = leading_nowhere(*parse_ipv6_block(spec.cidr), RTN_BLACKHOLE, table);
+  auto route = leading_nowhere6(*parse_ipv6_block(spec.cidr), RTN_BLACKHOLE, table);
   if (spec.target == Target::internet || spec.target == Target::egress_only) {
     route.type = RTN_UNICAST;
     route.link = uplink;
@@ -123,9 +123,9 @@ void want_tables(const Model& model, int uplink, Wanted& wanted) {
   const auto begin = [&](const std::string& id) {
     const auto number = table_number(id);
     wanted.table(number);
-    wanted.route(leading_nowhere({{}, 0}, RTN_BLACKHOLE, number));
+    wanted.route(leading_nowhere6({{}, 0}, RTN_BLACKHOLE, number));
     // The VPC itself: where its addresses are, the main table knows.
-    for (const auto& range : ranges_of<Ipv6>(model.vpc)) wanted.route(leading_nowhere(range, RTN_THROW, number));
+    for (const auto& range : ranges_of<Ipv6>(model.vpc)) wanted.route(leading_nowhere6(range, RTN_THROW, number));
     return number;
   };
   begin("");
@@ -156,7 +156,7 @@ Result<void> VpcNetwork::apply_ipv6() const {
   const auto uplink = static_cast<int>(::if_nametoindex(std::string(uplink_name).c_str()));
   Wanted wanted;
   wanted.address(uplink, *parse_ipv6(vpc_end6));
-  for (const auto& range : ranges_of<Ipv6>(model_->vpc)) wanted.route(leading_nowhere(range, RTN_BLACKHOLE));
+  for (const auto& range : ranges_of<Ipv6>(model_->vpc)) wanted.route(leading_nowhere6(range, RTN_BLACKHOLE));
   want_tables(*model_, uplink, wanted);
   want_interfaces(*model_, wanted);
   return wanted.apply(*netlink);

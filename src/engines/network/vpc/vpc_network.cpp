@@ -80,19 +80,19 @@ void VpcNetwork::load() {
 
 Result<void> VpcNetwork::require() {
   load();
-  if (!model_ || !namespace_exists(namespace_)) return fail(ErrorKind::not_found, id_ + " has no network on this host");
+  if (!model_ || !host::namespace_exists(namespace_)) return fail(ErrorKind::not_found, id_ + " has no network on this host");
   if (ends_) return {};
   return ensure_base();
 }
 
 Result<void> VpcNetwork::ensure_namespace() {
-  if (held_ && !namespace_exists(namespace_)) {
+  if (held_ && !host::namespace_exists(namespace_)) {
     log::warning("network", "somebody removed the name of a namespace, it is given back vpc={}", id_);
-    if (auto named = name_namespace(held_, namespace_); !named) return named;
+    if (auto named = host::name_namespace(held_, namespace_); !named) return named;
   }
-  if (auto made = make_namespace(namespace_); !made) return made;
+  if (auto made = host::make_namespace(namespace_); !made) return made;
   if (!held_) {
-    auto held = hold_namespace(namespace_);
+    auto held = host::hold_namespace(namespace_);
     if (!held) return fail(held.error());
     held_ = std::move(*held);
   }
@@ -100,7 +100,7 @@ Result<void> VpcNetwork::ensure_namespace() {
 }
 
 Result<void> VpcNetwork::ensure_base() {
-  if (!held_ && !namespace_exists(namespace_)) {
+  if (!held_ && !host::namespace_exists(namespace_)) {
     lacks_interfaces_ = true;
     nft_ = Nft(namespace_);
     meter_.end();
@@ -112,7 +112,7 @@ Result<void> VpcNetwork::ensure_base() {
   count_flows();
   // The filter stands before the first packet can pass.
   if (auto applied = apply_rules(); !applied) return applied;
-  auto prepared = in_namespace(namespace_, [&]() -> Result<void> {
+  auto prepared = host::in_namespace(namespace_, [&]() -> Result<void> {
     if (auto set = set_router_options(); !set) return set;
     return prepare_inside(*ends);
   });
@@ -162,7 +162,7 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
 void VpcNetwork::count_flows() {
   uncounted_ = false;
   if (!model_->vpc.flow_logs) return meter_.end();
-  const auto begun = in_namespace(namespace_, [&] { return meter_.begin(); });
+  const auto begun = host::in_namespace(namespace_, [&] { return meter_.begin(); });
   if (begun) return;
   log::warning("network", "the flows of {} cannot be counted: {}", id_, begun.error().message);
   uncounted_ = true;
@@ -194,7 +194,7 @@ Result<void> VpcNetwork::restore_interfaces() {
   log::warning("network", "the namespace was gone and is made anew vpc={} interfaces={}", id_, model_->interfaces.size());
   std::vector<const InterfaceSpec*> all;
   for (const auto& [id, interface] : model_->interfaces) all.push_back(&interface);
-  if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, false); }); !made) return made;
+  if (auto made = host::in_namespace(namespace_, [&] { return ensure_taps(all, false); }); !made) return made;
   return host_.set_public_addresses(id_, *ends_, public_addresses());
 }
 
@@ -221,7 +221,7 @@ Result<void> VpcNetwork::ensure_tunnels() {
   }
   // Its link came or went with it, and the routes over it.
   if (model_->vpc.vpns.empty()) return {};
-  return in_namespace(namespace_, [&] { return apply_routes(*ends_); });
+  return host::in_namespace(namespace_, [&] { return apply_routes(*ends_); });
 }
 
 Result<std::vector<TunnelState>> VpcNetwork::tunnels() {
@@ -266,7 +266,7 @@ Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupS
     std::vector<const InterfaceSpec*> all;
     for (const auto& interface : interfaces) all.push_back(&interface);
     if (auto based = ensure_base(); !based) return based;
-    if (auto made = in_namespace(namespace_, [&] { return ensure_taps(all, true); }); !made) return made;
+    if (auto made = host::in_namespace(namespace_, [&] { return ensure_taps(all, true); }); !made) return made;
     lacks_interfaces_ = false;
     if (auto made = ensure_tunnels(); !made) return made;
     return dnsmasq_.ensure(*model_);
@@ -278,10 +278,10 @@ Result<void> VpcNetwork::ensure_all(const VpcSpec& vpc, const std::vector<GroupS
 Result<TakenFlows> VpcNetwork::take_flows() {
   const std::lock_guard lock(mutex_);
   TakenFlows taken;
-  if (!model_ || !namespace_exists(namespace_)) return taken;
+  if (!model_ || !host::namespace_exists(namespace_)) return taken;
   taken.complete = !uncounted_;
   if (!meter_.runs()) return taken;
-  auto counted = in_namespace(namespace_, [&]() -> Result<void> {
+  auto counted = host::in_namespace(namespace_, [&]() -> Result<void> {
     taken = meter_.take(*model_);
     return {};
   });
@@ -292,7 +292,7 @@ Result<TakenFlows> VpcNetwork::take_flows() {
 bool VpcNetwork::is_as_left(const std::set<std::uint32_t>& generations) {
   const std::lock_guard lock(mutex_);
   if (!model_) return true;  // removed, or nothing of ours yet
-  return namespace_exists(namespace_) && nft_.is_ours(generations);
+  return host::namespace_exists(namespace_) && nft_.is_ours(generations);
 }
 
 // --- groups ---
@@ -315,7 +315,7 @@ Result<void> VpcNetwork::ensure_group(const GroupSpec& group) {
 Result<void> VpcNetwork::remove_group(const std::string& group_id) {
   const std::lock_guard lock(mutex_);
   load();
-  if (!model_ || !namespace_exists(namespace_) || !(model_->groups.contains(group_id) || cut_)) return {};
+  if (!model_ || !host::namespace_exists(namespace_) || !(model_->groups.contains(group_id) || cut_)) return {};
   if (auto there = require(); !there) return there;
   const auto cut = has_members(*model_, group_id) ? std::optional<PendingCut>(std::in_place) : std::nullopt;
   return carry_out(cut, [&]() -> Result<void> {
@@ -331,7 +331,7 @@ Result<Descriptor> VpcNetwork::listen_metadata() {
   const std::lock_guard lock(mutex_);
   if (auto there = require(); !there) return fail(there.error());
   Descriptor listener;
-  auto opened = in_namespace(namespace_, [&]() -> Result<void> {
+  auto opened = host::in_namespace(namespace_, [&]() -> Result<void> {
     Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) return fail_system("cannot open the metadata socket", errno);
     const int on = 1;
@@ -355,11 +355,11 @@ Result<void> VpcNetwork::remove() {
   charon_.stop();
   dnsmasq_.stop();
   watch_.forget(id_);
-  if (held_ && !namespace_exists(namespace_))
-    if (auto named = name_namespace(held_, namespace_); !named) return named;
-  if (namespace_exists(namespace_)) {
+  if (held_ && !host::namespace_exists(namespace_))
+    if (auto named = host::name_namespace(held_, namespace_); !named) return named;
+  if (host::namespace_exists(namespace_)) {
     // Taps first: a machine that still holds one keeps the namespace alive, but shall not speak any more.
-    auto cleared = in_namespace(namespace_, [&]() -> Result<void> {
+    auto cleared = host::in_namespace(namespace_, [&]() -> Result<void> {
       if (auto gone = ensure_taps({}, true); !gone) return gone;
       if (model_) model_->vpc.peerings.clear();
       may_have_links_ = true;
@@ -368,7 +368,7 @@ Result<void> VpcNetwork::remove() {
     if (!cleared) return cleared;
   }
   if (auto removed = host_.remove_link(id_); !removed) return removed;
-  if (auto removed = remove_namespace(namespace_); !removed) return removed;
+  if (auto removed = host::remove_namespace(namespace_); !removed) return removed;
   files_.forget_all();
   cut_.reset();
   repaired_ = lacks_interfaces_ = false;

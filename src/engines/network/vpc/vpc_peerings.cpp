@@ -24,7 +24,7 @@ int index_of(const std::string& link) { return static_cast<int>(::if_nametoindex
 Result<void> VpcNetwork::make_peering(const PeeringSpec& peering) {
   const auto name = peering_name(peering.id);
   const auto there = host_.namespace_of(peering.peer_vpc_id);
-  const Descriptor target(::open(namespace_path(there).c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor target(::open(host::namespace_path(there).c_str(), O_RDONLY | O_CLOEXEC));
   if (!target) return {};  // gone meanwhile: it makes the link when it comes back
   const auto make = [&]() -> Result<void> {
     auto netlink = RouteSocket::open();
@@ -34,7 +34,7 @@ Result<void> VpcNetwork::make_peering(const PeeringSpec& peering) {
   };
   if (auto made = make(); made || index_of(name) != 0) return {};  // or the other side was quicker
   // What is in the way over there has its other end in a namespace of ours that is no more.
-  auto cleared = in_namespace(there, [&]() -> Result<void> {
+  auto cleared = host::in_namespace(there, [&]() -> Result<void> {
     auto netlink = RouteSocket::open();
     if (!netlink) return fail(netlink.error());
     if (const int index = index_of(name); index != 0) netlink->remove_link(index, name);
@@ -51,7 +51,7 @@ Result<void> VpcNetwork::ensure_peerings() {
   for (const auto& peering : model_->vpc.peerings) {
     const auto name = peering_name(peering.id);
     if (index_of(name) == 0) {
-      if (!namespace_exists(host_.namespace_of(peering.peer_vpc_id))) continue;
+      if (!host::namespace_exists(host_.namespace_of(peering.peer_vpc_id))) continue;
       if (auto made = make_peering(peering); !made) return made;
       if (index_of(name) == 0) continue;
       touched_peers_.insert(peering.peer_vpc_id);
@@ -94,10 +94,10 @@ void VpcNetwork::peer_is_told(const std::string& peer_vpc_id) {
 
 Result<void> VpcNetwork::peer_changed(const std::string& peer_vpc_id) {
   const std::lock_guard lock(mutex_);
-  if (!model_ || !ends_ || !namespace_exists(namespace_)) return {};
+  if (!model_ || !ends_ || !host::namespace_exists(namespace_)) return {};
   const auto& peerings = model_->vpc.peerings;
   if (std::none_of(peerings.begin(), peerings.end(), [&](const auto& one) { return one.peer_vpc_id == peer_vpc_id; })) return {};
-  auto taken = in_namespace(namespace_, [&]() -> Result<void> {
+  auto taken = host::in_namespace(namespace_, [&]() -> Result<void> {
     if (auto linked = ensure_peerings(); !linked) return linked;
     return apply_routes(*ends_);
   });

@@ -142,7 +142,7 @@ std::optional<int> Charon::process() const {
 }
 
 void Charon::end() {
-  if (const auto running = process()) end_process(*running, seconds(2));
+  if (const auto running = process()) host::end_process(*running, seconds(2));
 }
 
 Result<std::string> Charon::ask(const std::vector<std::string>& question) const {
@@ -165,10 +165,10 @@ Result<void> Charon::start() {
     Command command;
     command.program = "charon-systemd";
     command.environment = {{"STRONGSWAN_CONF", folder_ + "/strongswan.conf"}, {"NOTIFY_SOCKET", notify}};
-    command.network_namespace = namespace_path(namespace_);
+    command.network_namespace = host::namespace_path(namespace_);
     return start_detached(command);
   };
-  const auto started = start_and_wait_until_ready(folder_ + "/notify", start, seconds(10));
+  const auto started = host::start_and_wait_until_ready(folder_ + "/notify", start, seconds(10));
   if (!started) return fail(started.error().within("cannot start charon in " + namespace_ + " (" + folder_ + "/log may say why)"));
   const auto began = process_start_time(*started);
   if (!began) return fail(ErrorKind::broken, "charon ended at once in " + namespace_);
@@ -208,7 +208,7 @@ Result<void> Charon::ensure(const std::vector<VpnSpec>& vpns) {
   struct stat theirs {};
   struct stat ours {};
   const bool in_place = running && ::stat(fmt::format("/proc/{}/ns/net", *running).c_str(), &theirs) == 0 &&
-                        ::stat(namespace_path(namespace_).c_str(), &ours) == 0 && theirs.st_ino == ours.st_ino;
+                        ::stat(host::namespace_path(namespace_).c_str(), &ours) == 0 && theirs.st_ino == ours.st_ino;
   if (in_place && before && *before == wanted) return {};
   if (in_place) {
     const auto told = tell(vpns, wanted);

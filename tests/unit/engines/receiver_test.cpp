@@ -10,7 +10,7 @@
 namespace brume {
 namespace {
 
-class FixedClock final : public Clock {
+class ReceiverClock final : public Clock {
  public:
   Time now() const override { return Time(milliseconds(1'700'000'000'000)); }
 };
@@ -55,7 +55,7 @@ TEST(Receiver, ACallbackMayTakeItselfBack) {
 }
 
 TEST(SimulatedHypervisor, NobodyIsBeingToldWhenTheReceiverHasBeenTakenBack) {
-  const FixedClock clock;
+  const ReceiverClock clock;
   const auto hypervisor = compute::make_simulated_hypervisor(clock);
   Held held;
   hypervisor->on_report([&](const compute::MachineReport&) { held.run(); });
