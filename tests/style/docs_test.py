@@ -85,6 +85,19 @@ def test_documents_name_files_that_exist():
     assert not missing
 
 
+def test_every_folder_of_src_has_a_readme():
+    """What it is, who may call it, where to begin, on one screen."""
+    wrong = []
+    for folder in sorted({path.parent for path in (ROOT / "src").rglob("*.?pp")}):
+        if folder.name in ("main", "records"):  # a program's main and the records: the folder above tells of them
+            continue
+        page = folder / "README.md"
+        text = page.read_text() if page.exists() else ""
+        if not 10 <= text.count("\n") <= 45 or not re.search(r"\*\*(Used|Called) by:\*\*|\*\*May be called from:\*\*", text) or "**Where to begin:**" not in text:
+            wrong.append(str(page.relative_to(ROOT)))
+    assert not wrong, "missing, longer than a screen, or without 'Used by' or 'Where to begin'"
+
+
 def test_man_pages_are_well_formed():
     """What scdoc takes as indentation is a tab, and every page has the sections that man pages have."""
     for page in MAN_PAGES:
