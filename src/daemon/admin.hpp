@@ -7,7 +7,7 @@
 #include "daemon/image_builds.hpp"
 #include "service/front_door.hpp"
 #include "service/services.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::daemon {
 

@@ -40,7 +40,7 @@
 #include "service/front_door.hpp"
 #include "ssm/parameters.hpp"
 #include "sts/identity.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 #include "wire/query_tree.hpp"
 #include "wire/signature.hpp"
 

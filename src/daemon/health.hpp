@@ -11,7 +11,7 @@
 #include "base/time.hpp"
 #include "service/worker_pool.hpp"
 #include "state/store.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::daemon {
 

@@ -13,7 +13,7 @@
 #include "guest/metadata_configuration.hpp"
 #include "guest/metadata_tree.hpp"
 #include "state/store.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::guest {
 

@@ -17,7 +17,7 @@
 #include "service/throttle.hpp"
 #include "service/worker_pool.hpp"
 #include "wire/envelope.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 #include "wire/rest_json.hpp"
 
 namespace brume::service {

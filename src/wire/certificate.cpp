@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 
 #include "base/self_signed.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 #include "wire/schema.hpp"
 #include "wire/signature.hpp"
 

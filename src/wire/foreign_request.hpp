@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "wire/api_error.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "wire/api_error.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 #include "wire/schema.hpp"
 
 namespace brume::wire {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/time.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 

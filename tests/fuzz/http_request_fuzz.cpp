@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "wire/http_parser.hpp"
+#include "wire/http/parser.hpp"
 
 using brume::wire::HttpParser;
 

@@ -52,8 +52,8 @@ WHY = {
 # A library, and the files that may include it. It costs seconds in every file that does, and one file per library keeps it replaceable.
 HEAVY = {
     r"boost/(asio|beast)": [
-        "wire/http_connection.cpp", "wire/http_connection.hpp", "wire/http_parser.cpp", "wire/http_server.cpp",
-        "wire/http_worker.cpp", "wire/http_worker.hpp"],
+        "wire/http/connection.cpp", "wire/http/connection.hpp", "wire/http/parser.cpp", "wire/http/server.cpp",
+        "wire/http/worker.cpp", "wire/http/worker.hpp"],
     r"boost/json": [
         "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/instances.cpp", "cli/storage.cpp", "cli/up.cpp", "daemon/admin.cpp", "daemon/built_image.cpp",
         "engines/block/block_access.cpp", "engines/block/image_import.cpp", "engines/block/stream_job.cpp", "engines/compute/disk_counters.cpp",

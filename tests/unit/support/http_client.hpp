@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/descriptor.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 

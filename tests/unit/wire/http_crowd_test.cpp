@@ -9,7 +9,7 @@
 
 #include "base/files.hpp"
 #include "http_client.hpp"
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 namespace {

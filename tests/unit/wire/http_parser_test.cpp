@@ -1,4 +1,4 @@
-#include "wire/http_parser.hpp"
+#include "wire/http/parser.hpp"
 
 #include <gtest/gtest.h>
 

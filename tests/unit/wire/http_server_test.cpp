@@ -1,4 +1,4 @@
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -8,7 +8,7 @@
 #include "base/text.hpp"
 #include "signature_vectors.hpp"
 #include "wire/api_error.hpp"
-#include "wire/http_parser.hpp"
+#include "wire/http/parser.hpp"
 #include "wire/signature_text.hpp"
 
 namespace brume::wire {

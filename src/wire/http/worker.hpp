@@ -1,6 +1,6 @@
 // One thread of the HTTP server with its event loop, its connections, its deadlines and its timers.
 // Everything of a connection happens on its worker's thread, so connections need no locks. Asio is included here:
-// only http_*.cpp includes this header.
+// only files of src/wire/http include this header.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 

@@ -1,12 +1,12 @@
 // Bytes to requests, one connection's worth: Boost.Beast's parser behind a header of std only.
-// http_parser.cpp is the one file that includes Beast; sockets are elsewhere, so that tests and fuzzers need none.
+// parser.cpp is the one file that includes Beast; sockets are elsewhere, so that tests and fuzzers need none.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <string_view>
 
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 

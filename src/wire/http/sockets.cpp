@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 namespace {

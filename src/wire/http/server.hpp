@@ -1,5 +1,5 @@
 // HTTP/1.1 for everything Brume serves: the API, the metadata service inside each VPC, the operator's socket.
-// Only http_parser.cpp knows Boost.Beast and only http_{connection,worker,server}.cpp know Asio; this header is std only.
+// Only parser.cpp knows Boost.Beast; connections, workers and the server know Asio. This header is std only.
 #pragma once
 
 #include <cstdint>

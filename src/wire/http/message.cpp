@@ -1,5 +1,5 @@
 // What can be read off a request without a socket.
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 namespace brume::wire {
 namespace {

@@ -1,4 +1,4 @@
-#include "wire/http_parser.hpp"
+#include "wire/http/parser.hpp"
 
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>

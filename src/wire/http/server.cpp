@@ -1,4 +1,4 @@
-#include "wire/http_server.hpp"
+#include "wire/http/server.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "base/log.hpp"
-#include "wire/http_connection.hpp"
+#include "wire/http/connection.hpp"
 
 namespace brume::wire {
 namespace {

@@ -1,4 +1,4 @@
-#include "wire/http_worker.hpp"
+#include "wire/http/worker.hpp"
 
 #include <pthread.h>
 
@@ -7,7 +7,7 @@
 #include <exception>
 
 #include "base/log.hpp"
-#include "wire/http_connection.hpp"
+#include "wire/http/connection.hpp"
 
 namespace brume::wire {
 namespace {

@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "wire/http_parser.hpp"
-#include "wire/http_worker.hpp"
+#include "wire/http/parser.hpp"
+#include "wire/http/worker.hpp"
 
 namespace brume::wire {
 

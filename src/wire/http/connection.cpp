@@ -1,4 +1,4 @@
-#include "wire/http_connection.hpp"
+#include "wire/http/connection.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
