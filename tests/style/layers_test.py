@@ -52,7 +52,8 @@ WHY = {
 # A library, and the files that may include it. It costs seconds in every file that does, and one file per library keeps it replaceable.
 HEAVY = {
     r"boost/(asio|beast)": [
-        "wire/http/connection.cpp", "wire/http/connection.hpp", "wire/http/parser.cpp", "wire/http/server.cpp",
+        "wire/http/connection.cpp", "wire/http/connection.hpp", "wire/http/connection_answer.cpp", "wire/http/connection_body.cpp",
+        "wire/http/connection_channel.cpp", "wire/http/endpoint.cpp", "wire/http/endpoint.hpp", "wire/http/parser.cpp", "wire/http/server.cpp",
         "wire/http/worker.cpp", "wire/http/worker.hpp"],
     r"boost/json": [
         "cli/accounts.cpp", "cli/admin_client.cpp", "cli/admin_client.hpp", "cli/images.cpp", "cli/instances.cpp", "cli/storage.cpp", "cli/up.cpp", "daemon/admin.cpp", "daemon/built_image.cpp",

@@ -1,61 +1,23 @@
 // One accepted connection: reads a request, hands it over, writes the answer, and again. Exactly one operation is under
-// way on a connection at any time, and all of it on its worker's thread.
+// way on a connection at any time, and all of it on its worker's thread; only a connection that was taken over reads and writes at once.
+//   connection.cpp          begin and end, reading of requests, deadlines
+//   connection_answer.cpp   writing: whole answers, streamed ones, files
+//   connection_body.cpp     the body of a request that is streamed
+//   connection_channel.cpp  after a change of the protocol
 #pragma once
 
 #include <array>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <unordered_map>
-#include <unordered_set>
 
+#include "wire/http/chunk_reader.hpp"
+#include "wire/http/endpoint.hpp"
 #include "wire/http/parser.hpp"
 #include "wire/http/worker.hpp"
 
 namespace brume::wire {
-
-// The connections of one address. Guarded by the endpoint's mutex.
-struct PeerCounts {
-  size_t connections = 0;
-  // Counted anew whenever somebody has to give way.
-  size_t silent = 0;  // no complete request has come
-  size_t unread = 0;  // the peer does not take its answer
-};
-
-// What all connections of a listener share. Threads: any.
-class Endpoint {
- public:
-  HttpHandler handler;
-  HttpRefusal refusal;
-  HttpLimits limits;
-  std::unique_ptr<net::ssl::context> tls;  // null: plain
-  std::uint16_t port = 0;
-  std::atomic<bool> closing = false;
-
-  // Makes room for one more and counts it in. Over a limit a connection that waits for its peer is given up (of the same peer, when it is
-  // the peer's limit); false when the server is at work for all of them.
-  bool admit(Connection& connection);
-  void dismiss(Connection& connection);
-  // The process has no descriptor left: gives up some connections that wait for their peers.
-  void relieve();
-
-  // Connections over the limit are only told so; how many of these at once is bounded as well.
-  bool admit_refused() { return refused_.fetch_add(1) < 64 || (refused_.fetch_sub(1), false); }
-  void dismiss_refused() { --refused_; }
-
- private:
-  // All with mutex_ held.
-  bool make_room(const PeerCounts& peer);
-  bool give_up_one(const PeerCounts* of_peer);
-  void forget(Connection& connection);
-
-  std::mutex mutex_;
-  std::unordered_set<Connection*> connections_;
-  std::unordered_map<std::string, PeerCounts> peers_;  // by address; connections point to their entry
-  std::atomic<int> refused_ = 0;
-};
 
 struct Peer {
   std::string address;
@@ -89,12 +51,56 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   bool claim(std::int64_t waiting) { return waiting_.compare_exchange_strong(waiting, given_up); }
 
+  // What the objects call that streams are given out as (RequestBody, PieceTicket, Channel). Threads: any.
+  void read_body(std::uint64_t exchange, BodySource::Taker take);
+  void deliver_piece(BodyPiece piece);
+  void read_channel(BodySource::Taker take);
+  void write_channel(std::string bytes, ByteChannel::Written written);
+  void watch_channel(milliseconds quiet, std::function<void()> on_quiet);
+
   size_t index = 0;              // in the worker's list
   PeerCounts* counts = nullptr;  // the endpoint's, while it counts this connection
 
  private:
-  enum class Stage { handshake, idle, reading, handling, writing, lingering, closed };
+  enum class Stage { handshake, idle, reading, handling, writing, lingering, taken_over, closed };
   enum class For { request, reader };
+  static constexpr size_t first_buffer = 4 << 10;
+  static constexpr size_t body_buffer = 64 << 10;
+
+  // The body of the request that is handled, when it is streamed.
+  struct Incoming {
+    bool in_chunks = false;
+    std::uint64_t left = 0;  // not in chunks
+    ChunkReader chunks;
+    bool expects_continue = false;
+    bool is_complete = false;
+    std::optional<BodyError> error;
+    BodySource::Taker take;  // who waits for the next piece
+  };
+  // The rest of an answer that is streamed, behind its head.
+  struct Outgoing {
+    std::shared_ptr<StreamedAnswer> answer;
+    bool in_chunks = false;
+    std::uint64_t left = 0;  // not in chunks
+    bool is_complete = false;
+    bool is_asked = false;  // the source has been asked for a piece
+    std::optional<BodyPiece> piece;
+    std::string chunk_head;
+    size_t sent_in_turn = 0;
+  };
+  // What a connection is after a change of its protocol.
+  struct TakenOver {
+    BodySource::Taker take;
+    bool is_ended = false;  // by the peer
+    bool is_reading = false;
+    std::string unwritten;
+    size_t written_bytes = 0;
+    ByteChannel::Written written;
+    SteadyTime write_by = SteadyTime::max();
+    milliseconds quiet{0};
+    SteadyTime quiet_at = SteadyTime::max();
+    std::function<void()> on_quiet;
+  };
 
   void open();
   void open_encrypted();
@@ -104,23 +110,60 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(const boost::system::error_code& code, size_t count);
   void handle();
   void refuse(int status, std::string_view reason);
-  void answer(HttpResponse response);
-  void compose(HttpResponse&& response);
-  void write();
-  bool write_at_once();
-  void write_more();
-  void on_write(const boost::system::error_code& code, size_t count);
-  void written();
-  void end_gracefully();
-  void linger();
-  void discard();
   void become_idle();
   // False: the connection has been given up, which closes it.
   bool wait_for(For what);
   bool stop_waiting() { return waiting_.exchange(at_work) != given_up; }
   void set_deadline(milliseconds from_now);
-  void limit_hops(int limit);
   void make_room();
+
+  void answer(HttpResponse response);
+  void compose(HttpResponse&& response);
+  void append_length(const HttpResponse& response);
+  void begin_stream(const HttpResponse& response);
+  void write();
+  bool write_at_once();
+  void write_more();
+  void on_write(const boost::system::error_code& code, size_t count);
+  void written();
+  void finish_answer();
+  void stream_more();
+  void stream_step();
+  bool is_turn_over();
+  void send_piece(BodyPiece piece);
+  void send_file();
+  void send_file_encrypted();
+  void wait_writable();
+  void abort_answer(std::string_view why);
+  void end_gracefully();
+  void linger();
+  void discard();
+  void limit_hops(int limit);
+
+  void begin_body(HttpRequest& request);
+  void take_body(std::uint64_t exchange, BodySource::Taker take);
+  void feed_body();
+  bool feed_step();
+  void read_more_body();
+  void on_body(const boost::system::error_code& code, size_t count);
+  std::optional<BodyPiece> next_piece();
+  std::optional<BodyPiece> next_piece_of_chunks();
+  void end_body();
+  void lose_taker();
+  // How long the peer of a stream is waited for this time; see HttpLimits::bytes_a_second.
+  void begin_wait(milliseconds limit);
+  void end_wait();
+
+  void begin_channel();
+  void read_from_channel(BodySource::Taker take);
+  void read_more_channel();
+  void on_channel_read(const boost::system::error_code& code, size_t count);
+  void write_to_channel(std::string bytes, ByteChannel::Written written);
+  void write_more_channel();
+  void on_channel_write(const boost::system::error_code& code, size_t count);
+  void on_channel_deadline();
+  void set_channel_deadline();
+  void lose_channel();
 
   std::shared_ptr<Worker> worker_;  // before the socket: a socket must not outlive its event loop
   std::shared_ptr<Endpoint> endpoint_;
@@ -140,7 +183,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string head_;  // of the answer, with a small body behind it
   std::string body_;
   std::shared_ptr<void> until_taken_;  // of the answer
-  std::array<net::const_buffer, 2> unsent_;
+  std::array<net::const_buffer, 3> unsent_;
 
   bool processing_ = false;  // process() is on the stack: answers return to it instead of calling it
   bool timed_out_ = false;   // the request took too long; the read was cancelled to say so
@@ -152,6 +195,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool continued_ = false;    // and it has been for this request
   size_t discarded_ = 0;
   int hop_limit_ = 0;
+
+  // Of streams.
+  std::uint64_t exchange_ = 0;  // number of the request: a reader of an earlier one gets nothing of this one's
+  std::optional<Incoming> incoming_;
+  std::unique_ptr<HttpResponse> held_answer_;  // came while the body was being read
+  std::optional<Outgoing> outgoing_;
+  std::unique_ptr<TakenOver> taken_over_;
+  bool reading_body_ = false;  // a read for incoming_ is under way
+  bool feeding_ = false;       // feed_body() is on the stack
+  bool streaming_ = false;     // stream_more() is on the stack
+  bool stream_again_ = false;
+  bool is_unread_ = false;   // the answer came before the end of the request's body
+  std::uint64_t moved_ = 0;  // bytes of the stream
+  SteadyTime wait_began_;
+  std::chrono::nanoseconds waited_{0};
 };
 
 }  // namespace brume::wire

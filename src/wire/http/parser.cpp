@@ -20,9 +20,11 @@ std::string_view view(BeastText text) { return {text.data(), text.size()}; }
 // into `status` and `reason`, with any error code so that Beast stops.
 class Collector final : public http::basic_parser<true> {
  public:
-  Collector(size_t header_bytes, size_t body_bytes, HttpRequest& request) : request_(request), header_bytes_(header_bytes) {
+  Collector(size_t header_bytes, size_t body_bytes, const HttpIsStreamed* is_streamed, HttpRequest& request)
+      : request_(request), header_bytes_(header_bytes), body_bytes_(body_bytes), is_streamed_(is_streamed) {
     header_limit(static_cast<std::uint32_t>(std::min<size_t>(header_bytes, 1U << 30)));
-    body_limit(body_bytes);
+    // The limit is for whole bodies: which kind it is, is known after the head.
+    is_streamed_ == nullptr ? body_limit(body_bytes) : body_limit(boost::none);
     eager(true);
   }
 
@@ -30,6 +32,7 @@ class Collector final : public http::basic_parser<true> {
   const char* reason = "";
   bool version_1_0 = false;
   bool expects_continue = false;
+  bool streamed = false;
 
  private:
   void refuse(int with_status, const char* with_reason, error_code& code) {
@@ -69,6 +72,16 @@ class Collector final : public http::basic_parser<true> {
     if (transfer_encoding_ && (!chunked() || version_1_0)) return refuse(400, "unsupported transfer encoding", code);
     if (hosts_ > 1 || (hosts_ == 0 && !version_1_0)) return refuse(400, "exactly one Host header is required", code);
     expects_continue = expects_continue && !version_1_0;
+    if (is_streamed_ != nullptr) choose(code);
+  }
+
+  void choose(error_code& code) {
+    const auto length = chunked() ? boost::none : content_length();
+    streamed = (chunked() || length.value_or(0) > 0) && (*is_streamed_)(request_);
+    eager(!streamed);  // what follows the head is left
+    if (streamed) return;
+    if (length.value_or(0) > body_bytes_) return refuse(413, "body too large", code);
+    body_limit(body_bytes_);
   }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
@@ -86,6 +99,8 @@ class Collector final : public http::basic_parser<true> {
 
   HttpRequest& request_;
   size_t header_bytes_;
+  size_t body_bytes_;
+  const HttpIsStreamed* is_streamed_;
   size_t head_bytes_ = 0;
   int hosts_ = 0;
   bool transfer_encoding_ = false;
@@ -113,11 +128,14 @@ class HttpParser::Implementation {
   static constexpr size_t shortest_chunked_end = std::string_view("0\r\n\r\n").size();
 
  public:
-  Implementation(size_t header_bytes, size_t body_bytes) : header_bytes_(header_bytes), body_bytes_(body_bytes) { reset(); }
+  Implementation(size_t header_bytes, size_t body_bytes, const HttpIsStreamed* is_streamed)
+      : header_bytes_(header_bytes), body_bytes_(body_bytes), is_streamed_(is_streamed != nullptr && *is_streamed ? is_streamed : nullptr) {
+    reset();
+  }
 
   void reset() {
     request_ = HttpRequest{};
-    collector_.emplace(header_bytes_, body_bytes_, request_);
+    collector_.emplace(header_bytes_, body_bytes_, is_streamed_, request_);
     state_ = State::head;
     started_ = false;
   }
@@ -145,7 +163,7 @@ class HttpParser::Implementation {
       } else if (collector_->is_done()) {
         state_ = State::complete;
       } else {
-        if (collector_->is_header_done()) state_ = State::body;
+        if (collector_->is_header_done()) state_ = collector_->streamed ? State::streamed : State::body;
         if (step == 0 || code) break;
       }
     }
@@ -181,12 +199,13 @@ class HttpParser::Implementation {
 
   size_t header_bytes_;
   size_t body_bytes_;
+  const HttpIsStreamed* is_streamed_;
 };
 
 std::string_view reason_phrase(int status) { return view(http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)))); }
 
-HttpParser::HttpParser(size_t header_bytes, size_t body_bytes)
-    : implementation_(std::make_unique<Implementation>(header_bytes, body_bytes)) {}
+HttpParser::HttpParser(size_t header_bytes, size_t body_bytes, const HttpIsStreamed* is_streamed)
+    : implementation_(std::make_unique<Implementation>(header_bytes, body_bytes, is_streamed)) {}
 HttpParser::~HttpParser() = default;
 
 size_t HttpParser::put(std::string_view bytes) { return implementation_->put(bytes); }
@@ -197,6 +216,10 @@ std::string_view HttpParser::reason() const { return implementation_->reason_; }
 bool HttpParser::keep_alive() const { return implementation_->collector_->keep_alive(); }
 bool HttpParser::version_1_0() const { return implementation_->collector_->version_1_0; }
 bool HttpParser::expects_continue() const { return implementation_->collector_->expects_continue; }
+std::optional<std::uint64_t> HttpParser::body_length() const {
+  const auto length = implementation_->collector_->chunked() ? boost::none : implementation_->collector_->content_length();
+  return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
+}
 HttpRequest& HttpParser::request() { return implementation_->request_; }
 void HttpParser::reset() { implementation_->reset(); }
 

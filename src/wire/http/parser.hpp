@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "wire/http/server.hpp"
@@ -19,11 +21,13 @@ class HttpParser {
   enum class State {
     head,      // the head is not complete
     body,      // the head is, the body is not
+    streamed,  // the head is, and the body is to be read by somebody else: take the request, then reset
     complete,  // take the request, then reset
     failed,    // the connection is of no further use: answer status() and close
   };
 
-  HttpParser(size_t header_bytes, size_t body_bytes);
+  // `is_streamed`: asked for each request that has a body; null: never. Must outlive the parser.
+  HttpParser(size_t header_bytes, size_t body_bytes, const HttpIsStreamed* is_streamed = nullptr);
   ~HttpParser();
   HttpParser(const HttpParser&) = delete;
   HttpParser& operator=(const HttpParser&) = delete;
@@ -35,11 +39,12 @@ class HttpParser {
   bool started() const;  // has taken or seen a byte of a request
   int status() const;    // when failed: 400, 413 or 431
   std::string_view reason() const;
-  bool keep_alive() const;        // once the head is complete
-  bool version_1_0() const;       // once the head is complete
-  bool expects_continue() const;  // in state body: the peer waits for "100 Continue" before it sends one
-  HttpRequest& request();         // when complete
-  void reset();                   // ready for the next request
+  bool keep_alive() const;                           // once the head is complete
+  bool version_1_0() const;                          // once the head is complete
+  bool expects_continue() const;                     // in state body: the peer waits for "100 Continue" before it sends one
+  std::optional<std::uint64_t> body_length() const;  // in state streamed; absent: it comes in chunks
+  HttpRequest& request();                            // when complete or streamed
+  void reset();                                      // ready for the next request
 
  private:
   class Implementation;

@@ -216,22 +216,25 @@ class HttpServer::Implementation {
 HttpServer::HttpServer(unsigned threads) : implementation_(std::make_unique<Implementation>(threads)) {}
 HttpServer::~HttpServer() { stop(); }
 
-Result<HttpServer::Listener> HttpServer::serve(Descriptor listening, HttpHandler handler, HttpRefusal refusal, HttpLimits limits) {
+Result<HttpServer::Listener> HttpServer::serve(Descriptor listening, HttpHandler handler, HttpRefusal refusal, HttpLimits limits,
+                                               HttpIsStreamed is_streamed) {
   auto endpoint = std::make_shared<Endpoint>();
   endpoint->handler = std::move(handler);
   endpoint->refusal = std::move(refusal);
   endpoint->limits = limits;
+  endpoint->is_streamed = std::move(is_streamed);
   return implementation_->serve(std::move(listening), std::move(endpoint));
 }
 
 Result<HttpServer::Listener> HttpServer::serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler,
-                                                         HttpRefusal refusal, HttpLimits limits) {
+                                                         HttpRefusal refusal, HttpLimits limits, HttpIsStreamed is_streamed) {
   auto tls = load_tls(files);
   if (!tls) return fail(tls.error());
   auto endpoint = std::make_shared<Endpoint>();
   endpoint->handler = std::move(handler);
   endpoint->refusal = std::move(refusal);
   endpoint->limits = limits;
+  endpoint->is_streamed = std::move(is_streamed);
   endpoint->tls = std::move(*tls);
   return implementation_->serve(std::move(listening), std::move(endpoint));
 }

@@ -13,6 +13,7 @@
 #include "base/descriptor.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "wire/http/streams.hpp"
 
 namespace brume::wire {
 
@@ -21,6 +22,9 @@ struct HttpRequest {
   std::string target;                                        // as sent: path, '?' and query
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in the order sent
   std::string body;
+  // The body, when it is streamed (HttpIsStreamed); `body` is empty then. Null: the whole body is in `body`. "100 Continue" is sent with
+  // the first read. What is not read when the request is answered is thrown away, and the connection is closed.
+  std::shared_ptr<BodySource> source = {};
   std::string peer_address;  // "172.31.0.5"; empty on a unix socket
   std::uint16_t peer_port = 0;
   std::uint16_t local_port = 0;
@@ -42,6 +46,8 @@ struct HttpResponse {
   int hop_limit = 0;
   // Kept until the peer has taken the answer or the connection has ended: whoever bounds what waits to be read counts by its destructor.
   std::shared_ptr<void> until_taken = {};
+  // The body instead of `body`, when it is not a string.
+  std::shared_ptr<StreamedAnswer> streamed = {};
 };
 
 // Answers one request. Must be called exactly once, from any thread, at any time; later calls and calls after the peer or the
@@ -49,6 +55,9 @@ struct HttpResponse {
 using Responder = std::function<void(HttpResponse)>;
 // Called on a server thread, must not wait for anything: what waits goes to a worker and calls the responder from there.
 using HttpHandler = std::function<void(HttpRequest&&, Responder)>;
+// Says, when the head is there and a body follows, whether the handler takes the body piece by piece. Null: never; bodies are whole and
+// bounded. Called on a server thread.
+using HttpIsStreamed = std::function<bool(const HttpRequest& head)>;
 // What a request that never reaches the handler gets (too large, malformed, timed out): 400, 408, 413, 431, 503 and a reason.
 using HttpRefusal = std::function<HttpResponse(int status, std::string_view reason)>;
 
@@ -62,6 +71,9 @@ struct HttpLimits {
   milliseconds idle = seconds(60);          // keep-alive without a request
   milliseconds request_time = seconds(20);  // from the first byte of a request to its last
   milliseconds write_time = seconds(60);    // for the peer to take an answer
+  // Streamed bodies have no limit as a whole. Each wait for the peer may last as long as above (request_time, write_time), and all waits
+  // of one body so long, and a second more for so many bytes: a peer may be slow, but not without end. 0: only each wait is limited.
+  size_t bytes_a_second = 1 << 10;
 };
 
 struct TlsFiles {
@@ -83,10 +95,11 @@ class HttpServer {
   };
 
   // Serves on an already bound and listening socket (made in any network namespace).
-  Result<Listener> serve(Descriptor listening, HttpHandler handler, HttpRefusal refusal, HttpLimits limits = {});
+  Result<Listener> serve(Descriptor listening, HttpHandler handler, HttpRefusal refusal, HttpLimits limits = {},
+                         HttpIsStreamed is_streamed = {});
   // The same with TLS; `broken` when the files cannot be used.
   Result<Listener> serve_encrypted(Descriptor listening, const TlsFiles& files, HttpHandler handler, HttpRefusal refusal,
-                                   HttpLimits limits = {});
+                                   HttpLimits limits = {}, HttpIsStreamed is_streamed = {});
   // Closes the listener and its idle connections; running requests may still answer.
   void close(std::uint64_t listener);
 
