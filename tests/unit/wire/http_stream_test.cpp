@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/files.hpp"
+#include "body_pieces.hpp"
 #include "http_client.hpp"
 #include "tls_client.hpp"
 
@@ -22,42 +23,6 @@ namespace {
 
 using std::string;
 using Kind = BodyError::Kind;
-
-// Reads a body to its end and then calls `done` with all of it, or with what came before the error.
-class Collecting : public std::enable_shared_from_this<Collecting> {
- public:
-  using Done = std::function<void(string body, std::optional<BodyError> error)>;
-  Collecting(std::shared_ptr<BodySource> source, Done done) : source_(std::move(source)), done_(std::move(done)) {}
-  void start() {
-    source_->read([self = shared_from_this()](BodyPiece piece) { self->take(std::move(piece)); });
-  }
-
- private:
-  void take(BodyPiece piece) {
-    if (!piece) return done_(std::move(body_), piece.error());
-    if (piece->empty()) return done_(std::move(body_), std::nullopt);
-    body_ += *piece;
-    start();
-  }
-  std::shared_ptr<BodySource> source_;
-  Done done_;
-  string body_;
-};
-
-void collect(std::shared_ptr<BodySource> source, Collecting::Done done) {
-  std::make_shared<Collecting>(std::move(source), std::move(done))->start();
-}
-
-// Gives these pieces.
-class Pieces final : public BodySource {
- public:
-  explicit Pieces(std::vector<string> pieces) : pieces_(std::move(pieces)) {}
-  void read(Taker take) override { take(next_ < pieces_.size() ? BodyPiece(pieces_[next_++]) : BodyPiece(std::string_view())); }
-
- private:
-  std::vector<string> pieces_;
-  size_t next_ = 0;
-};
 
 HttpResponse streamed(std::shared_ptr<BodySource> source, std::optional<std::uint64_t> length = std::nullopt) {
   auto response = text("");

@@ -1,0 +1,33 @@
+// Digests and checksums of bytes that come piece by piece. For whole texts: crypto.hpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace brume {
+
+enum class DigestKind { md5, sha1, sha256, crc32, crc32c, crc64nvme };
+
+// Threads: one at a time.
+class RunningDigest {
+ public:
+  explicit RunningDigest(DigestKind kind);
+  ~RunningDigest();
+  RunningDigest(RunningDigest&&) noexcept;
+  RunningDigest& operator=(RunningDigest&&) noexcept;
+
+  void put(std::string_view bytes);
+  // The raw bytes of the digest (a checksum's most significant byte first), and begins anew.
+  std::string finish();
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+// "md5", "sha256", "crc64nvme"…
+std::string_view name_of(DigestKind kind);
+
+}  // namespace brume

@@ -1,0 +1,78 @@
+#include "wire/http/body_filter.hpp"
+
+namespace brume::wire {
+
+void BodyFilter::read(Taker take) {
+  take_ = std::move(take);
+  run();
+}
+
+// Whoever comes while a step is being made, from within it or from another thread, leaves one more step to its thread.
+void BodyFilter::run() {
+  const auto self = shared_from_this();
+  {
+    const std::lock_guard lock(mutex_);
+    again_ = true;
+    if (is_running_) return;
+    is_running_ = true;
+  }
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!again_) {
+        is_running_ = false;
+        return;
+      }
+      again_ = false;
+    }
+    step();
+  }
+}
+
+BodyPiece BodyFilter::judge(BodyPiece piece) {
+  if (!piece) error_ = piece.error();
+  if (piece && piece->empty()) is_ended_ = true;
+  return piece;
+}
+
+void BodyFilter::step() {
+  std::optional<BodyPiece> given;
+  {
+    const std::lock_guard lock(mutex_);
+    given.swap(given_);
+  }
+  if (given) {
+    is_asked_ = false;
+    if (!*given)
+      error_ = given->error();
+    else if ((*given)->empty())
+      is_inner_ended_ = true;
+    else
+      bytes_ = **given;
+  }
+  if (!take_ || is_asked_) return;
+  std::optional<BodyPiece> piece;
+  if (error_)
+    piece = body_error(error_->kind, error_->message);
+  else if (is_ended_)
+    piece = std::string_view();
+  else if (!bytes_.empty())
+    piece = next(bytes_);
+  else if (is_inner_ended_)
+    piece = end();
+  if (piece) {
+    const auto take = std::move(take_);
+    take_ = nullptr;
+    return take(judge(std::move(*piece)));
+  }
+  is_asked_ = true;
+  inner_->read([self = shared_from_this()](BodyPiece more) {
+    {
+      const std::lock_guard lock(self->mutex_);
+      self->given_ = std::move(more);
+    }
+    self->run();
+  });
+}
+
+}  // namespace brume::wire
