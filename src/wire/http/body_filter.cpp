@@ -3,30 +3,9 @@
 namespace brume::wire {
 
 void BodyFilter::read(Taker take) {
-  take_ = std::move(take);
-  run();
-}
-
-// Whoever comes while a step is being made, from within it or from another thread, leaves one more step to its thread.
-void BodyFilter::run() {
   const auto self = shared_from_this();
-  {
-    const std::lock_guard lock(mutex_);
-    again_ = true;
-    if (is_running_) return;
-    is_running_ = true;
-  }
-  for (;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!again_) {
-        is_running_ = false;
-        return;
-      }
-      again_ = false;
-    }
-    step();
-  }
+  take_ = std::move(take);
+  steps_.run([this] { step(); });
 }
 
 BodyPiece BodyFilter::judge(BodyPiece piece) {
@@ -71,7 +50,7 @@ void BodyFilter::step() {
       const std::lock_guard lock(self->mutex_);
       self->given_ = std::move(more);
     }
-    self->run();
+    self->steps_.run([&] { self->step(); });
   });
 }
 

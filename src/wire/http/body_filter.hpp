@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "wire/http/step_loop.hpp"
 #include "wire/http/streams.hpp"
 
 namespace brume::wire {
@@ -25,7 +26,6 @@ class BodyFilter : public BodySource, public std::enable_shared_from_this<BodyFi
   virtual BodyPiece end() = 0;
 
  private:
-  void run();
   void step();
   BodyPiece judge(BodyPiece piece);
 
@@ -37,9 +37,8 @@ class BodyFilter : public BodySource, public std::enable_shared_from_this<BodyFi
   std::optional<BodyError> error_;
   bool is_ended_ = false;
 
-  std::mutex mutex_;  // the rest: how the threads of reader and source meet
-  bool is_running_ = false;
-  bool again_ = false;
+  StepLoop steps_;
+  std::mutex mutex_;  // given_
   std::optional<BodyPiece> given_;
 };
 

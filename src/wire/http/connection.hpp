@@ -57,6 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_channel(BodySource::Taker take);
   void write_channel(std::string bytes, ByteChannel::Written written);
   void watch_channel(milliseconds quiet, std::function<void()> on_quiet);
+  void close_channel();
 
   size_t index = 0;              // in the worker's list
   PeerCounts* counts = nullptr;  // the endpoint's, while it counts this connection
@@ -137,6 +138,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abort_answer(std::string_view why);
   void end_gracefully();
   void linger();
+  void begin_linger();
   void discard();
   void limit_hops(int limit);
 

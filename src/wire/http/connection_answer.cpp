@@ -386,15 +386,19 @@ void Connection::end_gracefully() {
 // Closing a socket that has unread bytes resets the connection, and a peer that is still sending its 10 MB would never see
 // why it was refused. So what still comes is read for a short while and thrown away.
 void Connection::linger() {
+  begin_linger();
+  discard();
+}
+
+void Connection::begin_linger() {
   boost::system::error_code ignored;
   socket_.shutdown(net::socket_base::shutdown_send, ignored);
   stage_ = Stage::lingering;
   set_deadline(linger_time);
-  if (buffer_.size() < body_buffer) buffer_.resize(body_buffer);
-  discard();
 }
 
 void Connection::discard() {
+  if (buffer_.size() < body_buffer) buffer_.resize(body_buffer);
   socket_.async_read_some(net::buffer(buffer_), [self = shared_from_this()](const boost::system::error_code& code, size_t count) {
     if (self->stage_ == Stage::closed) return;
     self->discarded_ += count;

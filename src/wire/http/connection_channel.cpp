@@ -24,7 +24,7 @@ class Channel final : public ByteChannel {
   void read(BodySource::Taker take) override { connection_->read_channel(std::move(take)); }
   void write(std::string bytes, Written written) override { connection_->write_channel(std::move(bytes), std::move(written)); }
   void watch(milliseconds quiet, std::function<void()> on_quiet) override { connection_->watch_channel(quiet, std::move(on_quiet)); }
-  void close() override { connection_->give_up(); }
+  void close() override { connection_->close_channel(); }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -79,7 +79,9 @@ void Connection::read_more_channel() {
 }
 
 void Connection::on_channel_read(const boost::system::error_code& code, size_t count) {
-  if (stage_ == Stage::closed) return;
+  if (stage_ == Stage::lingering && !code) return discard();
+  if (stage_ == Stage::lingering) return close();
+  if (stage_ != Stage::taken_over) return;
   auto& channel = *taken_over_;
   channel.is_reading = false;
   if (!wait_for(For::request)) return close();  // as one that has sent something just now
@@ -117,7 +119,7 @@ void Connection::write_more_channel() {
 }
 
 void Connection::on_channel_write(const boost::system::error_code& code, size_t count) {
-  if (stage_ == Stage::closed) return;
+  if (stage_ != Stage::taken_over) return;
   if (code) return close();
   auto& channel = *taken_over_;
   channel.written_bytes += count;
@@ -137,6 +139,19 @@ void Connection::watch_channel(milliseconds quiet, std::function<void()> on_quie
     channel.quiet_at = std::chrono::steady_clock::now() + quiet;
     channel.on_quiet = std::move(on_quiet);
     self->set_channel_deadline();
+  });
+}
+
+void Connection::close_channel() {
+  worker_->post([self = shared_from_this()] {
+    if (self->stage_ != Stage::taken_over) return;
+    // What the peer has not read yet would be lost with a reset.
+    if (self->taken_over_->written) return self->close();
+    const bool is_reading = self->taken_over_->is_reading;
+    self->stage_ = Stage::lingering;
+    self->begin_linger();
+    if (!is_reading) self->discard();
+    self->lose_channel();
   });
 }
 

@@ -1,0 +1,36 @@
+// Callbacks that come from several threads, or from within each other, made into one step after another.
+#pragma once
+
+#include <mutex>
+
+namespace brume::wire {
+
+// Threads: any. Whoever calls run() while a step is being made leaves one more step to the thread that is at it: nothing recurses, and no
+// two steps run at once. The owner must live until run() returns.
+class StepLoop {
+ public:
+  template <class Step>
+  void run(const Step& step) {
+    {
+      const std::lock_guard lock(mutex_);
+      again_ = true;
+      if (is_running_) return;
+      is_running_ = true;
+    }
+    while (goes_on()) step();
+  }
+
+ private:
+  bool goes_on() {
+    const std::lock_guard lock(mutex_);
+    is_running_ = again_;
+    again_ = false;
+    return is_running_;
+  }
+
+  std::mutex mutex_;
+  bool is_running_ = false;
+  bool again_ = false;
+};
+
+}  // namespace brume::wire
