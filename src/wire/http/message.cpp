@@ -1,4 +1,5 @@
 // What can be read off a request without a socket.
+#include "wire/http/http_date.hpp"
 #include "wire/http/server.hpp"
 
 namespace brume::wire {
@@ -14,6 +15,14 @@ std::string_view origin_form(std::string_view target) {
 }
 
 }  // namespace
+
+std::string http_date(std::time_t second) {
+  std::tm parts{};
+  ::gmtime_r(&second, &parts);
+  char text[64];
+  // The C locale's names whatever the daemon's: nothing here calls setlocale.
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
 
 std::string_view HttpRequest::path() const {
   const auto whole = origin_form(target);

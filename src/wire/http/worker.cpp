@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "wire/http/connection.hpp"
+#include "wire/http/http_date.hpp"
 
 namespace brume::wire {
 namespace {
@@ -115,11 +116,7 @@ void Worker::on_alarm() {
 std::string_view Worker::date() {
   const std::time_t second = std::time(nullptr);
   if (second != date_second_) {
-    std::tm parts{};
-    ::gmtime_r(&second, &parts);
-    char text[64];
-    // The C locale's names whatever the daemon's: nothing here calls setlocale.
-    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    date_ = http_date(second);
     date_second_ = second;
   }
   return date_;
