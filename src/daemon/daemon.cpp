@@ -16,7 +16,6 @@
 #include "base/files.hpp"
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
-#include "base/text.hpp"
 #include "control/controller.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
@@ -40,6 +39,7 @@
 #include "service/front_door.hpp"
 #include "ssm/parameters.hpp"
 #include "sts/identity.hpp"
+#include "wire/http/host_name.hpp"
 #include "wire/http/server.hpp"
 #include "wire/query_tree.hpp"
 #include "wire/signature.hpp"
@@ -373,12 +373,11 @@ Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
   } catch (const wire::ApiError&) {
     // Whatever is wrong with it, the front door says so.
   }
-  const auto host = request.header("host");
-  const auto labels = split(host.substr(0, host.find(':')), '.');
+  const auto host = wire::read_host(request.header("host"));
   for (auto& region : daemon_.parts_)
     if (region->settings.region == asked) return *region;
   for (auto& region : daemon_.parts_)
-    if (std::find(labels.begin(), labels.end(), region->settings.region) != labels.end()) return *region;
+    if (host.names_region(region->settings.region)) return *region;
   return *this;
 }
 
