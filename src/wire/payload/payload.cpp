@@ -109,7 +109,7 @@ PayloadKind payload_kind_of(const HttpRequest& head) {
   if (value == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") return PayloadKind::signed_chunks_trailer;
   if (value == "STREAMING-UNSIGNED-PAYLOAD-TRAILER") return PayloadKind::unsigned_chunks_trailer;
   if (value.starts_with("STREAMING-"))
-    throw ApiError(501, "NotImplemented", fmt::format("The payload signature {} is not implemented.", value.substr(0, 64)));
+    throw ApiError(501, "NotImplemented", fmt::format("Payloads signed as {} are not accepted here.", value.substr(0, 64)));
   if (from_hex_digest(value)) return PayloadKind::hashed;
   throw ApiError(400, "InvalidArgument",
                  "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "

@@ -38,7 +38,7 @@ string outcome(const Headers& headers, const string& body, std::optional<ChunkSi
   return result;
 }
 
-string refusal(const Headers& headers) {
+string payload_refusal(const Headers& headers) {
   try {
     outcome(headers, "");
   } catch (const ApiError& error) {
@@ -168,19 +168,19 @@ TEST(Payload, WholeBodies) {
 }
 
 TEST(Payload, HeadsThatContradictThemselves) {
-  EXPECT_EQ(refusal({{"x-amz-content-sha256", "ABC"}}), "InvalidArgument");
-  EXPECT_EQ(refusal({{"x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}}), "NotImplemented");
-  EXPECT_EQ(refusal({{"x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}}), "MissingContentLength");
-  EXPECT_EQ(refusal({{"x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, {"x-amz-decoded-content-length", "-1"}}),
+  EXPECT_EQ(payload_refusal({{"x-amz-content-sha256", "ABC"}}), "InvalidArgument");
+  EXPECT_EQ(payload_refusal({{"x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}}), "NotImplemented");
+  EXPECT_EQ(payload_refusal({{"x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}}), "MissingContentLength");
+  EXPECT_EQ(payload_refusal({{"x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, {"x-amz-decoded-content-length", "-1"}}),
             "MissingContentLength");
-  EXPECT_EQ(refusal(unsigned_head(5, "x-amz-meta-a")), "InvalidRequest");
-  EXPECT_EQ(refusal(unsigned_head(5, "x-amz-checksum-crc32,x-amz-checksum-crc32")), "InvalidRequest");
+  EXPECT_EQ(payload_refusal(unsigned_head(5, "x-amz-meta-a")), "InvalidRequest");
+  EXPECT_EQ(payload_refusal(unsigned_head(5, "x-amz-checksum-crc32,x-amz-checksum-crc32")), "InvalidRequest");
   auto contradiction = signed_head;
   contradiction.emplace_back("x-amz-trailer", "x-amz-checksum-crc32");
-  EXPECT_EQ(refusal(contradiction), "InvalidRequest");
-  EXPECT_EQ(refusal({{"content-md5", "abc"}}), "InvalidDigest");
-  EXPECT_EQ(refusal({{"x-amz-checksum-crc32", "!!"}}), "InvalidRequest");
-  EXPECT_EQ(refusal({{"x-amz-checksum-crc32", "DUoRhQ=="}, {"x-amz-checksum-crc32c", "yZRlqg=="}}), "InvalidRequest");
+  EXPECT_EQ(payload_refusal(contradiction), "InvalidRequest");
+  EXPECT_EQ(payload_refusal({{"content-md5", "abc"}}), "InvalidDigest");
+  EXPECT_EQ(payload_refusal({{"x-amz-checksum-crc32", "!!"}}), "InvalidRequest");
+  EXPECT_EQ(payload_refusal({{"x-amz-checksum-crc32", "DUoRhQ=="}, {"x-amz-checksum-crc32c", "yZRlqg=="}}), "InvalidRequest");
 }
 
 TEST(Payload, ErrorsInTheWordsOfS3) {
