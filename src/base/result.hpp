@@ -15,6 +15,7 @@ enum class ErrorKind {
   exhausted,  // disk, memory, addresses: nothing left to give
   timed_out,  // waited as long as was allowed
   refused,    // the other side said no
+  conflict,   // somebody else changed it first
   broken,     // a file, a peer or a program is not in order
   system,     // the operating system failed a call
 };

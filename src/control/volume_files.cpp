@@ -72,6 +72,7 @@ Result<std::string> VolumeFiles::provide_key(const state::Snapshot& snapshot) {
   auto keyed = snapshot;
   if (snapshot.encrypted && snapshot.wrapped_key.empty())
     store_.transact([&](state::Transaction& transaction) {
+      keyed = snapshot;
       const auto* found = transaction.find<state::Snapshot>(snapshot.key());
       if (found == nullptr) return;
       keyed = *found;
@@ -92,6 +93,7 @@ Result<std::string> VolumeFiles::provide_key(const state::Volume& volume) {
   keyed.encrypted = true;
   if (keyed.wrapped_key.empty()) {
     store_.transact([&](state::Transaction& transaction) {
+      keyed.wrapped_key.clear();
       const auto* found = transaction.find<state::Volume>(volume.key());
       if (found == nullptr) return;
       auto changed = *found;

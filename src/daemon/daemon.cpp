@@ -349,7 +349,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
       transaction.put(state::Setting{"first-account", account.id});
       if (configuration.simulate) register_simulated_images(transaction, settings.region);
-      log::info("daemon", "made the first account, {}", account.id);
+      transaction.when_durable([id = account.id] { log::info("daemon", "made the first account, {}", id); });
     });
   } catch (const std::exception& error) {
     return fail(ErrorKind::system, std::string("cannot make the first account: ") + error.what());

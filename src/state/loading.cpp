@@ -181,11 +181,12 @@ Result<void> Loader::finish() {
 
 }  // namespace
 
-Result<void> load_records(Log& log, const RecordLoaded& loaded) {
+Result<std::uint64_t> load_records(Log& log, const RecordLoaded& loaded) {
   Loader loader(loaded);
   const auto read = log.load([&](std::string_view key, std::string_view value) { loader.add(key, value); });
   if (!read) return brume::fail(read.error());
-  return loader.finish();
+  if (auto finished = loader.finish(); !finished) return brume::fail(finished.error());
+  return *read;
 }
 
 }  // namespace brume::state

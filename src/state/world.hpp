@@ -144,7 +144,7 @@ class World {
 
  private:
   friend class Transaction;
-  friend class Store;
+  friend class Replica;
   using Record = std::shared_ptr<const void>;
   // Puts the record (null: erases what is there) and keeps the indexes in step. Returns what was there.
   Record set(Kind kind, std::string_view key, Record record);

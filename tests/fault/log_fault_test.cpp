@@ -69,13 +69,13 @@ TEST_F(LogFault, Append) {
         clear();
         auto log = state::open_sqlite_log(file());
         ASSERT_TRUE(log);
-        ASSERT_TRUE((*log)->append(writes("before")));
+        ASSERT_TRUE((*log)->append(writes("before"), (*log)->version()));
         const auto version = (*log)->version();
         Result<std::uint64_t> done;
         std::string where;
         {
           const Injection injection(folder_, at, error);
-          done = (*log)->append(writes("tried", bytes));
+          done = (*log)->append(writes("tried", bytes), (*log)->version());
           where = injection.where();
         }
         SCOPED_TRACE("call " + std::to_string(at) + " fails: " + where);
@@ -89,9 +89,9 @@ TEST_F(LogFault, Append) {
         EXPECT_TRUE(count(now, "tried") == 3 || (!done && count(now, "tried") == 0));
         EXPECT_EQ(count(entries(**log), "tried"), done ? 3 : 0);
         // The next ones go on as if nothing had been.
-        const auto again = (*log)->append(writes("tried", bytes));
+        const auto again = (*log)->append(writes("tried", bytes), (*log)->version());
         ASSERT_TRUE(again) << again.error().message;
-        ASSERT_TRUE((*log)->append(writes("after")));
+        ASSERT_TRUE((*log)->append(writes("after"), (*log)->version()));
         for (const auto& all : {entries_of_a_copy(), entries(**log)}) {
           EXPECT_EQ(count(all, "before"), 3);
           EXPECT_EQ(count(all, "tried"), 3);
@@ -113,7 +113,7 @@ TEST_F(LogFault, OpenAndLoad) {
         if (!is_new) {
           auto log = state::open_sqlite_log(file());
           ASSERT_TRUE(log);
-          ASSERT_TRUE((*log)->append(writes("before")));
+          ASSERT_TRUE((*log)->append(writes("before"), (*log)->version()));
           // Left by a process that was killed: with its write-ahead log.
           std::filesystem::copy(folder_, folder_ + ".killed");
           log->reset();
@@ -131,7 +131,7 @@ TEST_F(LogFault, OpenAndLoad) {
             // All of it, or an error.
             EXPECT_TRUE(!loaded || found.size() == (is_new ? 0U : 3U));
           }
-          const bool appended = log && (*log)->append(writes("during"));
+          const bool appended = log && (*log)->append(writes("during"), (*log)->version());
           EXPECT_TRUE(!log || appended || injection.struck());
           where = injection.where();
         }
@@ -141,7 +141,7 @@ TEST_F(LogFault, OpenAndLoad) {
         auto log = state::open_sqlite_log(file());
         ASSERT_TRUE(log) << log.error().message;
         EXPECT_EQ(count(entries(**log), "before"), is_new ? 0 : 3);
-        EXPECT_TRUE((*log)->append(writes("after")));
+        EXPECT_TRUE((*log)->append(writes("after"), (*log)->version()));
         ASSERT_LT(at, 2000);
       }
   std::printf("open and load: %d calls failed\n", points);

@@ -10,8 +10,8 @@
 
 namespace brume::ec2 {
 
-// For a decision that changes these instances; nothing for a dry run, or when there are none. A decision that then cannot be made durable
-// is followed by an error in the log.
-void audit(const service::Context& context, std::string_view action, const std::vector<std::string>& instance_ids);
+// For a decision that changes these instances, written when it is durable; nothing for a dry run, or when there are none.
+void audit(state::Transaction& transaction, const service::Context& context, std::string_view action,
+           const std::vector<std::string>& instance_ids);
 
 }  // namespace brume::ec2

@@ -69,7 +69,7 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
     response.starting_instances.push_back(show_change(instance, before));
     if (before == InstanceState::stopped) transaction.put(std::move(instance));
   }
-  audit(context, "StartInstances", changed);
+  audit(transaction, context, "StartInstances", changed);
   return response;
 }
 
@@ -101,7 +101,7 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
   if (request.hibernate.value_or(false))
     throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
                          "The instances were not launched with hibernation, which is not supported.");
-  audit(context, "StopInstances", changed);
+  audit(transaction, context, "StopInstances", changed);
   return response;
 }
 
@@ -153,7 +153,7 @@ Terminated terminate_instances(state::Transaction& transaction, const Context& c
     terminated.answer.terminating_instances.push_back(show_change(instance, before));
     if (before != instance.current_state()) transaction.put(std::move(instance));
   }
-  audit(context, "TerminateInstances", changed);
+  audit(transaction, context, "TerminateInstances", changed);
   return terminated;
 }
 
@@ -167,7 +167,7 @@ service::Done reboot_instances(state::Transaction& transaction, const Context& c
     changed.push_back(instance.id);
     transaction.put(std::move(instance));
   }
-  audit(context, "RebootInstances", changed);
+  audit(transaction, context, "RebootInstances", changed);
   return {};
 }
 

@@ -215,7 +215,7 @@ wire::ec2::Reservation run_instances(state::Transaction& transaction, const Cont
   std::vector<std::string> ids;
   if (launched)
     for (const auto& instance : reservation.instances) ids.push_back(instance.instance_id.value_or(""));
-  audit(context, "RunInstances", ids);
+  audit(transaction, context, "RunInstances", ids);
   return reservation;
 }
 

@@ -64,12 +64,15 @@ TEST_F(HealthTest, OneLookASecondServesAll) {
 class FullLog final : public state::Log {
  public:
   explicit FullLog(std::unique_ptr<state::Log> inside) : inside_(std::move(inside)) {}
-  Result<void> load(const std::function<void(std::string_view, std::string_view)>& entry) override { return inside_->load(entry); }
-  Result<std::uint64_t> append(const std::vector<state::LogWrite>& writes) override {
+  Result<std::uint64_t> load(const std::function<void(std::string_view, std::string_view)>& entry) override { return inside_->load(entry); }
+  Result<std::uint64_t> append(std::vector<state::LogWrite> writes, std::uint64_t expected) override {
     if (full) return fail(ErrorKind::exhausted, "no space left on device");
-    return inside_->append(writes);
+    return inside_->append(std::move(writes), expected);
   }
   std::uint64_t version() const override { return inside_->version(); }
+  Result<std::unique_ptr<state::LogWatch>> watch(std::uint64_t from, state::LogSink sink) override {
+    return inside_->watch(from, std::move(sink));
+  }
   static inline std::atomic<bool> full = false;
 
  private:

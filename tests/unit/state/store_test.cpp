@@ -38,15 +38,16 @@ class TestLog final : public Log {
     std::counting_semaphore<> released{0};
     std::atomic<int> appends{0};
     std::atomic<size_t> last_size{0};
+    LogLimits limits;
   };
   TestLog(std::shared_ptr<Control> control, std::map<std::string, std::string> entries = {})
       : control_(std::move(control)), entries_(std::move(entries)) {}
 
-  Result<void> load(const std::function<void(std::string_view, std::string_view)>& entry) override {
+  Result<std::uint64_t> load(const std::function<void(std::string_view, std::string_view)>& entry) override {
     for (const auto& [key, value] : entries_) entry(key, value);
-    return {};
+    return version_;
   }
-  Result<std::uint64_t> append(const std::vector<LogWrite>& writes) override {
+  Result<std::uint64_t> append(std::vector<LogWrite> writes, std::uint64_t) override {
     if (control_->waits) {
       control_->reached.release();
       control_->released.acquire();
@@ -57,8 +58,11 @@ class TestLog final : public Log {
     return ++version_;
   }
   std::uint64_t version() const override { return version_; }
+  Result<std::unique_ptr<LogWatch>> watch(std::uint64_t, LogSink sink) override { return watchers_.add(std::move(sink)); }
+  LogLimits limits() const override { return control_->limits; }
 
  private:
+  LogWatchers watchers_;
   std::shared_ptr<Control> control_;
   std::map<std::string, std::string> entries_;
   std::uint64_t version_ = 7;
@@ -280,7 +284,7 @@ TEST_F(StoreTest, TooManyWaitingDecisionsAreTurnedAway) {
   open_controlled();
   hold_writer();
   std::atomic<size_t> settled{0};
-  for (size_t i = 0; i < Store::queue_limit; ++i) {
+  for (size_t i = 0; i < Writer::queue_limit; ++i) {
     store->submit([](Transaction& transaction) { transaction.put(setting("n", "1")); }, [&](std::exception_ptr) { ++settled; });
   }
   EXPECT_THROW(store->submit([](Transaction&) {}, [](std::exception_ptr) { FAIL(); }), Overloaded);
@@ -288,8 +292,8 @@ TEST_F(StoreTest, TooManyWaitingDecisionsAreTurnedAway) {
   release_writer();
   held.get();
   store->stop();  // finishes what waits
-  EXPECT_EQ(settled, Store::queue_limit);
-  EXPECT_EQ(control->appends, static_cast<int>(1 + Store::queue_limit / Store::group_limit));
+  EXPECT_EQ(settled, Writer::queue_limit);
+  EXPECT_EQ(control->appends, static_cast<int>(1 + Writer::queue_limit / Writer::group_limit));
   EXPECT_THROW(put("late", "1"), Overloaded);
 }
 

@@ -66,12 +66,17 @@ class Life {
 class KeptLog final : public state::Log {
  public:
   KeptLog(state::Log& kept, Life& life) : kept_(kept), life_(life) {}
-  Result<void> load(const std::function<void(std::string_view key, std::string_view value)>& entry) override { return kept_.load(entry); }
-  Result<std::uint64_t> append(const std::vector<state::LogWrite>& writes) override {
+  Result<std::uint64_t> load(const std::function<void(std::string_view key, std::string_view value)>& entry) override {
+    return kept_.load(entry);
+  }
+  Result<std::uint64_t> append(std::vector<state::LogWrite> writes, std::uint64_t expected) override {
     life_.step("state.commit");
-    return kept_.append(writes);
+    return kept_.append(std::move(writes), expected);
   }
   std::uint64_t version() const override { return kept_.version(); }
+  Result<std::unique_ptr<state::LogWatch>> watch(std::uint64_t from, state::LogSink sink) override {
+    return kept_.watch(from, std::move(sink));
+  }
 
  private:
   state::Log& kept_;

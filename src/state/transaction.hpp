@@ -1,0 +1,104 @@
+// What a decision may do, and what comes of it.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "state/world.hpp"
+
+namespace brume::state {
+
+struct Change {
+  Kind kind;
+  std::string key;
+  std::shared_ptr<const void> before;  // null: new
+  std::shared_ptr<const void> after;   // null: gone
+  template <class R>
+  const R* old() const {
+    return kind == R::kind ? static_cast<const R*>(before.get()) : nullptr;
+  }
+  template <class R>
+  const R* now() const {
+    return kind == R::kind ? static_cast<const R*>(after.get()) : nullptr;
+  }
+};
+
+struct Commit {
+  WorldPointer world;
+  std::vector<Change> changes;  // one for each key, oldest `before`, newest `after`
+};
+
+// What a decision may do. Lives only during the decision.
+class Transaction {
+ public:
+  const World& world() const { return world_; }  // with this decision's own changes
+  Time now() const { return now_; }
+  Random& random() const { return random_; }
+
+  template <class R>
+  const R* find(std::string_view key) const {
+    return world_.find<R>(key);
+  }
+  template <class R>
+  const R* find(std::string_view account, std::string_view id) const {
+    return world_.find<R>(account, id);
+  }
+
+  // Adds or replaces the record with this key.
+  template <class R>
+  void put(R record) {
+    auto key = record.key();
+    put_erased(R::kind, std::move(key), std::make_shared<const R>(std::move(record)));
+  }
+  template <class R>
+  void erase(std::string_view key) {
+    put_erased(R::kind, std::string(key), nullptr);
+  }
+
+  // For what has to happen outside and only once, such as a line in a log: called on the writer thread when the decision is durable,
+  // before it is settled, in the order of these calls; never when it fails. Must not wait.
+  void when_durable(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
+
+ private:
+  friend class Writer;
+  Transaction(World& world, Time now, Random& random) : world_(world), now_(now), random_(random) {}
+  void put_erased(Kind kind, std::string key, std::shared_ptr<const void> record);
+
+  World& world_;
+  Time now_;
+  Random& random_;
+  std::vector<Change> changes_;
+  std::vector<std::function<void()>> effects_;
+};
+
+// May run more than once, each time from the start against a newer World: when another writer of the log was quicker, and when it does
+// not fit into a group any more. Only the last run counts. So a decision has no effect but its changes and what it gives when_durable;
+// what it hands out through captured variables it assigns anew in each run, and never adds to.
+using Decision = std::function<void(Transaction&)>;
+// How long a decision may be delayed so that it can share a commit, which costs a sync of the disk whatever is in it: a decision whose
+// answer nobody waits for goes with the next one that somebody waits for, or after Writer::group_commit_delay.
+enum class Urgency : std::uint8_t { now, soon };
+// Called once, on the writer thread, after the decision is durable or has failed. Must not wait. A decision that throws is answered
+// with its group too: its error may have been caused by another decision in the same, not yet durable, group.
+using Settled = std::function<void(std::exception_ptr failure)>;
+
+// Thrown to callers when the log cannot take more (disk full): nothing was changed. All decisions of the group get it.
+struct LogFailure : std::exception {
+  explicit LogFailure(Error failure) : error(std::move(failure)) {}
+  const char* what() const noexcept override { return error.message.c_str(); }
+  Error error;
+};
+// Thrown when too many decisions wait (see Writer::queue_limit).
+struct Overloaded : std::exception {
+  const char* what() const noexcept override { return "too many requests wait for the state"; }
+};
+
+}  // namespace brume::state
