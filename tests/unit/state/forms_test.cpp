@@ -8,13 +8,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/files.hpp"
+#include "state/codec.hpp"
+#include "state/kinds.hpp"
 #include "state/log.hpp"
+#include "state/replica.hpp"
 
 namespace brume::state {
 namespace {
@@ -174,6 +178,43 @@ TEST_F(Forms, ANewFileIsOfTheCurrentForm) {
   EXPECT_FALSE(path_exists(file() + ".form-1"));
   const auto older = open_sqlite_log(file(), old_);
   EXPECT_EQ(older.has_value(), form_steps().empty());
+}
+
+// tests/unit/state/homes/form-1 was written by the state library of commit a25bcd5: two regions, a record of every kind, two accounts with
+// their keys and quotas.
+TEST_F(Forms, TheHomeOfForm1Opens) {
+  for (const auto* region : {"", "/regions/eu-west-1"}) {
+    SCOPED_TRACE(region);
+    const auto kept = std::string(BRUME_HOMES) + "/form-1" + region + "/state.db";
+    std::filesystem::copy_file(kept, file() + ".read");
+    const auto before = entries_of(file() + ".read", old_);
+    std::filesystem::copy_file(kept, file());
+    auto log = open_sqlite_log(file());
+    ASSERT_TRUE(log) << log.error().message;
+    EXPECT_EQ(path_exists(file() + ".form-1"), !form_steps().empty());
+    const auto after = entries(**log);
+    const auto replica = Replica::open(std::move(*log));
+    ASSERT_TRUE(replica) << replica.error().message;
+    const auto world = (*replica)->world();
+    size_t kinds = 0;
+    size_t records = 0;
+    for (size_t i = 0; i < static_cast<size_t>(Kind::count); ++i)
+      with_record_type(static_cast<Kind>(i), [&]<class R>(std::type_identity<R>) {
+        kinds += world->size<R>() > 0;
+        records += world->size<R>();
+        // What no upgrade has touched reads and is written as it was.
+        world->each<R>("", [&](const R& record) { EXPECT_EQ(encode(record), after.at(log_key(R::kind, record.key()))); });
+      });
+    EXPECT_EQ(records, after.size());
+    EXPECT_GE(kinds, 35U);
+    const auto unchanged = std::count_if(before.begin(), before.end(), [&](const auto& entry) {
+      const auto found = after.find(entry.first);
+      return found != after.end() && found->second == entry.second;
+    });
+    EXPECT_GE(unchanged, 38);
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directory(folder_);
+  }
 }
 
 }  // namespace
