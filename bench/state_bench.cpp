@@ -45,7 +45,7 @@ Instance make_instance(Random& random, std::string_view owner, size_t key_length
   instance.type = "t3.micro";
   instance.key_name = "my-key";
   instance.public_key = "ssh-" + random.text(key_length - 4, "abcdefghijklmnopqrstuvwxyz0123456789");
-  instance.state = static_cast<std::int64_t>(InstanceState::running);
+  instance.state = InstanceState::running;
   instance.launched = instance.state_since = SystemClock().now();
   instance.zone = "us-east-1a";
   instance.vpc_id = make_id(random, "vpc");
@@ -190,7 +190,8 @@ Reads reads(const std::string& path, Random& random) {
   for (const auto& id : ids) found += world->find_indexed<Instance>(Index::instance_by_id, id) != nullptr;
   rates.find_indexed = instance_count / seconds_since(start);
   start = Steady::now();
-  for (int i = 0; i < 10; ++i) world->each<Instance>("", [&](const Instance& instance) { found += instance.state == 16; });
+  for (int i = 0; i < 10; ++i)
+    world->each<Instance>("", [&](const Instance& instance) { found += instance.state == InstanceState::running; });
   rates.each = 10.0 * instance_count / seconds_since(start);
   if (found != 12U * instance_count) give_up("a read missed a record");
   return rates;

@@ -73,14 +73,14 @@ class World {
   Cost terminate() {
     return decide(instances_, [](state::Transaction& transaction, int i) {
       auto instance = *transaction.find<state::Instance>(account, id_of("i-", i));
-      instance.state = static_cast<std::int64_t>(state::InstanceState::shutting_down);
+      instance.state = state::InstanceState::shutting_down;
       transaction.put(std::move(instance));
     });
   }
   Cost remove() {
     return decide(snapshots_, [](state::Transaction& transaction, int i) {
       auto snapshot = *transaction.find<state::Snapshot>(account, id_of("snap-", i));
-      snapshot.state = "deleting";
+      snapshot.state = state::SnapshotState::deleting;
       transaction.put(std::move(snapshot));
     });
   }
@@ -92,11 +92,11 @@ class World {
     transaction.put(std::move(snapshot));
     if (i >= instances_) return;
     state::Volume volume;
-    volume.account = account, volume.id = id_of("vol-", i), volume.state = "in-use", volume.instance_id = id_of("i-", i);
+    volume.account = account, volume.id = id_of("vol-", i), volume.state = state::VolumeState::in_use, volume.instance_id = id_of("i-", i);
     transaction.put(std::move(volume));
     state::Instance instance;
     instance.account = account, instance.id = id_of("i-", i), instance.volume_ids = {id_of("vol-", i)};
-    instance.state = static_cast<std::int64_t>(state::InstanceState::stopped);
+    instance.state = state::InstanceState::stopped;
     transaction.put(std::move(instance));
   }
 

@@ -1,5 +1,7 @@
 #include "base/ipv4.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace brume {
@@ -51,5 +53,10 @@ std::optional<std::vector<Ipv4Block>> parse_ipv4_blocks(std::string_view text) {
 }
 
 std::string format_ipv4_block(const Ipv4Block& block) { return format_ipv4(block.base) + "/" + std::to_string(block.prefix); }
+
+std::string dashed(std::string address) {
+  std::replace(address.begin(), address.end(), '.', '-');
+  return address;
+}
 
 }  // namespace brume

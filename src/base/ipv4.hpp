@@ -26,4 +26,7 @@ std::string format_ipv4_block(const Ipv4Block& block);
 // "203.0.113.0/28,198.51.100.8/29", with commas or blanks between. nullopt: one is not such a block.
 std::optional<std::vector<Ipv4Block>> parse_ipv4_blocks(std::string_view text);
 
+// "172-31-0-5", as names that are made of addresses have it.
+std::string dashed(std::string address);
+
 }  // namespace brume

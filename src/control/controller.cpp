@@ -72,7 +72,7 @@ Controller::~Controller() {
 }
 
 Result<void> Controller::start() {
-  engines_.hypervisor.on_report([this](const compute::MachineReport& report) { hear(report); });
+  engines_.hypervisor.on_report([this](const compute::MachineReport& report) { on_report(report); });
   engines_.network.on_disturbance([this](const std::string& vpc_id) { queue_->wake("vpc/" + vpc_id); });
   if (auto swept = sweep_volumes(); !swept) return swept;
   watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
@@ -145,11 +145,11 @@ void Controller::follow(const state::Commit& commit) {
   snapshots_->follow(commit);
 }
 
-void Controller::hear(const compute::MachineReport& report) {
+void Controller::on_report(const compute::MachineReport& report) {
   if (report.counters) meter_->note(report.id, *report.counters);
-  instances_->hear(report);
-  volumes_->hear(report);
-  folder_->hear(report);
+  instances_->on_report(report);
+  volumes_->on_report(report);
+  folder_->on_report(report);
 }
 
 void Controller::work(const std::string& key) {

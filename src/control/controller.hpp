@@ -144,7 +144,7 @@ class Controller {
   Result<void> sweep_volumes();
   void follow(const state::Commit& commit);
   void work(const std::string& key);
-  void hear(const compute::MachineReport& report);
+  void on_report(const compute::MachineReport& report);
 
   state::Store& store_;
   Engines engines_;

@@ -24,7 +24,9 @@ DirectSnapshots::Runs runs_of(const std::vector<block::Extent>& extents) {
 
 }  // namespace
 
-bool is_written_directly(const state::Snapshot& snapshot) { return snapshot.state == "pending" && snapshot.write_minutes > 0; }
+bool is_written_directly(const state::Snapshot& snapshot) {
+  return snapshot.state == state::SnapshotState::pending && snapshot.write_minutes > 0;
+}
 
 Result<DirectSnapshots::Runs> DirectSnapshots::blocks(const std::string& snapshot_id) {
   return changed(snapshot_id, "").map([](Changes&& changes) { return std::move(changes.runs); });
@@ -205,7 +207,7 @@ void DirectSnapshots::settle(const state::Snapshot& snapshot, const std::string&
     const auto* found = transaction.find<state::Snapshot>(snapshot.key());
     if (found == nullptr || !is_written_directly(*found)) return;
     auto settled = *found;
-    settled.state = failure.empty() ? "completed" : "error";
+    settled.state = failure.empty() ? state::SnapshotState::completed : state::SnapshotState::error;
     settled.state_message = failure;
     if (failure.empty()) settled.progress = 100;
     settled.completed = transaction.now();

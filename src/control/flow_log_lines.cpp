@@ -7,7 +7,7 @@
 
 #include "base/ipv4.hpp"
 #include "base/process.hpp"
-#include "state/flow_log_fields.hpp"
+#include "domain/flow_log_fields.hpp"
 
 namespace brume::control {
 namespace {
@@ -19,10 +19,10 @@ std::string or_dash(const std::string& text) { return text.empty() ? "-" : text;
 }  // namespace
 
 FlowLogLines::FlowLogLines(const std::string& format, const std::string& region) : region_(region) {
-  fields_ = state::flow_log_fields(format).value_or(std::vector<std::string>());
+  fields_ = domain::flow_log_fields(format).value_or(std::vector<std::string>());
   int version = 2;
   for (const auto& name : fields_) {
-    version = std::max(version, state::flow_log_field_version(name));
+    version = std::max(version, domain::flow_log_field_version(name));
     text_ += (text_.empty() ? "" : " ") + name;
   }
   version_ = fmt::to_string(version);

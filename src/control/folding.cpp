@@ -18,15 +18,16 @@ constexpr milliseconds fold_pause = seconds(5);
 void VolumeFolder::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     const auto* snapshot = change.now<state::Snapshot>();
-    const bool taken_or_gone = change.kind == state::Kind::snapshot && (snapshot == nullptr || snapshot->state == "completed");
+    const bool taken_or_gone =
+        change.kind == state::Kind::snapshot && (snapshot == nullptr || snapshot->state == state::SnapshotState::completed);
     const bool volume_gone = change.kind == state::Kind::volume && !change.after;
     const auto* volume = change.now<state::Volume>();
-    const bool attached = volume != nullptr && volume->attachment_state == "attached";
+    const bool attached = volume != nullptr && volume->attachment_state == state::AttachmentState::attached;
     if (taken_or_gone || volume_gone || attached) return wake_(key, gather);
   }
 }
 
-void VolumeFolder::hear(const compute::MachineReport& report) {
+void VolumeFolder::on_report(const compute::MachineReport& report) {
   if (report.event != compute::MachineEvent::disk_folded && report.event != compute::MachineEvent::died &&
       report.event != compute::MachineEvent::guest_shutdown)
     return;
@@ -78,7 +79,7 @@ bool VolumeFolder::begin(const std::string& volume_key, const block::Fold& fold)
 }
 
 bool VolumeFolder::fold_closed(const state::Volume& volume, const block::Fold& fold, VolumeFiles::Pass& pass) {
-  if (volume.state != "available" && volume.state != "in-use") return false;
+  if (volume.state != state::VolumeState::available && volume.state != state::VolumeState::in_use) return false;
   const auto turn = files_.begin_copy();
   if (turn == nullptr) {
     wake_(key, fold_pause);

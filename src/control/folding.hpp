@@ -14,7 +14,7 @@
 
 namespace brume::control {
 
-// Threads: follow and hear may be called from any thread; reconcile by one thread at a time (it has one key).
+// Threads: follow and on_report may be called from any thread; reconcile by one thread at a time (it has one key).
 class VolumeFolder {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
@@ -24,7 +24,7 @@ class VolumeFolder {
 
   void recover() { wake_(key, milliseconds(0)); }
   void follow(const state::Commit& commit);
-  void hear(const compute::MachineReport& report);
+  void on_report(const compute::MachineReport& report);
   void reconcile();
   // Breaks off what is under way; for the end of the daemon. What a machine does goes on.
   void stop() { stopping_.request_stop(); }

@@ -13,18 +13,19 @@ ImageReconciler::ImageReconciler(state::Store& store, Engines engines, SnapshotR
 void ImageReconciler::recover() {
   const auto world = store_.world();
   world->each<state::Image>("", [&](const state::Image& image) {
-    if (image.state == "pending" || image.state == "deregistered") wake_("image/" + image.key());
+    if (image.state == state::ImageState::pending || image.state == state::ImageState::deregistered) wake_("image/" + image.key());
   });
 }
 
 void ImageReconciler::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
-    if (const auto* image = change.now<state::Image>(); image != nullptr && (image->state == "pending" || image->state == "deregistered"))
+    if (const auto* image = change.now<state::Image>();
+        image != nullptr && (image->state == state::ImageState::pending || image->state == state::ImageState::deregistered))
       wake_("image/" + change.key);
     const auto* snapshot = change.kind == state::Kind::snapshot ? static_cast<const state::Snapshot*>(change.before.get()) : nullptr;
     const auto* instance = change.old<state::Instance>();
-    const bool settled =
-        snapshot != nullptr && (change.now<state::Snapshot>() == nullptr || change.now<state::Snapshot>()->state != "pending");
+    const bool settled = snapshot != nullptr && (change.now<state::Snapshot>() == nullptr ||
+                                                 change.now<state::Snapshot>()->state != state::SnapshotState::pending);
     const bool moved =
         instance != nullptr && (change.now<state::Instance>() == nullptr || change.now<state::Instance>()->state != instance->state);
     const auto look_at = [&](const state::Image& image) { wake_("image/" + image.key()); };
@@ -44,24 +45,24 @@ void ImageReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* image = world->find<state::Image>(key);
   if (image == nullptr) return;
-  if (image->state == "deregistered") {
+  if (image->state == state::ImageState::deregistered) {
     // A kernel or RAM disk in use by a machine is read at its start only.
     if (image->type != "machine")
       if (auto removed = engines_.block.remove_boot_file(image->id); !removed) log::warning("block", "{}", removed.error().message);
     // The record stays for a while, so that the id is told from one that never was; the next deregistration or start removes it.
     store_.transact([&](state::Transaction& transaction) {
       const auto* found = transaction.find<state::Image>(key);
-      if (found == nullptr || found->state != "deregistered") return;
+      if (found == nullptr || found->state != state::ImageState::deregistered) return;
       if (transaction.now() - found->deregistered < state::Image::known_after_deregistration) return;
       transaction.erase<state::Image>(key);
       transaction.erase<state::TagSet>(key);
     });
-  } else if (image->state == "pending" && !image->import_source.empty()) {
+  } else if (image->state == state::ImageState::pending && !image->import_source.empty()) {
     if (image->type == "machine")
       import_machine(*image);
     else
       import_boot_file(*image);
-  } else if (image->state == "pending") {
+  } else if (image->state == state::ImageState::pending) {
     make_of_instance(*world, *image);
   }
 }
@@ -72,22 +73,22 @@ void ImageReconciler::make_of_instance(const state::World& world, const state::I
     if (device.snapshot_id.empty()) continue;
     const auto* snapshot = find_snapshot(world, device.snapshot_id);
     if (snapshot == nullptr) return end(image, "The snapshot " + device.snapshot_id + " is not there any more");
-    if (snapshot->state == "error") return end(image, "The snapshot " + snapshot->id + " failed: " + snapshot->state_message);
-    if (snapshot->state != "completed") return;  // its end wakes us
+    if (snapshot->state == state::SnapshotState::error)
+      return end(image, "The snapshot " + snapshot->id + " failed: " + snapshot->state_message);
+    if (snapshot->state != state::SnapshotState::completed) return;  // its end wakes us
   }
   end(image, "");
 }
 
 void ImageReconciler::ask_for_shutdown(const state::World& world, const state::Image& image) {
   const auto* instance = world.find_indexed<state::Instance>(state::Index::instance_by_id, image.reboot_instance);
-  if (instance == nullptr || instance->current_state() == InstanceState::terminated ||
-      instance->current_state() == InstanceState::shutting_down)
+  if (instance == nullptr || instance->state == InstanceState::terminated || instance->state == InstanceState::shutting_down)
     return end(image, "The instance " + image.reboot_instance + " was terminated");
-  if (instance->current_state() == InstanceState::stopped) return stop_waiting(image);
-  if (instance->current_state() != InstanceState::running || instance->reboots_asked > instance->reboots_done) return;
+  if (instance->state == InstanceState::stopped) return stop_waiting(image);
+  if (instance->state != InstanceState::running || instance->reboots_asked > instance->reboots_done) return;
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(instance->key());
-    if (found == nullptr || found->current_state() != InstanceState::running || found->reboots_asked > found->reboots_done) return;
+    if (found == nullptr || found->state != InstanceState::running || found->reboots_asked > found->reboots_done) return;
     auto asked = *found;
     ++asked.reboots_asked;
     transaction.put(std::move(asked));
@@ -126,9 +127,9 @@ void ImageReconciler::end(const state::Image& seen, const std::string& failure) 
   if (!failure.empty()) log::error("block", "{} cannot be made: {}", seen.id, failure);
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Image>(seen.key());
-    if (found == nullptr || found->state != "pending") return;
+    if (found == nullptr || found->state != state::ImageState::pending) return;
     auto image = *found;
-    image.state = failure.empty() ? "available" : "failed";
+    image.state = failure.empty() ? state::ImageState::available : state::ImageState::failed;
     image.state_reason = failure;
     image.reboot_instance.clear();
     for (auto& device : image.block_devices)
@@ -169,17 +170,17 @@ void ImageReconciler::settle(const state::Image& seen, std::uint64_t bytes, cons
   const auto gib = static_cast<std::int64_t>((bytes + (1ULL << 30) - 1) >> 30);
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Image>(seen.key());
-    if (found == nullptr || found->state != "pending") return;
+    if (found == nullptr || found->state != state::ImageState::pending) return;
     auto image = *found;
     image.import_source.clear();
-    image.state = failure.empty() ? "available" : "failed";
+    image.state = failure.empty() ? state::ImageState::available : state::ImageState::failed;
     image.state_reason = failure;
     for (auto& device : image.block_devices) {
       if (device.device != image.root_device_name) continue;
       device.size_gib = std::max(device.size_gib, gib);
       if (const auto* snapshot = transaction.find<state::Snapshot>(image.account, device.snapshot_id)) {
         auto settled = *snapshot;
-        settled.state = failure.empty() ? "completed" : "error";
+        settled.state = failure.empty() ? state::SnapshotState::completed : state::SnapshotState::error;
         settled.size_gib = gib;
         transaction.put(std::move(settled));
       }

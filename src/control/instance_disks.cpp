@@ -12,19 +12,21 @@ bool InstanceReconciler::make_disks(const state::World& world, const state::Inst
     const auto* volume = world.find<state::Volume>(instance.account, id);
     const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
     // Given away since, or on its way: the machine never had it.
-    if (attachment == nullptr || attachment->attachment_state == "detaching" || attachment->attachment_state == "busy") continue;
+    if (attachment == nullptr || attachment->attachment_state == state::AttachmentState::detaching ||
+        attachment->attachment_state == state::AttachmentState::busy)
+      continue;
     volumes.push_back(volume);
   }
   // The root may have been taken off and attached again, after the others.
   std::stable_partition(volumes.begin(), volumes.end(),
                         [&](const auto* volume) { return volume->attachment_to(instance.id)->device == instance.root_device_name; });
   for (const auto* volume : volumes) {
-    auto made = volume->state == "creating" ? files_.make(*volume) : Result<void>();
+    auto made = volume->state == state::VolumeState::creating ? files_.make(*volume) : Result<void>();
     const auto newest = store_.world();  // its key may have been made just now
     const auto* now = newest->find<state::Volume>(volume->key());
     auto disk = made ? files_.open(now == nullptr ? *volume : *now, instance.id) : Result<compute::Disk>(fail(made.error()));
     if (!disk) {
-      give_up(instance, "Server.InternalError", disk.error().message);
+      fail_start(instance, "Server.InternalError", disk.error().message);
       return false;
     }
     spec.disks.push_back(std::move(*disk));
@@ -41,7 +43,7 @@ bool InstanceReconciler::make_instance_stores(const state::Instance& instance, c
     const auto opened =
         made ? engines_.block.open(id, engines_.hypervisor.user_of(instance.id)) : Result<block::OpenVolume>(fail(made.error()));
     if (!opened) {
-      give_up(instance, "Server.InternalError", opened.error().within("cannot make the instance store " + store.virtual_name).message);
+      fail_start(instance, "Server.InternalError", opened.error().within("cannot make the instance store " + store.virtual_name).message);
       return false;
     }
     compute::Disk disk;

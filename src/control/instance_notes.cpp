@@ -29,7 +29,7 @@ void InstanceReconciler::note_obstacle(const state::Instance& instance, const st
 }
 
 std::string InstanceReconciler::obstacle(const state::Instance& instance) const {
-  if (instance.current_state() != state::InstanceState::pending) return progress(instance.id).obstacle;
+  if (instance.state != state::InstanceState::pending) return progress(instance.id).obstacle;
   for (const auto& id : instance.interface_ids) {
     if (vpcs_.ready(id)) continue;
     const auto why = vpcs_.failure(id);

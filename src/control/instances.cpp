@@ -23,14 +23,14 @@ std::string machine_uuid(const std::string& instance_id) {
 std::string stated(InstanceState state) { return std::string(state::name_of(state)); }
 
 void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
-  if (!state::may_become(instance.current_state(), to))
-    throw std::logic_error("an instance may not go from " + stated(instance.current_state()) + " to " + stated(to));
-  instance.state = static_cast<std::int64_t>(to);
+  if (!state::may_become(instance.state, to))
+    throw std::logic_error("an instance may not go from " + stated(instance.state) + " to " + stated(to));
+  instance.state = to;
   instance.state_since = transaction.now();
 }
 
 // The machine is down: its taps are not wanted any more, which the VPC's reconciler hears of.
-void let_go(state::Transaction& transaction, const state::Instance& instance, bool terminated) {
+void release_taps_and_addresses(state::Transaction& transaction, const state::Instance& instance, bool terminated) {
   drop_addresses(transaction, instance);
   const auto* dependents = transaction.find<state::Dependents>(instance.key());
   if (dependents == nullptr) return;
@@ -42,7 +42,8 @@ void let_go(state::Transaction& transaction, const state::Instance& instance, bo
   for (const auto& id : instance.volume_ids)
     if (const auto* volume = transaction.find<state::Volume>(instance.account, id))
       if (const auto* attachment = volume->attachment_to(instance.id);
-          attachment != nullptr && !attachment->served && (attachment->delete_on_termination || volume->state == "creating"))
+          attachment != nullptr && !attachment->served &&
+          (attachment->delete_on_termination || volume->state == state::VolumeState::creating))
         left.volumes.push_back(id);
   transaction.put(std::move(left));
 }
@@ -63,7 +64,7 @@ InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, con
       roots_(roots),
       wake_(std::move(wake)),
       watchdog_(store, clock, settings.patience,
-                {[this](const state::Instance& instance, const std::string& why) { give_up(instance, "Server.InternalError", why); },
+                {[this](const state::Instance& instance, const std::string& why) { fail_start(instance, "Server.InternalError", why); },
                  [this](const state::Instance& instance) { return obstacle(instance); },
                  [this](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); }}) {}
 
@@ -100,7 +101,7 @@ void InstanceReconciler::follow(const state::Commit& commit) {
   }
 }
 
-void InstanceReconciler::hear(const compute::MachineReport& report) {
+void InstanceReconciler::on_report(const compute::MachineReport& report) {
   using compute::MachineEvent;
   const auto world = store_.world();
   const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, report.id);
@@ -164,8 +165,8 @@ void InstanceReconciler::wait_until_down(milliseconds limit) {
 void InstanceReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* instance = world->find<state::Instance>(key);
-  if (instance == nullptr) return bury(key.substr(key.find('/') + 1));
-  switch (instance->current_state()) {
+  if (instance == nullptr) return remove_leftovers(key.substr(key.find('/') + 1));
+  switch (instance->state) {
     case InstanceState::pending: return bring_up(*instance);
     case InstanceState::running: return watch_running(*instance);
     case InstanceState::stopping: return bring_down(*instance, settings_.patience.stop);
@@ -179,7 +180,7 @@ bool InstanceReconciler::boot_files(const state::World& world, const state::Inst
   if (instance.kernel_id.empty()) return true;
   auto kernel = engines_.block.boot_file(instance.kernel_id);
   if (!kernel) {
-    give_up(instance, "Server.InternalError", kernel.error().within("cannot find the kernel " + instance.kernel_id).message);
+    fail_start(instance, "Server.InternalError", kernel.error().within("cannot find the kernel " + instance.kernel_id).message);
     return false;
   }
   spec.kernel = *kernel;
@@ -188,7 +189,7 @@ bool InstanceReconciler::boot_files(const state::World& world, const state::Inst
   if (instance.ramdisk_id.empty()) return true;
   auto ramdisk = engines_.block.boot_file(instance.ramdisk_id);
   if (!ramdisk) {
-    give_up(instance, "Server.InternalError", ramdisk.error().within("cannot find the RAM disk " + instance.ramdisk_id).message);
+    fail_start(instance, "Server.InternalError", ramdisk.error().within("cannot find the RAM disk " + instance.ramdisk_id).message);
     return false;
   }
   spec.ramdisk = *ramdisk;
@@ -201,7 +202,7 @@ bool InstanceReconciler::open_taps(const state::World& world, const state::Insta
     if (interface == nullptr) continue;
     auto tap = engines_.network.open_tap(interface->vpc_id, id);
     if (!tap) {
-      give_up(instance, "Server.InternalError", tap.error().within("cannot open the network interface " + id).message);
+      fail_start(instance, "Server.InternalError", tap.error().within("cannot open the network interface " + id).message);
       return false;
     }
     spec.nics.push_back({id, interface->mac, std::move(*tap)});
@@ -212,7 +213,7 @@ bool InstanceReconciler::open_taps(const state::World& world, const state::Insta
 bool InstanceReconciler::network_is_ready(const state::Instance& instance) {
   for (const auto& id : instance.interface_ids) {
     if (vpcs_.ready(id)) continue;
-    if (const auto why = vpcs_.failure(id); !why.empty()) give_up(instance, "Server.InternalError", why);
+    if (const auto why = vpcs_.failure(id); !why.empty()) fail_start(instance, "Server.InternalError", why);
     return false;  // the VPC's reconciler wakes us
   }
   return true;
@@ -242,7 +243,7 @@ void InstanceReconciler::bring_up(const state::Instance& instance) {
   });
   if (auto started = engines_.hypervisor.start(std::move(spec)); !started) {
     note(instance.id, [](Progress& p) { p.machine_runs = false; });
-    return give_up(instance, "Server.InternalError", started.error().message);
+    return fail_start(instance, "Server.InternalError", started.error().message);
   }
   settle_running(instance);
 }
@@ -255,14 +256,16 @@ void InstanceReconciler::settle_running(const state::Instance& seen) {
     for (const auto& id : instance.volume_ids) {
       const auto* volume = transaction.find<state::Volume>(instance.account, id);
       const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
-      if (attachment == nullptr || (volume->state == "in-use" && attachment->attachment_state != "attaching")) continue;
+      if (attachment == nullptr ||
+          (volume->state == state::VolumeState::in_use && attachment->attachment_state != state::AttachmentState::attaching))
+        continue;
       auto attached = *volume;
-      attached.state = "in-use";
-      attached.attachment_to(instance.id)->attachment_state = "attached";
+      attached.state = state::VolumeState::in_use;
+      attached.attachment_to(instance.id)->attachment_state = state::AttachmentState::attached;
       transaction.put(std::move(attached));
     }
     // Stopped or terminated while it came up: that is what is wanted now, and the machine is known to be there.
-    if (instance.current_state() != InstanceState::pending) return;
+    if (instance.state != InstanceState::pending) return;
     become(transaction, instance, InstanceState::running);
     instance.host = settings_.host_name;
     transaction.put(std::move(instance));
@@ -271,17 +274,18 @@ void InstanceReconciler::settle_running(const state::Instance& seen) {
 }
 
 // A launch that fails ends as terminated, a start that fails as stopped: both say why.
-void InstanceReconciler::give_up(const state::Instance& seen, std::string_view code, const std::string& why) {
+void InstanceReconciler::fail_start(const state::Instance& seen, std::string_view code, const std::string& why) {
   log::error("control", "{} cannot start: {}", seen.id, why);
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(seen.key());
-    if (found == nullptr || found->current_state() != InstanceState::pending) return;
+    if (found == nullptr || found->state != InstanceState::pending) return;
     auto instance = *found;
     bool first_launch = false;
     for (const auto& id : instance.volume_ids)
-      if (const auto* volume = transaction.find<state::Volume>(instance.account, id)) first_launch |= volume->state == "creating";
+      if (const auto* volume = transaction.find<state::Volume>(instance.account, id))
+        first_launch |= volume->state == state::VolumeState::creating;
     become(transaction, instance, first_launch ? InstanceState::shutting_down : InstanceState::stopped);
-    if (!first_launch) let_go(transaction, instance, false);
+    if (!first_launch) release_taps_and_addresses(transaction, instance, false);
     instance.state_reason_code = code;
     instance.state_reason_message = std::string(code) + ": " + why;
     instance.transition_reason = std::string(code) + ": Internal error on launch";
@@ -349,7 +353,7 @@ void InstanceReconciler::handle_end(const state::Instance& seen, const Progress&
   const std::string& reason = now.end_reason;
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Instance>(seen.key());
-    if (found == nullptr || found->current_state() != InstanceState::running) return;
+    if (found == nullptr || found->state != InstanceState::running) return;
     auto instance = *found;
     const bool by_guest = reason.empty();
     const bool terminate = by_guest && instance.terminate_on_shutdown;
@@ -455,9 +459,9 @@ void InstanceReconciler::settle_stopped(const state::Instance& seen) {
     const auto* found = transaction.find<state::Instance>(seen.key());
     if (found == nullptr) return;
     auto instance = *found;
-    const bool terminated = instance.current_state() == InstanceState::shutting_down;
-    if (!terminated && instance.current_state() != InstanceState::stopping) return;
-    let_go(transaction, instance, terminated);
+    const bool terminated = instance.state == InstanceState::shutting_down;
+    if (!terminated && instance.state != InstanceState::stopping) return;
+    release_taps_and_addresses(transaction, instance, terminated);
     instance.impairment.clear();
     instance.impaired_since = Time{};
     become(transaction, instance, terminated ? InstanceState::terminated : InstanceState::stopped);
@@ -473,7 +477,7 @@ void InstanceReconciler::release(const state::Instance& instance) {
 }
 
 // The record is gone, reaped or by a reset of the simulation: so goes whatever is left here.
-void InstanceReconciler::bury(const std::string& instance_id) {
+void InstanceReconciler::remove_leftovers(const std::string& instance_id) {
   if (progress(instance_id).machine_runs)
     if (auto killed = engines_.hypervisor.kill(instance_id); !killed)
       log::error("compute", "cannot end {}: {}", instance_id, killed.error().message);
@@ -503,7 +507,7 @@ void InstanceReconciler::part_with(const state::Instance& seen, const std::vecto
       const auto* attachment = volume->attachment_to(instance.id);
       const bool goes = attachment != nullptr && attachment->served && attachment->delete_on_termination;
       kept.detach_from(instance.id);
-      if (kept.attachments().empty()) kept.state = goes ? "deleting" : "available";
+      if (kept.attachments().empty()) kept.state = goes ? state::VolumeState::deleting : state::VolumeState::available;
       transaction.put(std::move(kept));
     }
     for (const auto& id : instance.interface_ids) release_interface(transaction, state::owned_key(instance.account, id));

@@ -20,7 +20,7 @@
 
 namespace brume::control {
 
-// Threads: hear, follow may be called from any thread; reconcile for one instance by one thread at a time (the queue's promise).
+// Threads: on_report, follow may be called from any thread; reconcile for one instance by one thread at a time (the queue's promise).
 class InstanceReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
@@ -37,7 +37,7 @@ class InstanceReconciler {
   // Watches no more that nothing hangs.
   void stop() { watchdog_.stop(); }
   void follow(const state::Commit& commit);
-  void hear(const compute::MachineReport& report);
+  void on_report(const compute::MachineReport& report);
   void reconcile(const std::string& key);
 
   std::vector<StuckInstance> stuck() const { return watchdog_.stuck(); }
@@ -66,7 +66,7 @@ class InstanceReconciler {
   bool boot_files(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
   bool open_taps(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
   void settle_running(const state::Instance& instance);
-  void give_up(const state::Instance& instance, std::string_view code, const std::string& why);
+  void fail_start(const state::Instance& instance, std::string_view code, const std::string& why);
 
   // Fills in all that the instance's machine is made of. False: gave up, or has to wait for its network.
   bool prepare(const state::World& world, const state::Instance& instance, compute::MachineSpec& spec);
@@ -74,7 +74,7 @@ class InstanceReconciler {
   void watch_running(const state::Instance& instance);
   // The machine again for an instance that is running: after a reboot, or after the host was down.
   bool start_again(const state::Instance& instance);
-  void bury(const std::string& instance_id);
+  void remove_leftovers(const std::string& instance_id);
   void handle_end(const state::Instance& instance, const Progress& progress);
   void reboot(const state::Instance& instance, const Progress& progress);
   void bring_down(const state::Instance& instance, milliseconds patience);

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/log.hpp"
-#include "state/classic.hpp"
-#include "state/elastic_ips.hpp"
+#include "domain/classic.hpp"
+#include "domain/elastic_ips.hpp"
 
 namespace brume::control {
 namespace {
@@ -21,7 +21,8 @@ std::string queue_key(const std::string& account, const std::string& instance_id
 }
 
 bool is_changing(const NetworkInterface& interface) {
-  return !interface.instance_id.empty() && (interface.attachment_state == "attaching" || interface.attachment_state == "detaching");
+  return !interface.instance_id.empty() && (interface.attachment_state == state::AttachmentState::attaching ||
+                                            interface.attachment_state == state::AttachmentState::detaching);
 }
 
 }  // namespace
@@ -29,15 +30,15 @@ bool is_changing(const NetworkInterface& interface) {
 void drop_addresses(state::Transaction& transaction, const state::Instance& instance) {
   for (const auto& id : instance.interface_ids) {
     const auto* found = transaction.find<state::NetworkInterface>(instance.account, id);
-    if (found == nullptr || (found->public_ip.empty() && !state::is_classic(*found))) continue;
-    if (const auto* elastic = state::find_elastic_ip(transaction.world(), found->public_ip)) {
+    if (found == nullptr || (found->public_ip.empty() && !domain::is_classic(*found))) continue;
+    if (const auto* elastic = domain::find_elastic_ip(transaction.world(), found->public_ip)) {
       if (elastic->domain != "standard") continue;
-      state::disassociate(transaction, *elastic);
+      domain::disassociate(transaction, *elastic);
     }
     auto interface = *transaction.find<state::NetworkInterface>(instance.account, id);
     interface.public_ip.clear();
     // Of EC2-Classic the private one too (NET-030): the next start brings another.
-    if (state::is_classic(interface)) interface.private_ip.clear();
+    if (domain::is_classic(interface)) interface.private_ip.clear();
     transaction.put(std::move(interface));
   }
 }
@@ -47,7 +48,7 @@ void release_interface(state::Transaction& transaction, const std::string& key) 
   if (found == nullptr) return;
   auto interface = *found;
   if (interface.delete_on_termination) {
-    state::disassociate_all(transaction, interface);
+    domain::disassociate_all(transaction, interface);
     transaction.erase<state::NetworkInterface>(key);
     transaction.erase<state::TagSet>(key);
     return;
@@ -71,13 +72,13 @@ void InterfaceReconciler::reconcile(const std::string& instance_key) {
   const auto world = store_.world();
   const auto* instance = world->find<state::Instance>(instance_key);
   if (instance == nullptr) return;
-  const auto now = instance->current_state();
+  const auto now = instance->state;
   // On the way up or down the machine gets all of them, or loses all; then it is looked at again.
   if (now != InstanceState::running && now != InstanceState::stopped) return;
   for (const auto& id : instance->interface_ids) {
     const auto* interface = world->find<NetworkInterface>(instance->account, id);
     if (interface == nullptr || !is_changing(*interface)) continue;
-    const bool attaching = interface->attachment_state == "attaching";
+    const bool attaching = interface->attachment_state == state::AttachmentState::attaching;
     if (now == InstanceState::running)
       attaching ? plug(*instance, *interface) : unplug(*instance, *interface);
     else
@@ -108,9 +109,10 @@ void InterfaceReconciler::unplug(const state::Instance& instance, const NetworkI
 void InterfaceReconciler::settle_attached(const NetworkInterface& seen) {
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<NetworkInterface>(seen.key());
-    if (found == nullptr || found->attachment_id != seen.attachment_id || found->attachment_state != "attaching") return;
+    if (found == nullptr || found->attachment_id != seen.attachment_id || found->attachment_state != state::AttachmentState::attaching)
+      return;
     auto interface = *found;
-    interface.attachment_state = "attached";
+    interface.attachment_state = state::AttachmentState::attached;
     transaction.put(std::move(interface));
   });
 }

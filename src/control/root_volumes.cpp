@@ -10,13 +10,15 @@ namespace {
 using state::InstanceState;
 using state::RootReplacement;
 
-bool is_over(const RootReplacement& task) { return task.state == "succeeded" || task.state == "failed"; }
+bool is_over(const RootReplacement& task) {
+  return task.state == state::RootReplacementState::succeeded || task.state == state::RootReplacementState::failed;
+}
 
 // The instance's task that is under way.
 const RootReplacement* task_of(const state::World& world, const state::Instance& instance) {
   const RootReplacement* found = nullptr;
   world.each_indexed<RootReplacement>(state::Index::root_task_by_instance, instance.id, [&](const RootReplacement& task) {
-    if (task.state == "in-progress") found = &task;
+    if (task.state == state::RootReplacementState::in_progress) found = &task;
     return found == nullptr;
   });
   return found;
@@ -42,7 +44,8 @@ void RootVolumes::follow(const state::Commit& commit) {
     const auto* made = change.old<state::Volume>();
     const auto* instance = change.now<state::Instance>();
     const auto* before = change.old<state::Instance>();
-    const bool volume_made = made != nullptr && made->state == "creating" && (volume == nullptr || volume->state != "creating");
+    const bool volume_made = made != nullptr && made->state == state::VolumeState::creating &&
+                             (volume == nullptr || volume->state != state::VolumeState::creating);
     const bool instance_moved = before != nullptr && (instance == nullptr || instance->state != before->state);
     const auto look_at = [&](const RootReplacement& task) { wake_("root/" + task.key(), milliseconds(0)); };
     if (volume_made) commit.world->each_indexed<RootReplacement>(state::Index::root_task_by_volume, made->id, look_at);
@@ -51,7 +54,7 @@ void RootVolumes::follow(const state::Commit& commit) {
 }
 
 void RootVolumes::end(state::Transaction& transaction, RootReplacement task, const std::string& failure) {
-  task.state = failure.empty() ? "succeeded" : "failed";
+  task.state = failure.empty() ? state::RootReplacementState::succeeded : state::RootReplacementState::failed;
   task.failure = failure;
   task.ended = transaction.now();
   // What was made for nothing goes.
@@ -59,7 +62,7 @@ void RootVolumes::end(state::Transaction& transaction, RootReplacement task, con
     log::warning("control", "the root volume of {} is not replaced: {}", task.instance_id, failure);
     if (const auto* made = transaction.find<state::Volume>(task.account, task.volume_id); made != nullptr && made->instance_id.empty()) {
       auto gone = *made;
-      gone.state = "deleting";
+      gone.state = state::VolumeState::deleting;
       transaction.put(std::move(gone));
     }
   }
@@ -75,17 +78,18 @@ void RootVolumes::reconcile(const std::string& key) {
     if (task == nullptr || is_over(*task)) return;
     const auto* instance = transaction.find<state::Instance>(task->account, task->instance_id);
     const auto* volume = transaction.find<state::Volume>(task->account, task->volume_id);
-    if (instance == nullptr || instance->current_state() != InstanceState::running) {
+    if (instance == nullptr || instance->state != InstanceState::running) {
       // With the new root in its place it only remains that its machine starts, whenever that is.
       if (instance != nullptr && has(*instance, task->volume_id)) return end(transaction, *task, "");
       return end(transaction, *task, "the instance does not run any more");
     }
-    if (task->state != "pending") return;
-    if (volume == nullptr || volume->state == "error" || volume->state == "deleting" || !volume->instance_id.empty())
+    if (task->state != state::RootReplacementState::pending) return;
+    if (volume == nullptr || volume->state == state::VolumeState::error || volume->state == state::VolumeState::deleting ||
+        !volume->instance_id.empty())
       return end(transaction, *task, volume == nullptr || volume->failure.empty() ? "the new volume is gone" : volume->failure);
-    if (volume->state != "available") return;  // its end wakes us
+    if (volume->state != state::VolumeState::available) return;  // its end wakes us
     auto begun = *task;
-    begun.state = "in-progress";
+    begun.state = state::RootReplacementState::in_progress;
     transaction.put(std::move(begun));
     auto restarted = *instance;
     ++restarted.reboots_asked;
@@ -106,20 +110,20 @@ void RootVolumes::swap(const state::Instance& seen) {
     if (task == nullptr || has(*found, task->volume_id)) return;
     const auto* made = transaction.find<state::Volume>(found->account, task->volume_id);
     const auto* root = transaction.find<state::Volume>(found->account, task->replaced_volume_id);
-    if (made == nullptr || made->state != "available" || root == nullptr || root->instance_id != found->id)
+    if (made == nullptr || made->state != state::VolumeState::available || root == nullptr || root->instance_id != found->id)
       return end(transaction, *task, "one of its volumes went another way");
     auto fresh = *made;
     auto old = *root;
     auto instance = *found;
     fresh.attach({.instance_id = instance.id,
                   .device = old.device,
-                  .attachment_state = "attached",
+                  .attachment_state = state::AttachmentState::attached,
                   .attached = transaction.now(),
                   .delete_on_termination = old.delete_on_termination});
-    fresh.state = "in-use";
+    fresh.state = state::VolumeState::in_use;
     std::replace(instance.volume_ids.begin(), instance.volume_ids.end(), old.id, fresh.id);
     old.detach_from(instance.id);
-    old.state = task->delete_replaced ? "deleting" : "available";
+    old.state = task->delete_replaced ? state::VolumeState::deleting : state::VolumeState::available;
     transaction.put(std::move(fresh));
     transaction.put(std::move(old));
     transaction.put(std::move(instance));

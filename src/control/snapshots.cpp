@@ -16,10 +16,12 @@ constexpr int progress_step = 10;
 
 // Not an import, whose bytes control/images.cpp brings.
 bool is_to_be_taken(const state::Snapshot& snapshot) {
-  return snapshot.state == "pending" && !snapshot.volume_id.empty() && snapshot.copy_of.empty();
+  return snapshot.state == state::SnapshotState::pending && !snapshot.volume_id.empty() && snapshot.copy_of.empty();
 }
 
-bool is_to_be_copied(const state::Snapshot& snapshot) { return snapshot.state == "pending" && !snapshot.copy_of.empty(); }
+bool is_to_be_copied(const state::Snapshot& snapshot) {
+  return snapshot.state == state::SnapshotState::pending && !snapshot.copy_of.empty();
+}
 
 // A volume or a copy that is being made of it needs its bytes, and the key that its record has.
 bool is_needed(const state::World& world, const std::string& id) {
@@ -28,9 +30,10 @@ bool is_needed(const state::World& world, const std::string& id) {
 }
 
 // The snapshot that this change needs no more: a volume or copy of it is made, or will never be. Empty: none.
-std::string let_go_by(const state::Change& change) {
-  if (const auto* before = change.old<state::Volume>(); before != nullptr && before->state == "creating")
-    if (const auto* now = change.now<state::Volume>(); now == nullptr || now->state != "creating") return before->snapshot_id;
+std::string released_by(const state::Change& change) {
+  if (const auto* before = change.old<state::Volume>(); before != nullptr && before->state == state::VolumeState::creating)
+    if (const auto* now = change.now<state::Volume>(); now == nullptr || now->state != state::VolumeState::creating)
+      return before->snapshot_id;
   if (const auto* before = change.old<state::Snapshot>(); before != nullptr && is_to_be_copied(*before))
     if (const auto* now = change.now<state::Snapshot>(); now == nullptr || !is_to_be_copied(*now)) return before->copy_of;
   if (const auto* before = change.old<state::Snapshot>(); before != nullptr && is_written_directly(*before))
@@ -39,7 +42,8 @@ std::string let_go_by(const state::Change& change) {
 }
 
 bool snapshot_needs_work(const state::Snapshot& snapshot) {
-  return snapshot.state == "deleting" || is_to_be_taken(snapshot) || is_to_be_copied(snapshot) || is_written_directly(snapshot);
+  return snapshot.state == state::SnapshotState::deleting || is_to_be_taken(snapshot) || is_to_be_copied(snapshot) ||
+         is_written_directly(snapshot);
 }
 
 // An image of an instance that shall be shut down for it: control/images.cpp says when.
@@ -66,13 +70,13 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
       const auto* snapshot = change.now<state::Snapshot>();
       if (snapshot == nullptr || snapshot_needs_work(*snapshot)) wake(change.key);
       // Copies of it waited for it.
-      if (snapshot != nullptr && change.old<state::Snapshot>() != nullptr && snapshot->state != "pending")
+      if (snapshot != nullptr && change.old<state::Snapshot>() != nullptr && snapshot->state != state::SnapshotState::pending)
         commit.world->each_indexed<state::Snapshot>(state::Index::snapshot_by_source, snapshot->id, [&](const state::Snapshot& copy) {
           if (is_to_be_copied(copy)) wake(copy.key());
         });
     }
-    if (const auto id = let_go_by(change); !id.empty())
-      if (const auto* snapshot = find_snapshot(*commit.world, id); snapshot != nullptr && snapshot->state == "deleting")
+    if (const auto id = released_by(change); !id.empty())
+      if (const auto* snapshot = find_snapshot(*commit.world, id); snapshot != nullptr && snapshot->state == state::SnapshotState::deleting)
         wake(snapshot->key());
     // Its snapshots need not wait any more.
     const auto* image = change.now<state::Image>();
@@ -86,8 +90,9 @@ void SnapshotReconciler::follow(const state::Commit& commit) {
 void SnapshotReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* snapshot = world->find<state::Snapshot>(key);
-  if (snapshot != nullptr && snapshot->state == "deleting" && is_needed(*world, snapshot->id)) return;  // until follow hears otherwise
-  if (snapshot == nullptr || snapshot->state == "deleting") return remove(key, snapshot);
+  if (snapshot != nullptr && snapshot->state == state::SnapshotState::deleting && is_needed(*world, snapshot->id))
+    return;  // until follow hears otherwise
+  if (snapshot == nullptr || snapshot->state == state::SnapshotState::deleting) return remove(key, snapshot);
   if (is_to_be_copied(*snapshot)) return copy(*world, *snapshot);
   if (is_written_directly(*snapshot)) {
     if (const auto next = direct_.look(*snapshot); next.count() > 0) wake(key, next);
@@ -201,9 +206,9 @@ void SnapshotReconciler::settle(const std::vector<const state::Snapshot*>& snaps
   store_.transact([&](state::Transaction& transaction) {
     for (const auto* snapshot : snapshots) {
       const auto* found = transaction.find<state::Snapshot>(snapshot->key());
-      if (found == nullptr || found->state != "pending") continue;
+      if (found == nullptr || found->state != state::SnapshotState::pending) continue;
       auto settled = *found;
-      settled.state = taken ? "completed" : "error";
+      settled.state = taken ? state::SnapshotState::completed : state::SnapshotState::error;
       settled.state_message = taken ? std::string() : taken.error().message;
       settled.progress = taken ? 100 : settled.progress;
       settled.completed = transaction.now();
@@ -225,7 +230,7 @@ Result<void> SnapshotReconciler::copy_encrypted(const state::Snapshot& snapshot,
     noted = percent;
     store_.transact([&](state::Transaction& transaction) {
       const auto* found = transaction.find<state::Snapshot>(snapshot.key());
-      if (found == nullptr || found->state != "pending") return;
+      if (found == nullptr || found->state != state::SnapshotState::pending) return;
       auto further = *found;
       further.progress = percent;
       transaction.put(std::move(further));
@@ -235,9 +240,9 @@ Result<void> SnapshotReconciler::copy_encrypted(const state::Snapshot& snapshot,
 
 void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& snapshot) {
   const auto* source = find_snapshot(world, snapshot.copy_of);
-  if (source != nullptr && source->state == "pending") return;  // its end wakes us
+  if (source != nullptr && source->state == state::SnapshotState::pending) return;  // its end wakes us
   Result<void> copied;
-  if (source == nullptr || (source->state != "completed" && source->state != "deleting"))
+  if (source == nullptr || (source->state != state::SnapshotState::completed && source->state != state::SnapshotState::deleting))
     copied = fail(ErrorKind::not_found, "the snapshot " + snapshot.copy_of + " is not there any more");
   else if (snapshot.encrypted && !source->encrypted) {
     const auto turn = files_.begin_copy();
@@ -249,9 +254,9 @@ void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& 
   if (!copied) log::error("block", "cannot copy {}: {}", snapshot.copy_of, copied.error().message);
   store_.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Snapshot>(snapshot.key());
-    if (found == nullptr || found->state != "pending") return;
+    if (found == nullptr || found->state != state::SnapshotState::pending) return;
     auto settled = *found;
-    settled.state = copied ? "completed" : "error";
+    settled.state = copied ? state::SnapshotState::completed : state::SnapshotState::error;
     settled.state_message = copied ? std::string() : copied.error().message;
     settled.progress = copied ? 100 : 0;
     settled.completed = transaction.now();

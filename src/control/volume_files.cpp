@@ -185,7 +185,7 @@ Result<void> VolumeFiles::serve(const state::Volume& volume) {
   const auto world = store_.world();
   for (const auto* attachment : volume.attachments()) {
     const auto* instance = world->find<state::Instance>(volume.account, attachment->instance_id);
-    if (!attachment->served || attachment->attachment_state == "attaching" || instance == nullptr) continue;
+    if (!attachment->served || attachment->attachment_state == state::AttachmentState::attaching || instance == nullptr) continue;
     const auto machine = engines_.hypervisor.state(instance->id);
     if (!machine || *machine == compute::MachineState::ended) continue;
     // Not plugged in, or not any more: there is nothing to be served.

@@ -19,7 +19,7 @@ constexpr milliseconds volume_retry_pause = seconds(2);
 constexpr milliseconds volume_turn_pause = milliseconds(500);
 
 bool is_leaving(const state::VolumeAttachment& attachment) {
-  return attachment.attachment_state == "detaching" || attachment.attachment_state == "busy";
+  return attachment.attachment_state == state::AttachmentState::detaching || attachment.attachment_state == state::AttachmentState::busy;
 }
 
 template <class Is>
@@ -29,18 +29,20 @@ bool any_attachment(const state::Volume& volume, Is&& is) {
 }
 
 bool is_attached(const state::Volume& volume) {
-  return any_attachment(volume, [](const auto& attachment) { return attachment.attachment_state == "attached"; });
+  return any_attachment(volume, [](const auto& attachment) { return attachment.attachment_state == state::AttachmentState::attached; });
 }
 
 bool is_coming_or_leaving(const state::Volume& volume) {
   return any_attachment(volume, [&](const auto& attachment) {
-    return (attachment.attachment_state == "attaching" && volume.state != "creating") || is_leaving(attachment);
+    return (attachment.attachment_state == state::AttachmentState::attaching && volume.state != state::VolumeState::creating) ||
+           is_leaving(attachment);
   });
 }
 
 // Something is still to be done for it, and not by its instance's start.
 bool volume_needs_work(const state::Volume& volume) {
-  return (volume.state == "creating" && volume.instance_id.empty()) || volume.state == "deleting" || is_coming_or_leaving(volume);
+  return (volume.state == state::VolumeState::creating && volume.instance_id.empty()) || volume.state == state::VolumeState::deleting ||
+         is_coming_or_leaving(volume);
 }
 
 // A snapshot that was asked for earlier is taken first.
@@ -57,7 +59,8 @@ void VolumeReconciler::recover() {
     if (volume_needs_work(volume) || is_attached(volume)) wake(volume.key());
   });
   world->each<state::VolumeModification>("", [&](const state::VolumeModification& modification) {
-    if (modification.state == "modifying" || modification.state == "optimizing") wake(modification.key());
+    if (modification.state == state::ModificationState::modifying || modification.state == state::ModificationState::optimizing)
+      wake(modification.key());
   });
 }
 
@@ -69,12 +72,13 @@ void VolumeReconciler::follow(const state::Commit& commit) {
         wake(change.key);
     }
     if (const auto* modification = change.now<state::VolumeModification>();
-        modification != nullptr && (modification->state == "modifying" || modification->state == "optimizing"))
+        modification != nullptr &&
+        (modification->state == state::ModificationState::modifying || modification->state == state::ModificationState::optimizing))
       wake(change.key);
     // What waited for its last snapshot to be taken.
-    if (const auto* snapshot = change.old<state::Snapshot>(); snapshot != nullptr && snapshot->state == "pending")
+    if (const auto* snapshot = change.old<state::Snapshot>(); snapshot != nullptr && snapshot->state == state::SnapshotState::pending)
       if (const auto* volume = commit.world->find<state::Volume>(snapshot->account, snapshot->volume_id);
-          volume != nullptr && volume->state == "deleting")
+          volume != nullptr && volume->state == state::VolumeState::deleting)
         wake(volume->key());
     // What waited for its machine to come or go.
     const auto* instance = change.now<state::Instance>();
@@ -86,7 +90,7 @@ void VolumeReconciler::follow(const state::Commit& commit) {
   }
 }
 
-void VolumeReconciler::hear(const compute::MachineReport& report) {
+void VolumeReconciler::on_report(const compute::MachineReport& report) {
   const auto world = store_.world();
   // The server of a volume is gone, and its machines wait for another.
   if (report.event == compute::MachineEvent::died && report.id.starts_with("vol-")) {
@@ -112,11 +116,12 @@ void VolumeReconciler::reconcile(const std::string& key) {
     if (auto removed = engines_.block.remove_volume(id); !removed) log::error("block", "{}", removed.error().message);
     return;
   }
-  if (volume->state == "deleting" && is_to_be_copied_first(*world, *volume)) return;  // until follow hears otherwise
-  if (volume->state == "deleting") return remove(*volume);
-  if (volume->state == "creating" && volume->instance_id.empty()) return make(*volume);
+  if (volume->state == state::VolumeState::deleting && is_to_be_copied_first(*world, *volume)) return;  // until follow hears otherwise
+  if (volume->state == state::VolumeState::deleting) return remove(*volume);
+  if (volume->state == state::VolumeState::creating && volume->instance_id.empty()) return make(*volume);
   for (const auto* attachment : volume->attachments()) {
-    if (attachment->attachment_state == "attaching" && volume->state != "creating") attach(*volume, attachment->instance_id);
+    if (attachment->attachment_state == state::AttachmentState::attaching && volume->state != state::VolumeState::creating)
+      attach(*volume, attachment->instance_id);
     if (is_leaving(*attachment)) detach(*volume, attachment->instance_id);
   }
   // What comes or goes is left alone; with Multi-Attach others may have it meanwhile.
@@ -164,8 +169,8 @@ void VolumeReconciler::make(const state::Volume& volume) {
   const auto made = files_.make(volume);
   if (!made) log::error("block", "{}", made.error().message);
   change(volume, [&](state::Volume& changed) {
-    if (changed.state != "creating") return false;
-    changed.state = made ? "available" : "error";
+    if (changed.state != state::VolumeState::creating) return false;
+    changed.state = made ? state::VolumeState::available : state::VolumeState::error;
     changed.failure = made ? std::string() : made.error().message;
     return true;
   });
@@ -189,13 +194,13 @@ void VolumeReconciler::attach(const state::Volume& seen, const std::string& inst
   const auto world = store_.world();
   const auto* volume = world->find<state::Volume>(seen.key());
   const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance_id);
-  if (attachment == nullptr || attachment->attachment_state != "attaching") return;
+  if (attachment == nullptr || attachment->attachment_state != state::AttachmentState::attaching) return;
   const auto* instance = world->find<state::Instance>(volume->account, instance_id);
-  if (instance == nullptr || instance->current_state() == InstanceState::terminated) return settle_detached(*volume, instance_id);
+  if (instance == nullptr || instance->state == InstanceState::terminated) return settle_detached(*volume, instance_id);
   // One of its disks at the next start.
-  if (instance->current_state() == InstanceState::stopped) return settle_attached(*volume, instance_id);
+  if (instance->state == InstanceState::stopped) return settle_attached(*volume, instance_id);
   // On its way: its next state wakes us.
-  if (instance->current_state() != InstanceState::running) return;
+  if (instance->state != InstanceState::running) return;
   const auto machine = engines_.hypervisor.state(instance->id);
   if (!machine || *machine == compute::MachineState::ended) return wake(volume->key(), volume_retry_pause);
   auto disk = files_.open(*volume, instance->id);
@@ -209,9 +214,9 @@ void VolumeReconciler::attach(const state::Volume& seen, const std::string& inst
 void VolumeReconciler::settle_attached(const state::Volume& volume, const std::string& instance_id) {
   change(volume, [&](state::Volume& changed) {
     auto* attachment = changed.attachment_to(instance_id);
-    if (attachment == nullptr || attachment->attachment_state != "attaching") return false;
-    attachment->attachment_state = "attached";
-    changed.state = "in-use";
+    if (attachment == nullptr || attachment->attachment_state != state::AttachmentState::attaching) return false;
+    attachment->attachment_state = state::AttachmentState::attached;
+    changed.state = state::VolumeState::in_use;
     return true;
   });
 }
@@ -235,7 +240,7 @@ void VolumeReconciler::detach(const state::Volume& seen, const std::string& inst
     const std::lock_guard lock(mutex_);
     asked_before = !asked_.insert({volume->id, instance_id}).second;
   }
-  // The guest has it still; it says when it lets go (hear), and the look at the clock is for the word "busy" and for lost reports.
+  // The guest has it still; it says when it lets go (on_report), and the look at the clock is for the word "busy" and for lost reports.
   if (asked_before) say_busy(*volume, instance_id);
   wake(volume->key(), busy_after);
 }
@@ -243,8 +248,8 @@ void VolumeReconciler::detach(const state::Volume& seen, const std::string& inst
 void VolumeReconciler::say_busy(const state::Volume& volume, const std::string& instance_id) {
   change(volume, [&](state::Volume& changed) {
     auto* attachment = changed.attachment_to(instance_id);
-    if (attachment == nullptr || attachment->attachment_state != "detaching") return false;
-    attachment->attachment_state = "busy";
+    if (attachment == nullptr || attachment->attachment_state != state::AttachmentState::detaching) return false;
+    attachment->attachment_state = state::AttachmentState::busy;
     return true;
   });
 }
@@ -269,15 +274,15 @@ void VolumeReconciler::settle_detached(const state::Volume& seen, const std::str
       transaction.put(std::move(instance));
     }
     volume.detach_from(instance_id);
-    if (volume.state == "in-use" && volume.attachments().empty()) volume.state = "available";
+    if (volume.state == state::VolumeState::in_use && volume.attachments().empty()) volume.state = state::VolumeState::available;
     transaction.put(std::move(volume));
   });
 }
 
 void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModification& asked) {
-  if (asked.state != "modifying" && asked.state != "optimizing") return;
+  if (asked.state != state::ModificationState::modifying && asked.state != state::ModificationState::optimizing) return;
   Result<void> grown;
-  if (asked.state == "modifying" && asked.target_size_gib > seen.size_gib) {
+  if (asked.state == state::ModificationState::modifying && asked.target_size_gib > seen.size_gib) {
     const auto pass = files_.enter({seen.id});
     const auto world = store_.world();
     const auto* volume = world->find<state::Volume>(seen.key());
@@ -293,10 +298,10 @@ void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModi
     if (found == nullptr || volume == nullptr || found->state != asked.state) return;
     auto modification = *found;
     if (!grown) {
-      modification.state = "failed";
+      modification.state = state::ModificationState::failed;
       modification.state_message = grown.error().message;
       modification.ended = transaction.now();
-    } else if (modification.state == "modifying") {
+    } else if (modification.state == state::ModificationState::modifying) {
       auto changed = *volume;
       changed.size_gib = std::max(changed.size_gib, modification.target_size_gib);
       if (!modification.target_type.empty()) changed.type = modification.target_type;
@@ -305,10 +310,10 @@ void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModi
       changed.multi_attach = modification.target_multi_attach;
       transaction.put(std::move(changed));
       // Nothing has to be moved for the new size: the next look says that it is done.
-      modification.state = "optimizing";
+      modification.state = state::ModificationState::optimizing;
       modification.progress = 99;
     } else {
-      modification.state = "completed";
+      modification.state = state::ModificationState::completed;
       modification.progress = 100;
       modification.ended = transaction.now();
     }

@@ -14,7 +14,7 @@
 
 namespace brume::control {
 
-// Threads: follow and hear may be called from any thread; reconcile for one volume by one thread at a time (the queue's promise).
+// Threads: follow and on_report may be called from any thread; reconcile for one volume by one thread at a time (the queue's promise).
 class VolumeReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
@@ -23,7 +23,7 @@ class VolumeReconciler {
 
   void recover();
   void follow(const state::Commit& commit);
-  void hear(const compute::MachineReport& report);
+  void on_report(const compute::MachineReport& report);
   // Of a volume "account/vol-…".
   void reconcile(const std::string& key);
 

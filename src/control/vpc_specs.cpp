@@ -5,21 +5,13 @@
 
 #include "base/ipv4.hpp"
 #include "control/flow_logs.hpp"
-#include "state/classic.hpp"
-#include "state/vpn.hpp"
+#include "domain/classic.hpp"
+#include "domain/vpn.hpp"
 
 namespace brume::control {
 namespace {
 
 using network::RouteSpec;
-
-// "ip-172-31-0-5"
-std::string host_name_of(const std::string& private_ip) {
-  std::string name = "ip-" + private_ip;
-  for (auto& c : name)
-    if (c == '.') c = '-';
-  return name;
-}
 
 std::vector<std::string> ranges_of_list(const state::World& world, const std::string& account, const std::string& id) {
   std::vector<std::string> ranges;
@@ -58,7 +50,7 @@ RouteSpec::Target target_of(const state::World& world, const state::RouteTable& 
 
 // Routes of VPN connections hold where the table says so, unless it has one of its own to the same range.
 void add_propagated(const state::World& world, const state::RouteTable& table, network::RouteTableSpec& spec) {
-  for (const auto& route : state::propagated_routes(world, table)) {
+  for (const auto& route : domain::propagated_routes(world, table)) {
     const auto same = [&](const RouteSpec& own) { return own.cidr == route.cidr; };
     if (std::none_of(spec.routes.begin(), spec.routes.end(), same))
       spec.routes.push_back({route.cidr, RouteSpec::Target::vpn, route.gateway_id});
@@ -84,7 +76,7 @@ network::RouteTableSpec specify(const state::World& world, const state::RouteTab
 void add_vpns(const state::World& world, const state::Vpc& vpc, network::VpcSpec& spec) {
   const auto add = [&](const state::VpnConnection& connection) {
     const auto* customer = world.find<state::CustomerGateway>(vpc.account, connection.customer_gateway_id);
-    if (connection.state != "available" || customer == nullptr) return;
+    if (connection.state != state::VpnState::available || customer == nullptr) return;
     network::VpnSpec vpn{connection.id, customer->ip_address, connection.local_cidr, connection.remote_cidr, {}};
     for (const auto& tunnel : connection.tunnels) vpn.tunnels.push_back({tunnel.outside_ip, tunnel.psk});
     spec.vpns.push_back(std::move(vpn));
@@ -261,7 +253,7 @@ network::InterfaceSpec specify(const state::World& world, const state::NetworkIn
   spec.private_ip = interface.private_ip;
   spec.public_ip = interface.public_ip;
   spec.group_ids = interface.group_ids;
-  spec.host_name = host_name_of(interface.private_ip);
+  spec.host_name = "ip-" + dashed(interface.private_ip);
   spec.source_dest_check = interface.source_dest_check;
   spec.user = user;
   for (const auto& one : interface.secondary) spec.more.push_back({one.private_ip, one.public_ip});
@@ -276,7 +268,7 @@ network::GroupSpec specify(const state::World& world, const state::SecurityGroup
   for (const auto& rule : group.ingress) add_permissions(world, group.account, rule, spec.ingress);
   for (const auto& rule : group.egress) add_permissions(world, group.account, rule, spec.egress);
   // Groups of EC2-Classic say what may come in; out goes everything (NET-048).
-  if (state::is_classic(group)) spec.egress.push_back({"-1", -1, -1, "0.0.0.0/0", ""});
+  if (domain::is_classic(group)) spec.egress.push_back({"-1", -1, -1, "0.0.0.0/0", ""});
   return spec;
 }
 
@@ -307,7 +299,7 @@ network::VpcSpec specify(const state::World& world, const state::Vpc& vpc, const
   spec.dns = vpc.dns_support;
   add_routing(world, vpc, spec);
   world.each_indexed<state::NatGateway>(state::Index::nat_gateway_by_vpc, vpc.id, [&](const state::NatGateway& nat) {
-    if (nat.state == "available") spec.nats.push_back({nat.id, nat.public_ip});
+    if (nat.state == state::NatState::available) spec.nats.push_back({nat.id, nat.public_ip});
   });
   add_vpns(world, vpc, spec);
   spec.dhcp = specify_dhcp(world, vpc);

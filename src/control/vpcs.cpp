@@ -160,34 +160,34 @@ void VpcReconciler::note_found_locked(const network::NetworkEngine::Found& there
   }
 }
 
-bool VpcReconciler::make(const Look& look) {
+bool VpcReconciler::make(const ReconcilePass& pass) {
   // Every time: it is cheap when all is there, and puts back what somebody removed.
-  if (auto made = engines_.network.ensure_vpc(specify(*look.world, *look.vpc, settings_.domains)); !made) {
-    log::error("network", "cannot make {}: {}", look.vpc_id, made.error().message);
+  if (auto made = engines_.network.ensure_vpc(specify(*pass.world, *pass.vpc, settings_.domains)); !made) {
+    log::error("network", "cannot make {}: {}", pass.vpc_id, made.error().message);
     return false;
   }
-  if (look.network.serves_metadata) return true;
-  auto listening = engines_.network.listen_metadata(look.vpc_id);
+  if (pass.network.serves_metadata) return true;
+  auto listening = engines_.network.listen_metadata(pass.vpc_id);
   if (!listening) {
-    log::error("network", "cannot serve metadata in {}: {}", look.vpc_id, listening.error().message);
+    log::error("network", "cannot serve metadata in {}: {}", pass.vpc_id, listening.error().message);
     return false;
   }
-  if (*listening) door_.open(look.vpc_id, std::move(*listening));
+  if (*listening) door_.open(pass.vpc_id, std::move(*listening));
   const std::lock_guard lock(mutex_);
-  networks_[look.vpc_id].serves_metadata = true;
+  networks_[pass.vpc_id].serves_metadata = true;
   return true;
 }
 
-std::vector<network::GroupSpec> VpcReconciler::groups_for(const Look& look, const std::vector<network::InterfaceSpec>& interfaces,
+std::vector<network::GroupSpec> VpcReconciler::groups_for(const ReconcilePass& pass, const std::vector<network::InterfaceSpec>& interfaces,
                                                           const std::set<std::string>& in_force) const {
   std::map<std::string, network::GroupSpec> specs;
   const auto add = [&](const state::SecurityGroup* group) {
-    if (group != nullptr && group->vpc_id == look.vpc_id) specs.emplace(group->id, specify(*look.world, *group));
+    if (group != nullptr && group->vpc_id == pass.vpc_id) specs.emplace(group->id, specify(*pass.world, *group));
   };
-  for (const auto& key : look.network.dirty_groups) add(look.world->find<state::SecurityGroup>(key));
+  for (const auto& key : pass.network.dirty_groups) add(pass.world->find<state::SecurityGroup>(key));
   for (const auto& interface : interfaces)
     for (const auto& id : interface.group_ids)
-      if (!in_force.contains(id)) add(look.world->find_indexed<state::SecurityGroup>(state::Index::security_group_by_id, id));
+      if (!in_force.contains(id)) add(pass.world->find_indexed<state::SecurityGroup>(state::Index::security_group_by_id, id));
   std::vector<network::GroupSpec> groups;
   for (auto& [id, spec] : specs) groups.push_back(std::move(spec));
   return groups;
@@ -214,99 +214,99 @@ void VpcReconciler::settle(const std::string& vpc_id, const std::string& interfa
   wake_instance_of(*store_.world(), interface_key);
 }
 
-std::optional<VpcReconciler::Look> VpcReconciler::begin(const std::string& vpc_id) {
-  Look look;
-  look.vpc_id = vpc_id;
+std::optional<VpcReconciler::ReconcilePass> VpcReconciler::begin(const std::string& vpc_id) {
+  ReconcilePass pass;
+  pass.vpc_id = vpc_id;
   {
     const std::lock_guard lock(mutex_);
     const auto at = networks_.find(vpc_id);
     if (at == networks_.end() || !recovered_) return std::nullopt;
     auto& network = at->second;
-    look.is_used = !network.wanted.empty();
-    look.network.made = network.made;
-    look.network.serves_metadata = network.serves_metadata;
-    look.network.groups = network.groups;
-    look.network.dirty = std::exchange(network.dirty, {});
-    look.network.dirty_groups = std::exchange(network.dirty_groups, {});
+    pass.is_used = !network.wanted.empty();
+    pass.network.made = network.made;
+    pass.network.serves_metadata = network.serves_metadata;
+    pass.network.groups = network.groups;
+    pass.network.dirty = std::exchange(network.dirty, {});
+    pass.network.dirty_groups = std::exchange(network.dirty_groups, {});
     // A VPC may have thousands of interfaces: a copy of all of them only where all are looked at.
-    look.is_whole = !network.made || look.network.dirty.size() > std::max(few, network.wanted.size() / 8);
-    if (look.is_whole)
-      look.network.wanted = network.wanted;
+    pass.is_whole = !network.made || pass.network.dirty.size() > std::max(few, network.wanted.size() / 8);
+    if (pass.is_whole)
+      pass.network.wanted = network.wanted;
     else
-      for (const auto& key : look.network.dirty)
-        if (network.wanted.contains(key)) look.network.wanted.insert(key);
+      for (const auto& key : pass.network.dirty)
+        if (network.wanted.contains(key)) pass.network.wanted.insert(key);
   }
   // After the dirty marks are taken: a change from here on marks anew.
-  look.world = store_.world();
-  look.vpc = look.world->find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
-  for (const auto& key : look.network.dirty) {
-    const auto* interface = look.world->find<state::NetworkInterface>(key);
+  pass.world = store_.world();
+  pass.vpc = pass.world->find_indexed<state::Vpc>(state::Index::vpc_by_id, vpc_id);
+  for (const auto& key : pass.network.dirty) {
+    const auto* interface = pass.world->find<state::NetworkInterface>(key);
     // Let go in between: the mark of that is on its way.
-    if (look.network.wanted.contains(key) && interface != nullptr && interface->private_ip.empty()) continue;
-    if (look.network.wanted.contains(key) && interface != nullptr) {
-      look.wanted.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
-      look.keys[interface->id] = key;
+    if (pass.network.wanted.contains(key) && interface != nullptr && interface->private_ip.empty()) continue;
+    if (pass.network.wanted.contains(key) && interface != nullptr) {
+      pass.wanted.push_back(specify(*pass.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
+      pass.keys[interface->id] = key;
     } else {
-      look.unwanted.push_back(id_of(key));
+      pass.unwanted.push_back(id_of(key));
     }
   }
-  return look;
+  return pass;
 }
 
-void VpcReconciler::remove_unwanted(const Look& look) {
-  for (const auto& id : look.unwanted) {
-    if (auto removed = engines_.network.remove_interface(look.vpc_id, id); !removed) {
-      log::warning("network", "cannot remove {} from {}, tried again: {}", id, look.vpc_id, removed.error().message);
+void VpcReconciler::remove_unwanted(const ReconcilePass& pass) {
+  for (const auto& id : pass.unwanted) {
+    if (auto removed = engines_.network.remove_interface(pass.vpc_id, id); !removed) {
+      log::warning("network", "cannot remove {} from {}, tried again: {}", id, pass.vpc_id, removed.error().message);
       {
         const std::lock_guard lock(mutex_);
-        networks_[look.vpc_id].dirty.insert("/" + id);
+        networks_[pass.vpc_id].dirty.insert("/" + id);
       }
-      wake_("vpc/" + look.vpc_id, vpc_retry_pause);
+      wake_("vpc/" + pass.vpc_id, vpc_retry_pause);
       continue;
     }
     std::string key;
     Woken woken;
     {
       const std::lock_guard lock(mutex_);
-      auto& network = networks_[look.vpc_id];
+      auto& network = networks_[pass.vpc_id];
       if (const auto at = network.present.find(id); at != network.present.end()) {
         key = at->second;
         network.present.erase(at);
       }
       ready_.erase(id);
       failures_.erase(id);
-      // Wanted again while it was being removed: its mark was taken by this look, so it is set anew. Only of a tap that was found on the
+      // Wanted again while it was being removed: its mark was taken by this pass, so it is set anew. Only of a tap that was found on the
       // host the key is not known; of thousands that go at once each would walk over thousands here, and the writer waits.
       const auto again = key.empty() || key.front() == '/' ? std::find_if(network.wanted.begin(), network.wanted.end(),
                                                                           [&](const auto& each) { return id_of(each) == id; })
                                                            : network.wanted.find(key);
       if (again != network.wanted.end()) {
         network.dirty.insert(*again);
-        woken.insert(look.vpc_id);
+        woken.insert(pass.vpc_id);
       }
     }
     wake(woken);
-    wake_instance_of(*look.world, key);
+    wake_instance_of(*pass.world, key);
   }
 }
 
-Result<void> VpcReconciler::apply_whole(const Look& look, std::set<std::string>& groups_in_force) {
+Result<void> VpcReconciler::apply_whole(const ReconcilePass& pass, std::set<std::string>& groups_in_force) {
   std::vector<network::InterfaceSpec> interfaces;
-  for (const auto& key : look.network.wanted)
-    if (const auto* interface = look.world->find<state::NetworkInterface>(key); interface != nullptr && !interface->private_ip.empty())
-      interfaces.push_back(specify(*look.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
-  const auto groups = groups_for(look, interfaces, {});
-  auto applied = engines_.network.ensure_all(specify(*look.world, *look.vpc, settings_.domains), groups, interfaces);
+  for (const auto& key : pass.network.wanted)
+    if (const auto* interface = pass.world->find<state::NetworkInterface>(key); interface != nullptr && !interface->private_ip.empty())
+      interfaces.push_back(specify(*pass.world, *interface, engines_.hypervisor.user_of(interface->instance_id)));
+  const auto groups = groups_for(pass, interfaces, {});
+  auto applied = engines_.network.ensure_all(specify(*pass.world, *pass.vpc, settings_.domains), groups, interfaces);
   if (!applied) return applied;
   groups_in_force.clear();
   for (const auto& group : groups) groups_in_force.insert(group.id);
   return {};
 }
 
-std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look, std::set<std::string>& groups_in_force) {
+std::map<std::string, std::string> VpcReconciler::apply_changes(const ReconcilePass& pass, std::set<std::string>& groups_in_force) {
   std::map<std::string, std::string> failures;
   std::string group_failure;
-  for (const auto& group : groups_for(look, look.wanted, look.network.groups)) {
+  for (const auto& group : groups_for(pass, pass.wanted, pass.network.groups)) {
     if (auto applied = engines_.network.ensure_group(group); !applied) {
       failures[group.id] = group_failure = applied.error().message;
       log::error("network", "cannot put {} into force: {}", group.id, group_failure);
@@ -314,7 +314,7 @@ std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look
       groups_in_force.insert(group.id);
     }
   }
-  for (const auto& interface : look.wanted) {
+  for (const auto& interface : pass.wanted) {
     auto& failure = failures[interface.id];
     failure = group_failure;
     if (!failure.empty()) continue;
@@ -326,58 +326,58 @@ std::map<std::string, std::string> VpcReconciler::apply_changes(const Look& look
   return failures;
 }
 
-bool VpcReconciler::apply(const Look& look, bool made) {
-  if (look.vpc == nullptr || (look.wanted.empty() && look.network.dirty_groups.empty())) return made;
-  auto groups_in_force = look.network.groups;
+bool VpcReconciler::apply(const ReconcilePass& pass, bool made) {
+  if (pass.vpc == nullptr || (pass.wanted.empty() && pass.network.dirty_groups.empty())) return made;
+  auto groups_in_force = pass.network.groups;
   std::map<std::string, std::string> failures;
   std::string failure = made ? std::string() : std::string("the VPC's network cannot be made; the daemon's log says why");
-  if (made && look.is_whole) {
-    if (auto applied = apply_whole(look, groups_in_force); !applied) {
+  if (made && pass.is_whole) {
+    if (auto applied = apply_whole(pass, groups_in_force); !applied) {
       failure = applied.error().message;
-      log::error("network", "cannot program {}: {}", look.vpc_id, failure);
+      log::error("network", "cannot program {}: {}", pass.vpc_id, failure);
     }
   } else if (made) {
-    failures = apply_changes(look, groups_in_force);
+    failures = apply_changes(pass, groups_in_force);
   }
   {
     const std::lock_guard lock(mutex_);
-    auto& network = networks_[look.vpc_id];
+    auto& network = networks_[pass.vpc_id];
     network.made = network.made || (made && failure.empty());
     network.groups = std::move(groups_in_force);
   }
-  for (const auto& interface : look.wanted)
-    settle(look.vpc_id, look.keys.at(interface.id), failure.empty() ? failures[interface.id] : failure);
+  for (const auto& interface : pass.wanted)
+    settle(pass.vpc_id, pass.keys.at(interface.id), failure.empty() ? failures[interface.id] : failure);
   return failure.empty() && std::all_of(failures.begin(), failures.end(), [](const auto& one) { return one.second.empty(); });
 }
 
-void VpcReconciler::try_again(const Look& look) {
+void VpcReconciler::try_again(const ReconcilePass& pass) {
   {
     const std::lock_guard lock(mutex_);
-    const auto at = networks_.find(look.vpc_id);
+    const auto at = networks_.find(pass.vpc_id);
     if (at == networks_.end()) return;
     auto& network = at->second;
-    for (const auto& key : look.network.dirty)
+    for (const auto& key : pass.network.dirty)
       if (network.wanted.contains(key)) network.dirty.insert(key);
-    network.dirty_groups.insert(look.network.dirty_groups.begin(), look.network.dirty_groups.end());
+    network.dirty_groups.insert(pass.network.dirty_groups.begin(), pass.network.dirty_groups.end());
   }
-  wake_("vpc/" + look.vpc_id, failure_pause);
+  wake_("vpc/" + pass.vpc_id, failure_pause);
 }
 
-void VpcReconciler::remove_groups(const Look& look) {
-  for (const auto& key : look.network.dirty_groups) {
-    if (look.world->find<state::SecurityGroup>(key) != nullptr) continue;
-    const auto removed = engines_.network.remove_group(look.vpc_id, id_of(key));
+void VpcReconciler::remove_groups(const ReconcilePass& pass) {
+  for (const auto& key : pass.network.dirty_groups) {
+    if (pass.world->find<state::SecurityGroup>(key) != nullptr) continue;
+    const auto removed = engines_.network.remove_group(pass.vpc_id, id_of(key));
     {
       const std::lock_guard lock(mutex_);
-      auto& network = networks_[look.vpc_id];
+      auto& network = networks_[pass.vpc_id];
       if (removed)
         network.groups.erase(id_of(key));
       else
         network.dirty_groups.insert(key);
     }
     if (removed) continue;
-    log::warning("network", "cannot remove {} from {}, tried again: {}", id_of(key), look.vpc_id, removed.error().message);
-    wake_("vpc/" + look.vpc_id, failure_pause);
+    log::warning("network", "cannot remove {} from {}, tried again: {}", id_of(key), pass.vpc_id, removed.error().message);
+    wake_("vpc/" + pass.vpc_id, failure_pause);
   }
 }
 
@@ -401,14 +401,14 @@ void VpcReconciler::remove_if_empty(const std::string& vpc_id) {
 }
 
 void VpcReconciler::reconcile(const std::string& vpc_id) {
-  const auto look = begin(vpc_id);
-  if (!look) return;
-  const bool made = look->is_used && look->vpc != nullptr && make(*look);
-  remove_unwanted(*look);
-  const bool applied = apply(*look, made);
-  remove_groups(*look);
+  const auto pass = begin(vpc_id);
+  if (!pass) return;
+  const bool made = pass->is_used && pass->vpc != nullptr && make(*pass);
+  remove_unwanted(*pass);
+  const bool applied = apply(*pass, made);
+  remove_groups(*pass);
   remove_if_empty(vpc_id);
-  if (look->is_used && look->vpc != nullptr && !(made && applied)) try_again(*look);
+  if (pass->is_used && pass->vpc != nullptr && !(made && applied)) try_again(*pass);
 }
 
 bool VpcReconciler::ready(const std::string& interface_id) const {

@@ -38,13 +38,13 @@ class VpcReconciler {
     bool made = false;  // as a whole, by this process
     bool serves_metadata = false;
     std::set<std::string> wanted;                // interface keys "account/eni-…"
-    std::set<std::string> dirty;                 // interface keys to look at again
-    std::set<std::string> dirty_groups;          // group keys to look at again
+    std::set<std::string> dirty;                 // interface keys to pass at again
+    std::set<std::string> dirty_groups;          // group keys to pass at again
     std::set<std::string> groups;                // group ids in force
     std::map<std::string, std::string> present;  // interface id → its key, of those with a tap
   };
 
-  // Ids of VPCs to look at again. They are collected while the lock is held, and woken without it: the queue has a lock of its own.
+  // Ids of VPCs to pass at again. They are collected while the lock is held, and woken without it: the queue has a lock of its own.
   using Woken = std::set<std::string>;
   void wake(const Woken& vpc_ids) const;
   void want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after, Woken& woken);
@@ -55,8 +55,8 @@ class VpcReconciler {
   // Routes, ACLs, gateways and the like: the VPCs that they are of are looked at again.
   void follow_routing(const state::World& world, const state::Change& change, Woken& woken);
   void note_found_locked(const network::NetworkEngine::Found& there);
-  // One look at a VPC: what there was to do when it began.
-  struct Look {
+  // One pass at a VPC: what there was to do when it began.
+  struct ReconcilePass {
     std::string vpc_id;
     state::WorldPointer world;
     const state::Vpc* vpc = nullptr;
@@ -67,22 +67,22 @@ class VpcReconciler {
     std::map<std::string, std::string> keys;  // of the wanted, by interface id
     std::vector<std::string> unwanted;        // interface ids
   };
-  std::optional<Look> begin(const std::string& vpc_id);
-  bool make(const Look& look);
-  void remove_unwanted(const Look& look);
+  std::optional<ReconcilePass> begin(const std::string& vpc_id);
+  bool make(const ReconcilePass& pass);
+  void remove_unwanted(const ReconcilePass& pass);
   // False: something is not as it shall be.
-  bool apply(const Look& look, bool made);
-  // All that the look was about, after a while; instances that wait for it are told at once.
-  void try_again(const Look& look);
+  bool apply(const ReconcilePass& pass, bool made);
+  // All that the pass was about, after a while; instances that wait for it are told at once.
+  void try_again(const ReconcilePass& pass);
   // Everything the VPC should have, in few steps; interfaces and groups that are not wanted go.
-  Result<void> apply_whole(const Look& look, std::set<std::string>& groups_in_force);
+  Result<void> apply_whole(const ReconcilePass& pass, std::set<std::string>& groups_in_force);
   // Only what changed. Says for each interface and group what went wrong; an empty entry for nothing.
-  std::map<std::string, std::string> apply_changes(const Look& look, std::set<std::string>& groups_in_force);
-  void remove_groups(const Look& look);
+  std::map<std::string, std::string> apply_changes(const ReconcilePass& pass, std::set<std::string>& groups_in_force);
+  void remove_groups(const ReconcilePass& pass);
   void remove_if_empty(const std::string& vpc_id);
   void wake_instance_of(const state::World& world, const std::string& interface_key);
   // The groups to put into force: those that changed, and those of the interfaces that are not in force yet.
-  std::vector<network::GroupSpec> groups_for(const Look& look, const std::vector<network::InterfaceSpec>& interfaces,
+  std::vector<network::GroupSpec> groups_for(const ReconcilePass& pass, const std::vector<network::InterfaceSpec>& interfaces,
                                              const std::set<std::string>& in_force) const;
   void settle(const std::string& vpc_id, const std::string& interface_key, const std::string& failure);
 

@@ -14,7 +14,7 @@ using state::InstanceState;
 constexpr milliseconds copy_of_a_gib = seconds(30);
 
 bool instance_needs_work(const state::Instance& instance) {
-  const auto now = instance.current_state();
+  const auto now = instance.state;
   return now == InstanceState::pending || now == InstanceState::stopping || now == InstanceState::shutting_down;
 }
 
@@ -26,13 +26,13 @@ std::string minutes_of(milliseconds time) {
 }  // namespace
 
 milliseconds longest(const state::World& world, const state::Instance& instance, const Patience& patience) {
-  if (instance.current_state() == InstanceState::stopping) return patience.stop + patience.ending;
-  if (instance.current_state() == InstanceState::shutting_down) return patience.terminate + patience.ending;
-  if (instance.current_state() != InstanceState::pending) return milliseconds(0);
+  if (instance.state == InstanceState::stopping) return patience.stop + patience.ending;
+  if (instance.state == InstanceState::shutting_down) return patience.terminate + patience.ending;
+  if (instance.state != InstanceState::pending) return milliseconds(0);
   auto limit = patience.pending;
   for (const auto& id : instance.volume_ids)
     if (const auto* volume = world.find<state::Volume>(instance.account, id);
-        volume != nullptr && volume->state == "creating" && VolumeFiles::is_encrypted_anew(world, *volume))
+        volume != nullptr && volume->state == state::VolumeState::creating && VolumeFiles::is_encrypted_anew(world, *volume))
       limit += copy_of_a_gib * volume->size_gib;
   return limit;
 }
@@ -40,7 +40,7 @@ milliseconds longest(const state::World& world, const state::Instance& instance,
 void Watchdog::recover() {
   const auto world = store_.world();
   const auto now = clock_.now();
-  std::map<std::string, std::int64_t> between;
+  std::map<std::string, state::InstanceState> between;
   world->each<state::Instance>("", [&](const state::Instance& instance) {
     if (instance_needs_work(instance)) between[instance.key()] = instance.state;
   });
@@ -104,7 +104,7 @@ std::vector<StuckInstance> Watchdog::stuck() const {
   for (const auto& [key, one] : stuck_)
     // It may have gone on just now.
     if (const auto* instance = world->find<state::Instance>(key);
-        instance != nullptr && state::name_of(instance->current_state()) == one.state && instance->state_since == one.since)
+        instance != nullptr && state::name_of(instance->state) == one.state && instance->state_since == one.since)
       all.push_back(one);
   return all;
 }
@@ -120,7 +120,7 @@ void Watchdog::look() {
   for (const auto& key : keys) {
     const auto* instance = world->find<state::Instance>(key);
     if (instance == nullptr || !instance_needs_work(*instance) || !is_overdue(*instance)) continue;
-    const auto name = std::string(state::name_of(instance->current_state()));
+    const auto name = std::string(state::name_of(instance->state));
     const auto obstacle = actions_.obstacle(*instance);
     const auto why =
         "It has been " + name + " for " + minutes_of(clock_.now() - instance->state_since) + (obstacle.empty() ? "" : ": " + obstacle);
@@ -132,7 +132,7 @@ void Watchdog::look() {
       first = stuck_.insert_or_assign(key, StuckInstance{instance->id, instance->account, name, instance->state_since, why}).second;
     }
     if (first) log::error("control", "{} is stuck. {}", instance->id, why);
-    if (instance->current_state() == InstanceState::pending) {
+    if (instance->state == InstanceState::pending) {
       actions_.fail_start(*instance, why);
       continue;
     }

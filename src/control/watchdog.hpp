@@ -58,8 +58,8 @@ class Watchdog {
   mutable std::mutex mutex_;  // never held across a call of anything else
   std::condition_variable stop_asked_;
   Time begun_{};
-  std::map<std::string, std::int64_t> between_;  // instance key → its state
-  std::map<std::string, StuckInstance> stuck_;   // by instance key
+  std::map<std::string, state::InstanceState> between_;  // instance key → its state
+  std::map<std::string, StuckInstance> stuck_;           // by instance key
   bool stopping_ = false;
   std::thread thread_;
 };

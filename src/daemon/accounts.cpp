@@ -80,7 +80,7 @@ state::Account create_account(state::Transaction& transaction, const service::Se
   account.created = transaction.now();
   // The first account's zones are in the order of their ids; the others' letters are shuffled.
   if (transaction.find<state::Setting>("first-account") != nullptr)
-    account.zone_letters = state::make_zone_letters(transaction.random(), settings.zones.size());
+    account.zone_letters = domain::make_zone_letters(transaction.random(), settings.zones.size());
   transaction.put(account);
   create_access_key(transaction, id);
   ec2::make_first_network(transaction, id, settings);
@@ -109,8 +109,8 @@ AccountUse use_of(const state::World& world, const std::string& account) {
   use.addresses = count_of_account<state::ElasticIp>(world, account);
   use.vpcs = count_of_account<state::Vpc>(world, account);
   use.other = count_of_account<state::Dependents>(world, account);
-  world.each_of<state::NatGateway>(account, [&](const auto& gateway) { use.other += gateway.state != "deleted"; });
-  world.each_of<state::VpnConnection>(account, [&](const auto& connection) { use.other += connection.state != "deleted"; });
+  world.each_of<state::NatGateway>(account, [&](const auto& gateway) { use.other += gateway.state != state::NatState::deleted; });
+  world.each_of<state::VpnConnection>(account, [&](const auto& connection) { use.other += connection.state != state::VpnState::deleted; });
   world.each_indexed<state::VpcPeering>(state::Index::peering_by_account, account,
                                         [&](const auto& peering) { use.other += peering.is_active(); });
   return use;
@@ -280,7 +280,7 @@ void follow_accounts(state::Transaction& transaction, const service::Settings& s
     if (here != nullptr)
       copy.zone_letters = here->zone_letters;
     else if (!account.zone_letters.empty())
-      copy.zone_letters = state::make_zone_letters(transaction.random(), settings.zones.size());
+      copy.zone_letters = domain::make_zone_letters(transaction.random(), settings.zones.size());
     const bool is_new = here == nullptr;
     transaction.put(std::move(copy));
     if (is_new) ec2::make_first_network(transaction, account.id, settings);

@@ -123,7 +123,7 @@ json::array show_disks(const std::string& home) {
 json::array show_paused(const state::World& world) {
   json::array list;
   world.each<state::Instance>("", [&](const state::Instance& instance) {
-    if (instance.impairment.empty() || instance.current_state() != state::InstanceState::running) return;
+    if (instance.impairment.empty() || instance.state != state::InstanceState::running) return;
     list.push_back(json::object{{"id", instance.id},
                                 {"account", instance.account},
                                 {"since", format_iso8601(instance.impaired_since)},
@@ -156,13 +156,12 @@ json::object show_status(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   const auto& settings = parts.services.settings;
   std::map<std::string, std::int64_t> states;
-  world->each<state::Instance>("",
-                               [&](const state::Instance& instance) { ++states[std::string(state::name_of(instance.current_state()))]; });
+  world->each<state::Instance>("", [&](const state::Instance& instance) { ++states[std::string(state::name_of(instance.state))]; });
   json::object instances;
   for (const auto& [name, count] : states) instances[name] = count;
   std::int64_t images = 0;
   world->each<state::Image>("", [&](const state::Image& image) {
-    if (image.state != "deregistered") ++images;
+    if (image.state != state::ImageState::deregistered) ++images;
   });
   const auto* pool = world->find<state::Setting>("public-pool");
   const auto* ipv6_pool = world->find<state::Setting>("ipv6-pool");
@@ -196,14 +195,19 @@ json::object show_status(const AdminParts& parts) {
 }
 
 json::object show_image(const AdminParts& parts, const state::World& world, const state::Image& image) {
-  json::object shown{{"id", image.id},       {"account", image.account},     {"name", image.name},       {"type", image.type},
-                     {"state", image.state}, {"reason", image.state_reason}, {"public", image.is_public}};
+  json::object shown{{"id", image.id},
+                     {"account", image.account},
+                     {"name", image.name},
+                     {"type", image.type},
+                     {"state", std::string(state::name_of(image.state))},
+                     {"reason", image.state_reason},
+                     {"public", image.is_public}};
   std::string waits_for;
   for (const auto& id : {image.kernel_id, image.ramdisk_id}) {
     const auto* boot = id.empty() ? nullptr : world.find_indexed<state::Image>(state::Index::image_by_id, id);
-    if (boot != nullptr && boot->state == "failed")
+    if (boot != nullptr && boot->state == state::ImageState::failed)
       shown["state"] = "failed", shown["reason"] = boot->state_reason;
-    else if (boot != nullptr && boot->state == "pending" && image.state == "available")
+    else if (boot != nullptr && boot->state == state::ImageState::pending && image.state == state::ImageState::available)
       shown["state"] = "pending";
   }
   if (const auto percent = parts.controller.import_progress(image.id)) shown["progress"] = *percent;
@@ -249,7 +253,7 @@ json::array show_images(const AdminParts& parts) {
   const auto world = parts.services.store.world();
   json::array list;
   world->each<state::Image>("", [&](const state::Image& image) {
-    if (image.state != "deregistered") list.push_back(show_image(parts, *world, image));
+    if (image.state != state::ImageState::deregistered) list.push_back(show_image(parts, *world, image));
   });
   return list;
 }
@@ -267,7 +271,7 @@ json::array show_instances(const state::World& world) {
     list.push_back(json::object{{"id", instance.id},
                                 {"account", instance.account},
                                 {"name", name},
-                                {"state", state::name_of(instance.current_state())},
+                                {"state", state::name_of(instance.state)},
                                 {"reason", instance.state_reason_message},
                                 {"type", instance.type},
                                 {"image", image == nullptr ? instance.image_id : image->name},
@@ -288,11 +292,11 @@ json::array show_storage(const AdminParts& parts) {
   world->each<state::Volume>("", [&](const state::Volume& volume) {
     std::string instances;
     for (const auto* attachment : volume.attachments()) instances += (instances.empty() ? "" : " ") + attachment->instance_id;
-    known[volume.id] = {{"kind", "volume"},      {"account", volume.account}, {"state", volume.state},
+    known[volume.id] = {{"kind", "volume"},      {"account", volume.account}, {"state", std::string(state::name_of(volume.state))},
                         {"instance", instances}, {"of", volume.snapshot_id},  {"encrypted", volume.encrypted}};
   });
   world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
-    known[snapshot.id] = {{"kind", "snapshot"}, {"account", snapshot.account}, {"state", snapshot.state},
+    known[snapshot.id] = {{"kind", "snapshot"}, {"account", snapshot.account}, {"state", std::string(state::name_of(snapshot.state))},
                           {"instance", ""},     {"of", snapshot.volume_id},    {"encrypted", snapshot.encrypted}};
   });
   json::array list;

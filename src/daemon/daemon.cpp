@@ -29,10 +29,10 @@
 #include "daemon/simulation.hpp"
 #include "daemon/snapshot_access.hpp"
 #include "daemon/volume_limits.hpp"
+#include "domain/instance_types.hpp"
 #include "ebs/snapshot_blocks.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/paging.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/network/network.hpp"
 #include "guest/metadata_service.hpp"
 #include "quotas/service_quotas.hpp"
@@ -64,11 +64,11 @@ std::vector<std::string> look_up_name(const std::string& name) {
 
 // Of one region, which is a world of its own: state, machines, disks, networks, threads. In the order of building; destroyed the other
 // way round.
-class Daemon::Parts {
+class Daemon::Region {
  public:
   // `daemon`: all regions, the first one first; it outlives the parts.
-  Parts(const Configuration& c, Daemon& daemon) : configuration(c), settings(make_settings(c)), daemon_(daemon) {}
-  ~Parts() { stop(false); }
+  Region(const Configuration& c, Daemon& daemon) : configuration(c), settings(make_settings(c)), daemon_(daemon) {}
+  ~Region() { stop(false); }
 
   Result<void> open_home();
   Result<void> open_state();
@@ -110,8 +110,8 @@ class Daemon::Parts {
   std::unique_ptr<Health> health;
 
  private:
-  Parts& first() { return *daemon_.parts_.front(); }
-  Parts& region_of(const wire::HttpRequest& request);
+  Region& first() { return *daemon_.regions_.front(); }
+  Region& region_of(const wire::HttpRequest& request);
   void serve_metadata(const std::string& vpc_id, Descriptor listening);
   void close_metadata(const std::string& vpc_id);
   void route(wire::HttpRequest&& request, const wire::Responder& respond);
@@ -128,7 +128,7 @@ class Daemon::Parts {
   std::map<std::string, std::uint64_t> metadata_listeners_;  // by VPC id
 };
 
-Result<void> Daemon::Parts::open_home() {
+Result<void> Daemon::Region::open_home() {
   if (configuration.is_further)
     if (auto made = make_folders(first().configuration.path("regions"), 0711); !made) return made;
   if (configuration.simulate && !configuration.is_further) {
@@ -144,7 +144,7 @@ Result<void> Daemon::Parts::open_home() {
   return {};
 }
 
-Result<void> Daemon::Parts::open_state() {
+Result<void> Daemon::Region::open_state() {
   if (home)
     if (auto good = home->before_opening(); !good) return good;
   auto log = state::open_sqlite_log(configuration.path("state.db"));
@@ -159,7 +159,7 @@ Result<void> Daemon::Parts::open_state() {
   return {};
 }
 
-Result<void> Daemon::Parts::open_engines() {
+Result<void> Daemon::Region::open_engines() {
   if (configuration.simulate) {
     hypervisor = compute::make_simulated_hypervisor(clock);
     block = block::make_simulated_block_engine();
@@ -185,7 +185,7 @@ Result<void> Daemon::Parts::open_engines() {
   return {};
 }
 
-void Daemon::Parts::serve_metadata(const std::string& vpc_id, Descriptor listening) {
+void Daemon::Region::serve_metadata(const std::string& vpc_id, Descriptor listening) {
   auto handler = [this, vpc_id](wire::HttpRequest&& request, const wire::Responder& respond) {
     respond(metadata->answer(request, vpc_id));
   };
@@ -200,7 +200,7 @@ void Daemon::Parts::serve_metadata(const std::string& vpc_id, Descriptor listeni
   metadata_listeners_[vpc_id] = listener->id;
 }
 
-void Daemon::Parts::close_metadata(const std::string& vpc_id) {
+void Daemon::Region::close_metadata(const std::string& vpc_id) {
   std::uint64_t listener = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -212,7 +212,7 @@ void Daemon::Parts::close_metadata(const std::string& vpc_id) {
   server->close(listener);
 }
 
-Result<guest::MetadataConfiguration> Daemon::Parts::configure_metadata() {
+Result<guest::MetadataConfiguration> Daemon::Region::configure_metadata() {
   auto key = load_key(configuration.path("metadata.key"), random);
   if (!key) return fail(key.error());
   guest::MetadataConfiguration metadata_configuration;
@@ -231,7 +231,7 @@ Result<guest::MetadataConfiguration> Daemon::Parts::configure_metadata() {
   return metadata_configuration;
 }
 
-Result<void> Daemon::Parts::build_controller() {
+Result<void> Daemon::Region::build_controller() {
   auto volume_key = load_key(configuration.path("volumes.key"), random);
   if (!volume_key) return fail(volume_key.error());
   control::ControllerSettings controller_settings;
@@ -255,12 +255,12 @@ Result<void> Daemon::Parts::build_controller() {
   return {};
 }
 
-Result<void> Daemon::Parts::build_services() {
+Result<void> Daemon::Region::build_services() {
   const auto metadata_configuration = configure_metadata();
   if (!metadata_configuration) return fail(metadata_configuration.error());
   if (const auto types = configuration.path("instance-types.tsv"); path_exists(types)) {
     auto table = read_file(types);
-    auto added = table ? ec2::set_operator_instance_types(*table) : Result<void>(fail(table.error()));
+    auto added = table ? domain::set_operator_instance_types(*table) : Result<void>(fail(table.error()));
     if (!added) return fail(added.error().within(types));
   }
   const auto threads = std::clamp(std::thread::hardware_concurrency(), 2U, 16U);
@@ -287,7 +287,7 @@ Result<void> Daemon::Parts::build_services() {
   return {};
 }
 
-void Daemon::Parts::build_front_door(unsigned reader_threads) {
+void Daemon::Region::build_front_door(unsigned reader_threads) {
   service::FrontDoorSettings front_door_settings;
   front_door_settings.simulated = configuration.simulate;
   front_door_settings.reader_threads = reader_threads;
@@ -301,10 +301,10 @@ void Daemon::Parts::build_front_door(unsigned reader_threads) {
   front_door = std::make_unique<service::FrontDoor>(*services, std::move(tables), *workers, front_door_settings);
 }
 
-void Daemon::Parts::build_operators_part(const std::string& identity_certificate) {
+void Daemon::Region::build_operators_part(const std::string& identity_certificate) {
   const auto shut_down = [this](bool with_machines) { first().ask_to_end(with_machines); };
   const auto accounts_changed = [this] {
-    for (auto& region : daemon_.parts_)
+    for (auto& region : daemon_.regions_)
       if (region->configuration.is_further) region->follow_first();
   };
   health = std::make_unique<Health>(
@@ -320,7 +320,7 @@ void Daemon::Parts::build_operators_part(const std::string& identity_certificate
                                                        [this](const std::string& folder) { return add_built_image(*services, folder); }});
   const auto regions = [this] {
     std::vector<const service::Services*> all;
-    for (const auto& region : daemon_.parts_) all.push_back(region->services.get());
+    for (const auto& region : daemon_.regions_) all.push_back(region->services.get());
     return all;
   };
   admin = std::make_unique<Admin>(AdminParts{*services, *first().services, *controller, *workers, *front_door, *image_builds,
@@ -328,7 +328,7 @@ void Daemon::Parts::build_operators_part(const std::string& identity_certificate
                                              regions});
 }
 
-Result<void> Daemon::Parts::set_up_first_start() {
+Result<void> Daemon::Region::set_up_first_start() {
   const auto pool = network->public_pool();
   const auto kept = fmt::format("{}", fmt::join(network->kept_addresses(), ","));
   const auto ipv6_pool = network->ipv6_pool();
@@ -357,7 +357,7 @@ Result<void> Daemon::Parts::set_up_first_start() {
   return home ? home->note(*store->world()) : Result<void>();
 }
 
-void Daemon::Parts::follow_first() {
+void Daemon::Region::follow_first() {
   const std::lock_guard lock(accounts_mutex_);
   const auto world = first().store->world();
   store->transact([&](state::Transaction& transaction) { follow_accounts(transaction, settings, *world); });
@@ -365,8 +365,8 @@ void Daemon::Parts::follow_first() {
 
 // NET-067: every call targets one region. It is the one in the scope of a version 4 signature, which the signature then vouches for;
 // else the one that the name of the host says ("ec2.eu-west-1.…"); else the one whose port was asked.
-Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
-  if (daemon_.parts_.size() == 1) return *this;
+Daemon::Region& Daemon::Region::region_of(const wire::HttpRequest& request) {
+  if (daemon_.regions_.size() == 1) return *this;
   std::string asked;
   try {
     asked = wire::SignatureVerifier::claimed_caller(request, wire::QueryTree(request.query()).pairs()).region;
@@ -374,18 +374,18 @@ Daemon::Parts& Daemon::Parts::region_of(const wire::HttpRequest& request) {
     // Whatever is wrong with it, the front door says so.
   }
   const auto host = wire::read_host(request.header("host"));
-  for (auto& region : daemon_.parts_)
+  for (auto& region : daemon_.regions_)
     if (region->settings.region == asked) return *region;
-  for (auto& region : daemon_.parts_)
+  for (auto& region : daemon_.regions_)
     if (host.names_region(region->settings.region)) return *region;
   return *this;
 }
 
-void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& respond) {
+void Daemon::Region::route(wire::HttpRequest&& request, const wire::Responder& respond) {
   if (request.path() == "/ping") return respond({200, "text/plain", {}, "ok\n"});
   if (request.path() == "/_brume/reset") {
     std::vector<const service::Services*> regions;
-    for (const auto& each : daemon_.parts_) regions.push_back(each->services.get());
+    for (const auto& each : daemon_.regions_) regions.push_back(each->services.get());
     return reset_simulation(regions, request, respond);
   }
   if (request.path() == "/health") return health->answer(respond);
@@ -397,14 +397,14 @@ void Daemon::Parts::route(wire::HttpRequest&& request, const wire::Responder& re
 }
 
 // For the next start, when nobody names one.
-void Daemon::Parts::keep_port() const {
+void Daemon::Region::keep_port() const {
   const auto path = configuration.path("port");
   const auto text = std::to_string(configuration.port) + "\n";
   if (const auto kept = read_file(path, 64); kept && *kept == text) return;
   if (auto written = write_file(path, text, 0644); !written) log::warning("daemon", "{}", written.error().message);
 }
 
-Result<void> Daemon::Parts::listen() {
+Result<void> Daemon::Region::listen() {
   auto listening = wire::listen_tcp(configuration.address, configuration.port);
   if (!listening) return fail(listening.error().within("cannot serve the API (choose another port with --port)"));
   listening_ = std::move(*listening);
@@ -418,7 +418,7 @@ Result<void> Daemon::Parts::listen() {
   return {};
 }
 
-Result<void> Daemon::Parts::serve() {
+Result<void> Daemon::Region::serve() {
   auto handler = [this](wire::HttpRequest&& request, const wire::Responder& respond) { route(std::move(request), respond); };
   auto refusal = [this](int status, std::string_view reason) { return front_door->refuse(status, reason); };
   Result<wire::HttpServer::Listener> listener;
@@ -446,20 +446,20 @@ Result<void> Daemon::Parts::serve() {
   return {};
 }
 
-void Daemon::Parts::ask_to_end(bool with_machines) {
+void Daemon::Region::ask_to_end(bool with_machines) {
   const std::lock_guard lock(mutex_);
   ending_ = true;
   end_with_machines_ = with_machines;
   end_asked_.notify_all();
 }
 
-bool Daemon::Parts::wait_for_end() {
+bool Daemon::Region::wait_for_end() {
   std::unique_lock lock(mutex_);
   end_asked_.wait(lock, [this] { return ending_; });
   return end_with_machines_;
 }
 
-void Daemon::Parts::stop(bool with_machines) {
+void Daemon::Region::stop(bool with_machines) {
   if (std::exchange(stopped_, true)) return;
   if (server) server->stop();
   image_builds.reset();
@@ -485,15 +485,15 @@ Daemon::~Daemon() { stop(false); }
 
 void Daemon::stop(bool with_machines) {
   // No region is asked any more when the first one goes: each serves for all.
-  for (auto& region : parts_)
+  for (auto& region : regions_)
     if (region->server) region->server->stop();
-  for (auto region = parts_.rbegin(); region != parts_.rend(); ++region) (*region)->stop(with_machines);
+  for (auto region = regions_.rbegin(); region != regions_.rend(); ++region) (*region)->stop(with_machines);
 }
 
 Result<void> Daemon::build(const Configuration& configuration) {
-  auto& region = *parts_.emplace_back(std::make_unique<Parts>(configuration, *this));
-  for (const auto step :
-       {&Parts::open_home, &Parts::open_state, &Parts::open_engines, &Parts::build_services, &Parts::set_up_first_start, &Parts::listen})
+  auto& region = *regions_.emplace_back(std::make_unique<Region>(configuration, *this));
+  for (const auto step : {&Region::open_home, &Region::open_state, &Region::open_engines, &Region::build_services,
+                          &Region::set_up_first_start, &Region::listen})
     if (auto done = (region.*step)(); !done)
       return fail(configuration.is_further ? done.error().within("region " + configuration.region) : done.error());
   return {};
@@ -502,25 +502,25 @@ Result<void> Daemon::build(const Configuration& configuration) {
 Result<void> Daemon::begin(const Configuration& configuration) {
   if (auto built = build(configuration); !built) return built;
   // The first one's home may be a temporary folder, which it knows by now.
-  const auto whole = parts_.front()->configuration;
+  const auto whole = regions_.front()->configuration;
   for (size_t n = 0; n < whole.more_regions.size(); ++n)
     if (auto built = build(whole.of_further(n)); !built) return built;
   std::vector<service::RegionEndpoint> regions;
-  for (const auto& region : parts_) regions.push_back({region->settings.region, region->settings.endpoint});
-  for (auto& region : parts_) region->settings.regions = regions;
-  for (auto& region : parts_)
+  for (const auto& region : regions_) regions.push_back({region->settings.region, region->settings.endpoint});
+  for (auto& region : regions_) region->settings.regions = regions;
+  for (auto& region : regions_)
     if (auto served = region->serve(); !served) return served;
-  for (auto& region : parts_)
+  for (auto& region : regions_)
     if (auto started = region->controller->start(); !started) return started;
   if (configuration.simulate)
-    for (auto& region : parts_) await_simulated_images(*region->store);
+    for (auto& region : regions_) await_simulated_images(*region->store);
   return {};
 }
 
 // After a start that failed: what it made on the host goes. What was there before, with machines that may run in it, stays.
 void Daemon::take_back() {
   stop(false);
-  for (auto& region : parts_)
+  for (auto& region : regions_)
     if (region->network && !region->network->was_on_host())
       if (auto removed = region->network->remove_everything(); !removed) log::error("network", "{}", removed.error().message);
 }
@@ -534,12 +534,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Configuration& configuration
     daemon->take_back();
     return fail(configuration.simulate ? begun.error() : explain_start(begun.error(), configuration.home));
   }
-  const auto description = daemon->parts_.front()->hypervisor->describe();
+  const auto description = daemon->regions_.front()->hypervisor->describe();
   log::info("daemon", "machines run on {}: {}", description.accelerator, description.reason);
   return daemon;
 }
 
-std::string Daemon::endpoint() const { return parts_.front()->settings.endpoint; }
+std::string Daemon::endpoint() const { return regions_.front()->settings.endpoint; }
 
 void Daemon::run() {
   sigset_t signals;
@@ -550,9 +550,9 @@ void Daemon::run() {
   std::thread waiter([&] {
     int number = 0;
     ::sigwait(&signals, &number);
-    parts_.front()->ask_to_end(false);
+    regions_.front()->ask_to_end(false);
   });
-  stop(parts_.front()->wait_for_end());
+  stop(regions_.front()->wait_for_end());
   // Wakes the waiter when it was the operator who asked.
   ::pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();

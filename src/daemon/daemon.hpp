@@ -21,7 +21,7 @@ class Daemon {
   void run();
 
  private:
-  class Parts;
+  class Region;
   Daemon();
   Result<void> begin(const Configuration& configuration);
   void take_back();
@@ -29,7 +29,7 @@ class Daemon {
   Result<void> build(const Configuration& configuration);
   void stop(bool with_machines);
 
-  std::vector<std::unique_ptr<Parts>> parts_;  // by region, the first one first
+  std::vector<std::unique_ptr<Region>> regions_;  // by region, the first one first
 };
 
 }  // namespace brume::daemon

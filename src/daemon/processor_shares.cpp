@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "ec2/instances/instance_types.hpp"
+#include "domain/instance_types.hpp"
 
 namespace brume::daemon {
 namespace {
 
 using compute::CpuPlan;
-using ec2::InstanceType;
+using domain::InstanceType;
 
 // Of a micro instance, in compute units times seconds. At its full 2 units a burst lasts 15 s; a boot may take four times that.
 constexpr double micro_allotment = 30;
@@ -56,7 +56,7 @@ double default_compute_units(std::string_view accelerator) { return accelerator 
 
 CpuPlan plan_processors(const state::Instance& instance, double units) {
   const auto processors = static_cast<double>(instance.processors);
-  const auto* type = ec2::find_instance_type(instance.type);
+  const auto* type = domain::find_instance_type(instance.type);
   if (type != nullptr && type->credits_an_hour > 0) return of_credits(*type, processors, instance.cpu_credits == "unlimited");
   if (type != nullptr && type->compute_units > 0) return of_units(*type, processors, units);
   return CpuPlan{.weight = processors};

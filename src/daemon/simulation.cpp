@@ -43,7 +43,7 @@ wire::HttpResponse plain(int status, std::string text) { return {status, "text/p
 
 bool are_starters_ready(const state::World& world) {
   bool ready = true;
-  world.each_of<state::Image>(image_owner, [&](const state::Image& image) { ready = ready && image.state != "pending"; });
+  world.each_of<state::Image>(image_owner, [&](const state::Image& image) { ready = ready && image.state != state::ImageState::pending; });
   return ready;
 }
 
@@ -75,7 +75,7 @@ void register_simulated_images(state::Transaction& transaction, std::string_view
     state::Snapshot snapshot;
     snapshot.account = image_owner;
     snapshot.id = starter_id("snap", region, row.number);
-    snapshot.state = "pending";
+    snapshot.state = state::SnapshotState::pending;
     snapshot.started = transaction.now();
     state::Image image;
     image.account = image_owner;
@@ -87,7 +87,7 @@ void register_simulated_images(state::Transaction& transaction, std::string_view
     image.architecture = row.architecture;
     image.root_device_name = row.device;
     image.is_public = true;
-    image.state = "pending";  // control brings it in as it does any image
+    image.state = state::ImageState::pending;  // control brings it in as it does any image
     image.import_source = "simulated";
     image.created = transaction.now();
     state::BlockDevice root;

@@ -61,13 +61,15 @@ bool is_snapshot_id(std::string_view id) {
 const state::Snapshot& find(const state::World& world, const Context& context, const std::string& id) {
   if (!is_snapshot_id(id)) throw invalid("INVALID_SNAPSHOT_ID", fmt::format("'{}' is not the id of a snapshot.", id));
   const auto* snapshot = world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, id);
-  if (snapshot == nullptr || snapshot->state == "deleting" || !ec2::may_restore(world, *snapshot, context.account())) throw no_snapshot(id);
+  if (snapshot == nullptr || snapshot->state == state::SnapshotState::deleting || !ec2::may_restore(world, *snapshot, context.account()))
+    throw no_snapshot(id);
   return *snapshot;
 }
 
 const state::Snapshot& find_completed(const state::World& world, const Context& context, const std::string& id) {
   const auto& snapshot = find(world, context, id);
-  if (snapshot.state != "completed") throw invalid("INVALID_SNAPSHOT_ID", fmt::format("The snapshot '{}' is not completed.", id));
+  if (snapshot.state != state::SnapshotState::completed)
+    throw invalid("INVALID_SNAPSHOT_ID", fmt::format("The snapshot '{}' is not completed.", id));
   return snapshot;
 }
 
@@ -76,9 +78,9 @@ const state::Snapshot& find_open(const state::World& world, const Context& conte
   const auto& snapshot = find(world, context, id);
   if (snapshot.account != context.account())
     throw ApiError(403, "AccessDeniedException", "Only the owner of a snapshot writes it.", "UNAUTHORIZED_ACCOUNT");
-  if (snapshot.write_minutes == 0 || snapshot.state == "completed")
+  if (snapshot.write_minutes == 0 || snapshot.state == state::SnapshotState::completed)
     throw invalid("INVALID_SNAPSHOT_ID", fmt::format("The snapshot '{}' is not one that is being written.", id));
-  if (snapshot.state != "pending")
+  if (snapshot.state != state::SnapshotState::pending)
     throw invalid("WRITE_REQUEST_TIMEOUT", fmt::format("The snapshot '{}' was given up: {}", id, snapshot.state_message));
   return snapshot;
 }
@@ -205,7 +207,7 @@ wire::ebs::StartSnapshotResponse describe(const state::World& world, const Conte
   wire::ebs::StartSnapshotResponse response;
   response.snapshot_id = snapshot.id;
   response.owner_id = snapshot.account;
-  response.status = snapshot.state;
+  response.status = state::name_of(snapshot.state);
   response.start_time = snapshot.started;
   response.volume_size = snapshot.size_gib;
   response.block_size = block_bytes;
@@ -254,7 +256,7 @@ wire::ebs::StartSnapshotResponse start_snapshot(state::Transaction& transaction,
   snapshot.account = context.account();
   snapshot.id = make_id(transaction.random(), "snap");
   snapshot.size_gib = *request.volume_size;
-  snapshot.state = "pending";
+  snapshot.state = state::SnapshotState::pending;
   snapshot.progress = 0;
   snapshot.description = request.description.value_or("");
   snapshot.started = transaction.now();
@@ -272,7 +274,7 @@ void note_progress(const Context& context, const state::Snapshot& seen, std::int
   if (progress <= seen.progress) return;
   context.services.store.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Snapshot>(seen.key());
-    if (found == nullptr || found->state != "pending") return;
+    if (found == nullptr || found->state != state::SnapshotState::pending) return;
     auto snapshot = *found;
     snapshot.progress = progress;
     transaction.put(std::move(snapshot));
@@ -303,7 +305,7 @@ wire::ebs::CompleteSnapshotResponse complete_snapshot(const Context& context, co
   response.status = "completed";
   const auto& seen = find(*world, context, *request.snapshot_id);
   // Said twice: the first time was not heard.
-  if (seen.account == context.account() && seen.write_minutes > 0 && seen.state == "completed") return response;
+  if (seen.account == context.account() && seen.write_minutes > 0 && seen.state == state::SnapshotState::completed) return response;
   const auto& snapshot = find_open(*world, context, *request.snapshot_id);
   if (request.checksum &&
       (request.checksum_algorithm.value_or("") != "SHA256" || request.checksum_aggregation_method.value_or("") != "LINEAR"))

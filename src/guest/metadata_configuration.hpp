@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "domain/zones.hpp"
 #include "guest/identity_signer.hpp"
-#include "state/zones.hpp"
 
 namespace brume::guest {
 
@@ -17,7 +17,7 @@ struct MetadataConfiguration {
   std::string private_domain = "ec2.internal";            // "ip-172-31-0-5." + this
   std::string public_domain = "compute-1.amazonaws.com";  // "ec2-198-18-0-5." + this
   std::string system = "nitro";                           // what EC2 calls a KVM-style machine, in contrast to "xen"
-  std::vector<state::Zone> zones;                         // as the first account calls them
+  std::vector<domain::Zone> zones;                        // as the first account calls them
   std::shared_ptr<const IdentitySigner> signer;           // of identity documents; null: they have no signatures
   std::string token_key;  // secret, at least 32 bytes; the same after a restart, or guests must fetch new tokens
 };

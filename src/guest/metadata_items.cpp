@@ -1,9 +1,10 @@
 #include "guest/metadata_items.hpp"
 
 #include <algorithm>
+#include "base/ipv4.hpp"
 
+#include "domain/classic.hpp"
 #include "guest/identity_document.hpp"
-#include "state/classic.hpp"
 
 namespace brume::guest {
 namespace {
@@ -21,13 +22,8 @@ Value unless_empty(std::string text) {
 
 // --- names made of addresses
 
-std::string with_dashes(std::string address) {
-  std::replace(address.begin(), address.end(), '.', '-');
-  return address;
-}
-
 std::string local_name(const View& view, const NetworkInterface& interface) {
-  return "ip-" + with_dashes(interface.private_ip) + "." + view.configuration.private_domain;
+  return "ip-" + dashed(interface.private_ip) + "." + view.configuration.private_domain;
 }
 
 // What the guide calls a VPC: one that somebody made. The default one is what EC2-Classic was to it: names of groups and a public name.
@@ -44,7 +40,7 @@ bool has_public_names(const View& view, const NetworkInterface& interface) {
 
 Value public_name(const View& view, const NetworkInterface& interface) {
   if (interface.public_ip.empty() || is_vpc_of_guide(view) || !has_public_names(view, interface)) return std::nullopt;
-  return "ec2-" + with_dashes(interface.public_ip) + "." + view.configuration.public_domain;
+  return "ec2-" + dashed(interface.public_ip) + "." + view.configuration.public_domain;
 }
 
 // --- interfaces
@@ -92,7 +88,7 @@ std::string subnet_block(const View& view, const NetworkInterface& interface) {
 
 // Of EC2-Classic: it has neither VPC nor subnet, and its interface no name.
 Value unless_classic(const NetworkInterface& interface, std::string text) {
-  return state::is_classic(interface) ? std::nullopt : unless_empty(std::move(text));
+  return domain::is_classic(interface) ? std::nullopt : unless_empty(std::move(text));
 }
 
 std::string vpc_block(const View& view, const NetworkInterface& interface) {
@@ -243,7 +239,7 @@ Value store_device(const View& view) {
 }
 
 Value zone_id(const View& view) {
-  return unless_empty(state::zone_id_of(view.world, view.instance.account, view.configuration.zones, view.instance.zone));
+  return unless_empty(domain::zone_id_of(view.world, view.instance.account, view.configuration.zones, view.instance.zone));
 }
 
 Value user_data(const View& view) {
@@ -266,7 +262,7 @@ Value identity_message(const View& view) { return signature_of(view, &IdentitySi
 // What happens to it next: a guest that asks now and then learns that it is being stopped or terminated before its power button is
 // pressed.
 Value instance_action(const View& view) {
-  const auto now = view.instance.current_state();
+  const auto now = view.instance.state;
   return now == state::InstanceState::stopping || now == state::InstanceState::shutting_down ? "shutdown" : "none";
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "domain/arns.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "wire/servicequotas/quotas.hpp"
 
@@ -53,8 +54,8 @@ answers::ServiceQuota show(const World& world, const Context& context, const Quo
   item.service_name = std::string(find_service(row.service).name);
   item.quota_code = std::string(row.code);
   item.quota_name = std::string(row.title);
-  item.quota_arn = fmt::format("arn:{}:servicequotas:{}:{}:{}/{}", settings.partition, settings.region, is_default ? "" : context.account(),
-                               row.service, row.code);
+  item.quota_arn = domain::arn_of(settings.partition, "servicequotas", settings.region, is_default ? "" : context.account(),
+                                  fmt::format("{}/{}", row.service, row.code));
   item.value = static_cast<double>(std::min(value, shown_for_none));
   item.unit = "None";
   item.adjustable = true;

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "domain/arns.hpp"
 #include "wire/credential_scope.hpp"
 #include "wire/foreign_request.hpp"
 #include "wire/json_body.hpp"
@@ -145,7 +146,7 @@ std::optional<wire::Credential> FrontDoor::find_credential(std::string_view acce
   credential.access_key_id = key->id;
   credential.secret = key->secret;
   credential.account_id = key->account;
-  credential.user_arn = fmt::format("arn:{}:iam::{}:root", services_.settings.partition, key->account);
+  credential.user_arn = domain::root_arn(services_.settings.partition, key->account);
   credential.active = key->active && account != nullptr && account->enabled;
   return credential;
 }
@@ -245,7 +246,7 @@ void FrontDoor::identify(Pending& pending) {
   pending.caller = claimed;
   pending.caller.access_key_id = id;
   pending.caller.account_id = credential ? credential->account_id : std::string(simulated_account);
-  pending.caller.user_arn = fmt::format("arn:{}:iam::{}:root", services_.settings.partition, pending.caller.account_id);
+  pending.caller.user_arn = domain::root_arn(services_.settings.partition, pending.caller.account_id);
 }
 
 void FrontDoor::look_up(Pending& pending) {

@@ -10,12 +10,12 @@
 #include "base/random.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "domain/zones.hpp"
 #include "state/store.hpp"
-#include "state/zones.hpp"
 
 namespace brume::service {
 
-using state::Zone;
+using domain::Zone;
 
 // What the guests of this host may take together. Zeros: a simulation of as many hosts as are asked for.
 struct Capacity {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "domain/arns.hpp"
 #include "ec2/images/image_aliases.hpp"
 #include "wire/ssm/parameters.hpp"
 
@@ -23,7 +24,7 @@ wire::ssm::Parameter show(const Context& context, const PublicParameter& paramet
   item.value = parameter.image->id;
   item.version = parameter.version;
   item.last_modified_date = parameter.image->created;
-  item.arn = fmt::format("arn:{}:ssm:{}::parameter{}", settings.partition, settings.region, parameter.name);
+  item.arn = domain::arn_of(settings.partition, "ssm", settings.region, "", "parameter" + parameter.name);
   item.data_type = "aws:ec2:image";
   if (asked.size() > parameter.name.size()) item.selector = std::string(asked.substr(parameter.name.size()));  // ":2"
   return item;

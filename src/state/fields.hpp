@@ -5,15 +5,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/time.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
-enum class FieldType : std::uint8_t { text, bytes, flag, number, time, texts, objects };
+enum class FieldType : std::uint8_t { text, bytes, flag, number, time, choice, texts, objects };
 
 struct Form;
 
@@ -33,9 +36,10 @@ struct Field {
   std::string name;
   std::string label;  // the name as JSON has it, with the colon
   FieldType type;
-  size_t offset;                     // of the member in its struct
-  const ListAccess* list = nullptr;  // of `objects` only
-  std::string default_text;          // label and value of a fresh record: what is left out when it is written
+  size_t offset;                            // of the member in its struct
+  const ListAccess* list = nullptr;         // of `objects` only
+  std::span<const std::string_view> names;  // of `choice` only: an enumeration of one byte, stored by name
+  std::string default_text;                 // label and value of a fresh record: what is left out when it is written
 };
 
 // One type of record, or of a struct within records.
@@ -72,6 +76,15 @@ class FormBuilder {
   void operator()(std::string_view name, const std::int64_t& value);
   void operator()(std::string_view name, const Time& value);
   void operator()(std::string_view name, const std::vector<std::string>& values);
+  // An enumeration with EC2's codes is stored as a number, one of a byte by its names.
+  template <class E>
+  requires std::is_enum_v<E>
+  void operator()(std::string_view name, const E& value) {
+    if constexpr (sizeof(E) == sizeof(std::int64_t))
+      add(name, FieldType::number, &value);
+    else
+      add(name, FieldType::choice, &value).names = names_of<E>();
+  }
   template <class T>
   void operator()(std::string_view name, const std::vector<T>& values) {
     add(name, FieldType::objects, &values, &list_access<T>());
@@ -81,7 +94,7 @@ class FormBuilder {
   Form take();  // with the default texts
 
  private:
-  void add(std::string_view name, FieldType type, const void* member, const ListAccess* list = nullptr);
+  Field& add(std::string_view name, FieldType type, const void* member, const ListAccess* list = nullptr);
 
   const std::byte* record_;
   Form form_;

@@ -2,6 +2,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <charconv>
+#include <cstring>
 
 #include "base/text.hpp"
 #include "state/fields.hpp"
@@ -57,6 +58,18 @@ T& member(void* record, const Field& field) {
   return *reinterpret_cast<T*>(static_cast<std::byte*>(record) + field.offset);
 }
 
+// A number, or an enumeration that is stored as one.
+std::int64_t number_of(const void* record, const Field& field) {
+  std::int64_t value = 0;
+  std::memcpy(&value, static_cast<const std::byte*>(record) + field.offset, sizeof value);
+  return value;
+}
+
+std::string_view choice_of(const void* record, const Field& field) {
+  const auto value = std::to_integer<size_t>(member<std::byte>(record, field));
+  return value < field.names.size() ? field.names[value] : std::string_view();
+}
+
 void append_texts(std::string& out, const std::vector<std::string>& values) {
   out += '[';
   for (const auto& value : values) {
@@ -83,8 +96,9 @@ void append_field(std::string& out, const Field& field, const void* record) {
     case FieldType::text: return append_text(out, member<std::string>(record, field));
     case FieldType::bytes: return append_text(out, to_base64(member<std::string>(record, field)));
     case FieldType::flag: out += member<bool>(record, field) ? "true" : "false"; return;
-    case FieldType::number: return append_number(out, member<std::int64_t>(record, field));
+    case FieldType::number: return append_number(out, number_of(record, field));
     case FieldType::time: return append_number(out, member<Time>(record, field).time_since_epoch().count());
+    case FieldType::choice: return append_text(out, choice_of(record, field));
     case FieldType::texts: return append_texts(out, member<std::vector<std::string>>(record, field));
     case FieldType::objects: return append_objects(out, *field.list, &member<std::byte>(record, field));
   }
@@ -102,6 +116,7 @@ class ObjectReader {
   void read_field(const Field& field, const json::value& value);
   void read_text(const Field& field, const json::value& value);
   void read_bytes(const Field& field, const json::value& value);
+  void read_choice(const Field& field, const json::value& value);
   void read_texts(const Field& field, const json::value& value);
   void read_objects(const Field& field, const json::value& value);
   const json::array* list_of(const Field& field, const json::value& value);
@@ -152,9 +167,10 @@ void ObjectReader::read_field(const Field& field, const json::value& value) {
       if (field.type == FieldType::time)
         member<Time>(record_, field) = Time(milliseconds(*number));
       else
-        member<std::int64_t>(record_, field) = *number;
+        std::memcpy(static_cast<std::byte*>(record_) + field.offset, number, sizeof *number);
       return;
     }
+    case FieldType::choice: return read_choice(field, value);
     case FieldType::texts: return read_texts(field, value);
     case FieldType::objects: return read_objects(field, value);
   }
@@ -173,6 +189,14 @@ void ObjectReader::read_bytes(const Field& field, const json::value& value) {
   auto& bytes = member<std::string>(record_, field);
   bytes = std::move(*decoded);
   bytes.shrink_to_fit();
+}
+
+void ObjectReader::read_choice(const Field& field, const json::value& value) {
+  const auto* text = value.if_string();
+  if (text == nullptr) return fail(field, "is not text");
+  const auto at = std::find(field.names.begin(), field.names.end(), std::string_view(text->data(), text->size()));
+  if (at == field.names.end()) return fail(field, "is '" + std::string(text->data(), text->size()) + "', which this version does not know");
+  member<std::uint8_t>(record_, field) = static_cast<std::uint8_t>(at - field.names.begin());
 }
 
 const json::array* ObjectReader::list_of(const Field& field, const json::value& value) {
@@ -216,14 +240,14 @@ void FormBuilder::operator()(std::string_view name, const Time& value) { add(nam
 void FormBuilder::operator()(std::string_view name, const std::vector<std::string>& values) { add(name, FieldType::texts, &values); }
 void FormBuilder::bytes(std::string_view name, const std::string& value) { add(name, FieldType::bytes, &value); }
 
-void FormBuilder::add(std::string_view name, FieldType type, const void* member, const ListAccess* list) {
+Field& FormBuilder::add(std::string_view name, FieldType type, const void* member, const ListAccess* list) {
   Field field;
   field.name = name;
   field.label.append(1, '"').append(name).append("\":");
   field.type = type;
   field.offset = static_cast<size_t>(static_cast<const std::byte*>(member) - record_);
   field.list = list;
-  form_.fields.push_back(std::move(field));
+  return form_.fields.emplace_back(std::move(field));
 }
 
 Form FormBuilder::take() {

@@ -77,14 +77,14 @@ void index(const SecurityGroup& group, IndexEntries& entries) {
 
 void index(const Image& image, IndexEntries& entries) {
   entries.add(Index::image_by_id, image.id);
-  if (image.state != "pending" || !image.import_source.empty()) return;
+  if (image.state != ImageState::pending || !image.import_source.empty()) return;
   entries.add(Index::image_by_instance, image.reboot_instance);
   for (const auto& device : image.block_devices) entries.add(Index::image_by_snapshot, device.snapshot_id);
 }
 
 void index(const Snapshot& snapshot, IndexEntries& entries) {
   entries.add(Index::snapshot_by_id, snapshot.id);
-  if (snapshot.state != "pending") return;
+  if (snapshot.state != SnapshotState::pending) return;
   entries.add(Index::snapshot_by_source, snapshot.copy_of);
   if (snapshot.write_minutes > 0) entries.add(Index::snapshot_by_source, snapshot.parent_id);
   if (!snapshot.copy_of.empty()) return;
@@ -94,7 +94,7 @@ void index(const Snapshot& snapshot, IndexEntries& entries) {
 
 void index(const Volume& volume, IndexEntries& entries) {
   entries.add(Index::volume_by_id, volume.id);
-  if (volume.state == "creating") entries.add(Index::volume_by_source, volume.snapshot_id);
+  if (volume.state == VolumeState::creating) entries.add(Index::volume_by_source, volume.snapshot_id);
 }
 
 void index(const NetworkInterface& interface, IndexEntries& entries) {
@@ -141,7 +141,7 @@ void index(const VpcEndpoint& endpoint, IndexEntries& entries) { entries.add(Ind
 void index(const FlowLog& log, IndexEntries& entries) { entries.add(Index::flow_log_by_resource, log.resource_id); }
 
 void index(const RootReplacement& task, IndexEntries& entries) {
-  if (task.state == "succeeded" || task.state == "failed") return;
+  if (task.state == RootReplacementState::succeeded || task.state == RootReplacementState::failed) return;
   entries.add(Index::root_task_by_instance, task.instance_id);
   entries.add(Index::root_task_by_volume, task.volume_id);
 }

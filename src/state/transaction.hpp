@@ -52,10 +52,15 @@ class Transaction {
     return world_.find<R>(account, id);
   }
 
-  // Adds or replaces the record with this key.
+  // Adds or replaces the record with this key. A change of its state that its table (records/states.hpp) lacks is a logic_error.
   template <class R>
   void put(R record) {
     auto key = record.key();
+    if constexpr (requires { may_become(record.state, record.state); }) {
+      const auto* before = find<R>(key);
+      if (before != nullptr && before->state != record.state && !may_become(before->state, record.state))
+        refuse_move(R::kind, key, name_of(before->state), name_of(record.state));
+    }
     put_erased(R::kind, std::move(key), std::make_shared<const R>(std::move(record)));
   }
   template <class R>
@@ -70,6 +75,8 @@ class Transaction {
  private:
   friend class Writer;
   Transaction(World& world, Time now, Random& random) : world_(world), now_(now), random_(random) {}
+  // A fault of ours: the decision ends and changes nothing.
+  [[noreturn]] static void refuse_move(Kind kind, const std::string& key, std::string_view from, std::string_view to);
   void put_erased(Kind kind, std::string key, std::shared_ptr<const void> record);
 
   World& world_;

@@ -6,7 +6,7 @@
 namespace brume::state {
 
 void Usage::add(const Instance& instance, std::int64_t sign) {
-  const auto state = instance.current_state();
+  const auto state = instance.state;
   if (state == InstanceState::terminated) return;
   existing += sign;
   if (state == InstanceState::pending || state == InstanceState::running) running += sign;

@@ -129,6 +129,10 @@ void call_for_others(const Function& function) {
 
 }  // namespace
 
+void Transaction::refuse_move(Kind kind, const std::string& key, std::string_view from, std::string_view to) {
+  throw std::logic_error(fmt::format("{} {} cannot become {}: it is {}", name_of(kind), key, to, from));
+}
+
 void Transaction::put_erased(Kind kind, std::string key, std::shared_ptr<const void> record) {
   // Room first: after set() nothing may fail, or the decision could keep a change that the log does not get.
   changes_.emplace_back();

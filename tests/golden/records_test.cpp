@@ -20,6 +20,12 @@ class GoldenFiller {
   void operator()(std::string_view, std::int64_t& value) { value = ++number_ % 2 == 0 ? -number_ * 1'000'000'007 : number_; }
   void operator()(std::string_view, Time& value) { value = Time(milliseconds(1'322'000'000'123 + ++number_)); }
   void operator()(std::string_view name, std::vector<std::string>& values) { values = {text(name), "", text(name)}; }
+  template <class E>
+  requires std::is_enum_v<E>
+  void operator()(std::string_view, E& value) {
+    ++number_;
+    value = value == static_cast<E>(1) ? static_cast<E>(0) : static_cast<E>(1);
+  }
   template <class T>
   void operator()(std::string_view, std::vector<T>& values) {
     values.assign(3, T{});

@@ -52,8 +52,8 @@ void change(state::Store& store, int number, unsigned what) {
     const auto* found = transaction.find<state::Instance>("a", name("i", number));
     if (found == nullptr) return;
     auto instance = *found;
-    const auto become = [&](InstanceState state) { instance.state = static_cast<std::int64_t>(state); };
-    const auto now = instance.current_state();
+    const auto become = [&](InstanceState state) { instance.state = state; };
+    const auto now = instance.state;
     if (now == InstanceState::running && what % 4 == 0)
       ++instance.reboots_asked;
     else if (now == InstanceState::running)
@@ -62,7 +62,7 @@ void change(state::Store& store, int number, unsigned what) {
       become(InstanceState::pending);
     else
       return;
-    if (instance.current_state() == InstanceState::pending) {
+    if (instance.state == InstanceState::pending) {
       auto dependents = *transaction.find<state::Dependents>(instance.key());
       dependents.machine = true, dependents.taps = {name("eni", number)};
       transaction.put(dependents);

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "domain/classic.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
-#include "state/classic.hpp"
 #include "wire/ec2/account_attributes.hpp"
 
 namespace brume::ec2 {
@@ -25,8 +25,8 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
   };
   const std::vector<Attribute> attributes = {
       // One that has EC2-Classic has both.
-      state::has_classic(world, context.account()) ? Attribute{"supported-platforms", "EC2", "VPC"}
-                                                   : Attribute{"supported-platforms", "VPC"},
+      domain::has_classic(world, context.account()) ? Attribute{"supported-platforms", "EC2", "VPC"}
+                                                    : Attribute{"supported-platforms", "VPC"},
       {"default-vpc", default_vpc},
       {"max-instances", shown(Quota::instances)},
       {"vpc-max-security-groups-per-interface", "5"},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "domain/arns.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/paging.hpp"
 #include "wire/ec2/id_formats.hpp"
@@ -71,9 +72,7 @@ std::vector<std::string> as_list(const std::optional<std::string>& name) {
   return name ? std::vector<std::string>{*name} : std::vector<std::string>{};
 }
 
-std::string root_of(const Context& context) {
-  return fmt::format("arn:{}:iam::{}:root", context.services.settings.partition, context.account());
-}
+std::string root_of(const Context& context) { return domain::root_arn(context.services.settings.partition, context.account()); }
 
 // "all" stands for everybody where a principal may be changed.
 void check_principal(const Context& context, const std::string& arn) {

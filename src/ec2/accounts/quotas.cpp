@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "state/classic.hpp"
+#include "domain/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -91,7 +91,7 @@ std::int64_t default_quota(const state::World& world, const service::Settings& s
   const auto& row = row_of(quota);
   if (settings.simulated && !row.of_one_parent) return unlimited;
   // What a VPC or a group may hold follows from the API that asks, what an account may have from the account.
-  const bool counts_as_then = row.of_one_parent ? of_guide : state::has_classic(world, account);
+  const bool counts_as_then = row.of_one_parent ? of_guide : domain::has_classic(world, account);
   return or_unlimited(counts_as_then ? row.classic : row.today);
 }
 

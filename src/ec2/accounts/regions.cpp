@@ -65,7 +65,7 @@ const FilterField<ZoneRecord> zone_filters[] = {
 wire::ec2::DescribeAvailabilityZonesResponse describe_zones(const state::World& world, const Context& context,
                                                             const wire::ec2::DescribeAvailabilityZonesRequest& request) {
   const auto& settings = context.services.settings;
-  const auto zones = state::zones_of(world, context.account(), settings.zones);
+  const auto zones = domain::zones_of(world, context.account(), settings.zones);
   const auto named = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };

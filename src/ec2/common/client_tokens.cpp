@@ -50,7 +50,7 @@ bool has_instances(const state::World& world, const std::string& reservation_id)
 bool has_live_instances(const state::World& world, const std::string& reservation_id) {
   bool found = false;
   world.each_indexed<state::Instance>(state::Index::instance_by_reservation, reservation_id, [&](const state::Instance& instance) {
-    if (instance.current_state() != state::InstanceState::terminated) found = true;
+    if (instance.state != state::InstanceState::terminated) found = true;
   });
   return found;
 }

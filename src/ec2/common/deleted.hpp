@@ -16,7 +16,7 @@ inline constexpr auto shown_after_deletion = std::chrono::hours(1);
 // Its hour is over: nobody is shown it any more, whether or not it has been swept away.
 template <class R>
 bool is_forgotten(const R& record, Time now) {
-  return (record.state == "deleted" || record.state == "failed") && now - record.deleted >= shown_after_deletion;
+  return record.state != decltype(record.state)::available && now - record.deleted >= shown_after_deletion;
 }
 
 // As check_owned: the ids are well formed, and of what the account is shown.
@@ -46,7 +46,7 @@ void sweep_deleted(state::Transaction& transaction, const std::string& account) 
 
 template <class R>
 void mark_deleted(state::Transaction& transaction, R record) {
-  record.state = "deleted";
+  record.state = decltype(record.state)::deleted;
   record.deleted = transaction.now();
   sweep_deleted<R>(transaction, record.account);
   transaction.put(std::move(record));

@@ -41,6 +41,10 @@ class FilterValues {
   void add(bool value) { add(value ? std::string_view("true") : std::string_view("false")); }
   void add(const char* value) { add(std::string_view(value)); }
   void add(const std::string& value) { add(std::string_view(value)); }
+  // A state, by its name.
+  template <class State>
+  requires std::is_enum_v<State>
+  void add(State value) { add(name_of(value)); }
   void add(Time value) { add(std::string_view(format_iso8601(value))); }
   bool matched() const { return matched_; }
 

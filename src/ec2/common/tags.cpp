@@ -38,7 +38,7 @@ bool owns(const World& world, const std::string& account, const std::string& id)
 // An account tags what it may see, shared images too; the tags are its own (NET-020).
 bool sees_image(const World& world, const std::string& account, const std::string& id) {
   const auto* image = world.find_indexed<state::Image>(Index::image_by_id, id);
-  return image != nullptr && image->state != "deregistered" && may_launch(*image, account);
+  return image != nullptr && image->state != state::ImageState::deregistered && may_launch(*image, account);
 }
 
 bool owns_key_pair(const World& world, const std::string& account, const std::string& id) {

@@ -71,7 +71,7 @@ ImagesByName operators_images(const state::World& world) {
   ImagesByName found;
   const auto add = [&](std::string_view owner) {
     world.each_of<state::Image>(owner, [&](const state::Image& image) {
-      if (image.type == "machine" && image.is_public && image.state == "available") found[image.name].push_back(&image);
+      if (image.type == "machine" && image.is_public && image.state == state::ImageState::available) found[image.name].push_back(&image);
     });
   };
   add(simulated_owner);

@@ -147,7 +147,7 @@ void change_permissions(const state::World& world, Image& image, const Permissio
     throw wire::invalid_parameter_combination("No attributes specified.");
   check_permissions(change.add);
   check_permissions(change.remove);
-  if (!change.add.empty() && image.state == "disabled")
+  if (!change.add.empty() && image.state == state::ImageState::disabled)
     throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is disabled and cannot be shared", image.id));
   if (!change.add.groups.empty() && !image.is_public) check_public_sharing(world, image.account);
   if (change.names_organizations)

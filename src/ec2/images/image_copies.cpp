@@ -55,7 +55,7 @@ Image begin_copy(state::Transaction& transaction, const Context& context, const 
   copy.name = *request.name;
   copy.description = request.description.value_or("");
   copy.location = copy.account + "/" + copy.name;
-  copy.state = "pending";
+  copy.state = state::ImageState::pending;
   copy.created = transaction.now();
   copy.source_image_id = source.id;
   copy.source_region = context.services.settings.region;

@@ -35,7 +35,7 @@ std::vector<Part> parts_of(const state::World& world, const state::Instance& ins
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
     const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
-    if (attachment == nullptr || attachment->attachment_state == "detaching") continue;
+    if (attachment == nullptr || attachment->attachment_state == state::AttachmentState::detaching) continue;
     check_can_be_snapshot(*volume);
     BlockDevice device;
     device.device = attachment->device;
@@ -117,11 +117,11 @@ std::vector<Part> read_parts(const state::World& world, const Context& context, 
 }
 
 void check_instance(const state::World& world, const state::Instance& instance) {
-  const auto current = instance.current_state();
+  const auto current = instance.state;
   if (current != state::InstanceState::running && current != state::InstanceState::stopped)
     throw wire::ApiError(400, "IncorrectState", fmt::format("Instance '{}' is not 'running' or 'stopped'.", instance.id));
   world.each_of<state::Image>(instance.account, [&](const state::Image& image) {
-    if (image.state == "pending" && image.reboot_instance == instance.id)
+    if (image.state == state::ImageState::pending && image.reboot_instance == instance.id)
       throw wire::ApiError(400, "IncorrectState",
                            fmt::format("Instance '{}' is being shut down for the image '{}'.", instance.id, image.id));
   });
@@ -135,7 +135,7 @@ state::Image begin_image(state::Transaction& transaction, const state::Instance&
   image.name = *request.name;
   image.description = request.description.value_or("");
   image.location = image.account + "/" + image.name;
-  image.state = "pending";
+  image.state = state::ImageState::pending;
   image.created = transaction.now();
   image.architecture = instance.architecture;
   image.source_instance_id = instance.id;
@@ -152,7 +152,7 @@ state::Image begin_image(state::Transaction& transaction, const state::Instance&
     image.sriov_net_support = source->sriov_net_support;
     image.imds_support = source->imds_support;
   }
-  const bool runs = instance.current_state() == state::InstanceState::running;
+  const bool runs = instance.state == state::InstanceState::running;
   if (runs && !request.no_reboot.value_or(false)) image.reboot_instance = instance.id;
   return image;
 }

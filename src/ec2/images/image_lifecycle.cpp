@@ -42,7 +42,7 @@ wire::ec2::DisableImageDeprecationResponse disable_image_deprecation(state::Tran
 Image find_machine_image(const state::World& world, const Context& context, const std::string& id) {
   auto image = find_own_image(world, context.account(), id);
   if (image.type != "machine") throw wire::invalid_parameter_value(fmt::format("'{}' is not a machine image", id));
-  if (image.state != "available" && image.state != "disabled")
+  if (image.state != state::ImageState::available && image.state != state::ImageState::disabled)
     throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is not available", id));
   return image;
 }
@@ -51,7 +51,7 @@ Image find_machine_image(const state::World& world, const Context& context, cons
 wire::ec2::DisableImageResponse disable_image(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::DisableImageRequest& request) {
   auto image = find_machine_image(transaction.world(), context, *request.image_id);
-  image.state = "disabled";
+  image.state = state::ImageState::disabled;
   image.is_public = false;
   image.launch_accounts.clear();
   transaction.put(std::move(image));
@@ -61,7 +61,7 @@ wire::ec2::DisableImageResponse disable_image(state::Transaction& transaction, c
 wire::ec2::EnableImageResponse enable_image(state::Transaction& transaction, const Context& context,
                                             const wire::ec2::EnableImageRequest& request) {
   auto image = find_machine_image(transaction.world(), context, *request.image_id);
-  image.state = "available";
+  image.state = state::ImageState::available;
   transaction.put(std::move(image));
   return {};
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "domain/arns.hpp"
 #include "ec2/common/paging.hpp"
 #include "ec2/images/images.hpp"
 #include "wire/ec2/images.hpp"
@@ -77,7 +78,7 @@ class Finder {
   void look_at_instances(const Search& search) {
     if (!search.kinds.contains(kinds[0])) return;
     world_.each_of<state::Instance>(context_.account(), [&](const state::Instance& instance) {
-      if (search.states.empty() || search.states.contains(state::name_of(instance.current_state())))
+      if (search.states.empty() || search.states.contains(state::name_of(instance.state)))
         note(instance.image_id, kinds[0], "instance", instance.id);
     });
   }
@@ -101,7 +102,7 @@ class Finder {
     if (!images_.contains(image)) return;
     const auto& settings = context_.services.settings;
     found_[fmt::format("{}/{}/{}", image, kind, id)] =
-        fmt::format("arn:{}:ec2:{}:{}:{}/{}", settings.partition, settings.region, context_.account(), noun, id);
+        domain::arn_of(settings.partition, "ec2", settings.region, context_.account(), fmt::format("{}/{}", noun, id));
   }
 
   const state::World& world_;

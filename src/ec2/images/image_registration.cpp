@@ -117,7 +117,8 @@ void check_image_name(const state::World& world, const std::string& account, con
         400, "InvalidAMIName.Malformed",
         "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'");
   world.each_of<Image>(account, [&](const Image& image) {
-    if (image.name == name && image.type == "machine" && image.state != "deregistered" && image.state != "failed")
+    if (image.name == name && image.type == "machine" && image.state != state::ImageState::deregistered &&
+        image.state != state::ImageState::failed)
       throw wire::ApiError(400, "InvalidAMIName.Duplicate", fmt::format("AMI name {} is already in use by AMI {}", name, image.id));
   });
 }
@@ -223,7 +224,7 @@ std::string import_image(state::Transaction& transaction, const ImageImport& imp
   image.location = (image.owner_alias.empty() ? import.account : image.owner_alias) + "/" + import.name;
   image.architecture = import.architecture;
   image.root_device_name = import.root_device_name;
-  image.state = "pending";
+  image.state = state::ImageState::pending;
   image.is_public = import.is_public;
   image.created = transaction.now();
   if (!import.kernel_file.empty()) image.kernel_id = import_boot_image(transaction, import, image, "aki", "kernel", import.kernel_file);
@@ -232,7 +233,7 @@ std::string import_image(state::Transaction& transaction, const ImageImport& imp
   state::Snapshot snapshot;
   snapshot.account = import.account;
   snapshot.id = make_id(transaction.random(), "snap");
-  snapshot.state = "pending";
+  snapshot.state = state::SnapshotState::pending;
   snapshot.description = "Created by 'brume image import' for " + image.id;
   snapshot.started = transaction.now();
   BlockDevice root;

@@ -105,7 +105,7 @@ wire::ec2::Image describe(const state::World& world, const Context& context, con
   wire::ec2::Image item;
   item.image_id = image.id;
   item.image_location = image.location;
-  item.state = image.state;
+  item.state = state::name_of(image.state);
   item.owner_id = image.account;
   item.public_ = image.is_public;
   item.architecture = image.architecture;
@@ -164,8 +164,8 @@ bool is_executable_as_asked(const Image& image, const std::vector<std::string>& 
 
 // Deprecated and disabled images are listed when they are asked for; the owner always sees its deprecated ones.
 bool is_listed(const Image& image, const Context& context, const wire::ec2::DescribeImagesRequest& request) {
-  if (image.state == "deregistered" || !may_launch(image, context.account())) return false;
-  if (image.state == "disabled" && !request.include_disabled.value_or(false)) return false;
+  if (image.state == state::ImageState::deregistered || !may_launch(image, context.account())) return false;
+  if (image.state == state::ImageState::disabled && !request.include_disabled.value_or(false)) return false;
   const bool deprecated = image.deprecated != Time{} && image.deprecated <= context.now;
   return !deprecated || image.account == context.account() || request.include_deprecated.value_or(false);
 }
@@ -238,7 +238,7 @@ wire::ec2::DescribeImagesResponse describe_images(const state::World& world, con
 bool is_snapshot_of_another(const state::World& world, const Image& image, const std::string& snapshot_id) {
   bool found = false;
   world.each_of<Image>(image.account, [&](const Image& other) {
-    if (other.id == image.id || other.state == "deregistered") return true;
+    if (other.id == image.id || other.state == state::ImageState::deregistered) return true;
     found = std::any_of(other.block_devices.begin(), other.block_devices.end(),
                         [&](const auto& device) { return device.snapshot_id == snapshot_id; });
     return !found;
@@ -253,10 +253,11 @@ void check_not_booted_with(const state::World& world, const Image& image) {
     throw wire::ApiError(400, "OperationNotPermitted", fmt::format("{} is in use by {}", image.id, user));
   };
   world.each<Image>("", [&](const Image& other) {
-    if (other.state != "deregistered" && (other.kernel_id == image.id || other.ramdisk_id == image.id)) refuse_for(other.id);
+    if (other.state != state::ImageState::deregistered && (other.kernel_id == image.id || other.ramdisk_id == image.id))
+      refuse_for(other.id);
   });
   world.each<state::Instance>("", [&](const state::Instance& instance) {
-    if (instance.current_state() != state::InstanceState::terminated && (instance.kernel_id == image.id || instance.ramdisk_id == image.id))
+    if (instance.state != state::InstanceState::terminated && (instance.kernel_id == image.id || instance.ramdisk_id == image.id))
       refuse_for(instance.account == image.account ? instance.id : "an instance of another account");
   });
 }
@@ -272,7 +273,7 @@ std::string delete_snapshot_of(state::Transaction& transaction, const Image& ima
   if (snapshot == nullptr || is_snapshot_of_another(transaction.world(), image, snapshot_id)) return "skipped";
   if (is_locked(*snapshot, transaction.now())) return "client-error";
   auto deleted = *snapshot;
-  deleted.state = "deleting";
+  deleted.state = state::SnapshotState::deleting;
   transaction.put(std::move(deleted));
   return "success";
 }
@@ -281,7 +282,7 @@ std::string delete_snapshot_of(state::Transaction& transaction, const Image& ima
 void forget_deregistered(state::Transaction& transaction, const std::string& account) {
   std::vector<std::string> old;
   transaction.world().each_of<Image>(account, [&](const Image& image) {
-    if (image.state == "deregistered" && transaction.now() - image.deregistered >= Image::known_after_deregistration)
+    if (image.state == state::ImageState::deregistered && transaction.now() - image.deregistered >= Image::known_after_deregistration)
       old.push_back(image.key());
   });
   for (const auto& key : old) transaction.erase<Image>(key);
@@ -301,7 +302,7 @@ wire::ec2::DeregisterImageResponse deregister_image(state::Transaction& transact
     }
   }
   forget_deregistered(transaction, image.account);
-  image.state = "deregistered";
+  image.state = state::ImageState::deregistered;
   image.deregistered = transaction.now();
   image.import_source.clear();
   erase_tags(transaction, image.account, image.id);
@@ -318,7 +319,7 @@ bool may_launch(const Image& image, const std::string& account) {
 const Image& find_image(const state::World& world, const std::string& account, const std::string& id) {
   const auto* image = find_known(world, account, id);
   if (image == nullptr) throw id_unknown("ami", id);
-  if (image->state == "deregistered") throw no_longer_available(id);
+  if (image->state == state::ImageState::deregistered) throw no_longer_available(id);
   return *image;
 }
 
@@ -330,7 +331,7 @@ const Image& find_own_image(const state::World& world, const std::string& accoun
 
 const Image& find_launchable(const state::World& world, const std::string& account, const std::string& id) {
   const auto& image = find_image(world, account, id);
-  if (image.state != "available") throw no_longer_available(id);
+  if (image.state != state::ImageState::available) throw no_longer_available(id);
   return image;
 }
 

@@ -28,7 +28,7 @@ wire::ec2::ConfirmProductInstanceResponse confirm_product_instance(const state::
   const auto& instance = find_customer(world, context, *request.instance_id);
   const auto& codes = instance.product_codes;
   wire::ec2::ConfirmProductInstanceResponse response;
-  response.return_ = instance.image_account == context.account() && instance.current_state() == state::InstanceState::running &&
+  response.return_ = instance.image_account == context.account() && instance.state == state::InstanceState::running &&
                      std::find(codes.begin(), codes.end(), *request.product_code) != codes.end();
   if (*response.return_) response.owner_id = instance.account;
   return response;

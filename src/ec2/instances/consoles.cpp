@@ -26,7 +26,7 @@ wire::ec2::GetConsoleScreenshotResponse get_console_screenshot(const Context& co
                                                                const wire::ec2::GetConsoleScreenshotRequest& request) {
   const auto world = context.services.store.world();
   const auto& instance = find_instance(*world, context.account(), *request.instance_id);
-  if (instance.current_state() != state::InstanceState::running)
+  if (instance.state != state::InstanceState::running)
     throw wire::ApiError(400, "IncorrectInstanceState", fmt::format("The instance '{}' is not in the 'running' state.", instance.id));
   wire::ec2::GetConsoleScreenshotResponse response;
   response.instance_id = instance.id;

@@ -3,14 +3,15 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "domain/classic.hpp"
+#include "domain/instance_types.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/images/images.hpp"
 #include "ec2/images/product_codes.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/instances/instances.hpp"
+#include "ec2/instances/user_data.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/launch/launch.hpp"
-#include "state/classic.hpp"
 #include "wire/ec2/instance_attributes.hpp"
 
 namespace brume::ec2 {
@@ -19,9 +20,6 @@ namespace {
 using service::Context;
 using state::InstanceState;
 using wire::ec2::ModifyInstanceAttributeRequest;
-
-constexpr size_t user_data_limit = 16 * 1024;  // raw bytes (OPS-136)
-constexpr size_t most_groups = 5;
 
 wire::ApiError invalid_attribute_value(std::string message) { return {400, "InvalidInstanceAttributeValue", std::move(message)}; }
 
@@ -74,7 +72,7 @@ void answer_groups(const state::World& world, const state::Instance& instance, A
 
 void show_source_dest_check(const state::World& world, const state::Instance& instance, AttributeAnswer& out) {
   const auto* interface = primary_interface(world, instance);
-  if (interface != nullptr && !state::is_classic(*interface)) out.answer.source_dest_check = flag(interface->source_dest_check);
+  if (interface != nullptr && !domain::is_classic(*interface)) out.answer.source_dest_check = flag(interface->source_dest_check);
 }
 
 constexpr Attribute attributes[] = {
@@ -130,7 +128,7 @@ struct Subject {
 };
 
 void need_stopped(const Subject& subject) {
-  if (subject.instance.current_state() != InstanceState::stopped)
+  if (subject.instance.state != InstanceState::stopped)
     throw wire::ApiError(400, "IncorrectInstanceState",
                          fmt::format("The instance '{}' is not in the 'stopped' state.", subject.instance.id));
 }
@@ -157,12 +155,12 @@ bool read_flag(std::string_view name, const std::string& value) {
 void change_type(Subject& subject, const std::string& value) {
   need_stopped(subject);
   auto& instance = subject.instance;
-  const auto* type = find_instance_type(value);
+  const auto* type = domain::find_instance_type(value);
   if (type == nullptr) throw invalid_attribute_value(fmt::format("Invalid value '{}' for instanceType.", value));
   if (!type->runs(instance.architecture))
     throw wire::invalid_parameter_combination(fmt::format("The architecture '{}' of the instance '{}' is not supported by the type '{}'.",
                                                           instance.architecture, instance.id, value));
-  if (state::is_classic(instance)) check_runs_in_classic(value);
+  if (domain::is_classic(instance)) check_runs_in_classic(value);
   check_interface_count(value, instance.interface_ids.size());
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = subject.transaction.find<state::NetworkInterface>(instance.account, id)) {
@@ -190,7 +188,7 @@ void change_boot_image(Subject& subject, const std::string& value, std::string_v
 
 void change_user_data(Subject& subject, const std::string& raw) {
   need_stopped(subject);
-  if (raw.size() > user_data_limit) throw wire::invalid_parameter_value("User data is limited to 16384 bytes");
+  check_user_data(raw);
   if (raw.empty())
     subject.transaction.erase<state::UserData>(subject.instance.key());
   else
@@ -206,7 +204,7 @@ void change_shutdown_behavior(Subject& subject, const std::string& value) {
 
 // What only an instance in a VPC has; groups of one in EC2-Classic are those of its launch (INS-036).
 void need_vpc(const Subject& subject, std::string_view what) {
-  if (state::is_classic(subject.instance))
+  if (domain::is_classic(subject.instance))
     throw wire::invalid_parameter_combination(
         fmt::format("The instance '{}' is in EC2-Classic: only in a VPC can {} be changed.", subject.instance.id, what));
 }
@@ -231,9 +229,7 @@ void change_groups(Subject& subject, const std::vector<std::string>& ids) {
     if (std::find(interface.group_ids.begin(), interface.group_ids.end(), id) == interface.group_ids.end())
       interface.group_ids.push_back(id);
   }
-  if (interface.group_ids.size() > most_groups)
-    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
-                         "The maximum number of security groups per interface (5) has been reached.");
+  check_groups_of_interface(interface.group_ids.size());
   subject.transaction.put(std::move(interface));
 }
 

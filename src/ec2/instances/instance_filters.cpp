@@ -1,11 +1,11 @@
 #include "ec2/instances/instance_filters.hpp"
 
+#include "domain/classic.hpp"
+#include "domain/elastic_ips.hpp"
 #include "ec2/images/product_codes.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/network/network.hpp"
-#include "state/classic.hpp"
-#include "state/elastic_ips.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -24,13 +24,13 @@ void add_if_any(Values& out, const std::string& value) {
 }
 
 // Of a terminated instance nothing but itself is left, though the records of it may wait to be cleared away.
-bool is_gone(const state::Instance& instance) { return instance.current_state() == state::InstanceState::terminated; }
+bool is_gone(const state::Instance& instance) { return instance.state == state::InstanceState::terminated; }
 
 template <class Add>
 void each_interface(const At& at, Add&& add) {
   const auto& instance = at.record;
   // One of EC2-Classic has none that a client sees.
-  if (is_gone(instance) || state::is_classic(instance)) return;
+  if (is_gone(instance) || domain::is_classic(instance)) return;
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = at.world.find<state::NetworkInterface>(instance.account, id)) add(*interface);
 }
@@ -83,7 +83,7 @@ void each_public_address(const At& at, Add&& add) {
 template <class Add>
 void each_elastic_ip(const At& at, Add&& add) {
   each_public_address(at, [&](const auto&, const auto& public_ip) {
-    if (const auto* elastic = state::find_elastic_ip(at.world, public_ip)) add(*elastic);
+    if (const auto* elastic = domain::find_elastic_ip(at.world, public_ip)) add(*elastic);
   });
 }
 
@@ -131,7 +131,7 @@ const FilterField<state::Instance> instance_fields[] = {
     field<&state::Instance::zone>("availability-zone"),
     {"availability-zone-id",
      [](const At& at, Values& out) {
-       out.add(state::zone_id_of(at.world, at.record.account, settings(at).zones, at.record.zone));
+       out.add(domain::zone_id_of(at.world, at.record.account, settings(at).zones, at.record.zone));
      }},
     field_if_set<&state::Instance::boot_mode>("boot-mode"),
     {"capacity-reservation-id", none},
@@ -160,8 +160,8 @@ const FilterField<state::Instance> instance_fields[] = {
     field<&state::Instance::image_id>("image-id"),
     field<&state::Instance::id>("instance-id"),
     {"instance-lifecycle", none},
-    field<&state::Instance::state>("instance-state-code"),
-    {"instance-state-name", [](const At& at, Values& out) { out.add(state::name_of(at.record.current_state())); }},
+    {"instance-state-code", [](const At& at, Values& out) { out.add(static_cast<std::int64_t>(at.record.state)); }},
+    {"instance-state-name", [](const At& at, Values& out) { out.add(state::name_of(at.record.state)); }},
     field<&state::Instance::type>("instance-type"),
     {"instance.group-id", group_ids},
     {"instance.group-name", group_names},
@@ -220,7 +220,7 @@ const FilterField<state::Instance> instance_fields[] = {
     {"root-device-type", [](const At&, Values& out) { out.add("ebs"); }},
     {"source-dest-check", 
      [](const At& at, Values& out) {
-       if (!state::is_classic(at.record)) with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); });
+       if (!domain::is_classic(at.record)) with_primary(at, [&](const auto& i) { out.add(i.source_dest_check); });
      }},
     {"spot-instance-request-id", none},
     field_if_set<&state::Instance::state_reason_code>("state-reason-code"),

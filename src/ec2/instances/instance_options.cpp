@@ -1,10 +1,10 @@
 // What may be changed of an instance besides its attributes: monitoring, metadata service, placement, credits, recovery, names.
 #include <algorithm>
 
+#include "domain/instance_types.hpp"
 #include "ec2/common/filters.hpp"
 #include "ec2/common/paging.hpp"
 #include "ec2/common/resource_ids.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/instances/placement_groups.hpp"
 #include "ec2/launch/launch.hpp"
@@ -17,7 +17,7 @@ using service::Context;
 using state::InstanceState;
 
 void need_stopped_for_option(const state::Instance& instance) {
-  if (instance.current_state() != InstanceState::stopped)
+  if (instance.state != InstanceState::stopped)
     throw wire::ApiError(400, "IncorrectInstanceState", fmt::format("The instance '{}' is not in the 'stopped' state.", instance.id));
 }
 
@@ -161,7 +161,7 @@ service::Done modify_placement(state::Transaction& transaction, const Context& c
 constexpr std::string_view credits_not_supported = "InstanceCreditSpecification.NotSupported";
 
 bool earns_credits(const state::Instance& instance) {
-  const auto* type = find_instance_type(instance.type);
+  const auto* type = domain::find_instance_type(instance.type);
   return type != nullptr && type->burstable;
 }
 
@@ -172,7 +172,7 @@ wire::ApiError no_credits(const state::Instance& instance) {
 
 void change_credits(state::Transaction& transaction, const Context& context, const std::string& id, const std::string& credits) {
   auto instance = find_alive(transaction.world(), context, id);
-  if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::stopped)
+  if (instance.state != InstanceState::running && instance.state != InstanceState::stopped)
     throw incorrect_instance_state(instance, "modified");
   if (!earns_credits(instance)) throw no_credits(instance);
   instance.credits_were_unlimited |= instance.cpu_credits == "unlimited";
@@ -284,7 +284,7 @@ wire::ec2::ModifyInstanceCpuOptionsResponse modify_cpu_options(state::Transactio
   bool nested = false;
   choose(nested, request.nested_virtualization, "enabled", "disabled", "NestedVirtualization");
   need_stopped_for_option(instance);
-  const auto* type = find_instance_type(instance.type);
+  const auto* type = domain::find_instance_type(instance.type);
   if (type == nullptr) throw wire::invalid_parameter_value(fmt::format("There is no instance type '{}' any more.", instance.type));
   if (request.core_count || request.threads_per_core) choose_processors(request.core_count, request.threads_per_core, *type, instance);
   if (nested) throw wire::unsupported_operation("NestedVirtualization is not supported yet.");

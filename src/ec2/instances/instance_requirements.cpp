@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "domain/instance_types.hpp"
 #include "ec2/common/filters.hpp"
 #include "ec2/common/paging.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "wire/ec2/instance_types.hpp"
 
 namespace brume::ec2 {
@@ -59,7 +59,7 @@ bool fits(std::string_view name, const std::optional<Range>& asked, Number has) 
   return (!asked->min || has >= *asked->min) && (!asked->max || has <= *asked->max);
 }
 
-bool fits_names(const InstanceRequirementsRequest& asked, const InstanceType& type) {
+bool fits_names(const InstanceRequirementsRequest& asked, const domain::InstanceType& type) {
   const auto is_named = [&](const Names& patterns) {
     return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches_pattern(pattern, type.name); });
   };
@@ -68,7 +68,7 @@ bool fits_names(const InstanceRequirementsRequest& asked, const InstanceType& ty
   return asked.instance_generations.empty() || is_among(type.current_generation ? "current" : "previous", asked.instance_generations);
 }
 
-bool fits_stores(const InstanceRequirementsRequest& asked, const InstanceType& type) {
+bool fits_stores(const InstanceRequirementsRequest& asked, const domain::InstanceType& type) {
   const bool has = type.storage_disks > 0;
   if (!fits("LocalStorage", asked.local_storage, "included", has)) return false;
   if (has && !asked.local_storage_types.empty() && !is_among(store_kind, asked.local_storage_types)) return false;
@@ -83,7 +83,7 @@ bool fits_accelerators(const InstanceRequirementsRequest& asked) {
 }
 
 // Every part is looked at, whether or not one before it has said no: what is wrong with it is wrong of all types.
-bool fits_all(const InstanceRequirementsRequest& asked, const InstanceType& type) {
+bool fits_all(const InstanceRequirementsRequest& asked, const domain::InstanceType& type) {
   const double gib_each = static_cast<double>(type.memory_mib) / 1024 / static_cast<double>(type.processors);
   const bool parts[] = {
       fits("VCpuCount", asked.vcpu_count, type.processors),
@@ -112,11 +112,11 @@ wire::ec2::GetInstanceTypesFromInstanceRequirementsResponse types_that_fit(
     throw wire::invalid_parameter_combination("AllowedInstanceType and ExcludedInstanceType cannot be used together.");
   Page page(context, "GetInstanceTypesFromInstanceRequirements", request.max_results, request.next_token, {1, 1000});
   // Every requirement is read for any type, so that an ordinary mistake in one is told before what is not known here.
-  if (!instance_types().empty()) fits_all(asked, instance_types().front());
+  if (!domain::instance_types().empty()) fits_all(asked, domain::instance_types().front());
   refuse_what_is_not_known(asked);
   if (request.context && !request.context->empty()) throw wire::unsupported_operation("Context is not supported.");
   wire::ec2::GetInstanceTypesFromInstanceRequirementsResponse response;
-  for (const auto& type : instance_types()) {
+  for (const auto& type : domain::instance_types()) {
     const bool runs = std::any_of(request.architecture_types.begin(), request.architecture_types.end(),
                                   [&](const auto& architecture) { return type.runs(architecture); });
     if (!fits_all(asked, type) || !runs || !is_among(virtualization, request.virtualization_types)) continue;

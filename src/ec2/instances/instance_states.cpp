@@ -1,11 +1,11 @@
 // StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the instances named, or none.
 #include <set>
 
+#include "domain/classic.hpp"
 #include "ec2/common/audit.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/launch/capacity.hpp"
 #include "ec2/network/network.hpp"
-#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -16,7 +16,7 @@ using state::InstanceState;
 wire::ec2::InstanceStateChange show_change(const state::Instance& instance, InstanceState before) {
   wire::ec2::InstanceStateChange change;
   change.instance_id = instance.id;
-  change.current_state = describe_state(instance.current_state());
+  change.current_state = describe_state(instance.state);
   change.previous_state = describe_state(before);
   return change;
 }
@@ -29,7 +29,7 @@ std::string user_initiated(Time now) {
 }
 
 void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
-  instance.state = static_cast<std::int64_t>(to);
+  instance.state = to;
   instance.state_since = transaction.now();
 }
 
@@ -44,8 +44,8 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
     if (found == nullptr || !found->wants_public_address || !found->public_ip.empty()) continue;
     auto interface = *found;
     // In EC2-Classic both are new (NET-030).
-    if (state::is_classic(interface))
-      interface.private_ip = take_private_address(transaction, *state::find_classic_subnet(transaction.world()));
+    if (domain::is_classic(interface))
+      interface.private_ip = take_private_address(transaction, *domain::find_classic_subnet(transaction.world()));
     interface.public_ip = take_public_address(transaction);
     transaction.put(std::move(interface));
   }
@@ -58,7 +58,7 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
   std::vector<std::string> changed;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
-    const auto before = instance.current_state();
+    const auto before = instance.state;
     if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running)
       throw incorrect_instance_state(instance, "started");
     if (before == InstanceState::stopped) {
@@ -80,7 +80,7 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
   std::vector<std::string> changed;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
-    const auto before = instance.current_state();
+    const auto before = instance.state;
     if (before == InstanceState::terminated || before == InstanceState::shutting_down || before == InstanceState::pending)
       throw incorrect_instance_state(instance, "stopped");
     if (instance.stop_protected)
@@ -119,8 +119,7 @@ void write(wire::XmlWriter& out, const Terminated& terminated) {
 
 // Protected from being stopped is protected from being terminated.
 std::optional<wire::ApiError> termination_refusal(const state::Instance& instance) {
-  if (instance.current_state() == InstanceState::terminated || (!instance.termination_protected && !instance.stop_protected))
-    return std::nullopt;
+  if (instance.state == InstanceState::terminated || (!instance.termination_protected && !instance.stop_protected)) return std::nullopt;
   return wire::ApiError(400, "OperationNotPermitted",
                         fmt::format("The instance '{}' may not be terminated. Modify its '{}' instance attribute and try again.",
                                     instance.id, instance.termination_protected ? "disableApiTermination" : "disableApiStop"));
@@ -142,7 +141,7 @@ Terminated terminate_instances(state::Transaction& transaction, const Context& c
   for (const auto* found : asked) {
     if (spared_zones.contains(found->zone)) continue;
     auto instance = *found;
-    const auto before = instance.current_state();
+    const auto before = instance.state;
     if (before != InstanceState::terminated && before != InstanceState::shutting_down) {
       become(transaction, instance, InstanceState::shutting_down);
       instance.transition_reason = user_initiated(transaction.now());
@@ -151,7 +150,7 @@ Terminated terminate_instances(state::Transaction& transaction, const Context& c
       changed.push_back(instance.id);
     }
     terminated.answer.terminating_instances.push_back(show_change(instance, before));
-    if (before != instance.current_state()) transaction.put(std::move(instance));
+    if (before != instance.state) transaction.put(std::move(instance));
   }
   audit(transaction, context, "TerminateInstances", changed);
   return terminated;
@@ -161,7 +160,7 @@ service::Done reboot_instances(state::Transaction& transaction, const Context& c
   std::vector<std::string> changed;
   for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
     auto instance = *found;
-    if (instance.current_state() != InstanceState::running && instance.current_state() != InstanceState::pending)
+    if (instance.state != InstanceState::running && instance.state != InstanceState::pending)
       throw incorrect_instance_state(instance, "rebooted");
     ++instance.reboots_asked;
     changed.push_back(instance.id);

@@ -33,7 +33,7 @@ StatusNames names_of(Health health) {
 }
 
 Health health_of(const state::Instance& instance, const service::Settings& settings, Time now) {
-  if (instance.current_state() != InstanceState::running) return Health::not_applicable;
+  if (instance.state != InstanceState::running) return Health::not_applicable;
   if (!instance.impairment.empty()) return Health::impaired;
   return now - instance.state_since < settings.status_checks_after ? Health::initializing : Health::ok;
 }
@@ -58,7 +58,7 @@ const FilterField<StatusSubject> status_fields[] = {
     {"availability-zone-id",
      [](const StatusAt& at, StatusValues& out) {
        const auto& instance = at.record.instance;
-       out.add(state::zone_id_of(at.world, instance.account, at.record.settings.zones, instance.zone));
+       out.add(domain::zone_id_of(at.world, instance.account, at.record.settings.zones, instance.zone));
      }},
     // Nobody schedules events here: the operator's own hands are the only maintenance.
     {"event.code", no_status_values},
@@ -67,8 +67,8 @@ const FilterField<StatusSubject> status_fields[] = {
     {"event.not-after", no_status_values},
     {"event.not-before", no_status_values},
     {"event.not-before-deadline", no_status_values},
-    {"instance-state-code", [](const StatusAt& at, StatusValues& out) { out.add(at.record.instance.state); }},
-    {"instance-state-name", [](const StatusAt& at, StatusValues& out) { out.add(state::name_of(at.record.instance.current_state())); }},
+    {"instance-state-code", [](const StatusAt& at, StatusValues& out) { out.add(static_cast<std::int64_t>(at.record.instance.state)); }},
+    {"instance-state-name", [](const StatusAt& at, StatusValues& out) { out.add(state::name_of(at.record.instance.state)); }},
     {"instance-status.reachability", add_reachability},
     {"instance-status.status", add_status},
     {"operator.managed", [](const StatusAt&, StatusValues& out) { out.add(false); }},
@@ -93,9 +93,9 @@ wire::ec2::InstanceStatus describe_status(const state::World& world, const Statu
   wire::ec2::InstanceStatus item;
   item.instance_id = instance.id;
   item.availability_zone = instance.zone;
-  item.availability_zone_id = state::zone_id_of(world, instance.account, subject.settings.zones, instance.zone);
+  item.availability_zone_id = domain::zone_id_of(world, instance.account, subject.settings.zones, instance.zone);
   item.operator_.emplace().managed = false;
-  item.instance_state = describe_state(instance.current_state());
+  item.instance_state = describe_state(instance.state);
   describe_health(instance, subject.health, item.instance_status.emplace());
   describe_health(instance, subject.health, item.system_status.emplace());
   describe_health(instance, subject.health, item.attached_ebs_status.emplace());
@@ -110,7 +110,7 @@ wire::ec2::DescribeInstanceStatusResponse describe_instance_status(const state::
   wire::ec2::DescribeInstanceStatusResponse response;
   const auto shown = [&](const StatusSubject& subject) {
     const auto& instance = subject.instance;
-    return (all || instance.current_state() == InstanceState::running) && filters.match(world, subject, instance.account, instance.id);
+    return (all || instance.state == InstanceState::running) && filters.match(world, subject, instance.account, instance.id);
   };
   if (!request.instance_ids.empty()) {
     if (request.max_results || request.next_token)
@@ -158,7 +158,7 @@ service::Done report_instance_status(const state::World& world, const Context& c
     throw wire::invalid_parameter_combination("The end time lies before the start time.");
   const auto found = find_instances(world, context.account(), request.instances);
   for (const auto* instance : found)
-    if (instance->current_state() != InstanceState::running) throw incorrect_instance_state(*instance, "reported on: it does not run");
+    if (instance->state != InstanceState::running) throw incorrect_instance_state(*instance, "reported on: it does not run");
   if (context.dry_run) return {};
   for (const auto* instance : found)
     log::warning("ec2", "account {} reports {} as {}: {} ({})", context.account(), instance->id, *request.status,

@@ -1,11 +1,11 @@
 // DescribeInstanceTypes and DescribeInstanceTypeOfferings: the catalogue as clients see it. What stands here is what guests get.
 #include <algorithm>
 
+#include "domain/instance_types.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/filters.hpp"
 #include "ec2/common/paging.hpp"
 #include "ec2/instances/instance_requirements.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/interfaces/ipv6_addresses.hpp"
 #include "wire/ec2/instance_types.hpp"
 
@@ -16,11 +16,11 @@ using service::Context;
 
 constexpr std::string_view ebs_encryption = "supported";
 
-bool has_storage(const InstanceType& type) { return type.storage_disks > 0; }
+bool has_storage(const domain::InstanceType& type) { return type.storage_disks > 0; }
 
 // Filters see a type as they see a record; it belongs to no account.
 struct TypeRecord {
-  const InstanceType* type;
+  const domain::InstanceType* type;
 };
 
 const FilterField<TypeRecord> type_filters[] = {
@@ -110,7 +110,7 @@ const FilterField<TypeRecord> type_filters[] = {
      }},
 };
 
-void describe_type_network(const InstanceType& type, wire::ec2::NetworkInfo& network) {
+void describe_type_network(const domain::InstanceType& type, wire::ec2::NetworkInfo& network) {
   network.network_performance = type.network_performance;
   network.maximum_network_interfaces = type.interfaces;
   network.maximum_network_cards = 1;
@@ -127,7 +127,7 @@ void describe_type_network(const InstanceType& type, wire::ec2::NetworkInfo& net
   network.encryption_in_transit_supported = false;
 }
 
-void describe_storage(const InstanceType& type, wire::ec2::InstanceTypeInfo& info) {
+void describe_storage(const domain::InstanceType& type, wire::ec2::InstanceTypeInfo& info) {
   info.instance_storage_supported = has_storage(type);
   if (!has_storage(type)) return;
   auto& storage = info.instance_storage_info.emplace();
@@ -140,7 +140,7 @@ void describe_storage(const InstanceType& type, wire::ec2::InstanceTypeInfo& inf
   storage.encryption_support = "unsupported";
 }
 
-void describe_processors(const InstanceType& type, wire::ec2::VCpuInfo& processors) {
+void describe_processors(const domain::InstanceType& type, wire::ec2::VCpuInfo& processors) {
   processors.default_vcpus = type.processors;
   processors.default_cores = type.cores();
   processors.default_threads_per_core = type.threads_per_core;
@@ -148,7 +148,7 @@ void describe_processors(const InstanceType& type, wire::ec2::VCpuInfo& processo
   for (std::int64_t threads = 1; threads <= type.threads_per_core; ++threads) processors.valid_threads_per_core.push_back(threads);
 }
 
-wire::ec2::InstanceTypeInfo describe_types(const InstanceType& type) {
+wire::ec2::InstanceTypeInfo describe_types(const domain::InstanceType& type) {
   wire::ec2::InstanceTypeInfo info;
   info.instance_type = type.name;
   info.current_generation = type.current_generation;
@@ -193,14 +193,14 @@ wire::ec2::DescribeInstanceTypesResponse describe_instance_types(const state::Wo
   if (request.instance_types.size() > 100) throw wire::invalid_parameter_value("A request names at most 100 instance types.");
   std::vector<std::string> unknown;
   for (const auto& name : request.instance_types)
-    if (find_instance_type(name) == nullptr) unknown.push_back(name);
+    if (domain::find_instance_type(name) == nullptr) unknown.push_back(name);
   if (!unknown.empty())
     throw wire::ApiError(400, "InvalidInstanceType",
                          fmt::format("The following supplied instance types do not exist: [{}]", fmt::join(unknown, ", ")));
   const FilterSet<TypeRecord> filters(type_filters, request.filters);
   Page page(context, "DescribeInstanceTypes", request.max_results, request.next_token, {5, 100});
   wire::ec2::DescribeInstanceTypesResponse response;
-  for (const auto& type : instance_types()) {
+  for (const auto& type : domain::instance_types()) {
     if (type.name <= page.after()) continue;
     if (!request.instance_types.empty() && !contains(request.instance_types, type.name)) continue;
     if (!filters.match(world, TypeRecord{&type}, {}, {})) continue;
@@ -229,7 +229,7 @@ std::vector<std::string> locations(const state::World& world, const Context& con
   if (kind == "outpost") return names;
   if (kind != "availability-zone" && kind != "availability-zone-id")
     throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for LocationType.", kind));
-  for (const auto& zone : state::zones_of(world, context.account(), settings.zones))
+  for (const auto& zone : domain::zones_of(world, context.account(), settings.zones))
     names.push_back(kind == "availability-zone" ? zone.name : zone.id);
   return names;
 }
@@ -241,7 +241,7 @@ wire::ec2::DescribeInstanceTypeOfferingsResponse describe_offerings(const state:
   Page page(context, "DescribeInstanceTypeOfferings " + kind, request.max_results, request.next_token);
   wire::ec2::DescribeInstanceTypeOfferingsResponse response;
   for (const auto& location : locations(world, context, kind)) {
-    for (const auto& type : instance_types()) {
+    for (const auto& type : domain::instance_types()) {
       const auto key = location + "/" + type.name;
       if (key <= page.after() || !filters.match(world, {type.name, location}, {}, {})) continue;
       if (!page.take(key)) {

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "domain/classic.hpp"
+#include "domain/instance_types.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/images/product_codes.hpp"
 #include "ec2/instances/instance_filters.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/instances/metadata_defaults.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/network/network.hpp"
-#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -49,7 +49,7 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
   attachment.attachment_id = interface.attachment_id;
   attachment.device_index = interface.device_index;
   attachment.network_card_index = 0;
-  attachment.status = interface.attachment_state;
+  attachment.status = state::name_of(interface.attachment_state);
   attachment.attach_time = interface.attached;
   attachment.delete_on_termination = interface.delete_on_termination;
   auto& address = item.private_ip_addresses.emplace_back();
@@ -78,7 +78,7 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
 void describe_network(const state::World& world, const Context& context, const state::Instance& instance, wire::ec2::Instance& item) {
   const auto* primary = primary_interface(world, instance);
   // A terminated instance has neither addresses nor a place in a VPC any more, though its records may wait to be cleared away.
-  if (primary == nullptr || instance.current_state() == state::InstanceState::terminated) {
+  if (primary == nullptr || instance.state == state::InstanceState::terminated) {
     item.private_dns_name = "";
     item.public_dns_name = "";
     return;
@@ -90,12 +90,12 @@ void describe_network(const state::World& world, const Context& context, const s
   if (!public_ip.empty()) item.public_ip_address = public_ip;
   item.public_dns_name = public_dns_name(world, settings, primary->vpc_id, public_ip);
   // The guide has neither name nor address before the instance runs; VPC clients of today are given the private ones at once.
-  if (context.is_2011() && instance.current_state() == state::InstanceState::pending) {
+  if (context.is_2011() && instance.state == state::InstanceState::pending) {
     item.private_ip_address.reset();
     item.private_dns_name = "";
   }
   item.security_groups = show_groups(world, *primary);
-  if (state::is_classic(instance)) return;
+  if (domain::is_classic(instance)) return;
   item.subnet_id = instance.subnet_id;
   item.vpc_id = instance.vpc_id;
   item.source_dest_check = primary->source_dest_check;
@@ -173,7 +173,7 @@ const state::NetworkInterface* primary_interface(const state::World& world, cons
 }
 
 std::string public_ip_of(const state::Instance& instance, const state::NetworkInterface& interface) {
-  return instance.current_state() == state::InstanceState::pending ? std::string() : interface.public_ip;
+  return instance.state == state::InstanceState::pending ? std::string() : interface.public_ip;
 }
 
 std::string platform_details(const state::Instance& instance) { return instance.platform == "windows" ? "Windows" : "Linux/UNIX"; }
@@ -183,7 +183,7 @@ std::string usage_operation(const state::Instance& instance) {
 
 std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::World& world, const state::Instance& instance) {
   std::vector<wire::ec2::InstanceBlockDeviceMapping> mappings;
-  if (instance.current_state() == state::InstanceState::terminated) return mappings;
+  if (instance.state == state::InstanceState::terminated) return mappings;
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
     const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
@@ -192,7 +192,7 @@ std::vector<wire::ec2::InstanceBlockDeviceMapping> describe_disks(const state::W
     mapping.device_name = attachment->device;
     auto& ebs = mapping.ebs.emplace();
     ebs.volume_id = id;
-    ebs.status = attachment->attachment_state;
+    ebs.status = state::name_of(attachment->attachment_state);
     ebs.attach_time = attachment->attached;
     ebs.delete_on_termination = attachment->delete_on_termination;
   }
@@ -221,7 +221,7 @@ wire::ec2::Instance describe_instance(const state::World& world, const Context& 
   wire::ec2::Instance item;
   item.instance_id = instance.id;
   item.image_id = instance.image_id;
-  item.state = describe_state(instance.current_state());
+  item.state = describe_state(instance.state);
   item.state_transition_reason = instance.transition_reason;
   if (!instance.state_reason_code.empty()) {
     auto& reason = item.state_reason.emplace();
@@ -234,7 +234,7 @@ wire::ec2::Instance describe_instance(const state::World& world, const Context& 
   item.launch_time = instance.launched;
   auto& placement = item.placement.emplace();
   placement.availability_zone = instance.zone;
-  placement.availability_zone_id = state::zone_id_of(world, instance.account, context.services.settings.zones, instance.zone);
+  placement.availability_zone_id = domain::zone_id_of(world, instance.account, context.services.settings.zones, instance.zone);
   placement.group_name = instance.placement_group;
   if (const auto* group = world.find<state::PlacementGroup>(instance.account, instance.placement_group)) placement.group_id = group->id;
   if (instance.partition_number > 0) placement.partition_number = instance.partition_number;
@@ -269,7 +269,7 @@ wire::ec2::Reservation describe_reservation(const state::World& world, const Con
   reservation.reservation_id = instance.reservation_id;
   reservation.owner_id = instance.account;
   // Today's EC2 leaves a VPC reservation's own list of groups empty; the guide's API shows it.
-  if (context.is_2011() || state::is_classic(instance))
+  if (context.is_2011() || domain::is_classic(instance))
     if (const auto* primary = primary_interface(world, instance)) reservation.groups = show_groups(world, *primary);
   return reservation;
 }
@@ -300,7 +300,7 @@ wire::ApiError incorrect_instance_state(const state::Instance& instance, std::st
 }
 
 void need_alive(const state::Instance& instance) {
-  const auto current = instance.current_state();
+  const auto current = instance.state;
   if (current == state::InstanceState::terminated || current == state::InstanceState::shutting_down)
     throw incorrect_instance_state(instance, "modified");
 }

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "domain/arns.hpp"
+#include "domain/instance_types.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/filters.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/launch/capacity.hpp"
 #include "wire/ec2/placement_groups.hpp"
 
@@ -30,17 +31,17 @@ template <class Visitor>
 void each_member(const state::World& world, const state::PlacementGroup& group, Visitor&& visit) {
   world.each_indexed<state::Instance>(
       state::Index::instance_by_placement_group, state::owned_key(group.account, group.name),
-      [&](const state::Instance& instance) { return instance.current_state() == InstanceState::terminated || visit(instance); });
+      [&](const state::Instance& instance) { return instance.state == InstanceState::terminated || visit(instance); });
 }
 
-bool has_machine(const state::Instance& instance) { return instance.current_state() != InstanceState::stopped; }
+bool has_machine(const state::Instance& instance) { return instance.state != InstanceState::stopped; }
 
 wire::ApiError unknown_group(std::string_view name) {
   return {400, "InvalidPlacementGroup.Unknown", fmt::format("The Placement Group '{}' is unknown.", name)};
 }
 
 std::string arn_of(const service::Settings& settings, const state::PlacementGroup& group) {
-  return fmt::format("arn:{}:ec2:{}:{}:placement-group/{}", settings.partition, settings.region, group.account, group.name);
+  return domain::arn_of(settings.partition, "ec2", settings.region, group.account, "placement-group/" + group.name);
 }
 
 const FilterField<state::PlacementGroup> group_filters[] = {
@@ -173,7 +174,7 @@ const state::PlacementGroup* find_placement_group(const state::World& world, con
 }
 
 void check_group_takes(const state::World& world, const state::PlacementGroup& group, const state::Instance& like) {
-  const auto* type = find_instance_type(like.type);
+  const auto* type = domain::find_instance_type(like.type);
   if (group.strategy == "cluster") {
     if (type == nullptr || !type->takes_strategy("cluster"))
       throw wire::ApiError(400, "InvalidParameterCombination",

@@ -23,7 +23,9 @@ using state::RootReplacement;
 
 constexpr auto kept = std::chrono::hours(24 * 30);  // of tasks that are over
 
-bool is_over(const RootReplacement& task) { return task.state == "succeeded" || task.state == "failed"; }
+bool is_over(const RootReplacement& task) {
+  return task.state == state::RootReplacementState::succeeded || task.state == state::RootReplacementState::failed;
+}
 
 const FilterField<RootReplacement> task_filters[] = {
     field<&RootReplacement::instance_id>("instance-id"),
@@ -33,7 +35,7 @@ wire::ec2::ReplaceRootVolumeTask describe_root_task(const state::World& world, c
   wire::ec2::ReplaceRootVolumeTask shown;
   shown.replace_root_volume_task_id = task.id;
   shown.instance_id = task.instance_id;
-  shown.task_state = task.state;
+  shown.task_state = state::name_of(task.state);
   shown.start_time = format_iso8601(task.started);
   if (is_over(task)) shown.complete_time = format_iso8601(task.ended);
   if (!task.image_id.empty()) shown.image_id = task.image_id;
@@ -54,7 +56,7 @@ const state::Volume& root_of(const state::World& world, const state::Instance& i
 // The image's root, if the image could have launched this instance.
 std::string snapshot_of_image(const state::World& world, const Context& context, const state::Instance& instance, const std::string& id) {
   const auto& image = find_image(world, context.account(), id);
-  if (image.state != "available")
+  if (image.state != state::ImageState::available)
     throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is not available", id));
   if (image.architecture != instance.architecture || image.virtualization_type != instance.virtualization_type ||
       image.platform != instance.platform)
@@ -70,7 +72,7 @@ void check_lineage(const state::World& world, const state::Volume& root, const s
   std::set<std::string> volumes = {root.id};
   std::set<std::string> snapshots = {root.snapshot_id};
   world.each_of<RootReplacement>(root.account, [&](const RootReplacement& task) {
-    if (task.instance_id != root.instance_id || task.state != "succeeded") return;
+    if (task.instance_id != root.instance_id || task.state != state::RootReplacementState::succeeded) return;
     volumes.insert(task.replaced_volume_id);
     snapshots.insert(task.snapshot_id);
   });
@@ -86,7 +88,7 @@ const state::Snapshot& choose_snapshot(const state::World& world, const Context&
   if (request.image_id) {
     const auto* snapshot =
         world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, snapshot_of_image(world, context, instance, *request.image_id));
-    if (snapshot == nullptr || snapshot->state != "completed")
+    if (snapshot == nullptr || snapshot->state != state::SnapshotState::completed)
       throw wire::ApiError(400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is not available", *request.image_id));
     return *snapshot;
   }
@@ -97,14 +99,14 @@ const state::Snapshot& choose_snapshot(const state::World& world, const Context&
   }
   // As it was launched. Who may have the instance may have that, whoever's image it was.
   const auto* snapshot = world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, root.snapshot_id);
-  if (snapshot == nullptr || snapshot->state != "completed")
+  if (snapshot == nullptr || snapshot->state != state::SnapshotState::completed)
     throw wire::ApiError(400, "InvalidSnapshot.NotFound",
                          fmt::format("What the root volume '{}' was made of is not there any more.", root.id));
   return *snapshot;
 }
 
 void check_idle(const state::World& world, const state::Instance& instance) {
-  if (instance.current_state() != state::InstanceState::running) throw incorrect_instance_state(instance, "replaced the root volume of");
+  if (instance.state != state::InstanceState::running) throw incorrect_instance_state(instance, "replaced the root volume of");
   world.each_of<RootReplacement>(instance.account, [&](const RootReplacement& task) {
     if (task.instance_id == instance.id && !is_over(task))
       throw wire::ApiError(400, "IncorrectState",

@@ -9,6 +9,8 @@
 #include <algorithm>
 
 #include "base/ipv4.hpp"
+#include "domain/classic.hpp"
+#include "domain/elastic_ips.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/absent_tags.hpp"
@@ -19,8 +21,6 @@
 #include "ec2/instances/instances.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/network/network.hpp"
-#include "state/classic.hpp"
-#include "state/elastic_ips.hpp"
 #include "wire/ec2/addresses.hpp"
 
 namespace brume::ec2 {
@@ -49,7 +49,7 @@ const ElasticIp& find_by_allocation(const World& world, const std::string& accou
 
 const ElasticIp& find_by_public_ip(const World& world, const std::string& account, const std::string& public_ip) {
   if (!parse_ipv4(public_ip)) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for address", public_ip));
-  const auto* address = state::find_elastic_ip(world, public_ip);
+  const auto* address = domain::find_elastic_ip(world, public_ip);
   if (address == nullptr) throw wire::ApiError(400, "InvalidAddress.NotFound", fmt::format("Address '{}' not found.", public_ip));
   if (address->account != account)
     throw wire::ApiError(400, "AuthFailure", fmt::format("The address '{}' does not belong to you.", public_ip));
@@ -68,7 +68,7 @@ const ElasticIp& find_address(const World& world, const Context& context, const 
 // ----- allocate, release
 
 void check_address_limit(const World& world, const Context& context, const std::string& domain) {
-  const bool apart = state::has_classic(world, context.account());
+  const bool apart = domain::has_classic(world, context.account());
   std::int64_t count = 0;
   world.each_of<ElasticIp>(context.account(), [&](const ElasticIp& address) { count += !apart || address.domain == domain; });
   check_quota(world, context, Quota::addresses, count);
@@ -77,7 +77,7 @@ void check_address_limit(const World& world, const Context& context, const std::
 wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transaction, const Context& context,
                                                     const wire::ec2::AllocateAddressRequest& request) {
   const auto& region = context.services.settings.region;
-  const bool has_classic = state::has_classic(transaction.world(), context.account());
+  const bool has_classic = domain::has_classic(transaction.world(), context.account());
   const auto domain = request.domain.value_or(context.is_2011() || has_classic ? "standard" : "vpc");
   if (domain != "vpc" && domain != "standard") throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for domain.", domain));
   if (given(request.address) && !parse_ipv4(*request.address))
@@ -115,16 +115,16 @@ void give_back_public_address(state::Transaction& transaction, const std::string
   const auto* found = transaction.find<NetworkInterface>(account, interface_id);
   if (found == nullptr || !found->public_ip.empty() || !found->wants_public_address || found->device_index != 0) return;
   const auto* instance = transaction.find<state::Instance>(account, found->instance_id);
-  if (instance == nullptr || instance->current_state() != state::InstanceState::running || instance->interface_ids.size() > 1) return;
+  if (instance == nullptr || instance->state != state::InstanceState::running || instance->interface_ids.size() > 1) return;
   auto interface = *found;
   interface.public_ip = take_public_address(transaction);
   transaction.put(std::move(interface));
 }
 
-void let_go(state::Transaction& transaction, const ElasticIp& address) {
+void disassociate_address(state::Transaction& transaction, const ElasticIp& address) {
   const auto account = address.account;
   const auto interface_id = address.interface_id;
-  state::disassociate(transaction, address);
+  domain::disassociate(transaction, address);
   give_back_public_address(transaction, account, interface_id);
 }
 
@@ -150,7 +150,7 @@ wire::ec2::ReleaseAddressResponse release_address(state::Transaction& transactio
     if (address.domain == "vpc")
       throw wire::ApiError(400, "InvalidIPAddress.InUse", fmt::format("Address {} is in use.", address.public_ip));
     refuse_managed(transaction.world(), address);
-    let_go(transaction, address);
+    disassociate_address(transaction, address);
   }
   erase_tags(transaction, address.account, address.allocation_id);
   transaction.erase<ElasticIp>(address.key());
@@ -161,7 +161,7 @@ wire::ec2::ReleaseAddressResponse release_address(state::Transaction& transactio
 
 const NetworkInterface& interface_of_instance(const World& world, const Context& context, const std::string& id) {
   const auto& instance = *find_instances(world, context.account(), {id}).front();
-  const auto now = instance.current_state();
+  const auto now = instance.state;
   if (now != state::InstanceState::running && now != state::InstanceState::stopped)
     throw wire::ApiError(400, "InvalidInstanceID",
                          fmt::format("The {} instance '{}' is not in a valid state for this operation.", state::name_of(now), id));
@@ -172,7 +172,7 @@ const NetworkInterface& interface_of_instance(const World& world, const Context&
                                      id));
   // Not by find_interface: of one in EC2-Classic no client knows the interface. NET-042: it has to run.
   const auto& interface = *world.find<NetworkInterface>(context.account(), instance.interface_ids.front());
-  if (state::is_classic(interface) && now != state::InstanceState::running)
+  if (domain::is_classic(interface) && now != state::InstanceState::running)
     throw wire::ApiError(400, "InvalidInstanceID",
                          fmt::format("The {} instance '{}' is not in a valid state for this operation.", state::name_of(now), id));
   return interface;
@@ -180,7 +180,7 @@ const NetworkInterface& interface_of_instance(const World& world, const Context&
 
 // Where there are two kinds of instances, each has its own kind of addresses (NET-036).
 void check_domain(const World& world, const ElasticIp& address, const NetworkInterface& interface) {
-  if (!state::has_classic(world, address.account) || state::is_classic(interface) == (address.domain == "standard")) return;
+  if (!domain::has_classic(world, address.account) || domain::is_classic(interface) == (address.domain == "standard")) return;
   throw wire::invalid_parameter_combination(
       address.domain == "standard"
           ? fmt::format("The address {} is for EC2-Classic, and the instance is in a VPC: it takes one with an allocation id",
@@ -224,18 +224,18 @@ wire::ec2::AssociateAddressResponse associate_address(state::Transaction& transa
       throw wire::ApiError(
           400, "Resource.AlreadyAssociated",
           fmt::format("resource {} is already associated with associate-id {}", address.allocation_id, address.association_id));
-    let_go(transaction, address);
+    disassociate_address(transaction, address);
   }
   auto interface = *transaction.find<NetworkInterface>(target.key());
-  if (const auto* earlier = state::find_elastic_ip(transaction.world(), state::public_ip_of(interface, private_ip))) {
+  if (const auto* earlier = domain::find_elastic_ip(transaction.world(), domain::public_ip_of(interface, private_ip))) {
     if (!request.allow_reassociation.value_or(true))
       throw wire::ApiError(400, "Resource.AlreadyAssociated",
                            fmt::format("the private IP address {} is already associated with {}", private_ip, earlier->allocation_id));
-    state::disassociate(transaction, *earlier);
+    domain::disassociate(transaction, *earlier);
   }
   // A public address of the pool goes back to it.
   interface = *transaction.find<NetworkInterface>(target.key());
-  state::set_public_ip(interface, private_ip, address.public_ip);
+  domain::set_public_ip(interface, private_ip, address.public_ip);
   transaction.put(std::move(interface));
   address.association_id = make_id(transaction.random(), "eipassoc");
   address.interface_id = target.id;
@@ -267,7 +267,7 @@ wire::ec2::DisassociateAddressResponse disassociate_address(state::Transaction& 
   // An address that stands for nothing is as asked.
   if (found->association_id.empty()) return {};
   refuse_managed(transaction.world(), *found);
-  let_go(transaction, *found);
+  disassociate_address(transaction, *found);
   return {};
 }
 
@@ -282,7 +282,7 @@ ElasticIp address_to_move(const World& world, const Context& context, const std:
     throw wire::ApiError(400, "InvalidIPAddress.InUse",
                          fmt::format("Address {} is in use: it moves when it stands for nothing.", public_ip));
   // Where the domains are counted together nothing changes.
-  if (state::has_classic(world, context.account())) check_address_limit(world, context, domain);
+  if (domain::has_classic(world, context.account())) check_address_limit(world, context, domain);
   return address;
 }
 

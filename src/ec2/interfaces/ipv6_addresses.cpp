@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/ipv6.hpp"
-#include "ec2/instances/instance_types.hpp"
+#include "domain/instance_types.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "wire/ec2/network_interfaces.hpp"
 
@@ -111,7 +111,7 @@ wire::ec2::UnassignIpv6AddressesResponse unassign_ipv6(state::Transaction& trans
 }  // namespace
 
 std::int64_t ipv6_addresses_per_interface(const std::string& instance_type) {
-  const auto* type = find_instance_type(instance_type);
+  const auto* type = domain::find_instance_type(instance_type);
   if (type == nullptr) return static_cast<std::int64_t>(addresses_per_interface);
   return type->current_generation ? type->addresses_per_interface : 0;
 }

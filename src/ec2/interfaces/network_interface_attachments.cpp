@@ -20,10 +20,10 @@ const state::Instance& find_instance(const state::World& world, const std::strin
   return *find_instances(world, account, {*id}).front();
 }
 
-bool is_running(const state::Instance& instance) { return instance.current_state() == InstanceState::running; }
+bool is_running(const state::Instance& instance) { return instance.state == InstanceState::running; }
 
 void check_state(const state::Instance& instance) {
-  const auto now = instance.current_state();
+  const auto now = instance.state;
   if (now != InstanceState::running && now != InstanceState::stopped)
     throw wire::ApiError(400, "IncorrectState",
                          fmt::format("The instance '{}' is '{}': it must be 'running' or 'stopped'.", instance.id, state::name_of(now)));
@@ -63,7 +63,7 @@ wire::ec2::AttachNetworkInterfaceResponse attach_network_interface(state::Transa
   if (request.network_card_index.value_or(0) != 0) throw wire::invalid_parameter_value("Instances here have one network card, 0.");
   if (request.ena_srd_specification || request.ena_queue_count) throw wire::unsupported_operation("ENA options are not supported.");
   attach_to(transaction, interface, instance, *request.device_index, false);
-  if (is_running(instance)) interface.attachment_state = "attaching";
+  if (is_running(instance)) interface.attachment_state = state::AttachmentState::attaching;
   add_interface_id(transaction.world(), instance, interface);
   wire::ec2::AttachNetworkInterfaceResponse response;
   response.attachment_id = interface.attachment_id;
@@ -114,7 +114,7 @@ wire::ec2::DetachNetworkInterfaceResponse detach_network_interface(state::Transa
     detach_now(transaction, std::move(interface));
     return {};
   }
-  interface.attachment_state = "detaching";
+  interface.attachment_state = state::AttachmentState::detaching;
   interface.detach_forced = interface.detach_forced || request.force.value_or(false);
   transaction.put(std::move(interface));
   return {};

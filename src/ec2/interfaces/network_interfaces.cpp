@@ -5,19 +5,19 @@
 
 #include <algorithm>
 
+#include "domain/classic.hpp"
+#include "domain/elastic_ips.hpp"
+#include "domain/instance_types.hpp"
+#include "domain/zones.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/common/find_owned.hpp"
 #include "ec2/common/tags.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/network/network.hpp"
 #include "ec2/network/vpcs.hpp"
 #include "ec2/security_groups/security_groups.hpp"
-#include "state/classic.hpp"
-#include "state/elastic_ips.hpp"
-#include "state/zones.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -41,7 +41,7 @@ void each_public_ip(const At& at, Add add) {
 template <class Add>
 void each_elastic_ip(const At& at, Add add) {
   each_public_ip(at, [&](const std::string& ip) {
-    if (const auto* address = state::find_elastic_ip(at.world, ip)) add(*address);
+    if (const auto* address = domain::find_elastic_ip(at.world, ip)) add(*address);
   });
 }
 template <class Add>
@@ -69,7 +69,7 @@ const FilterField<NetworkInterface> interface_filters[] = {
     field<&NetworkInterface::zone>("availability-zone"),
     {"availability-zone-id",
      [](const auto& at, auto& out) {
-       out.add(state::zone_id_of(at.world, at.record.account, at.context->services.settings.zones, at.record.zone));
+       out.add(domain::zone_id_of(at.world, at.record.account, at.context->services.settings.zones, at.record.zone));
      }},
     field<&NetworkInterface::description>("description"),
     {"group-id", [](const auto& at, auto& out) { add_groups(at, out, false); }},
@@ -110,7 +110,7 @@ const FilterField<NetworkInterface> interface_filters[] = {
     {"attachment.delete-on-termination",
      [](const auto& at, auto& out) { if_attached(at, [&](const auto& i) { out.add(i.delete_on_termination); }); }},
     {"attachment.status",
-     [](const auto& at, auto& out) { out.add(at.record.instance_id.empty() ? "detached" : at.record.attachment_state); }},
+     [](const auto& at, auto& out) { out.add(at.record.instance_id.empty() ? "detached" : name_of(at.record.attachment_state)); }},
     {"requester-id",
      [](const auto& at, auto& out) {
        if (at.record.is_managed()) out.add(at.record.requester_id);
@@ -227,7 +227,7 @@ wire::ec2::DescribeNetworkInterfacesResponse describe_network_interfaces(const W
   const Listing<NetworkInterface> interfaces(world, context, request,
                                              {.action = "DescribeNetworkInterfaces", .filters = interface_filters});
   for (const auto& id : request.network_interface_ids) find_interface(world, context.account(), id);
-  const auto is_seen = [](const NetworkInterface& interface) { return !state::is_classic(interface); };
+  const auto is_seen = [](const NetworkInterface& interface) { return !domain::is_classic(interface); };
   response.next_token = interfaces.each_where(request.network_interface_ids, is_seen, [&](const NetworkInterface& interface) {
     response.network_interfaces.push_back(show_interface(world, context, interface));
   });
@@ -242,7 +242,7 @@ std::optional<wire::ec2::NetworkInterfaceAssociation> show_association(const Wor
   association.public_ip = shown;
   association.public_dns_name = public_dns_name(world, context.services.settings, interface.vpc_id, shown);
   association.ip_owner_id = public_ip_owner(world, shown);
-  if (const auto* address = state::find_elastic_ip(world, shown)) {
+  if (const auto* address = domain::find_elastic_ip(world, shown)) {
     association.allocation_id = address->allocation_id;
     association.association_id = address->association_id;
   }
@@ -252,24 +252,24 @@ std::optional<wire::ec2::NetworkInterfaceAssociation> show_association(const Wor
 }  // namespace
 
 std::string public_ip_owner(const World& world, const std::string& public_ip) {
-  const auto* address = state::find_elastic_ip(world, public_ip);
+  const auto* address = domain::find_elastic_ip(world, public_ip);
   return address == nullptr ? "amazon" : address->account;
 }
 
 std::string shown_public_ip(const World& world, const NetworkInterface& interface, const std::string& public_ip) {
-  if (public_ip.empty() || interface.instance_id.empty() || state::find_elastic_ip(world, public_ip) != nullptr) return public_ip;
+  if (public_ip.empty() || interface.instance_id.empty() || domain::find_elastic_ip(world, public_ip) != nullptr) return public_ip;
   const auto* instance = world.find<state::Instance>(interface.account, interface.instance_id);
-  return instance != nullptr && instance->current_state() == state::InstanceState::pending ? std::string() : public_ip;
+  return instance != nullptr && instance->state == state::InstanceState::pending ? std::string() : public_ip;
 }
 
 void check_interface_count(const std::string& instance_type, size_t count) {
-  const auto* type = find_instance_type(instance_type);
+  const auto* type = domain::find_instance_type(instance_type);
   if (type != nullptr && count > static_cast<size_t>(type->interfaces))
     throw wire::ApiError(400, "AttachmentLimitExceeded", fmt::format("Interface count {} exceeds the limit for {}", count, instance_type));
 }
 
 void check_address_count(const std::string& instance_type, size_t count) {
-  const auto* type = find_instance_type(instance_type);
+  const auto* type = domain::find_instance_type(instance_type);
   const auto most = type == nullptr ? addresses_per_interface : static_cast<size_t>(type->addresses_per_interface);
   if (count <= most) return;
   const auto where = instance_type.empty() ? "a network interface" : "a network interface of an instance of the type " + instance_type;
@@ -277,15 +277,28 @@ void check_address_count(const std::string& instance_type, size_t count) {
                        fmt::format("{} private IP addresses are more than the {} that {} may have.", count, most, where));
 }
 
-NetworkInterface make_network_interface(state::Transaction& transaction, const std::string& account, const InterfacePlan& plan) {
+NetworkInterface new_interface(state::Transaction& transaction, const std::string& account, const state::Subnet& subnet,
+                               const std::string& description) {
   NetworkInterface interface;
   interface.account = account;
   interface.id = make_id(transaction.random(), "eni");
-  interface.vpc_id = plan.subnet.vpc_id;
-  interface.subnet_id = plan.subnet.id;
-  interface.zone = plan.subnet.zone;
-  interface.description = plan.description;
+  interface.vpc_id = subnet.vpc_id;
+  interface.subnet_id = subnet.id;
+  interface.zone = subnet.zone;
+  interface.description = description;
   interface.mac = make_mac(transaction);
+  return interface;
+}
+
+void check_groups_of_interface(size_t groups) {
+  constexpr size_t groups_per_interface = 5;
+  if (groups > groups_per_interface)
+    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
+                         fmt::format("The maximum number of security groups per interface ({}) has been reached.", groups_per_interface));
+}
+
+NetworkInterface make_network_interface(state::Transaction& transaction, const std::string& account, const InterfacePlan& plan) {
+  auto interface = new_interface(transaction, account, plan.subnet, plan.description);
   interface.group_ids = plan.group_ids;
   interface.delete_on_termination = false;
   interface.wants_public_address = false;
@@ -312,7 +325,7 @@ void attach_to(state::Transaction& transaction, NetworkInterface& interface, con
   interface.device_index = device_index;
   interface.delete_on_termination = delete_on_termination;
   interface.attached = transaction.now();
-  interface.attachment_state = "attached";
+  interface.attachment_state = state::AttachmentState::attached;
   interface.detach_forced = false;
 }
 
@@ -335,9 +348,7 @@ std::vector<std::string> find_interface_groups(const World& world, const std::st
       throw wire::ApiError(400, "InvalidGroup.NotFound", "You have specified two resources that belong to different networks.");
     if (std::find(found.begin(), found.end(), id) == found.end()) found.push_back(id);
   }
-  if (found.size() > groups_per_interface)
-    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
-                         fmt::format("The maximum number of security groups per interface ({}) has been reached.", groups_per_interface));
+  check_groups_of_interface(found.size());
   if (!found.empty()) return found;
   const auto* fallback = find_group_by_name(world, account, vpc_id, "default");
   if (fallback == nullptr) throw group_not_found("default");
@@ -346,7 +357,7 @@ std::vector<std::string> find_interface_groups(const World& world, const std::st
 
 const NetworkInterface& find_interface(const World& world, const std::string& account, const std::optional<std::string>& id) {
   const auto& found = find_owned<NetworkInterface>(world, account, "eni", "NetworkInterfaceId", id);
-  if (state::is_classic(found)) throw id_unknown("eni", found.id);
+  if (domain::is_classic(found)) throw id_unknown("eni", found.id);
   return found;
 }
 
@@ -362,7 +373,7 @@ void erase_interface(state::Transaction& transaction, const NetworkInterface& in
   const auto key = interface.key();
   const auto account = interface.account;
   const auto id = interface.id;
-  state::disassociate_all(transaction, interface);
+  domain::disassociate_all(transaction, interface);
   erase_tags(transaction, account, id);
   transaction.erase<NetworkInterface>(key);
 }
@@ -374,7 +385,7 @@ wire::ec2::NetworkInterfaceAttachment show_attachment(const NetworkInterface& in
   attachment.instance_owner_id = interface.account;
   attachment.device_index = interface.device_index;
   attachment.network_card_index = 0;
-  attachment.status = interface.attachment_state;
+  attachment.status = state::name_of(interface.attachment_state);
   attachment.attach_time = interface.attached;
   attachment.delete_on_termination = interface.delete_on_termination;
   return attachment;
@@ -398,7 +409,7 @@ wire::ec2::NetworkInterface show_interface(const World& world, const Context& co
   item.subnet_id = interface.subnet_id;
   item.vpc_id = interface.vpc_id;
   item.availability_zone = interface.zone;
-  item.availability_zone_id = state::zone_id_of(world, interface.account, settings.zones, interface.zone);
+  item.availability_zone_id = domain::zone_id_of(world, interface.account, settings.zones, interface.zone);
   item.description = interface.description;
   item.owner_id = interface.account;
   item.requester_managed = interface.is_managed();

@@ -13,7 +13,6 @@
 
 namespace brume::ec2 {
 
-inline constexpr size_t groups_per_interface = 5;
 // Most that any type of instances takes; what is attached to nothing may have so many.
 inline constexpr size_t addresses_per_interface = 50;
 
@@ -27,6 +26,12 @@ struct InterfacePlan {
   std::int64_t secondary_count = 0;        // and so many free ones
   Ipv6Plan ipv6;
 };
+
+// A new record in this subnet, with its id and hardware address; it has no address yet and is not put.
+state::NetworkInterface new_interface(state::Transaction& transaction, const std::string& account, const state::Subnet& subnet,
+                                      const std::string& description);
+// Throws SecurityGroupsPerInterfaceLimitExceeded (NET-048).
+void check_groups_of_interface(size_t groups);
 
 // The record, with its addresses taken, attached to nothing, not yet put. Throws InsufficientFreeAddressesInSubnet.
 state::NetworkInterface make_network_interface(state::Transaction& transaction, const std::string& account, const InterfacePlan& plan);

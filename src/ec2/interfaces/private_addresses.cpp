@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "domain/elastic_ips.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/network/network.hpp"
-#include "state/elastic_ips.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -31,7 +31,7 @@ state::SecondaryAddress take_from_other(state::Transaction& transaction, const N
   moved = *at;
   from.secondary.erase(at);
   transaction.put(std::move(from));
-  if (const auto* elastic = state::find_elastic_ip(transaction.world(), moved.public_ip)) {
+  if (const auto* elastic = domain::find_elastic_ip(transaction.world(), moved.public_ip)) {
     auto following = *elastic;
     following.interface_id = to.id;
     transaction.put(std::move(following));
@@ -92,7 +92,7 @@ wire::ec2::UnassignPrivateIpAddressesResponse unassign_private(state::Transactio
   for (const auto& address : request.private_ip_addresses) {
     const auto at = find_secondary(interface, address);
     if (at == interface.secondary.end()) continue;  // named twice
-    if (const auto* elastic = state::find_elastic_ip(transaction.world(), at->public_ip)) state::disassociate(transaction, *elastic);
+    if (const auto* elastic = domain::find_elastic_ip(transaction.world(), at->public_ip)) domain::disassociate(transaction, *elastic);
     interface.secondary.erase(at);
   }
   transaction.put(std::move(interface));

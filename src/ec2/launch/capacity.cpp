@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "domain/instance_types.hpp"
 #include "ec2/accounts/quotas.hpp"
-#include "ec2/instances/instance_types.hpp"
 #include "ec2/instances/placement_groups.hpp"
 #include "wire/api_error.hpp"
 
@@ -14,15 +14,15 @@ namespace {
 
 using service::Context;
 
-bool is_of_family(const InstanceType& type, std::initializer_list<std::string_view> families) {
+bool is_of_family(const domain::InstanceType& type, std::initializer_list<std::string_view> families) {
   const std::string_view name = type.name;
   return std::find(families.begin(), families.end(), name.substr(0, name.find('.'))) != families.end();
 }
 // EC2's families with graphics processors, and those for clusters; cg1 is the guide's, and both.
-bool has_gpu(const InstanceType& type) {
+bool has_gpu(const domain::InstanceType& type) {
   return is_of_family(type, {"cg1", "g2", "g3", "g3s", "g4ad", "g4dn", "g5", "g6", "p2", "p3", "p4d", "p5"});
 }
-bool is_for_clusters(const InstanceType& type) { return is_of_family(type, {"cc1", "cc2", "cg1", "cr1", "hpc6a", "hpc7a"}); }
+bool is_for_clusters(const domain::InstanceType& type) { return is_of_family(type, {"cc1", "cc2", "cg1", "cr1", "hpc6a", "hpc7a"}); }
 
 // How many more instances like this one the account's quotas allow, and which of them says so (NET-080).
 struct Allowed {
@@ -43,8 +43,8 @@ template <class Belongs>
 std::int64_t machines_of(const state::World& world, const std::string& account, Belongs&& belongs) {
   std::int64_t count = 0;
   world.each_of<state::Instance>(account, [&](const state::Instance& instance) {
-    const auto* type = find_instance_type(instance.type);
-    const auto state = instance.current_state();
+    const auto* type = domain::find_instance_type(instance.type);
+    const auto state = instance.state;
     count += type != nullptr && belongs(*type) && (state == state::InstanceState::pending || state == state::InstanceState::running);
   });
   return count;
@@ -58,7 +58,7 @@ Allowed allowed_by_quotas(const state::World& world, const Context& context, con
   allowed.bound(Quota::vcpus, vcpus, (vcpus - usage.processors) / std::max<std::int64_t>(like.processors, 1));
   const auto gib = limit_of(Quota::memory_gib);
   if (gib != unlimited) allowed.bound(Quota::memory_gib, gib, (gib * 1024 - usage.memory_mib) / std::max<std::int64_t>(like.memory_mib, 1));
-  const auto* type = find_instance_type(like.type);
+  const auto* type = domain::find_instance_type(like.type);
   const auto of_kind = [&](Quota quota, auto&& belongs) {
     const auto limit = type != nullptr && belongs(*type) ? limit_of(quota) : unlimited;
     if (limit != unlimited) allowed.bound(quota, limit, limit - machines_of(world, like.account, belongs));

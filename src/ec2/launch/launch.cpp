@@ -1,9 +1,11 @@
 // RunInstances (INS-030, INS-045): what is asked is checked as a whole before anything is changed.
 #include "ec2/launch/launch.hpp"
+#include "ec2/instances/user_data.hpp"
 
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "domain/classic.hpp"
 #include "ec2/common/audit.hpp"
 #include "ec2/common/client_tokens.hpp"
 #include "ec2/common/tags.hpp"
@@ -15,7 +17,6 @@
 #include "ec2/instances/placement_groups.hpp"
 #include "ec2/launch/capacity.hpp"
 #include "ec2/launch/launch_templates.hpp"
-#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -23,8 +24,7 @@ namespace {
 using service::Context;
 using wire::ec2::RunInstancesRequest;
 
-constexpr size_t user_data_limit = 16 * 1024;  // raw bytes (OPS-136)
-constexpr std::int64_t launch_limit = 1000;    // instances in one request
+constexpr std::int64_t launch_limit = 1000;  // instances in one request
 
 void read_counts(const RunInstancesRequest& request, Launch& launch) {
   launch.least = *request.min_count;
@@ -49,7 +49,7 @@ void read_image(const state::World& world, const Context& context, const RunInst
 void read_type(const Context& context, const RunInstancesRequest& request, Launch& launch) {
   // INS-006: the guide's default; clients of today are given the same where they name none.
   const auto name = request.instance_type.value_or("m1.small");
-  launch.type = find_instance_type(name);
+  launch.type = domain::find_instance_type(name);
   if (launch.type == nullptr) throw wire::invalid_parameter_value(fmt::format("Invalid value '{}' for InstanceType.", name));
   if (!launch.type->runs(launch.image->architecture) && (context.is_2011() || request.instance_type))
     throw wire::ApiError(400, context.is_2011() ? "InvalidParameterValue" : "Unsupported",
@@ -61,7 +61,7 @@ void read_user_data(const RunInstancesRequest& request, Launch& launch) {
   if (!request.user_data) return;
   const auto decoded = from_base64(*request.user_data);
   if (!decoded) throw wire::invalid_parameter_value("Invalid BASE64 encoding of user data.");
-  if (decoded->size() > user_data_limit) throw wire::invalid_parameter_value("User data is limited to 16384 bytes");
+  check_user_data(*decoded);
   launch.user_data = *decoded;
 }
 
@@ -81,7 +81,7 @@ state::Instance make_model(state::Transaction& transaction, const Context& conte
   instance.launched = transaction.now();
   instance.state_since = transaction.now();
   instance.zone = launch.zone;
-  if (launch.vpc_id != state::classic_network) {
+  if (launch.vpc_id != domain::classic_network) {
     instance.vpc_id = launch.vpc_id;
     instance.subnet_id = launch.interfaces.front().subnet.id;
   }
@@ -142,7 +142,7 @@ void make_instance(state::Transaction& transaction, const RunInstancesRequest& r
 void refuse_disks(Launch& launch, state::Instance& instance) {
   launch.disks.clear();
   launch.instance_stores.clear();
-  instance.state = static_cast<std::int64_t>(state::InstanceState::shutting_down);
+  instance.state = state::InstanceState::shutting_down;
   instance.state_reason_code = "Client.VolumeLimitExceeded";
   instance.state_reason_message = "Client.VolumeLimitExceeded: Volume limit exceeded";
   instance.transition_reason = "Client.VolumeLimitExceeded";

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ec2/instances/instance_types.hpp"
+#include "domain/instance_types.hpp"
 #include "ec2/interfaces/ipv6_addresses.hpp"
 #include "service/action.hpp"
 #include "state/store.hpp"
@@ -30,7 +30,7 @@ struct LaunchInterface {
 
 struct Launch {
   const state::Image* image = nullptr;
-  const InstanceType* type = nullptr;
+  const domain::InstanceType* type = nullptr;
   const state::PlacementGroup* group = nullptr;
   std::int64_t least = 1;
   std::int64_t most = 1;
@@ -51,8 +51,8 @@ void read_options(const state::World& world, const service::Context& context, co
                   const Launch& launch, state::Instance& instance);
 
 // Of the numbers that the type allows. Throws InvalidParameterCombination, InvalidParameterValue.
-void choose_processors(const std::optional<std::int64_t>& cores, const std::optional<std::int64_t>& threads, const InstanceType& type,
-                       state::Instance& instance);
+void choose_processors(const std::optional<std::int64_t>& cores, const std::optional<std::int64_t>& threads,
+                       const domain::InstanceType& type, state::Instance& instance);
 
 // launch_network.cpp: zone, subnets, groups, addresses.
 void read_network(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
@@ -69,7 +69,7 @@ void make_interfaces(state::Transaction& transaction, const Launch& launch, cons
 void read_disks(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request, Launch& launch);
 // A store that the type does not have is left out, as EC2 does; the others are as large as the type's (STO-083).
 // What a small type has after its only store becomes its swap space, and is called "swap" from then on (STO-082).
-void fit_instance_stores(const InstanceType& type, std::vector<state::BlockDevice>& stores);
+void fit_instance_stores(const domain::InstanceType& type, std::vector<state::BlockDevice>& stores);
 // How a mapping names the store: what an instance has as "swap" was "ephemeral1".
 std::string mapped_name(const state::BlockDevice& store);
 // How many instances' volumes the account's limits allow, of at most `instances`.

@@ -61,7 +61,7 @@ std::optional<std::int64_t> store_number(std::string_view virtual_name) {
 constexpr std::string_view swap_name = "swap";
 constexpr std::string_view swap_mapping = "ephemeral1";
 constexpr std::int64_t swap_gib = 1;
-bool has_swap(const InstanceType& type) { return type.name == "m1.small" || type.name == "c1.medium"; }
+bool has_swap(const domain::InstanceType& type) { return type.name == "m1.small" || type.name == "c1.medium"; }
 
 bool is_suppressed(const wire::ec2::BlockDeviceMapping& mapping) {
   // NoDevice is there and empty; the guide's own form is Ebs.NoDevice=true.
@@ -153,7 +153,7 @@ state::Volume make_volume(state::Transaction& transaction, const state::Instance
   volume.created = transaction.now();
   volume.instance_id = instance.id;
   volume.device = device.device;
-  volume.attachment_state = "attaching";
+  volume.attachment_state = state::AttachmentState::attaching;
   volume.attached = transaction.now();
   volume.delete_on_termination = device.delete_on_termination;
   return volume;
@@ -161,7 +161,7 @@ state::Volume make_volume(state::Transaction& transaction, const state::Instance
 
 }  // namespace
 
-void fit_instance_stores(const InstanceType& type, std::vector<BlockDevice>& stores) {
+void fit_instance_stores(const domain::InstanceType& type, std::vector<BlockDevice>& stores) {
   for (auto& store : stores)
     if (has_swap(type) && mapped_name(store) == swap_mapping) store.virtual_name = swap_name;
   std::erase_if(stores, [&](const auto& store) {

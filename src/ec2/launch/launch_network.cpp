@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "domain/classic.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/instances/placement_groups.hpp"
@@ -10,7 +11,6 @@
 #include "ec2/launch/launch.hpp"
 #include "ec2/network/network.hpp"
 #include "ec2/security_groups/security_groups.hpp"
-#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -19,15 +19,13 @@ using service::Context;
 using wire::ec2::InstanceNetworkInterfaceSpecification;
 using wire::ec2::RunInstancesRequest;
 
-constexpr size_t groups_of_an_interface = 5;
-
 // The zone asked for, by name or by id; empty when none is.
 std::string read_zone(const state::World& world, const Context& context, const RunInstancesRequest& request) {
   if (!request.placement) return {};
   const auto name = request.placement->availability_zone.value_or("");
   const auto id = request.placement->availability_zone_id.value_or("");
   if (name.empty() && id.empty()) return {};
-  for (const auto& zone : state::zones_of(world, context.account(), context.services.settings.zones))
+  for (const auto& zone : domain::zones_of(world, context.account(), context.services.settings.zones))
     if ((name.empty() || zone.name == name) && (id.empty() || zone.id == id)) return zone.name;
   throw wire::invalid_parameter_value(fmt::format("Invalid availability zone: [{}]", name.empty() ? id : name));
 }
@@ -86,9 +84,7 @@ void read_groups(const state::World& world, const Context& context, const std::v
     add_group(interface, *found);
   }
   // NET-048: an instance of EC2-Classic may be in as many as there are.
-  if (interface.subnet.vpc_id != state::classic_network && interface.group_ids.size() > groups_of_an_interface)
-    throw wire::ApiError(400, "SecurityGroupsPerInterfaceLimitExceeded",
-                         "The maximum number of security groups per interface (5) has been reached.");
+  if (interface.subnet.vpc_id != domain::classic_network) check_groups_of_interface(interface.group_ids.size());
 }
 
 // The one primary address and the further ones, said in three ways.
@@ -227,7 +223,7 @@ void read_simple(const state::World& world, const Context& context, const RunIns
 
 // Into EC2-Classic: a launch that names neither subnet nor interface, of an account that has it.
 bool is_for_classic(const state::World& world, const Context& context, const RunInstancesRequest& request) {
-  if (names_subnet(request.subnet_id) || !state::has_classic(world, context.account())) return false;
+  if (names_subnet(request.subnet_id) || !domain::has_classic(world, context.account())) return false;
   const auto& asked = request.network_interfaces;
   return std::none_of(asked.begin(), asked.end(), [](const auto& one) { return one.network_interface_id || names_subnet(one.subnet_id); });
 }
@@ -241,31 +237,17 @@ void read_classic(const state::World& world, const Context& context, const RunIn
     throw wire::invalid_parameter_combination("IPv6 addresses belong to a VPC, and that takes a subnet");
   check_runs_in_classic(launch.type->name);
   LaunchInterface interface;
-  interface.subnet = *state::find_classic_subnet(world);
+  interface.subnet = *domain::find_classic_subnet(world);
   // The zones in turn, for those who do not say which (NET-071).
-  const auto zones = state::zones_of(world, context.account(), context.services.settings.zones);
+  const auto zones = domain::zones_of(world, context.account(), context.services.settings.zones);
   interface.subnet.zone = zone.empty() ? zones[addresses_handed_out(world, interface.subnet) % zones.size()].name : std::move(zone);
   interface.public_address = true;
   read_groups(world, context, request.security_group_ids, request.security_groups, interface);
   launch.interfaces.push_back(std::move(interface));
 }
 
-std::string make_mac(state::Transaction& transaction) {
-  const auto digits = transaction.random().hex(10);
-  std::string mac = "02";
-  for (size_t i = 0; i < digits.size(); i += 2) mac += ":" + digits.substr(i, 2);
-  return mac;
-}
-
-state::NetworkInterface make_interface(state::Transaction& transaction, const LaunchInterface& asked, const std::string& account) {
-  state::NetworkInterface interface;
-  interface.account = account;
-  interface.id = make_id(transaction.random(), "eni");
-  interface.vpc_id = asked.subnet.vpc_id;
-  interface.subnet_id = asked.subnet.id;
-  interface.zone = asked.subnet.zone;
-  interface.description = asked.description;
-  interface.mac = make_mac(transaction);
+state::NetworkInterface make_launch_interface(state::Transaction& transaction, const LaunchInterface& asked, const std::string& account) {
+  auto interface = new_interface(transaction, account, asked.subnet, asked.description);
   interface.private_ip = asked.private_ip.empty() ? take_private_address(transaction, asked.subnet) : asked.private_ip;
   interface.group_ids = asked.group_ids;
   interface.wants_public_address = asked.public_address;
@@ -339,16 +321,16 @@ std::int64_t count_with_addresses(const state::World& world, const Launch& launc
 void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                      state::Instance& instance) {
   for (const auto& asked : launch.interfaces) {
-    auto interface = asked.existing_id.empty() ? make_interface(transaction, asked, instance.account)
+    auto interface = asked.existing_id.empty() ? make_launch_interface(transaction, asked, instance.account)
                                                : *transaction.find<state::NetworkInterface>(instance.account, asked.existing_id);
     interface.instance_id = instance.id;
     interface.attachment_id = make_id(transaction.random(), "eni-attach");
     interface.device_index = asked.device_index;
     interface.delete_on_termination = asked.delete_on_termination;
     interface.attached = transaction.now();
-    interface.attachment_state = "attached";
+    interface.attachment_state = state::AttachmentState::attached;
     // Of an interface that no client sees there is nothing to tag.
-    if (asked.existing_id.empty() && !state::is_classic(interface))
+    if (asked.existing_id.empty() && !domain::is_classic(interface))
       tag_on_create(transaction, instance.account, interface.id, "network-interface", tags);
     instance.interface_ids.push_back(interface.id);
     transaction.put(std::move(interface));

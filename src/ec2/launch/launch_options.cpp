@@ -57,13 +57,13 @@ void read_metadata_options(const wire::ec2::InstanceMetadataOptionsRequest& opti
     throw wire::invalid_parameter_value("HttpPutResponseHopLimit must be between 1 and 64.");
 }
 
-void read_processors(const wire::ec2::CpuOptionsRequest& options, const InstanceType& type, state::Instance& instance) {
+void read_processors(const wire::ec2::CpuOptionsRequest& options, const domain::InstanceType& type, state::Instance& instance) {
   if (options.amd_sev_snp) one_of(options.amd_sev_snp, {"disabled", "enabled"}, "AmdSevSnp");
   if (options.nested_virtualization) one_of(options.nested_virtualization, {"disabled", "enabled"}, "NestedVirtualization");
   if (options.core_count || options.threads_per_core) choose_processors(options.core_count, options.threads_per_core, type, instance);
 }
 
-void read_credits(const RunInstancesRequest& request, const InstanceType& type, state::Instance& instance) {
+void read_credits(const RunInstancesRequest& request, const domain::InstanceType& type, state::Instance& instance) {
   if (!request.credit_specification) {
     if (type.burstable) instance.cpu_credits = default_cpu_credits(type.name);
     return;
@@ -99,8 +99,8 @@ void read_key(const state::World& world, const RunInstancesRequest& request, sta
 
 }  // namespace
 
-void choose_processors(const std::optional<std::int64_t>& cores, const std::optional<std::int64_t>& threads, const InstanceType& type,
-                       state::Instance& instance) {
+void choose_processors(const std::optional<std::int64_t>& cores, const std::optional<std::int64_t>& threads,
+                       const domain::InstanceType& type, state::Instance& instance) {
   if (!cores || !threads) throw wire::invalid_parameter_combination("CpuOptions needs CoreCount and ThreadsPerCore together.");
   if (!type.may_have_cores(*cores))
     throw wire::invalid_parameter_value(

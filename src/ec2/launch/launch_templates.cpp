@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "domain/arns.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
@@ -94,9 +95,7 @@ void each_version(const state::World& world, const LaunchTemplate& of, Visitor&&
 
 // ----- showing
 
-std::string root_of(const Context& context) {
-  return fmt::format("arn:{}:iam::{}:root", context.services.settings.partition, context.account());
-}
+std::string root_of(const Context& context) { return domain::root_arn(context.services.settings.partition, context.account()); }
 
 wire::ec2::LaunchTemplate describe(const state::World& world, const Context& context, const LaunchTemplate& of) {
   wire::ec2::LaunchTemplate item;
@@ -438,7 +437,7 @@ wire::ec2::DescribeLaunchTemplateVersionsResponse describe_versions(const state:
 wire::ec2::GetLaunchTemplateDataResponse get_data(const state::World& world, const Context& context,
                                                   const wire::ec2::GetLaunchTemplateDataRequest& request) {
   const auto* instance = find_instances(world, context.account(), {*request.instance_id}).front();
-  if (instance->current_state() == state::InstanceState::terminated)
+  if (instance->state == state::InstanceState::terminated)
     throw wire::ApiError(400, "IncorrectInstanceState", fmt::format("The instance '{}' is terminated.", instance->id));
   wire::ec2::GetLaunchTemplateDataResponse response;
   response.launch_template_data = template_data_of(world, *instance);

@@ -6,12 +6,12 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "domain/flow_log_fields.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/common/find_owned.hpp"
 #include "ec2/common/tags.hpp"
-#include "state/flow_log_fields.hpp"
 #include "wire/ec2/flow_logs.hpp"
 
 namespace brume::ec2 {
@@ -80,7 +80,7 @@ void check_destination(const std::string& destination, const std::string& partit
 
 std::string read_format(const std::optional<std::string>& asked) {
   if (!given(asked)) return std::string(usual_format);
-  const auto fields = state::flow_log_fields(*asked);
+  const auto fields = domain::flow_log_fields(*asked);
   if (!fields)
     throw wire::invalid_parameter_value(
         fmt::format("1 validation error detected: Value '{}' at 'logFormat' has an invalid format", *asked));
@@ -143,8 +143,8 @@ void refuse_unbuilt_flow_log_options(const wire::ec2::CreateFlowLogsRequest& req
     throw wire::unsupported_operation("Flow logs are delivered to LogDestinationType s3 only, which is a folder here.");
   if (request.destination_options && request.destination_options->file_format.value_or("plain-text") != "plain-text")
     throw wire::unsupported_operation("Flow logs are written as plain text only.");
-  for (const auto& name : state::flow_log_fields(log.format).value_or(std::vector<std::string>()))
-    if (state::flow_log_field_version(name) == 0)
+  for (const auto& name : domain::flow_log_fields(log.format).value_or(std::vector<std::string>()))
+    if (domain::flow_log_field_version(name) == 0)
       throw wire::unsupported_operation(fmt::format("The field {} of flow logs is not supported.", name));
 }
 

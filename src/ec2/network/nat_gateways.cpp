@@ -2,6 +2,7 @@
 // that no instance has.
 #include <fmt/format.h>
 
+#include "domain/elastic_ips.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
@@ -12,7 +13,6 @@
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/network/network.hpp"
 #include "ec2/network/vpcs.hpp"
-#include "state/elastic_ips.hpp"
 #include "wire/ec2/nat_gateways.hpp"
 
 namespace brume::ec2 {
@@ -34,14 +34,14 @@ wire::ec2::NatGateway show_nat_gateway(const World& world, const NatGateway& gat
   item.nat_gateway_id = gateway.id;
   item.subnet_id = gateway.subnet_id;
   item.vpc_id = gateway.vpc_id;
-  item.state = gateway.state;
+  item.state = state::name_of(gateway.state);
   item.connectivity_type = "public";
   item.create_time = gateway.created;
-  if (gateway.state != "available") item.delete_time = gateway.deleted;
+  if (gateway.state != state::NatState::available) item.delete_time = gateway.deleted;
   auto& address = item.nat_gateway_addresses.emplace_back();
   address.allocation_id = gateway.allocation_id;
   address.is_primary = true;
-  if (gateway.state == "failed") {
+  if (gateway.state == state::NatState::failed) {
     item.failure_code = gateway.failure_code;
     item.failure_message = gateway.failure_message;
     address.status = "failed";
@@ -53,7 +53,7 @@ wire::ec2::NatGateway show_nat_gateway(const World& world, const NatGateway& gat
     address.status = "succeeded";
   }
   if (const auto* elastic = world.find<state::ElasticIp>(gateway.account, gateway.allocation_id);
-      elastic != nullptr && gateway.state == "available")
+      elastic != nullptr && gateway.state == state::NatState::available)
     address.association_id = elastic->association_id;
   item.tags = tags_of(world, gateway.account, gateway.id);
   return item;
@@ -67,7 +67,7 @@ void check_nat_limit(const World& world, const Context& context, const std::stri
   std::int64_t count = 0;
   world.each_of<NatGateway>(context.account(), [&](const NatGateway& gateway) {
     const auto* subnet = world.find<state::Subnet>(context.account(), gateway.subnet_id);
-    count += gateway.state == "available" && subnet != nullptr && subnet->zone == zone;
+    count += gateway.state == state::NatState::available && subnet != nullptr && subnet->zone == zone;
   });
   check_quota(world, context, Quota::nat_gateways, count);
 }
@@ -155,7 +155,7 @@ std::string make_nat_gateway(state::Transaction& transaction, const Context& con
   gateway.created = transaction.now();
   plan.description = "Interface for NAT Gateway " + gateway.id;
   if (auto failure = why_it_fails(world, plan, address); !failure.code.empty()) {
-    gateway.state = "failed";
+    gateway.state = state::NatState::failed;
     gateway.deleted = transaction.now();
     gateway.failure_code = std::move(failure.code);
     gateway.failure_message = std::move(failure.message);
@@ -170,7 +170,7 @@ std::string make_nat_gateway(state::Transaction& transaction, const Context& con
 
 // As EC2 says it of one just made, whatever becomes of it.
 wire::ec2::NatGateway show_new(const World& world, NatGateway gateway) {
-  gateway.state = "available";
+  gateway.state = state::NatState::available;
   auto item = show_nat_gateway(world, gateway);
   item.state = "pending";
   return item;
@@ -196,7 +196,7 @@ wire::ec2::DeleteNatGatewayResponse delete_nat_gateway(state::Transaction& trans
   if (is_forgotten(gateway, context.now)) throw id_unknown("nat", gateway.id);
   wire::ec2::DeleteNatGatewayResponse response;
   response.nat_gateway_id = gateway.id;
-  if (gateway.state == "deleted") return response;
+  if (gateway.state == state::NatState::deleted) return response;
   if (const auto* interface = transaction.find<state::NetworkInterface>(gateway.account, gateway.interface_id))
     erase_interface(transaction, state::NetworkInterface(*interface));
   mark_deleted(transaction, std::move(gateway));

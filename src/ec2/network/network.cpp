@@ -6,8 +6,8 @@
 
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
-#include "state/classic.hpp"
-#include "state/elastic_ips.hpp"
+#include "domain/classic.hpp"
+#include "domain/elastic_ips.hpp"
 #include "wire/api_error.hpp"
 
 namespace brume::ec2 {
@@ -15,13 +15,6 @@ namespace {
 
 constexpr std::uint64_t kept_low = 4;   // network, router, DNS, future use
 constexpr std::uint64_t kept_high = 1;  // broadcast
-
-std::string dashed(const std::string& address) {
-  std::string text = address;
-  for (auto& c : text)
-    if (c == '.') c = '-';
-  return text;
-}
 
 // Where the search for a free address goes on, so that it does not begin at the start of a full range every time.
 std::uint64_t cursor(const state::World& world, const std::string& name) {
@@ -120,7 +113,7 @@ state::Vpc make_default_network(state::Transaction& transaction, const std::stri
   vpc.cidr = "172.31.0.0/16";
   vpc.is_default = true;
   std::uint32_t base = *parse_ipv4("172.31.0.0");
-  for (const auto& zone : state::zones_of(transaction.world(), account, settings.zones)) {
+  for (const auto& zone : domain::zones_of(transaction.world(), account, settings.zones)) {
     make_default_subnet(transaction, vpc, zone.name, base);
     base += 1U << (32 - default_subnet_prefix);
   }
@@ -132,13 +125,13 @@ state::Vpc make_default_network(state::Transaction& transaction, const std::stri
 }
 
 void make_classic_place(state::Transaction& transaction, const std::string& account) {
-  state::ensure_classic_network(transaction);
+  domain::ensure_classic_network(transaction);
   state::SecurityGroup group;
   group.account = account;
   group.id = make_id(transaction.random(), "sg");
   group.name = "default";
   group.description = "default group";
-  group.vpc_id = state::classic_network;
+  group.vpc_id = domain::classic_network;
   struct Range {
     const char* protocol;
     std::int64_t from;
@@ -158,7 +151,7 @@ void make_classic_place(state::Transaction& transaction, const std::string& acco
 }
 
 void make_first_network(state::Transaction& transaction, const std::string& account, const service::Settings& settings) {
-  if (state::has_classic(transaction.world(), account))
+  if (domain::has_classic(transaction.world(), account))
     make_classic_place(transaction, account);
   else
     make_default_network(transaction, account, settings);
@@ -309,11 +302,11 @@ std::set<std::string> kept_public_addresses(const state::World& world) {
 
 bool is_public_address_used(const state::World& world, const std::string& address) {
   if (world.find_indexed<state::NetworkInterface>(state::Index::interface_by_public_ip, address) != nullptr ||
-      state::find_elastic_ip(world, address) != nullptr)
+      domain::find_elastic_ip(world, address) != nullptr)
     return true;
   bool used = false;
   world.each<state::VpnConnection>("", [&](const state::VpnConnection& connection) {
-    for (const auto& tunnel : connection.tunnels) used |= connection.state != "deleted" && tunnel.outside_ip == address;
+    for (const auto& tunnel : connection.tunnels) used |= connection.state != state::VpnState::deleted && tunnel.outside_ip == address;
   });
   return used;
 }

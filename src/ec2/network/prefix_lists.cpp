@@ -1,6 +1,7 @@
 // Managed prefix lists: ranges under one name, which routes and rules of groups refer to. A list that changes changes at once wherever it
 // is named; each change of its entries is a version, and earlier ones can be had back.
 #include "ec2/network/prefix_lists.hpp"
+#include "domain/arns.hpp"
 
 #include <fmt/format.h>
 
@@ -45,14 +46,14 @@ wire::ec2::ManagedPrefixList show_prefix_list(const World& world, const Context&
   wire::ec2::ManagedPrefixList item;
   item.prefix_list_id = list.id;
   item.prefix_list_name = list.name;
-  item.prefix_list_arn = fmt::format("arn:{}:ec2:{}:{}:prefix-list/{}", settings.partition, settings.region,
-                                     is_aws(list) ? std::string("aws") : list.account, list.id);
+  item.prefix_list_arn = domain::arn_of(settings.partition, "ec2", settings.region, is_aws(list) ? std::string("aws") : list.account,
+                                        "prefix-list/" + list.id);
   item.owner_id = list.account;
   item.address_family = "IPv4";
   // EC2's own have neither a version nor a number of entries that anybody is told.
   if (!is_aws(list)) item.max_entries = list.max_entries;
   if (!is_aws(list)) item.version = list.version;
-  item.state = list.state;
+  item.state = state::name_of(list.state);
   if (!list.state_message.empty()) item.state_message = list.state_message;
   item.tags = tags_of(world, list.account, list.id);
   return item;
@@ -208,7 +209,7 @@ wire::ec2::ModifyManagedPrefixListResponse modify_list(state::Transaction& trans
     add_entries(list, request.add_entries);
   }
   if (request.ipam_prefix_list_resolver_sync_enabled) throw wire::unsupported_operation("IPAM is not supported yet.");
-  list.state = "modify-complete";
+  list.state = state::PrefixListState::modify_complete;
   list.state_message.clear();
   wire::ec2::ModifyManagedPrefixListResponse response;
   response.prefix_list = show_changing(transaction.world(), context, list, "modify-in-progress");
@@ -228,7 +229,7 @@ wire::ec2::RestoreManagedPrefixListVersionResponse restore_version(state::Transa
   if (static_cast<std::int64_t>(entries.size()) > list.max_entries) throw too_many_entries();
   begin_version(list);
   list.entries = std::move(entries);
-  list.state = "restore-complete";
+  list.state = state::PrefixListState::restore_complete;
   list.state_message.clear();
   wire::ec2::RestoreManagedPrefixListVersionResponse response;
   response.prefix_list = show_changing(transaction.world(), context, list, "restore-in-progress");
@@ -265,7 +266,7 @@ wire::ec2::DeleteManagedPrefixListResponse delete_list(state::Transaction& trans
     return response;
   }
   users.resize(std::min<size_t>(users.size(), 10));
-  list.state = "delete-failed";
+  list.state = state::PrefixListState::delete_failed;
   list.state_message = fmt::format("The prefix list is still named by: {}", fmt::join(users, ", "));
   transaction.put(std::move(list));
   return response;

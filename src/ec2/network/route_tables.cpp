@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "domain/vpn.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
@@ -14,7 +15,6 @@
 #include "ec2/network/prefix_lists.hpp"
 #include "ec2/network/vpc_endpoints.hpp"
 #include "ec2/network/vpcs.hpp"
-#include "state/vpn.hpp"
 #include "wire/ec2/route_tables.hpp"
 
 namespace brume::ec2 {
@@ -153,7 +153,7 @@ wire::ec2::RouteTable show_route_table(const World& world, const RouteTable& tab
     route.origin = "CreateRoute";
     route.state = "active";
   });
-  for (const auto& route : state::propagated_routes(world, table)) {
+  for (const auto& route : domain::propagated_routes(world, table)) {
     const auto same = [&](const RouteEntry& own) { return own.cidr == route.cidr; };
     if (std::any_of(table.routes.begin(), table.routes.end(), same)) continue;
     RouteEntry entry;
@@ -255,7 +255,8 @@ void check_gateway(const World& world, const RouteTable& table, const std::strin
   check_id(is_vpn ? "vgw" : "igw", "GatewayID", id);
   const auto* internet = world.find<state::InternetGateway>(table.account, id);
   const auto* vpn = world.find<state::VpnGateway>(table.account, id);
-  if (internet == nullptr && (vpn == nullptr || vpn->state == "deleted")) throw wire::id_not_found("GatewayID", "gateway", id);
+  if (internet == nullptr && (vpn == nullptr || vpn->state == state::VpnState::deleted))
+    throw wire::id_not_found("GatewayID", "gateway", id);
   if ((internet != nullptr ? internet->vpc_id : vpn->vpc_id) != table.vpc_id)
     throw wire::invalid_parameter_value(fmt::format("route table {} and network gateway {} belong to different networks", table.id, id));
 }
@@ -333,7 +334,7 @@ bool is_active(const World& world, const RouteTable& table, const RouteEntry& ro
   }
   if (!route.nat_gateway_id.empty()) {
     const auto* nat = world.find<state::NatGateway>(table.account, route.nat_gateway_id);
-    return nat != nullptr && nat->state == "available";
+    return nat != nullptr && nat->state == state::NatState::available;
   }
   if (!route.peering_id.empty()) {
     const auto* peering = world.find_indexed<state::VpcPeering>(state::Index::peering_by_id, route.peering_id);
@@ -341,7 +342,7 @@ bool is_active(const World& world, const RouteTable& table, const RouteEntry& ro
   }
   const auto* interface = world.find<state::NetworkInterface>(table.account, route.interface_id);
   const auto* instance = interface == nullptr ? nullptr : world.find<state::Instance>(table.account, interface->instance_id);
-  return instance != nullptr && instance->current_state() == state::InstanceState::running;
+  return instance != nullptr && instance->state == state::InstanceState::running;
 }
 
 std::vector<service::Action> route_table_actions() {

@@ -80,7 +80,7 @@ void refuse_other_targets(const World& world, const RouteTable& table, const Req
 void set_vpn_gateway(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
   check_id("vgw", "GatewayID", id);
   const auto* gateway = world.find<state::VpnGateway>(table.account, id);
-  if (gateway == nullptr || gateway->state == "deleted")
+  if (gateway == nullptr || gateway->state == state::VpnState::deleted)
     throw wire::ApiError(400, "InvalidGatewayID.NotFound", fmt::format("The gateway ID '{}' does not exist", id));
   if (gateway->vpc_id != table.vpc_id) throw different_networks(table, "network gateway", id);
   route.gateway_id = id;
@@ -143,7 +143,7 @@ void set_peering(const World& world, const Context& context, const RouteTable& t
 void set_nat(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
   check_id("nat", id);
   const auto* nat = world.find<state::NatGateway>(table.account, id);
-  if (nat == nullptr || nat->state != "available") throw wire::id_not_found("NatGatewayID", "natGateway", id);
+  if (nat == nullptr || nat->state != state::NatState::available) throw wire::id_not_found("NatGatewayID", "natGateway", id);
   if (nat->vpc_id != table.vpc_id) throw different_networks(table, "NAT gateway", id);
   route.nat_gateway_id = id;
 }

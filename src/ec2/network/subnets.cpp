@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "domain/arns.hpp"
+#include "domain/zones.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/absent_tags.hpp"
@@ -14,7 +16,6 @@
 #include "ec2/network/network.hpp"
 #include "ec2/network/vpcs.hpp"
 #include "ec2/security_groups/security_groups.hpp"
-#include "state/zones.hpp"
 #include "wire/ec2/subnets.hpp"
 
 namespace brume::ec2 {
@@ -27,11 +28,11 @@ using state::World;
 constexpr std::string_view host_names = "ip-name";  // hosts of every subnet are named after their IPv4 addresses
 
 std::string arn_of(const service::Settings& settings, const Subnet& subnet) {
-  return fmt::format("arn:{}:ec2:{}:{}:subnet/{}", settings.partition, settings.region, subnet.account, subnet.id);
+  return domain::arn_of(settings.partition, "ec2", settings.region, subnet.account, "subnet/" + subnet.id);
 }
 
 void add_zone_id(const FilterSubject<Subnet>& at, FilterValues& out) {
-  out.add(state::zone_id_of(at.world, at.record.account, at.context->services.settings.zones, at.record.zone));
+  out.add(domain::zone_id_of(at.world, at.record.account, at.context->services.settings.zones, at.record.zone));
 }
 
 const FilterField<Subnet> subnet_filters[] = {
@@ -79,7 +80,7 @@ wire::ec2::Subnet show_subnet(const World& world, const Context& context, const 
   item.cidr_block = subnet.cidr;
   item.available_ip_address_count = count_free_addresses(world, subnet);
   item.availability_zone = subnet.zone;
-  item.availability_zone_id = state::zone_id_of(world, subnet.account, settings.zones, subnet.zone);
+  item.availability_zone_id = domain::zone_id_of(world, subnet.account, settings.zones, subnet.zone);
   item.default_for_az = subnet.is_default;
   item.map_public_ip_on_launch = subnet.gives_public_address;
   item.assign_ipv6_address_on_creation = subnet.gives_ipv6_address;
@@ -114,7 +115,7 @@ void refuse_subnet_option(bool asked, std::string_view what) {
 std::string read_zone(const World& world, const Context& context, const std::optional<std::string>& name,
                       const std::optional<std::string>& id) {
   if (name && id) throw wire::invalid_parameter_combination("Specify an Availability Zone or an Availability Zone ID, but not both.");
-  const auto zones = state::zones_of(world, context.account(), context.services.settings.zones);
+  const auto zones = domain::zones_of(world, context.account(), context.services.settings.zones);
   if (!name && !id) return zones.front().name;
   for (const auto& zone : zones)
     if ((name && zone.name == *name) || (id && zone.id == *id)) return zone.name;

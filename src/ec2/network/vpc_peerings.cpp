@@ -28,9 +28,13 @@ constexpr size_t waiting_limit = 25;  // of those that a VPC has asked for
 
 // ----- states
 
-bool is_expired(const VpcPeering& peering, Time now) { return peering.state == "pending-acceptance" && now >= peering.expires; }
+bool is_expired(const VpcPeering& peering, Time now) {
+  return peering.state == state::PeeringState::pending_acceptance && now >= peering.expires;
+}
 
-std::string state_at(const VpcPeering& peering, Time now) { return is_expired(peering, now) ? "expired" : peering.state; }
+std::string state_at(const VpcPeering& peering, Time now) {
+  return is_expired(peering, now) ? "expired" : std::string(name_of(peering.state));
+}
 
 std::string message_at(const VpcPeering& peering, Time now) { return is_expired(peering, now) ? "Expired" : peering.message; }
 
@@ -44,11 +48,12 @@ bool is_shown(const VpcPeering& peering, Time now) {
 
 // What failed was never said to the other side, whose VPC may not even be there.
 bool sees(const VpcPeering& peering, const std::string& account, Time now) {
-  return is_shown(peering, now) && (peering.account == account || (peering.peer_account == account && peering.state != "failed"));
+  return is_shown(peering, now) &&
+         (peering.account == account || (peering.peer_account == account && peering.state != state::PeeringState::failed));
 }
 
-void end(VpcPeering& peering, std::string state, std::string message, Time now) {
-  peering.state = std::move(state);
+void end(VpcPeering& peering, state::PeeringState state, std::string message, Time now) {
+  peering.state = state;
   peering.message = std::move(message);
   peering.ended = now;
 }
@@ -83,7 +88,7 @@ const FilterField<VpcPeering> peering_filters[] = {
      }},
     {"expiration-time",
      [](const auto& at, auto& out) {
-       if (at.record.state == "pending-acceptance") out.add(at.record.expires);
+       if (at.record.state == state::PeeringState::pending_acceptance) out.add(at.record.expires);
      }},
     {"status-code", [](const auto& at, auto& out) { out.add(state_at(at.record, at.context->now)); }},
     {"status-message", [](const auto& at, auto& out) { out.add(message_at(at.record, at.context->now)); }},
@@ -123,7 +128,7 @@ wire::ec2::VpcPeeringConnection show_peering(const World& world, const Context& 
     item.requester_vpc_info->peering_options = show_options(peering.requester_shows_names);
     item.accepter_vpc_info->peering_options = show_options(peering.accepter_shows_names);
   }
-  if (peering.state == "pending-acceptance") item.expiration_time = peering.expires;
+  if (peering.state == state::PeeringState::pending_acceptance) item.expiration_time = peering.expires;
   auto& status = item.status.emplace();
   status.code = state_at(peering, context.now);
   status.message = message_at(peering, context.now);
@@ -219,12 +224,12 @@ wire::ec2::CreateVpcPeeringConnectionResponse create(state::Transaction& transac
   check_new(world, peering, transaction.now());
   sweep(transaction, peering.account);
   peering.id = make_id(transaction.random(), "pcx");
-  peering.state = "pending-acceptance";
+  peering.state = state::PeeringState::pending_acceptance;
   peering.message = "Pending Acceptance by " + peering.peer_account;
   peering.expires = transaction.now() + time_to_accept;
   const auto* other = transaction.world().find<state::Vpc>(peering.peer_account, peering.peer_vpc_id);
   if (other == nullptr || ranges_meet(vpc, *other))
-    end(peering, "failed", "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
+    end(peering, state::PeeringState::failed, "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
   tag_on_create(transaction, peering.account, peering.id, "vpc-peering-connection", request.tag_specifications);
   wire::ec2::CreateVpcPeeringConnectionResponse response;
   // Whether it comes to anything is found out after the answer.
@@ -248,10 +253,10 @@ wire::ec2::AcceptVpcPeeringConnectionResponse accept(state::Transaction& transac
   wire::ec2::AcceptVpcPeeringConnectionResponse response;
   if (vpc == nullptr || other == nullptr || ranges_meet(*vpc, *other)) {
     // A range came since it was asked for.
-    end(peering, "failed", "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
+    end(peering, state::PeeringState::failed, "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
     response.vpc_peering_connection = show_peering(transaction.world(), context, peering);
   } else {
-    peering.state = "active";
+    peering.state = state::PeeringState::active;
     peering.message = "Active";
     response.vpc_peering_connection = show_moving(transaction.world(), context, peering, "provisioning", "Provisioning");
   }
@@ -264,7 +269,7 @@ wire::ec2::RejectVpcPeeringConnectionResponse reject(state::Transaction& transac
   auto peering = asked_peering(transaction.world(), context, request.vpc_peering_connection_id);
   if (context.account() != peering.peer_account) throw not_permitted(context, "reject", peering);
   if (state_at(peering, context.now) != "pending-acceptance") throw no_such_move(peering, context.now, "rejected");
-  end(peering, "rejected", "Rejected by " + context.account(), transaction.now());
+  end(peering, state::PeeringState::rejected, "Rejected by " + context.account(), transaction.now());
   transaction.put(std::move(peering));
   wire::ec2::RejectVpcPeeringConnectionResponse response;
   response.return_ = true;
@@ -280,7 +285,7 @@ wire::ec2::DeleteVpcPeeringConnectionResponse delete_peering(state::Transaction&
   if (state == "deleted") return response;
   if (state != "active" && state != "pending-acceptance") throw no_such_move(peering, context.now, "deleted");
   if (state == "pending-acceptance" && context.account() != peering.account) throw not_permitted(context, "delete", peering);
-  end(peering, "deleted", "Deleted by " + context.account(), transaction.now());
+  end(peering, state::PeeringState::deleted, "Deleted by " + context.account(), transaction.now());
   transaction.put(std::move(peering));
   return response;
 }
@@ -395,7 +400,7 @@ void end_peerings(state::Transaction& transaction, const state::Vpc& vpc) {
     if (waits) waiting.push_back(one);
   });
   for (auto& one : waiting) {
-    end(one, "deleted", "Deleted by " + vpc.account, transaction.now());
+    end(one, state::PeeringState::deleted, "Deleted by " + vpc.account, transaction.now());
     transaction.put(std::move(one));
   }
 }

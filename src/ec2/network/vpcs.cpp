@@ -7,6 +7,7 @@
 #include <iterator>
 #include <type_traits>
 
+#include "domain/classic.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/absent_tags.hpp"
@@ -17,7 +18,6 @@
 #include "ec2/network/network.hpp"
 #include "ec2/network/vpc_peerings.hpp"
 #include "ec2/security_groups/security_groups.hpp"
-#include "state/classic.hpp"
 #include "wire/ec2/vpcs.hpp"
 
 namespace brume::ec2 {
@@ -155,7 +155,7 @@ wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const C
 
 wire::ec2::CreateDefaultVpcResponse create_default_vpc(state::Transaction& transaction, const Context& context,
                                                        const wire::ec2::CreateDefaultVpcRequest&) {
-  if (state::has_classic(transaction.world(), context.account()))
+  if (domain::has_classic(transaction.world(), context.account()))
     throw wire::unsupported_operation("An account that has EC2-Classic has no default VPC.");
   if (default_vpc(transaction.world(), context.account()) != nullptr)
     throw wire::ApiError(400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.");

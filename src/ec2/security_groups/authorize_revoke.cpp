@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "domain/classic.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/common/find_owned.hpp"
 #include "ec2/common/resource_ids.hpp"
@@ -10,7 +11,6 @@
 #include "ec2/network/prefix_lists.hpp"
 #include "ec2/security_groups/rule_parsing.hpp"
 #include "ec2/security_groups/security_groups.hpp"
-#include "state/classic.hpp"
 #include "wire/ec2/security_groups.hpp"
 
 namespace brume::ec2 {
@@ -84,7 +84,7 @@ void check_limit(const state::World& world, const Context& context, const Securi
   // The lists are of IPv4.
   const auto ipv6 = count([](const SecurityRule& rule) { return rule.cidr.empty() && rule.prefix_list_id.empty(); });
   const auto limit =
-      quota_of(world, context.services.settings, context.account(), Quota::rules_per_group, context.is_2011() || state::is_classic(group));
+      quota_of(world, context.services.settings, context.account(), Quota::rules_per_group, context.is_2011() || domain::is_classic(group));
   if (std::max(ipv4, ipv6) > limit) throw quota_exceeded(Quota::rules_per_group, limit);
 }
 
@@ -184,7 +184,7 @@ wire::ec2::RevokeSecurityGroupIngressResponse revoke_ingress(state::Transaction&
 // Groups of EC2-Classic have rules for what comes in only (NET-048).
 const SecurityGroup& find_vpc_group(const state::World& world, const Context& context, const std::optional<std::string>& id) {
   const auto& group = find_group(world, context.account(), id, std::nullopt);
-  if (state::is_classic(group)) throw wire::invalid_parameter_value("Only Amazon VPC security groups may be used with this operation.");
+  if (domain::is_classic(group)) throw wire::invalid_parameter_value("Only Amazon VPC security groups may be used with this operation.");
   return group;
 }
 

@@ -8,13 +8,14 @@
 
 #include "base/ipv4.hpp"
 #include "base/text.hpp"
+#include "domain/arns.hpp"
+#include "domain/classic.hpp"
 #include "ec2/common/find_owned.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/network/prefix_lists.hpp"
 #include "ec2/network/vpc_peerings.hpp"
 #include "ec2/security_groups/security_groups.hpp"
-#include "state/classic.hpp"
 
 namespace brume::ec2 {
 
@@ -35,7 +36,7 @@ bool is_icmp(std::string_view protocol) { return protocol == "icmp" || protocol 
 // EC2-Classic misses a parameter where a VPC finds its value wrong.
 std::string read_protocol(const Context& context, const state::SecurityGroup& group, const std::optional<std::string>& asked) {
   if (!given(asked)) {
-    if (state::is_classic(group)) throw wire::missing_parameter("ipProtocol");
+    if (domain::is_classic(group)) throw wire::missing_parameter("ipProtocol");
     throw malformed(context, fmt::format("Invalid value '{}' for protocol. VPC security group rules must specify protocols explicitly.",
                                          asked ? *asked : "null"));
   }
@@ -129,7 +130,7 @@ void read_group(const World& world, const Context& context, const state::Securit
   const auto owner = given(pair.user_id) ? *pair.user_id : context.account();
   if (by_id && take_as_known(world, group, owner, pair, rule)) return;
   // All accounts meet in EC2-Classic (NET-052); in a VPC another's group is a peer's, and named by its id.
-  const bool foreign = owner != context.account() && !state::is_classic(group);
+  const bool foreign = owner != context.account() && !domain::is_classic(group);
   if (foreign && !by_id) throw elsewhere();
   const auto* peer =
       by_id ? world.find<state::SecurityGroup>(owner, *pair.group_id) : find_group_by_name(world, owner, group.vpc_id, *pair.group_name);
@@ -167,7 +168,7 @@ void read_permission(const World& world, const Context& context, const state::Se
     read_ports(context, permission, any);
   else if (is_icmp(any.protocol))
     read_icmp(context, permission, any);
-  if (state::is_classic(group)) check_classic(permission, any);
+  if (domain::is_classic(group)) check_classic(permission, any);
   const auto add = [&](const std::optional<std::string>& description) -> SecurityRule& {
     auto& rule = out.emplace_back(any);
     rule.description = read_rule_description(description);
@@ -262,7 +263,7 @@ std::vector<wire::ec2::IpPermission> show_permissions(const World& world, const 
       }
       // Today's API names groups of a VPC by id only.
       if (const auto* peer = world.find<state::SecurityGroup>(rule.group_account, rule.group_id);
-          peer != nullptr && (context.is_2011() || state::is_classic(*peer)))
+          peer != nullptr && (context.is_2011() || domain::is_classic(*peer)))
         pair.group_name = peer->name;
     }
   }
@@ -286,8 +287,7 @@ wire::ec2::SecurityGroupRule show_rule(const World& world, const Context& contex
   }
   if (auto tags = tags_of(world, group.account, rule.id); with_no_tags || !tags.empty()) out.tags = std::move(tags);
   const auto& settings = context.services.settings;
-  out.security_group_rule_arn =
-      fmt::format("arn:{}:ec2:{}:{}:security-group-rule/{}", settings.partition, settings.region, group.account, rule.id);
+  out.security_group_rule_arn = domain::arn_of(settings.partition, "ec2", settings.region, group.account, "security-group-rule/" + rule.id);
   return out;
 }
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "domain/arns.hpp"
+#include "domain/classic.hpp"
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/absent_tags.hpp"
@@ -16,7 +18,6 @@
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/security_groups/rule_parsing.hpp"
-#include "state/classic.hpp"
 #include "wire/ec2/security_groups.hpp"
 
 namespace brume::ec2 {
@@ -98,7 +99,7 @@ const FilterField<SecurityGroup> group_filters[] = {
     {"owner-id", [](const auto& at, auto& out) { out.add(at.record.account); }},
     {"vpc-id",
      [](const auto& at, auto& out) {
-       if (!state::is_classic(at.record)) out.add(at.record.vpc_id);
+       if (!domain::is_classic(at.record)) out.add(at.record.vpc_id);
      }},
     {"ip-permission.cidr", add_cidrs<&SecurityGroup::ingress>},
     {"ip-permission.ipv6-cidr", add_cidrs6<&SecurityGroup::ingress>},
@@ -122,7 +123,7 @@ const FilterField<SecurityGroup> group_filters[] = {
 
 std::string arn_of(const Context& context, const SecurityGroup& group) {
   const auto& settings = context.services.settings;
-  return fmt::format("arn:{}:ec2:{}:{}:security-group/{}", settings.partition, settings.region, group.account, group.id);
+  return domain::arn_of(settings.partition, "ec2", settings.region, group.account, "security-group/" + group.id);
 }
 
 // ----- create
@@ -161,7 +162,7 @@ std::string network_asked(const World& world, const std::string& account, const 
 
 // Its name is its own, and there is room for it.
 void check_room(const World& world, const Context& context, const std::string& network, const std::string& name) {
-  const bool classic = network == state::classic_network;
+  const bool classic = network == domain::classic_network;
   const auto where = classic ? std::string() : fmt::format(" for VPC '{}'", network);
   std::int64_t count = 0;
   world.each_of<SecurityGroup>(context.account(), [&](const SecurityGroup& group) {
@@ -190,7 +191,7 @@ wire::ec2::CreateSecurityGroupResponse create_security_group(state::Transaction&
   group.name = name;
   group.description = *request.description;
   group.vpc_id = network;
-  if (!state::is_classic(group)) {
+  if (!domain::is_classic(group)) {
     auto& to_all = group.egress.emplace_back();
     to_all.id = make_id(transaction.random(), "sgr");
     to_all.protocol = "-1";
@@ -236,7 +237,7 @@ wire::ec2::DeleteSecurityGroupResponse delete_security_group(state::Transaction&
   }
   if (transaction.world().find_indexed<state::NetworkInterface>(state::Index::interface_by_group, group.id) != nullptr ||
       is_referred_to(transaction.world(), group)) {
-    if (context.is_2011() || state::is_classic(group))
+    if (context.is_2011() || domain::is_classic(group))
       throw wire::ApiError(400, "InvalidGroup.InUse",
                            fmt::format("There are active instances or rules using security group '{}'", group.name));
     throw wire::ApiError(400, "DependencyViolation", fmt::format("resource {} has a dependent object", group.id));
@@ -284,7 +285,7 @@ wire::ec2::SecurityGroup show_group(const World& world, const Context& context, 
   item.group_name = group.name;
   item.description = group.description;
   item.owner_id = group.account;
-  if (!state::is_classic(group))
+  if (!domain::is_classic(group))
     item.vpc_id = group.vpc_id;
   else if (context.is_2011())
     item.vpc_id = "";  // the guide's element is there, and empty
@@ -328,7 +329,7 @@ const state::Vpc* default_vpc(const World& world, const std::string& account) {
 }
 
 std::string network_of_names(const World& world, const std::string& account) {
-  if (state::has_classic(world, account)) return std::string(state::classic_network);
+  if (domain::has_classic(world, account)) return std::string(domain::classic_network);
   if (const auto* vpc = default_vpc(world, account); vpc != nullptr) return vpc->id;
   throw wire::ApiError(400, "VPCIdNotSpecified",
                        "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.");

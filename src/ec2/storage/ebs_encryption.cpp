@@ -5,6 +5,7 @@
 
 #include "base/crypto.hpp"
 #include "base/text.hpp"
+#include "domain/arns.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/storage/snapshots.hpp"
 #include "wire/ec2/ebs_encryption.hpp"
@@ -46,7 +47,7 @@ constexpr std::string_view default_alias = "alias/aws/ebs";
 
 std::string alias_arn(const Context& context) {
   const auto& settings = context.services.settings;
-  return fmt::format("arn:{}:kms:{}:{}:{}", settings.partition, settings.region, context.account(), default_alias);
+  return domain::arn_of(settings.partition, "kms", settings.region, context.account(), default_alias);
 }
 
 // In the shape of a UUID, which ids of keys have.
@@ -89,7 +90,7 @@ wire::ec2::ResetEbsDefaultKmsKeyIdResponse reset_key(const state::World&, const 
 
 std::string key_arn(const Context& context, const std::string& account) {
   const auto& settings = context.services.settings;
-  return fmt::format("arn:{}:kms:{}:{}:key/{}", settings.partition, settings.region, account, key_id(context, account));
+  return domain::arn_of(settings.partition, "kms", settings.region, account, "key/" + key_id(context, account));
 }
 
 bool is_account_key(const Context& context, const std::string& key) {

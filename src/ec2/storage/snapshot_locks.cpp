@@ -71,7 +71,7 @@ wire::ec2::LockSnapshotResponse lock_snapshot(state::Transaction& transaction, c
   auto snapshot = find_own_snapshot(transaction.world(), context.account(), *request.snapshot_id);
   if (*request.lock_mode != "governance" && *request.lock_mode != "compliance")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter lockMode is invalid.", *request.lock_mode));
-  if (snapshot.state != "completed")
+  if (snapshot.state != state::SnapshotState::completed)
     throw wire::ApiError(400, "IncorrectState", fmt::format("Snapshot '{}' is not 'completed'.", snapshot.id));
   const auto end = read_end(request, now);
   const auto cool_off = read_cool_off(request, now);

@@ -23,7 +23,7 @@ using service::Context;
 constexpr std::string_view volume_of_a_copy = "vol-ffffffff";
 
 std::string progress_of(const state::Snapshot& snapshot) {
-  if (snapshot.state == "completed") return "100%";
+  if (snapshot.state == state::SnapshotState::completed) return "100%";
   // At the very start, and of an import, of which nothing is known before its end.
   if (snapshot.progress <= 0 || snapshot.progress >= 100) return {};
   return fmt::format("{}%", snapshot.progress);
@@ -51,7 +51,7 @@ wire::ec2::Snapshot describe_snapshot(const state::World& world, const Context& 
   wire::ec2::Snapshot item;
   item.snapshot_id = snapshot.id;
   item.volume_id = snapshot.volume_id.empty() ? std::string(volume_of_a_copy) : snapshot.volume_id;
-  item.state = snapshot.state;
+  item.state = state::name_of(snapshot.state);
   if (!snapshot.state_message.empty()) item.state_message = snapshot.state_message;
   item.start_time = snapshot.started;
   item.progress = progress_of(snapshot);
@@ -61,7 +61,7 @@ wire::ec2::Snapshot describe_snapshot(const state::World& world, const Context& 
   item.encrypted = snapshot.encrypted;
   if (snapshot.encrypted) item.kms_key_id = key_arn(context, snapshot.account);
   item.storage_tier = "standard";
-  if (snapshot.state == "completed" && snapshot.completed != Time{}) item.completion_time = snapshot.completed;
+  if (snapshot.state == state::SnapshotState::completed && snapshot.completed != Time{}) item.completion_time = snapshot.completed;
   if (!snapshot.copy_of.empty()) item.transfer_type = "standard";
   // Tags are the owner's: others do not see them.
   if (snapshot.account == context.account())
@@ -102,7 +102,7 @@ void check_snapshot_ids(const state::World& world, const std::vector<std::string
   for (const auto& id : ids) {
     check_id("snap", id);
     const auto* snapshot = world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, id);
-    if (snapshot == nullptr || snapshot->state == "deleting") unknown.push_back(id);
+    if (snapshot == nullptr || snapshot->state == state::SnapshotState::deleting) unknown.push_back(id);
   }
   if (!unknown.empty()) throw ids_unknown("snap", unknown);
 }
@@ -124,7 +124,7 @@ wire::ec2::DescribeSnapshotsResponse describe_snapshots(const state::World& worl
       "",
       [&](const state::Snapshot& snapshot) {
         if (!ids.empty() && std::find(ids.begin(), ids.end(), snapshot.id) == ids.end()) return true;
-        if (snapshot.state == "deleting" || !may_restore(world, snapshot, account)) return true;
+        if (snapshot.state == state::SnapshotState::deleting || !may_restore(world, snapshot, account)) return true;
         if (!is_owned_as_asked(snapshot, request.owner_ids, account) ||
             !is_restorable_as_asked(snapshot, request.restorable_by_user_ids, account))
           return true;
@@ -174,7 +174,7 @@ std::vector<const state::Volume*> volumes_to_copy(const state::World& world, con
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
     const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
-    if (attachment == nullptr || attachment->attachment_state == "detaching") continue;
+    if (attachment == nullptr || attachment->attachment_state == state::AttachmentState::detaching) continue;
     if (asked.exclude_boot_volume.value_or(false) && is_same_device(attachment->device, instance.root_device_name)) continue;
     if (std::find(excluded.begin(), excluded.end(), id) != excluded.end()) continue;
     check_can_be_snapshot(*volume);
@@ -283,7 +283,7 @@ wire::ec2::CopySnapshotResponse copy_snapshot(state::Transaction& transaction, c
 service::Done delete_snapshot(state::Transaction& transaction, const Context& context, const wire::ec2::DeleteSnapshotRequest& request) {
   const auto& snapshot = find_own_snapshot(transaction.world(), context.account(), *request.snapshot_id);
   transaction.world().each<state::Image>("", [&](const state::Image& image) {
-    if (image.state == "deregistered" || image.state == "failed") return;
+    if (image.state == state::ImageState::deregistered || image.state == state::ImageState::failed) return;
     for (const auto& device : image.block_devices)
       if (device.snapshot_id == snapshot.id)
         throw wire::ApiError(400, "InvalidSnapshot.InUse", fmt::format("The snapshot {} is currently in use by {}", snapshot.id, image.id));
@@ -293,7 +293,7 @@ service::Done delete_snapshot(state::Transaction& transaction, const Context& co
                          fmt::format("Snapshot '{}' is locked until {}.", snapshot.id, format_iso8601(snapshot.lock_expires)));
   // Control keeps it as long as volumes and copies of it are still being made.
   auto deleted = snapshot;
-  deleted.state = "deleting";
+  deleted.state = state::SnapshotState::deleting;
   erase_tags(transaction, deleted.account, deleted.id);
   transaction.put(std::move(deleted));
   return {};
@@ -321,9 +321,9 @@ const state::Snapshot& find_own_snapshot(const state::World& world, const std::s
 
 const state::Snapshot& find_restorable_snapshot(const state::World& world, const std::string& account, const std::string& id) {
   const auto& snapshot = find_snapshot(world, account, id);
-  if (snapshot.state != "completed")
+  if (snapshot.state != state::SnapshotState::completed)
     throw wire::ApiError(400, "IncorrectState",
-                         fmt::format("Snapshot is in invalid state - {}: '{}' is not 'completed'.", snapshot.state, id));
+                         fmt::format("Snapshot is in invalid state - {}: '{}' is not 'completed'.", state::name_of(snapshot.state), id));
   return snapshot;
 }
 
@@ -335,7 +335,7 @@ state::Snapshot begin_snapshot(state::Transaction& transaction, const state::Vol
   snapshot.volume_id = volume.id;
   snapshot.size_gib = volume.size_gib;
   snapshot.encrypted = volume.encrypted;
-  snapshot.state = "pending";
+  snapshot.state = state::SnapshotState::pending;
   snapshot.progress = 0;
   snapshot.description = std::move(description);
   snapshot.started = transaction.now();
@@ -350,7 +350,7 @@ state::Snapshot begin_snapshot_copy(state::Transaction& transaction, const std::
   copy.volume_id = volume_of_a_copy;
   copy.size_gib = original.size_gib;
   copy.encrypted = encrypted;
-  copy.state = "pending";
+  copy.state = state::SnapshotState::pending;
   copy.progress = 0;
   copy.description = std::move(description);
   copy.started = transaction.now();

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ec2/instances/instance_types.hpp"
+#include "domain/instance_types.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/storage/volume_rules.hpp"
 #include "ec2/storage/volumes.hpp"
@@ -24,7 +24,7 @@ wire::ApiError incorrect_state(std::string message) { return {400, "IncorrectSta
 
 // Only then is it known which disks the machine has.
 void check_instance_rests(const state::Instance& instance) {
-  const auto current = instance.current_state();
+  const auto current = instance.state;
   if (current != InstanceState::running && current != InstanceState::stopped)
     throw incorrect_state(fmt::format("Instance '{}' is not 'running'.", instance.id));
 }
@@ -35,7 +35,7 @@ void check_volume_may_be_shared(const state::Volume& volume, const state::Instan
     throw wire::ApiError(
         400, "AttachmentLimitExceeded",
         fmt::format("The volume '{}' is attached to {} instances already, which is the limit.", volume.id, most_instances));
-  if (const auto* type = find_instance_type(instance.type); type != nullptr && type->hypervisor() != "nitro")
+  if (const auto* type = domain::find_instance_type(instance.type); type != nullptr && type->hypervisor() != "nitro")
     throw wire::unsupported_operation(fmt::format(
         "A volume with Multi-Attach cannot be attached to instances of the type {}, which is not built on Nitro.", instance.type));
   if (instance.platform == "windows" && volume.type == "io1")
@@ -47,7 +47,7 @@ void check_volume_may_be_shared(const state::Volume& volume, const state::Instan
 void check_may_be_attached(const state::Volume& volume, const state::Instance& instance, const std::string& device) {
   if (volume.multi_attach ? volume.attachment_to(instance.id) != nullptr : !volume.instance_id.empty())
     throw wire::ApiError(400, "VolumeInUse", fmt::format("{} is already attached to an instance", volume.id));
-  if (volume.state != "available" && !(volume.multi_attach && volume.state == "in-use"))
+  if (volume.state != state::VolumeState::available && !(volume.multi_attach && volume.state == state::VolumeState::in_use))
     throw incorrect_state(fmt::format("{} is not 'available'.", volume.id));
   check_instance_rests(instance);
   if (volume.zone != instance.zone)
@@ -81,11 +81,11 @@ wire::ec2::VolumeAttachment attach_volume(state::Transaction& transaction, const
   check_may_be_attached(volume, instance, *request.device);
   check_place(world, instance, *request.device);
   if (request.ebs_card_index.value_or(0) != 0) throw wire::unsupported_operation("There is one card for volumes, of index 0.");
-  volume.state = "in-use";
+  volume.state = state::VolumeState::in_use;
   // However it came to be: attached by hand it stays when the instance goes (STO-012).
   const state::VolumeAttachment attachment{.instance_id = instance.id,
                                            .device = *request.device,
-                                           .attachment_state = "attaching",
+                                           .attachment_state = state::AttachmentState::attaching,
                                            .attached = transaction.now(),
                                            .served = volume.multi_attach};
   auto answer = describe_attachment(volume, attachment);
@@ -100,7 +100,8 @@ wire::ec2::VolumeAttachment attach_volume(state::Transaction& transaction, const
 
 // The one that is to end.
 state::VolumeAttachment& find_attachment(state::Volume& volume, const wire::ec2::DetachVolumeRequest& request) {
-  if (volume.instance_id.empty()) throw incorrect_state(fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
+  if (volume.instance_id.empty())
+    throw incorrect_state(fmt::format("Volume '{}' is in the '{}' state.", volume.id, state::name_of(volume.state)));
   const auto instance = request.instance_id.value_or("");
   if (volume.multi_attach && instance.empty()) throw wire::missing_parameter("InstanceId");
   auto* attachment = instance.empty() ? &volume : volume.attachment_to(instance);
@@ -130,11 +131,11 @@ wire::ec2::VolumeAttachment detach_volume(state::Transaction& transaction, const
   auto& attachment = find_attachment(volume, request);
   const auto& instance = *find_instances(world, context.account(), {attachment.instance_id}).front();
   check_instance_rests(instance);
-  if (instance.current_state() == InstanceState::running && is_same_device(attachment.device, instance.root_device_name))
+  if (instance.state == InstanceState::running && is_same_device(attachment.device, instance.root_device_name))
     throw wire::ApiError(400, "OperationNotPermitted",
                          fmt::format("Unable to detach root volume '{}' from instance '{}'", volume.id, instance.id));
   attachment.detach_forced = attachment.detach_forced || request.force.value_or(false);
-  attachment.attachment_state = "detaching";
+  attachment.attachment_state = state::AttachmentState::detaching;
   spare(transaction, volume, instance.id);
   attachment.delete_on_termination = false;
   auto answer = describe_attachment(volume, attachment);

@@ -41,7 +41,7 @@ const FilterField<VolumeModification> modification_filters[] = {
 wire::ec2::VolumeModification describe_modification(const VolumeModification& modification) {
   wire::ec2::VolumeModification item;
   item.volume_id = modification.volume_id;
-  item.modification_state = modification.state;
+  item.modification_state = state::name_of(modification.state);
   if (!modification.state_message.empty()) item.status_message = modification.state_message;
   item.progress = modification.progress;
   item.original_size = modification.original_size_gib;
@@ -89,12 +89,13 @@ void check_multi_attach(const state::Volume& volume, const VolumeShape& target, 
 }
 
 void check_may_be_modified(const state::World& world, const state::Volume& volume) {
-  if (volume.state != "available" && volume.state != "in-use")
-    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
+  if (volume.state != state::VolumeState::available && volume.state != state::VolumeState::in_use)
+    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, state::name_of(volume.state)));
   const auto* last = world.find<VolumeModification>(volume.key());
-  if (last != nullptr && last->state != "completed" && last->state != "failed")
-    throw wire::ApiError(400, "IncorrectModificationState",
-                         fmt::format("Cannot modify volume '{}' while a modification of it is '{}'.", volume.id, last->state));
+  if (last != nullptr && last->state != state::ModificationState::completed && last->state != state::ModificationState::failed)
+    throw wire::ApiError(
+        400, "IncorrectModificationState",
+        fmt::format("Cannot modify volume '{}' while a modification of it is '{}'.", volume.id, state::name_of(last->state)));
 }
 
 // Of the volume, begun within the day before `now`. Throws VolumeModificationRateExceeded when there may be no other.

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "state/zones.hpp"
+#include "domain/zones.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -182,7 +182,7 @@ std::string find_zone(const state::World& world, const service::Context& context
   if (wanted_name.empty() && wanted_id.empty()) return {};
   if (!wanted_name.empty() && !wanted_id.empty())
     throw wire::invalid_parameter_combination("Either AvailabilityZone or AvailabilityZoneId may be given, not both.");
-  for (const auto& zone : state::zones_of(world, context.account(), context.services.settings.zones))
+  for (const auto& zone : domain::zones_of(world, context.account(), context.services.settings.zones))
     if (wanted_name.empty() ? zone.id == wanted_id : zone.name == wanted_name) return zone.name;
   throw wire::ApiError(400, "InvalidZone.NotFound",
                        fmt::format("The zone '{}' does not exist.", wanted_name.empty() ? wanted_id : wanted_name));

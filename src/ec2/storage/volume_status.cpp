@@ -1,10 +1,10 @@
 // DescribeVolumeStatus, and the attributes that go with it: whether I/O goes on after trouble, and product codes.
 #include <fmt/format.h>
 
+#include "domain/zones.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/storage/volume_rules.hpp"
 #include "ec2/storage/volumes.hpp"
-#include "state/zones.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -26,12 +26,12 @@ bool stands_still(const state::World& world, const state::Volume& volume) {
 // What is known of a volume's health. One whose file could not be made, or whose guest waits for the host's disk, is impaired; while it is
 // being made nothing is known.
 std::string_view overall(const state::World& world, const state::Volume& volume) {
-  if (volume.state == "error" || stands_still(world, volume)) return "impaired";
-  return volume.state == "creating" ? "insufficient-data" : "ok";
+  if (volume.state == state::VolumeState::error || stands_still(world, volume)) return "impaired";
+  return volume.state == state::VolumeState::creating ? "insufficient-data" : "ok";
 }
 std::string_view io_enabled(const state::World& world, const state::Volume& volume) {
-  if (volume.state == "error" || stands_still(world, volume)) return "failed";
-  return volume.state == "creating" ? "insufficient-data" : "passed";
+  if (volume.state == state::VolumeState::error || stands_still(world, volume)) return "failed";
+  return volume.state == state::VolumeState::creating ? "insufficient-data" : "passed";
 }
 // Only volumes with IOPS of their own are watched for them, and nothing here does that yet.
 constexpr std::string_view io_performance = "not-applicable";
@@ -64,7 +64,7 @@ wire::ec2::VolumeStatusItem describe_status_of_volume(const state::World& world,
   wire::ec2::VolumeStatusItem item;
   item.volume_id = volume.id;
   item.availability_zone = volume.zone;
-  item.availability_zone_id = state::zone_id_of(world, volume.account, context.services.settings.zones, volume.zone);
+  item.availability_zone_id = domain::zone_id_of(world, volume.account, context.services.settings.zones, volume.zone);
   auto& status = item.volume_status.emplace();
   status.status = overall(world, volume);
   auto& enabled = status.details.emplace_back();
@@ -115,8 +115,8 @@ service::Done modify_volume_attribute(state::Transaction& transaction, const Con
 // AutoEnableIO or without. So it is enabled; but there has to be a volume.
 service::Done enable_volume_io(const state::World& world, const Context& context, const wire::ec2::EnableVolumeIORequest& request) {
   const auto& volume = find_volume(world, context.account(), *request.volume_id);
-  if (volume.state != "available" && volume.state != "in-use")
-    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
+  if (volume.state != state::VolumeState::available && volume.state != state::VolumeState::in_use)
+    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, state::name_of(volume.state)));
   return {};
 }
 

@@ -1,13 +1,13 @@
 // CreateVolume, DeleteVolume, DescribeVolumes. Attachments, changes and the status are in volume_*.cpp.
 #include "ec2/storage/volumes.hpp"
 
+#include "domain/zones.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/storage/snapshots.hpp"
 #include "ec2/storage/volume_rules.hpp"
-#include "state/zones.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -32,7 +32,7 @@ const FilterField<state::Volume> volume_filters[] = {
     field<&state::Volume::zone>("availability-zone"),
     {"availability-zone-id",
      [](const auto& at, auto& out) {
-       out.add(state::zone_id_of(at.world, at.record.account, at.context->services.settings.zones, at.record.zone));
+       out.add(domain::zone_id_of(at.world, at.record.account, at.context->services.settings.zones, at.record.zone));
      }},
     field<&state::Volume::created>("create-time"),
     field<&state::Volume::encrypted>("encrypted"),
@@ -122,10 +122,10 @@ service::Done delete_volume(state::Transaction& transaction, const Context& cont
   auto volume = find_volume(transaction.world(), context.account(), *request.volume_id);
   if (!volume.instance_id.empty())
     throw wire::ApiError(400, "VolumeInUse", fmt::format("Volume {} is currently attached to {}", volume.id, volume.instance_id));
-  if (volume.state == "deleting") return {};
-  if (volume.state != "available" && volume.state != "error")
-    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
-  volume.state = "deleting";
+  if (volume.state == state::VolumeState::deleting) return {};
+  if (volume.state != state::VolumeState::available && volume.state != state::VolumeState::error)
+    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, state::name_of(volume.state)));
+  volume.state = state::VolumeState::deleting;
   erase_tags(transaction, volume.account, volume.id);
   if (transaction.find<state::VolumeModification>(volume.key()) != nullptr) transaction.erase<state::VolumeModification>(volume.key());
   transaction.put(std::move(volume));
@@ -140,8 +140,8 @@ const state::Volume& find_volume(const state::World& world, const std::string& a
 }
 
 void check_can_be_snapshot(const state::Volume& volume) {
-  if (volume.state != "available" && volume.state != "in-use")
-    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, volume.state));
+  if (volume.state != state::VolumeState::available && volume.state != state::VolumeState::in_use)
+    throw wire::ApiError(400, "IncorrectState", fmt::format("Volume '{}' is in the '{}' state.", volume.id, state::name_of(volume.state)));
 }
 
 wire::ec2::VolumeAttachment describe_attachment(const state::Volume& volume, const state::VolumeAttachment& attachment) {
@@ -149,7 +149,7 @@ wire::ec2::VolumeAttachment describe_attachment(const state::Volume& volume, con
   item.volume_id = volume.id;
   item.instance_id = attachment.instance_id;
   item.device = attachment.device;
-  item.state = attachment.attachment_state;
+  item.state = state::name_of(attachment.attachment_state);
   item.attach_time = attachment.attached;
   item.delete_on_termination = attachment.delete_on_termination;
   return item;
@@ -161,8 +161,8 @@ wire::ec2::Volume describe_volume(const state::World& world, const Context& cont
   item.size = volume.size_gib;
   item.snapshot_id = volume.snapshot_id;
   item.availability_zone = volume.zone;
-  item.availability_zone_id = state::zone_id_of(world, volume.account, context.services.settings.zones, volume.zone);
-  item.state = volume.state;
+  item.availability_zone_id = domain::zone_id_of(world, volume.account, context.services.settings.zones, volume.zone);
+  item.state = state::name_of(volume.state);
   item.create_time = volume.created;
   item.volume_type = volume.type;
   item.encrypted = volume.encrypted;

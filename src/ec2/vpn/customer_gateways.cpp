@@ -33,7 +33,7 @@ wire::ec2::CustomerGateway show_customer_gateway(const World& world, const Custo
   wire::ec2::CustomerGateway item;
   item.customer_gateway_id = gateway.id;
   item.ip_address = gateway.ip_address;
-  item.state = gateway.state;
+  item.state = state::name_of(gateway.state);
   item.type = "ipsec.1";
   item.bgp_asn = std::to_string(gateway.asn);
   if (!gateway.device_name.empty()) item.device_name = gateway.device_name;
@@ -69,7 +69,7 @@ wire::ec2::CreateCustomerGatewayResponse create_customer_gateway(state::Transact
   const CustomerGateway* same = nullptr;
   std::int64_t count = 0;
   transaction.world().each_of<CustomerGateway>(gateway.account, [&](const CustomerGateway& other) {
-    if (other.state == "deleted") return;
+    if (other.state == state::VpnState::deleted) return;
     ++count;
     if (other.ip_address == gateway.ip_address && other.asn == gateway.asn && other.device_name == gateway.device_name) same = &other;
   });
@@ -92,10 +92,10 @@ wire::ec2::DeleteCustomerGatewayResponse delete_customer_gateway(state::Transact
   const CustomerGateway gateway =
       find_owned<CustomerGateway>(transaction.world(), context.account(), "cgw", "CustomerGatewayId", request.customer_gateway_id);
   transaction.world().each_of<state::VpnConnection>(gateway.account, [&](const state::VpnConnection& connection) {
-    if (connection.customer_gateway_id == gateway.id && connection.state != "deleted")
+    if (connection.customer_gateway_id == gateway.id && connection.state != state::VpnState::deleted)
       throw wire::ApiError(400, "IncorrectState", fmt::format("The customer gateway is in use by {}.", connection.id));
   });
-  if (gateway.state != "deleted") mark_deleted(transaction, gateway);
+  if (gateway.state != state::VpnState::deleted) mark_deleted(transaction, gateway);
   return {};
 }
 

@@ -65,7 +65,7 @@ wire::ec2::VpnConnection show_connection(const World& world, const VpnConnection
   item.vpn_connection_id = connection.id;
   item.customer_gateway_id = connection.customer_gateway_id;
   item.vpn_gateway_id = connection.vpn_gateway_id;
-  item.state = connection.state;
+  item.state = state::name_of(connection.state);
   item.type = "ipsec.1";
   item.category = "VPN";
   item.tags = tags_of(world, connection.account, connection.id);
@@ -80,7 +80,7 @@ wire::ec2::VpnConnection show_connection(const World& world, const VpnConnection
     route.source = "Static";
     route.state = "available";
   }
-  if (connection.state == "deleted") return item;
+  if (connection.state == state::VpnState::deleted) return item;
   item.customer_gateway_configuration = customer_configuration(connection, customer_of(world, connection), gateway_of(world, connection));
   for (const auto& tunnel : connection.tunnels) {
     auto& option = options.tunnel_options.emplace_back();
@@ -175,8 +175,9 @@ std::string read_inside(state::Transaction& transaction, const TunnelOptions& as
 
 void check_limit(const World& world, const Context& context, const state::VpnGateway& gateway) {
   std::int64_t count = 0;
-  world.each_of<VpnConnection>(
-      gateway.account, [&](const VpnConnection& other) { count += other.vpn_gateway_id == gateway.id && other.state != "deleted"; });
+  world.each_of<VpnConnection>(gateway.account, [&](const VpnConnection& other) {
+    count += other.vpn_gateway_id == gateway.id && other.state != state::VpnState::deleted;
+  });
   check_quota(world, context, Quota::vpn_connections, count);
 }
 
@@ -191,14 +192,14 @@ const state::VpnGateway& find_near_end(const World& world, const Context& contex
   if (given(request.transit_gateway_id)) throw unknown("tgw", "TransitGatewayID", "transitGateway", *request.transit_gateway_id);
   if (given(request.vpn_concentrator_id)) throw unknown("vcn", "VpnConcentratorID", "vpnConcentrator", *request.vpn_concentrator_id);
   const auto& gateway = find_owned<state::VpnGateway>(world, context.account(), "vgw", "VpnGatewayId", request.vpn_gateway_id);
-  if (gateway.state == "deleted") throw id_unknown("vgw", gateway.id);
+  if (gateway.state == state::VpnState::deleted) throw id_unknown("vgw", gateway.id);
   return gateway;
 }
 
 std::set<std::string> inside_ranges_of(const World& world, const state::VpnGateway& gateway) {
   std::set<std::string> ranges;
   world.each_of<VpnConnection>(gateway.account, [&](const VpnConnection& other) {
-    if (other.vpn_gateway_id != gateway.id || other.state == "deleted") return;
+    if (other.vpn_gateway_id != gateway.id || other.state == state::VpnState::deleted) return;
     for (const auto& tunnel : other.tunnels) ranges.insert(tunnel.inside_cidr);
   });
   return ranges;
@@ -235,7 +236,7 @@ wire::ec2::CreateVpnConnectionResponse create_connection(state::Transaction& tra
   check_tag_types(request.tag_specifications, {"vpn-connection"});
   const state::CustomerGateway customer =
       find_owned<state::CustomerGateway>(world, context.account(), "cgw", "CustomerGatewayId", request.customer_gateway_id);
-  if (customer.state == "deleted") throw id_unknown("cgw", customer.id);
+  if (customer.state == state::VpnState::deleted) throw id_unknown("cgw", customer.id);
   const state::VpnGateway gateway = find_near_end(world, context, request);
   const auto options = request.options.value_or(Options{});
   VpnConnection connection;
@@ -264,14 +265,14 @@ wire::ec2::CreateVpnConnectionResponse create_connection(state::Transaction& tra
 
 const VpnConnection& find_connection(const World& world, const Context& context, const std::optional<std::string>& id) {
   const auto& connection = find_owned<VpnConnection>(world, context.account(), "vpn", "VpnConnectionId", id);
-  if (connection.state == "deleted") throw id_unknown("vpn", connection.id);
+  if (connection.state == state::VpnState::deleted) throw id_unknown("vpn", connection.id);
   return connection;
 }
 
 wire::ec2::DeleteVpnConnectionResponse delete_connection(state::Transaction& transaction, const Context& context,
                                                          const wire::ec2::DeleteVpnConnectionRequest& request) {
   auto connection = find_owned<VpnConnection>(transaction.world(), context.account(), "vpn", "VpnConnectionId", request.vpn_connection_id);
-  if (connection.state == "deleted") return {};
+  if (connection.state == state::VpnState::deleted) return {};
   for (auto& tunnel : connection.tunnels) tunnel.psk.clear();
   mark_deleted(transaction, std::move(connection));
   return {};
@@ -311,7 +312,7 @@ wire::ec2::DescribeVpnConnectionsResponse describe_connections(const Context& co
   const auto is_shown = [&](const VpnConnection& connection) { return !is_forgotten(connection, context.now); };
   connections.each_where(request.vpn_connection_ids, is_shown, [&](const VpnConnection& connection) {
     const auto& vpc_id = gateway_of(*world, connection).vpc_id;
-    const bool asked = vpc_id.empty() || connection.state == "deleted" || tunnels.contains(vpc_id);
+    const bool asked = vpc_id.empty() || connection.state == state::VpnState::deleted || tunnels.contains(vpc_id);
     if (!asked) tunnels[vpc_id] = context.services.tunnels(vpc_id);
     response.vpn_connections.push_back(show_connection(*world, connection, tunnels[vpc_id]));
   });

@@ -36,7 +36,7 @@ const FilterField<VpnGateway> vpn_gateway_filters[] = {
 const VpnGateway& find_vpn_gateway(const World& world, const Context& context, const std::optional<std::string>& id,
                                    std::string_view parameter = "VpnGatewayId") {
   const auto& gateway = find_owned<VpnGateway>(world, context.account(), "vgw", parameter, id);
-  if (gateway.state == "deleted") throw id_unknown("vgw", gateway.id);
+  if (gateway.state == state::VpnState::deleted) throw id_unknown("vgw", gateway.id);
   return gateway;
 }
 
@@ -52,7 +52,7 @@ wire::ec2::VpcAttachment attachment(const std::string& vpc_id) {
 wire::ec2::VpnGateway show_vpn_gateway(const World& world, const VpnGateway& gateway, bool with_no_tags) {
   wire::ec2::VpnGateway item;
   item.vpn_gateway_id = gateway.id;
-  item.state = gateway.state;
+  item.state = state::name_of(gateway.state);
   item.type = "ipsec.1";
   item.amazon_side_asn = gateway.asn;
   if (!gateway.zone.empty()) item.availability_zone = gateway.zone;
@@ -68,7 +68,8 @@ wire::ec2::CreateVpnGatewayResponse create_vpn_gateway(state::Transaction& trans
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter type is invalid.", *request.type));
   check_tag_types(request.tag_specifications, {"vpn-gateway"});
   std::int64_t count = 0;
-  transaction.world().each_of<VpnGateway>(context.account(), [&](const VpnGateway& other) { count += other.state != "deleted"; });
+  transaction.world().each_of<VpnGateway>(context.account(),
+                                          [&](const VpnGateway& other) { count += other.state != state::VpnState::deleted; });
   check_quota(transaction.world(), context, Quota::vpn_gateways, count);
   VpnGateway gateway;
   gateway.account = context.account();
@@ -134,7 +135,7 @@ wire::ec2::DeleteVpnGatewayResponse delete_vpn_gateway(state::Transaction& trans
   const VpnGateway gateway = find_vpn_gateway(transaction.world(), context, request.vpn_gateway_id);
   bool used = !gateway.vpc_id.empty();
   transaction.world().each_of<state::VpnConnection>(gateway.account, [&](const state::VpnConnection& connection) {
-    used |= connection.vpn_gateway_id == gateway.id && connection.state != "deleted";
+    used |= connection.vpn_gateway_id == gateway.id && connection.state != state::VpnState::deleted;
   });
   if (used) throw wire::ApiError(400, "IncorrectState", fmt::format("The virtual private gateway {} is in use.", gateway.id));
   mark_deleted(transaction, gateway);

@@ -78,7 +78,7 @@ Result<std::shared_ptr<Machine>> DiskServers::start(const Disk& disk) const {
   }
   if (auto ended = server->end(milliseconds(0)); !ended) log::error("compute", "{}", ended.error().message);
   const auto words = folder.words();
-  server->let_go();
+  server->release();
   folder.remove();
   return fail(words.empty() ? done.error() : Error{done.error().kind, words});
 }
@@ -136,7 +136,7 @@ Result<void> DiskServers::end_unused(Server& server, const std::string& volume_i
   if (!machine) return {};
   if (!machine->ended())
     if (auto ended = machine->end(server_quit_limit); !ended) return ended;
-  machine->let_go();
+  machine->release();
   keep(server, nullptr);
   folder_of(volume_id).remove();
   parts_.left(volume_id);
@@ -206,7 +206,7 @@ void DiskServers::take_up(const std::string& volume_id, const std::set<std::stri
       (*monitor)->post("quit");
       (*monitor)->wait_until_closed(unknown_limit);
     }
-    machine->let_go();
+    machine->release();
     return folder.remove();
   }
   machine->started();
@@ -234,10 +234,10 @@ void DiskServers::recover(const std::set<std::string>& running) {
   }
 }
 
-void DiskServers::let_go() {
+void DiskServers::release() {
   const std::lock_guard lock(mutex_);
   for (const auto& [volume, server] : servers_)
-    if (server->machine) server->machine->let_go();
+    if (server->machine) server->machine->release();
 }
 
 }  // namespace brume::compute

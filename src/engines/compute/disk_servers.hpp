@@ -56,7 +56,7 @@ class DiskServers {
   // Takes up the servers that run since before, and ends what serves none of these machines.
   void recover(const std::set<std::string>& running);
   // Leaves them alone from now on.
-  void let_go();
+  void release();
 
  private:
   struct Server {

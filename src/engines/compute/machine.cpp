@@ -60,7 +60,7 @@ bool is_fault(const std::string& status) { return status == "internal-error" || 
 Machine::Machine(EventLoop& loop, std::string id, MachineFolder folder, Callbacks callbacks)
     : loop_(loop), id_(std::move(id)), folder_(std::move(folder)), callbacks_(std::move(callbacks)) {}
 
-Machine::~Machine() { let_go(); }
+Machine::~Machine() { release(); }
 
 Result<void> Machine::watch(const ProcessName& process) {
   Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, process.number, 0)));
@@ -75,7 +75,7 @@ Result<void> Machine::watch(const ProcessName& process) {
   return {};
 }
 
-void Machine::let_go() {
+void Machine::release() {
   std::shared_ptr<QmpClient> qmp;
   Descriptor process;
   {
@@ -366,7 +366,7 @@ void Machine::on_process_end() {
   // On disk before anybody hears of it, so that a restart of the daemon says the same.
   folder_.keep_end(end);
   callbacks_.gone(id_);
-  let_go();
+  release();
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;

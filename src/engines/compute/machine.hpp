@@ -37,7 +37,7 @@ class Machine final : public std::enable_shared_from_this<Machine> {
   // Takes up the process and watches for its end.
   Result<void> watch(const ProcessName& process);
   // Leaves process and monitor alone from now on.
-  void let_go();
+  void release();
   // The monitor, connected when it is not.
   Result<std::shared_ptr<QmpClient>> monitor(milliseconds limit = seconds(2));
   // A command over the monitor.

@@ -70,8 +70,8 @@ class QemuHypervisor final : public Hypervisor {
   }
 
   ~QemuHypervisor() override {
-    for (const auto& machine : machines()) machine->let_go();
-    servers_.let_go();
+    for (const auto& machine : machines()) machine->release();
+    servers_.release();
     loop_->stop();
     consoles_.stop();
     groups_.tidy_within(group_limit);
@@ -553,7 +553,7 @@ void QemuHypervisor::remove_unfinished(const std::string& id) {
     // It hangs up when it ends.
     (*monitor)->wait_until_closed(seconds(2));
   }
-  machine->let_go();
+  machine->release();
   machine->folder().remove();
 }
 

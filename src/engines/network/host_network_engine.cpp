@@ -60,7 +60,8 @@ class HostNetworkEngine final : public NetworkEngine {
   }
 
   Result<void> begin() {
-    auto watch = TableWatch::start([this](const std::string& id, const std::set<std::uint32_t>& generations) { hear(id, generations); });
+    auto watch =
+        TableWatch::start([this](const std::string& id, const std::set<std::uint32_t>& generations) { on_rules_changed(id, generations); });
     if (!watch) return fail(watch.error());
     watch_ = std::move(*watch);
     return watch_->watch(host_id, "", host_->table());
@@ -223,7 +224,7 @@ class HostNetworkEngine final : public NetworkEngine {
   }
 
   // Something changed the tables of a VPC or of the host; most often it was us.
-  void hear(const std::string& id, const std::set<std::uint32_t>& generations) {
+  void on_rules_changed(const std::string& id, const std::set<std::uint32_t>& generations) {
     std::map<std::string, std::shared_ptr<VpcNetwork>> disturbed;
     {
       const std::lock_guard lock(mutex_);

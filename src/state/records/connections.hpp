@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -18,7 +19,7 @@ struct VpcPeering {
   std::string vpc_id;
   std::string peer_account;
   std::string peer_vpc_id;
-  std::string state;    // "pending-acceptance", "active", "deleted", "rejected", "failed"; expired ones are told by their time
+  PeeringState state = PeeringState::none;
   std::string message;  // why it is in this state
   Time expires{};       // means something while it waits to be accepted
   Time ended{};         // deleted, rejected, failed
@@ -26,7 +27,7 @@ struct VpcPeering {
   bool requester_shows_names = false;
   bool accepter_shows_names = false;
   std::string key() const { return owned_key(account, id); }
-  bool is_active() const { return state == "active"; }
+  bool is_active() const { return state == PeeringState::active; }
   // The VPC on the other side.
   const std::string& other_vpc(const std::string& vpc) const { return vpc == vpc_id ? peer_vpc_id : vpc_id; }
   bool shows_names_of(const std::string& vpc) const { return vpc == vpc_id ? requester_shows_names : accepter_shows_names; }

@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -47,7 +48,7 @@ struct Image {
   std::string description;
   std::string location;  // "account/name"
   std::string architecture = "x86_64";
-  std::string state = "available";  // "pending", "available", "failed", "disabled", "deregistered"
+  ImageState state = ImageState::available;
   std::string state_reason;
   bool is_public = false;
   std::vector<std::string> launch_accounts;  // accounts that may launch it besides the owner

@@ -9,14 +9,9 @@
 #include "base/time.hpp"
 #include "state/records/images.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
-
-// The values are EC2's state codes (INS, DescribeInstances).
-enum class InstanceState : std::int64_t { pending = 0, running = 16, shutting_down = 32, terminated = 48, stopping = 64, stopped = 80 };
-std::string_view name_of(InstanceState state);  // "shutting-down"
-// The one transition table: may an instance go from `from` to `to`?
-bool may_become(InstanceState from, InstanceState to);
 
 struct Instance {
   static constexpr Kind kind = Kind::instance;
@@ -32,8 +27,8 @@ struct Instance {
   std::int64_t processors = 1;
   std::int64_t threads_per_core = 1;  // its cores are processors / threads_per_core
   std::string key_name;
-  std::string public_key;         // as it was at launch: the key pair may be deleted or replaced since
-  std::int64_t state = 0;         // InstanceState
+  std::string public_key;  // as it was at launch: the key pair may be deleted or replaced since
+  InstanceState state = InstanceState::pending;
   std::string transition_reason;  // "User initiated (2011-12-05 13:00:00 GMT)"
   std::string state_reason_code;  // "Client.UserInitiatedShutdown"
   std::string state_reason_message;
@@ -80,7 +75,6 @@ struct Instance {
   std::int64_t reboots_done = 0;
   std::string host;  // name of the machine that runs it
 
-  InstanceState current_state() const { return static_cast<InstanceState>(state); }
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {

@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -166,12 +167,12 @@ struct NetworkInterface {
   std::int64_t device_index = 0;
   bool delete_on_termination = true;
   Time attached{};
-  std::string attachment_state = "attached";  // "attaching", "attached", "detaching"; means nothing while attached to nothing
-  bool detach_forced = false;                 // take it away even when the guest does not let go
-  bool wants_public_address = true;           // its instance's start gives it one, if its subnet does too
-  std::string requester_id;                   // who made it for the account; empty: the account itself
-  std::string type = "interface";             // or "natGateway"
-  std::vector<std::string> ipv6;              // as RFC 5952 writes them; the first one is told by DHCP
+  AttachmentState attachment_state = AttachmentState::attached;  // means nothing while attached to nothing
+  bool detach_forced = false;                                    // take it away even when the guest does not let go
+  bool wants_public_address = true;                              // its instance's start gives it one, if its subnet does too
+  std::string requester_id;                                      // who made it for the account; empty: the account itself
+  std::string type = "interface";                                // or "natGateway"
+  std::vector<std::string> ipv6;                                 // as RFC 5952 writes them; the first one is told by DHCP
   // Made by another service for the account (a NAT gateway's): the account does not change it by itself.
   bool is_managed() const { return !requester_id.empty(); }
   std::string key() const { return owned_key(account, id); }

@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -176,7 +177,7 @@ struct NatGateway {
   std::string private_ip;
   std::string allocation_id;
   std::string public_ip;
-  std::string state = "available";  // "deleted"; "failed": it never had an interface, and its address is not its
+  NatState state = NatState::available;
   Time created{};
   Time deleted{};               // when it was, or when it failed
   std::string failure_code;     // "Gateway.NotAttached"
@@ -229,7 +230,7 @@ struct PrefixList {
   std::int64_t max_entries = 1;
   std::vector<PrefixListEntry> entries;    // by CIDR
   std::vector<PrefixListVersion> earlier;  // the oldest first
-  std::string state = "create-complete";
+  PrefixListState state = PrefixListState::create_complete;
   std::string state_message;
   std::string key() const { return owned_key(account, id); }
   template <class V>

@@ -9,6 +9,7 @@
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -19,7 +20,7 @@ struct Snapshot {
   std::string id;  // "snap-…"
   std::string volume_id;
   std::int64_t size_gib = 0;
-  std::string state = "completed";  // "pending", "completed", "error"
+  SnapshotState state = SnapshotState::completed;
   std::string state_message;
   std::int64_t progress = 100;  // percent
   std::string description;
@@ -70,7 +71,7 @@ struct Snapshot {
 struct VolumeAttachment {
   std::string instance_id;
   std::string device;
-  std::string attachment_state;  // "attaching", "attached", "detaching", "busy"
+  AttachmentState attachment_state = AttachmentState::none;
   Time attached{};
   bool delete_on_termination = false;
   bool detach_forced = false;  // of a "detaching": the guest is not asked twice
@@ -99,9 +100,9 @@ struct Volume : VolumeAttachment {
   std::string zone;
   std::string snapshot_id;
   bool encrypted = false;
-  std::string wrapped_key;         // the volume key, sealed under the host's key; empty: not encrypted
-  std::string state = "creating";  // "creating", "available", "in-use", "deleting", "error"
-  std::string failure;             // why it is in "error"
+  std::string wrapped_key;  // the volume key, sealed under the host's key; empty: not encrypted
+  VolumeState state = VolumeState::creating;
+  std::string failure;  // why it is in `error`
   bool auto_enable_io = false;
   Time created{};
   bool multi_attach = false;                       // of io1, io2: several instances may have it at once
@@ -176,7 +177,7 @@ struct VolumeModification {
   static constexpr Kind kind = Kind::volume_modification;
   std::string account;
   std::string volume_id;
-  std::string state = "modifying";  // "modifying", "optimizing", "completed", "failed"
+  ModificationState state = ModificationState::modifying;
   std::string state_message;
   std::int64_t progress = 0;  // percent
   std::int64_t original_size_gib = 0;
@@ -222,7 +223,7 @@ struct RootReplacement {
   std::string account;
   std::string id;  // "replacevol-…"
   std::string instance_id;
-  std::string state = "pending";  // "pending", "in-progress", "succeeded", "failed"
+  RootReplacementState state = RootReplacementState::pending;
   std::string failure;
   std::string image_id;     // as asked
   std::string snapshot_id;  // that the new root is made of

@@ -7,6 +7,7 @@
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -17,7 +18,7 @@ struct CustomerGateway {
   std::string ip_address;  // where its IPsec peer answers
   std::int64_t asn = 65000;
   std::string device_name;
-  std::string state = "available";  // "deleted"
+  VpnState state = VpnState::available;
   Time deleted{};
   std::string key() const { return owned_key(account, id); }
   template <class V>
@@ -39,7 +40,7 @@ struct VpnGateway {
   std::string vpc_id;  // empty: attached to none
   std::string zone;    // as it was asked for; it means nothing
   std::int64_t asn = 64512;
-  std::string state = "available";  // "deleted"
+  VpnState state = VpnState::available;
   Time deleted{};
   std::string key() const { return owned_key(account, id); }
   template <class V>
@@ -76,7 +77,7 @@ struct VpnConnection {
   std::string remote_cidr;          // the VPC's side
   std::vector<VpnTunnel> tunnels;   // two
   std::vector<std::string> routes;  // static: ranges behind the customer's gateway
-  std::string state = "available";  // "deleted"
+  VpnState state = VpnState::available;
   Time created{};
   Time deleted{};
   std::string key() const { return owned_key(account, id); }

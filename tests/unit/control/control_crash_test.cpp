@@ -9,14 +9,14 @@ constexpr std::uint64_t mib = 1ULL << 20;
 
 class ControlCrash : public CrashWorld {
  protected:
-  bool is_volume(const state::World& world, const std::string& id, const std::string& state) const {
+  bool is_volume(const state::World& world, const std::string& id, state::VolumeState state) const {
     const auto* volume = world.find<state::Volume>("a/" + id);
     return volume != nullptr && volume->state == state;
   }
   // Not pending; also when there is none.
   static bool is_settled(const state::World& world, const std::string& id) {
     const auto* snapshot = world.find<state::Snapshot>("a/" + id);
-    return snapshot == nullptr || snapshot->state != "pending";
+    return snapshot == nullptr || snapshot->state != state::SnapshotState::pending;
   }
   // An instance that has written to its root and to vol-2.
   void running_with_data() {
@@ -26,7 +26,7 @@ class ControlCrash : public CrashWorld {
     guest_writes("vol-1", 'A', 2 * mib);
     guest_writes("vol-2", 'B', 0);
   }
-  void expect_completed(const std::string& id) { EXPECT_EQ(find<state::Snapshot>(id)->state, "completed") << id; }
+  void expect_completed(const std::string& id) { EXPECT_EQ(find<state::Snapshot>(id)->state, state::SnapshotState::completed) << id; }
   // What the machine has written since reaches the volume, and not a snapshot.
   void expect_goes_on(const std::string& volume_id, const std::string& snapshot_id) {
     if (machines_->runs("i-1"))
@@ -43,10 +43,10 @@ TEST_F(ControlCrash, OfCreatingAnEncryptedVolume) {
   Scenario scenario;
   scenario.before = [] {};
   scenario.ask = [&] { change<state::Volume>("vol-2", [&](state::Volume& volume) { volume.size_gib = 1, volume.encrypted = true; }); };
-  scenario.done = [&](const state::World& world) { return !is_volume(world, "vol-2", "creating"); };
+  scenario.done = [&](const state::World& world) { return !is_volume(world, "vol-2", state::VolumeState::creating); };
   scenario.after = [&](bool answered) {
     if (answered) {
-      EXPECT_EQ(find<state::Volume>("vol-2")->state, "available");
+      EXPECT_EQ(find<state::Volume>("vol-2")->state, state::VolumeState::available);
     }
     if (!find<state::Volume>("vol-2")) return;
     write("vol-2", 'W', mib);
@@ -59,11 +59,11 @@ TEST_F(ControlCrash, OfCreatingAVolumeOfASnapshot) {
   Scenario scenario;
   scenario.before = [] {};
   scenario.ask = [&] { change<state::Volume>("vol-2", [](state::Volume& volume) { volume.size_gib = 2, volume.snapshot_id = "snap-1"; }); };
-  scenario.done = [&](const state::World& world) { return !is_volume(world, "vol-2", "creating"); };
+  scenario.done = [&](const state::World& world) { return !is_volume(world, "vol-2", state::VolumeState::creating); };
   scenario.after = [&](bool answered) {
     EXPECT_EQ(letter_of("snap-1", 0), 'I');
     if (!answered) return;
-    EXPECT_EQ(find<state::Volume>("vol-2")->state, "available");
+    EXPECT_EQ(find<state::Volume>("vol-2")->state, state::VolumeState::available);
     EXPECT_EQ(block_->usage("vol-2")->virtual_bytes, 2ULL << 30);
     EXPECT_EQ(letter_of("vol-2", 0), 'I');
   };
@@ -76,15 +76,16 @@ TEST_F(ControlCrash, OfDeletingTheSnapshotThatAVolumeIsBeingMadeOf) {
   scenario.before = [] {};
   scenario.ask = [&] {
     change<state::Volume>("vol-2", [](state::Volume& volume) { volume.size_gib = 1, volume.snapshot_id = "snap-1"; });
-    change<state::Snapshot>("snap-1", [](state::Snapshot& snapshot) { snapshot.state = "deleting"; });
+    change<state::Snapshot>("snap-1", [](state::Snapshot& snapshot) { snapshot.state = state::SnapshotState::deleting; });
   };
   scenario.done = [&](const state::World& world) {
     const auto* snapshot = world.find<state::Snapshot>("a/snap-1");
-    return !is_volume(world, "vol-2", "creating") && (snapshot == nullptr || snapshot->state != "deleting");
+    return !is_volume(world, "vol-2", state::VolumeState::creating) &&
+           (snapshot == nullptr || snapshot->state != state::SnapshotState::deleting);
   };
   scenario.after = [&](bool answered) {
     if (!answered && !find<state::Volume>("vol-2")) return;
-    EXPECT_EQ(find<state::Volume>("vol-2")->state, "available");
+    EXPECT_EQ(find<state::Volume>("vol-2")->state, state::VolumeState::available);
     EXPECT_EQ(letter_of("vol-2", 0), 'I');
     EXPECT_EQ(find<state::Snapshot>("snap-1").has_value(), !answered);
   };
@@ -97,13 +98,13 @@ TEST_F(ControlCrash, OfALaunch) {
   scenario.ask = [&] { launch(); };
   scenario.done = [](const state::World& world) {
     const auto* instance = world.find<state::Instance>("a/i-1");
-    return instance == nullptr || instance->current_state() != InstanceState::pending;
+    return instance == nullptr || instance->state != InstanceState::pending;
   };
   scenario.after = [&](bool answered) {
     if (!answered) return;
     // A machine that died during its launch is a launch that ended.
-    if (find<state::Instance>("i-1")->current_state() != InstanceState::running) return;
-    EXPECT_EQ(find<state::Volume>("vol-1")->attachment_state, "attached");
+    if (find<state::Instance>("i-1")->state != InstanceState::running) return;
+    EXPECT_EQ(find<state::Volume>("vol-1")->attachment_state, state::AttachmentState::attached);
     guest_writes("vol-1", 'A', 2 * mib);
     EXPECT_EQ(letter_of("vol-1", 2 * mib), 'A');
     EXPECT_EQ(letter_of("vol-1", 0), 'I');
@@ -156,7 +157,7 @@ TEST_F(ControlCrash, OfTakingSnapshotsOfAllVolumesAtOneInstant) {
       for (const auto* number : {"1", "2"}) {
         state::Snapshot snapshot;
         snapshot.account = "a", snapshot.id = std::string("snap-1") + number, snapshot.volume_id = std::string("vol-") + number;
-        snapshot.size_gib = 1, snapshot.state = "pending", snapshot.set_id = "set-1";
+        snapshot.size_gib = 1, snapshot.state = state::SnapshotState::pending, snapshot.set_id = "set-1";
         transaction.put(std::move(snapshot));
       }
     });
@@ -180,7 +181,8 @@ TEST_F(ControlCrash, OfCopyingASnapshot) {
   Scenario scenario;
   scenario.before = [] {};
   scenario.ask = [&] {
-    change<state::Snapshot>("snap-2", [](state::Snapshot& copy) { copy.copy_of = "snap-1", copy.state = "pending", copy.size_gib = 1; });
+    change<state::Snapshot>(
+        "snap-2", [](state::Snapshot& copy) { copy.copy_of = "snap-1", copy.state = state::SnapshotState::pending, copy.size_gib = 1; });
   };
   scenario.done = [](const state::World& world) { return is_settled(world, "snap-2"); };
   scenario.after = [&](bool answered) {
@@ -199,10 +201,12 @@ TEST_F(ControlCrash, OfAttaching) {
     write("vol-2", 'B', 0);
   };
   scenario.ask = [&] { ask_to_attach("vol-2"); };
-  scenario.done = [](const state::World& world) { return world.find<state::Volume>("a/vol-2")->attachment_state != "attaching"; };
+  scenario.done = [](const state::World& world) {
+    return world.find<state::Volume>("a/vol-2")->attachment_state != state::AttachmentState::attaching;
+  };
   scenario.after = [&](bool answered) {
     EXPECT_EQ(letter_of("vol-2", 0), 'B');
-    EXPECT_EQ(find<state::Volume>("vol-2")->attachment_state, answered ? "attached" : "");
+    EXPECT_EQ(find<state::Volume>("vol-2")->attachment_state, answered ? state::AttachmentState::attached : state::AttachmentState::none);
     if (!answered || !machines_->runs("i-1")) return;
     guest_writes("vol-2", 'C', mib);
     EXPECT_EQ(letter_of("vol-2", mib), 'C');
@@ -213,11 +217,15 @@ TEST_F(ControlCrash, OfAttaching) {
 TEST_F(ControlCrash, OfDetaching) {
   Scenario scenario;
   scenario.before = [&] { running_with_data(); };
-  scenario.ask = [&] { change<state::Volume>("vol-2", [](state::Volume& volume) { volume.attachment_state = "detaching"; }); };
-  scenario.done = [](const state::World& world) { return world.find<state::Volume>("a/vol-2")->attachment_state != "detaching"; };
+  scenario.ask = [&] {
+    change<state::Volume>("vol-2", [](state::Volume& volume) { volume.attachment_state = state::AttachmentState::detaching; });
+  };
+  scenario.done = [](const state::World& world) {
+    return world.find<state::Volume>("a/vol-2")->attachment_state != state::AttachmentState::detaching;
+  };
   scenario.after = [&](bool answered) {
     EXPECT_EQ(letter_of("vol-2", 0), 'B');
-    EXPECT_EQ(find<state::Volume>("vol-2")->state, answered ? "available" : "in-use");
+    EXPECT_EQ(find<state::Volume>("vol-2")->state, answered ? state::VolumeState::available : state::VolumeState::in_use);
     EXPECT_EQ(find<state::Instance>("i-1")->volume_ids.size(), answered ? 1U : 2U);
     if (!answered) return;
     EXPECT_FALSE(machines_->disk("i-1", "vol-2"));
@@ -233,8 +241,8 @@ TEST_F(ControlCrash, OfDeletingAVolumeWhoseSnapshotsStay) {
     make_snapshot("snap-2", "vol-2");
     write("vol-2", 'C', 0);
   };
-  scenario.ask = [&] { change<state::Volume>("vol-2", [](state::Volume& volume) { volume.state = "deleting"; }); };
-  scenario.done = [&](const state::World& world) { return !is_volume(world, "vol-2", "deleting"); };
+  scenario.ask = [&] { change<state::Volume>("vol-2", [](state::Volume& volume) { volume.state = state::VolumeState::deleting; }); };
+  scenario.done = [&](const state::World& world) { return !is_volume(world, "vol-2", state::VolumeState::deleting); };
   scenario.after = [&](bool answered) {
     EXPECT_EQ(letter_of("snap-2", 0), 'B');
     EXPECT_EQ(find<state::Volume>("vol-2").has_value(), !answered);
@@ -253,10 +261,12 @@ TEST_F(ControlCrash, OfDeletingASnapshotThatVolumesStandOn) {
     make_snapshot("snap-2", "vol-2");
     make_volume("vol-3", "snap-2");
   };
-  scenario.ask = [&] { change<state::Snapshot>("snap-2", [](state::Snapshot& snapshot) { snapshot.state = "deleting"; }); };
+  scenario.ask = [&] {
+    change<state::Snapshot>("snap-2", [](state::Snapshot& snapshot) { snapshot.state = state::SnapshotState::deleting; });
+  };
   scenario.done = [](const state::World& world) {
     const auto* snapshot = world.find<state::Snapshot>("a/snap-2");
-    return snapshot == nullptr || snapshot->state != "deleting";
+    return snapshot == nullptr || snapshot->state != state::SnapshotState::deleting;
   };
   scenario.after = [&](bool answered) {
     EXPECT_EQ(find<state::Snapshot>("snap-2").has_value(), !answered);
@@ -272,14 +282,14 @@ TEST_F(ControlCrash, OfATermination) {
   scenario.ask = [&] { ask(InstanceState::shutting_down); };
   scenario.done = [](const state::World& world) {
     const auto* instance = world.find<state::Instance>("a/i-1");
-    return instance->current_state() == InstanceState::running || world.find<state::Dependents>("a/i-1") == nullptr;
+    return instance->state == InstanceState::running || world.find<state::Dependents>("a/i-1") == nullptr;
   };
   scenario.after = [&](bool answered) {
     EXPECT_EQ(letter_of("vol-2", 0), 'B');
     if (!answered) return;
     EXPECT_FALSE(find<state::Volume>("vol-1"));
     EXPECT_FALSE(block_->usage("vol-1"));
-    EXPECT_EQ(find<state::Volume>("vol-2")->state, "available");
+    EXPECT_EQ(find<state::Volume>("vol-2")->state, state::VolumeState::available);
   };
   at_each_step(scenario, {Death::daemon, Death::host});
 }
@@ -302,11 +312,13 @@ TEST_F(ControlCrash, OfFlattening) {
       write("vol-2", 'C', mib);
       if (running) attach("vol-2");
     };
-    scenario.ask = [&] { change<state::Snapshot>("snap-2", [](state::Snapshot& snapshot) { snapshot.state = "deleting"; }); };
+    scenario.ask = [&] {
+      change<state::Snapshot>("snap-2", [](state::Snapshot& snapshot) { snapshot.state = state::SnapshotState::deleting; });
+    };
     scenario.done = [&](const state::World& world) {
       const auto* snapshot = world.find<state::Snapshot>("a/snap-2");
       // Never asked for, or asked for and flat.
-      return snapshot == nullptr ? files() == 1 : snapshot->state == "completed";
+      return snapshot == nullptr ? files() == 1 : snapshot->state == state::SnapshotState::completed;
     };
     scenario.after = [&](bool) {
       EXPECT_EQ(letter_of("vol-2", 0), 'B');
@@ -333,7 +345,7 @@ TEST_F(ControlCrash, OfASnapshotThatAClientWrites) {
   scenario.before = [&] { answers = 0; };
   scenario.ask = [&] {
     change<state::Snapshot>("snap-2", [](state::Snapshot& snapshot) {
-      snapshot.state = "pending", snapshot.size_gib = 1, snapshot.write_minutes = 60, snapshot.parent_id = "snap-1",
+      snapshot.state = state::SnapshotState::pending, snapshot.size_gib = 1, snapshot.write_minutes = 60, snapshot.parent_id = "snap-1",
       snapshot.encrypted = false;
     });
     ++answers;
@@ -346,7 +358,7 @@ TEST_F(ControlCrash, OfASnapshotThatAClientWrites) {
   scenario.after = [&](bool) {
     EXPECT_EQ(find<state::Snapshot>("snap-2").has_value() || answers > 0, find<state::Snapshot>("snap-2").has_value());
     if (!find<state::Snapshot>("snap-2")) return;
-    const auto is_pending = [&] { return find<state::Snapshot>("snap-2")->state == "pending"; };
+    const auto is_pending = [&] { return find<state::Snapshot>("snap-2")->state == state::SnapshotState::pending; };
     try {
       if (is_pending() && answers < 2) put(0);
       if (is_pending() && answers < 3) put(3);

@@ -8,7 +8,7 @@ TEST_F(ControlTest, ALaunchRunsAndItsVolumeIsAttached) {
   launch();
   ASSERT_TRUE(reaches(InstanceState::running));
   const auto world = store_->world();
-  EXPECT_EQ(world->find<state::Volume>("a/vol-1")->state, "in-use");
+  EXPECT_EQ(world->find<state::Volume>("a/vol-1")->state, state::VolumeState::in_use);
   EXPECT_EQ(hypervisor_.last_spec_disks, 1U);
   EXPECT_TRUE(block_->usage("vol-1"));
 }
@@ -17,7 +17,7 @@ TEST_F(ControlTest, ALaunchThatFailsEndsTerminatedWithAReasonAndNothingLeft) {
   hypervisor_.start_failure = "no such processor";
   launch();
   ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Dependents>("a/i-1") == nullptr; }));
-  EXPECT_EQ(instance().current_state(), InstanceState::terminated);
+  EXPECT_EQ(instance().state, InstanceState::terminated);
   EXPECT_EQ(instance().state_reason_code, "Server.InternalError");
   EXPECT_NE(instance().state_reason_message.find("no such processor"), std::string::npos);
   EXPECT_FALSE(block_->usage("vol-1"));
@@ -36,7 +36,7 @@ TEST_F(ControlTest, AStartThatFailsEndsStoppedAndKeepsTheVolume) {
   }
   ask(InstanceState::pending);
   ASSERT_TRUE(reaches([&](const state::World& world) { return !world.find<state::Instance>("a/i-1")->state_reason_message.empty(); }));
-  EXPECT_EQ(instance().current_state(), InstanceState::stopped);
+  EXPECT_EQ(instance().state, InstanceState::stopped);
   EXPECT_NE(instance().state_reason_message.find("no kernel"), std::string::npos);
   EXPECT_TRUE(block_->usage("vol-1"));
 }
@@ -85,7 +85,7 @@ TEST_F(ControlTest, AMachineThatStandsStillIsImpairedUntilItRuns) {
   EXPECT_GT(instance().impaired_since, Time{});
   ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Instance>("a/i-1")->impairment.empty(); }));
   EXPECT_EQ(instance().impaired_since, Time{});
-  EXPECT_EQ(instance().current_state(), InstanceState::running);
+  EXPECT_EQ(instance().state, InstanceState::running);
 }
 
 TEST_F(ControlTest, AStoppedMachineIsNotImpaired) {
@@ -130,7 +130,7 @@ TEST_F(ControlTest, ARebootStartsTheMachineAgain) {
   });
   ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Instance>("a/i-1")->reboots_done == 1; }));
   EXPECT_EQ(hypervisor_.starts, 2);
-  EXPECT_EQ(instance().current_state(), InstanceState::running);
+  EXPECT_EQ(instance().state, InstanceState::running);
 }
 
 TEST_F(ControlTest, AGuestThatIgnoresTheRebootIsReset) {
@@ -246,7 +246,7 @@ void ask_for_another_root(state::Store& store, bool delete_replaced) {
   });
 }
 
-bool task_is(const state::World& world, const std::string& state) {
+bool task_is(const state::World& world, state::RootReplacementState state) {
   return world.find<state::RootReplacement>("a/replacevol-1")->state == state;
 }
 
@@ -254,15 +254,15 @@ TEST_F(ControlTest, AnotherRootComesWithARestartOfTheGuest) {
   launch();
   ASSERT_TRUE(reaches(InstanceState::running));
   ask_for_another_root(*store_, false);
-  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, "succeeded"); }));
+  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, state::RootReplacementState::succeeded); }));
   const auto world = store_->world();
   EXPECT_EQ(hypervisor_.starts, 2);
   EXPECT_EQ(hypervisor_.kills, 0) << "the guest obeyed";
   EXPECT_EQ(instance().volume_ids, std::vector<std::string>{"vol-2"});
   EXPECT_EQ(world->find<state::Volume>("a/vol-2")->instance_id, "i-1");
-  EXPECT_EQ(world->find<state::Volume>("a/vol-2")->state, "in-use");
+  EXPECT_EQ(world->find<state::Volume>("a/vol-2")->state, state::VolumeState::in_use);
   EXPECT_TRUE(world->find<state::Volume>("a/vol-2")->delete_on_termination);
-  EXPECT_EQ(world->find<state::Volume>("a/vol-1")->state, "available");
+  EXPECT_EQ(world->find<state::Volume>("a/vol-1")->state, state::VolumeState::available);
   EXPECT_EQ(world->find<state::Volume>("a/vol-1")->instance_id, "");
   EXPECT_TRUE(block_->usage("vol-1"));
 }
@@ -272,8 +272,9 @@ TEST_F(ControlTest, AGuestThatDoesNotListenGetsAnotherRootAllTheSameAndTheOldOne
   ASSERT_TRUE(reaches(InstanceState::running));
   hypervisor_.deaf = true;
   ask_for_another_root(*store_, true);
-  ASSERT_TRUE(
-      reaches([](const state::World& world) { return task_is(world, "succeeded") && world.find<state::Volume>("a/vol-1") == nullptr; }));
+  ASSERT_TRUE(reaches([](const state::World& world) {
+    return task_is(world, state::RootReplacementState::succeeded) && world.find<state::Volume>("a/vol-1") == nullptr;
+  }));
   EXPECT_EQ(hypervisor_.kills, 1);
   EXPECT_FALSE(block_->usage("vol-1"));
 }
@@ -284,8 +285,9 @@ TEST_F(ControlTest, AnInstanceThatStopsKeepsItsRootAndTheOtherGoes) {
   ASSERT_TRUE(reaches(InstanceState::running));
   ask_for_another_root(*store_, true);
   ask(InstanceState::stopping);
-  ASSERT_TRUE(
-      reaches([](const state::World& world) { return task_is(world, "failed") && world.find<state::Volume>("a/vol-2") == nullptr; }));
+  ASSERT_TRUE(reaches([](const state::World& world) {
+    return task_is(world, state::RootReplacementState::failed) && world.find<state::Volume>("a/vol-2") == nullptr;
+  }));
   EXPECT_EQ(instance().volume_ids, std::vector<std::string>{"vol-1"});
   EXPECT_FALSE(block_->usage("vol-2"));
 }
@@ -295,10 +297,10 @@ TEST_F(ControlTest, ADaemonThatDiesInTheMidstOfItGoesOnWithTheOtherRoot) {
   launch();
   ASSERT_TRUE(reaches(InstanceState::running));
   ask_for_another_root(*store_, false);
-  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, "in-progress"); }));
+  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, state::RootReplacementState::in_progress); }));
   controller_.reset();
   build();
-  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, "succeeded"); }));
+  ASSERT_TRUE(reaches([](const state::World& world) { return task_is(world, state::RootReplacementState::succeeded); }));
   EXPECT_EQ(instance().volume_ids, std::vector<std::string>{"vol-2"});
 }
 
@@ -361,7 +363,7 @@ TEST_F(ControlTest, AVolumeIsHeldToWhatItsTypePromises) {
   EXPECT_TRUE(held_to(500));
   EXPECT_TRUE(reaches([](const state::World& world) {
     const auto* modification = world.find<state::VolumeModification>("a/vol-1");
-    return modification->state == "completed" && world.find<state::Volume>("a/vol-1")->type == "io1";
+    return modification->state == state::ModificationState::completed && world.find<state::Volume>("a/vol-1")->type == "io1";
   }));
   // Another daemon, which may have been told something else of what volumes are held to.
   controller_.reset();

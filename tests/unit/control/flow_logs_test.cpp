@@ -9,8 +9,8 @@
 
 #include "base/process.hpp"
 #include "base/random.hpp"
+#include "domain/flow_log_fields.hpp"
 #include "network_engine_over.hpp"
-#include "state/flow_log_fields.hpp"
 
 namespace brume::control {
 namespace {
@@ -287,13 +287,13 @@ TEST_F(FlowLogs, AFailureIsToldUntilItIsOver) {
 }
 
 TEST(FlowLogFields, AreNamedOneByOne) {
-  EXPECT_THAT(state::flow_log_fields("${srcaddr} ${dstaddr}"), testing::Optional(ElementsAre("srcaddr", "dstaddr")));
+  EXPECT_THAT(domain::flow_log_fields("${srcaddr} ${dstaddr}"), testing::Optional(ElementsAre("srcaddr", "dstaddr")));
   for (const auto* wrong :
        {"", "srcaddr", "${srcaddr} ", " ${srcaddr}", "${srcaddr}${dstaddr}", "${srcaddr", "${}", "${srcaddr},${dstaddr}"})
-    EXPECT_EQ(state::flow_log_fields(wrong), std::nullopt) << wrong;
-  EXPECT_EQ(state::flow_log_field_version("log-status"), 2);
-  EXPECT_EQ(state::flow_log_field_version("pkt-srcaddr"), 3);
-  EXPECT_EQ(state::flow_log_field_version("tcp-flags"), 0);
+    EXPECT_EQ(domain::flow_log_fields(wrong), std::nullopt) << wrong;
+  EXPECT_EQ(domain::flow_log_field_version("log-status"), 2);
+  EXPECT_EQ(domain::flow_log_field_version("pkt-srcaddr"), 3);
+  EXPECT_EQ(domain::flow_log_field_version("tcp-flags"), 0);
 }
 
 }  // namespace

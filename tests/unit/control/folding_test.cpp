@@ -45,7 +45,8 @@ class FoldingTest : public ControlTest {
     ASSERT_EQ(files_below(), 1U);
     store_->transact([&](state::Transaction& transaction) {
       state::Volume volume;
-      volume.account = "a", volume.id = "vol-1", volume.size_gib = 1, volume.state = "available", volume.encrypted = !key.empty();
+      volume.account = "a", volume.id = "vol-1", volume.size_gib = 1, volume.state = state::VolumeState::available,
+      volume.encrypted = !key.empty();
       if (volume.encrypted) volume.wrapped_key = seal(volume_key_, key, random_);
       transaction.put(volume);
     });
@@ -90,7 +91,7 @@ TEST_F(FoldingTest, GivesWayToWhoeverWantsTheVolume) {
   EXPECT_EQ(controller_->fold_progress().value_or(std::pair<std::string, int>()).first, "vol-1");
   store_->transact([&](state::Transaction& transaction) {
     auto volume = *transaction.find<state::Volume>("a/vol-1");
-    volume.state = "deleting";
+    volume.state = state::VolumeState::deleting;
     transaction.put(volume);
   });
   ASSERT_TRUE(reaches([](const state::World& world) { return world.find<state::Volume>("a/vol-1") == nullptr; }));

@@ -92,7 +92,7 @@ TEST_F(ShortOfAllTest, WhatAStartCouldNotPutBackIsTriedAgain) {
   engine().successes = 0;
   build();
   expect_success();
-  EXPECT_EQ(instance().current_state(), InstanceState::running);
+  EXPECT_EQ(instance().state, InstanceState::running);
 }
 
 TEST_F(ShortOfAllTest, AGroupThatCouldNotBePutIntoForceIsTriedAgain) {

@@ -3,7 +3,7 @@
 
 #include "base/random.hpp"
 #include "base/time.hpp"
-#include "state/classic.hpp"
+#include "domain/classic.hpp"
 
 namespace brume::control {
 namespace {
@@ -74,7 +74,7 @@ class VpcSpecs : public testing::Test {
         interface.account = vpc_.account, interface.id = "eni-" + number, interface.vpc_id = vpc_id, interface.subnet_id = subnet.id;
         transaction.put(interface);
         state::NatGateway nat;
-        nat.account = vpc_.account, nat.id = "nat-" + number, nat.vpc_id = vpc_id, nat.state = "available";
+        nat.account = vpc_.account, nat.id = "nat-" + number, nat.vpc_id = vpc_id, nat.state = state::NatState::available;
         transaction.put(nat);
         state::VpnGateway gateway;
         gateway.account = vpc_.account, gateway.id = "vgw-" + number, gateway.vpc_id = vpc_id;
@@ -176,7 +176,7 @@ TEST_F(VpcSpecs, AVpcIsSpecifiedByWhatIsInIt) {
   // Peered: then groups and names are looked at as well.
   state::VpcPeering peering;
   peering.account = peering.peer_account = vpc_.account;
-  peering.id = "pcx-1", peering.vpc_id = "vpc-1", peering.peer_vpc_id = "vpc-2", peering.state = "active";
+  peering.id = "pcx-1", peering.vpc_id = "vpc-1", peering.peer_vpc_id = "vpc-2", peering.state = state::PeeringState::active;
   peering.accepter_shows_names = true;
   auto peer = vpc_;
   peer.id = "vpc-2";
@@ -230,9 +230,9 @@ TEST_F(VpcSpecs, AGatewayThatIsDetachedLeadsNowhere) {
 
 // The network is nobody's: its members are of many accounts, and find its range and its way out all the same.
 TEST_F(VpcSpecs, Ec2ClassicIsOneNetworkOfAllAccounts) {
-  store_->transact([](state::Transaction& transaction) { state::ensure_classic_network(transaction); });
+  store_->transact([](state::Transaction& transaction) { domain::ensure_classic_network(transaction); });
   const auto world = store_->world();
-  const auto* network = world->find_indexed<state::Vpc>(state::Index::vpc_by_id, state::classic_network);
+  const auto* network = world->find_indexed<state::Vpc>(state::Index::vpc_by_id, domain::classic_network);
   ASSERT_NE(network, nullptr);
   const auto spec = specify(*world, *network, Domains{});
   EXPECT_TRUE(spec.internet_gateway);
@@ -244,14 +244,14 @@ TEST_F(VpcSpecs, Ec2ClassicIsOneNetworkOfAllAccounts) {
   state::NetworkInterface interface;
   interface.account = vpc_.account;
   interface.id = "eni-1";
-  interface.vpc_id = state::classic_network;
-  interface.subnet_id = state::classic_subnet;
+  interface.vpc_id = domain::classic_network;
+  interface.subnet_id = domain::classic_subnet;
   interface.private_ip = "10.0.0.4";
   EXPECT_EQ(specify(*world, interface, 1).subnet_cidr, "10.0.0.0/8");
 }
 
 TEST_F(VpcSpecs, AGroupOfEc2ClassicLetsEverythingOut) {
-  group_.vpc_id = state::classic_network;
+  group_.vpc_id = domain::classic_network;
   group_.egress.clear();
   put(group_);
   const auto spec = specify(*store_->world(), group_);
@@ -282,7 +282,7 @@ class PeeredSpecs : public VpcSpecs {
     peering_.account = vpc_.account;
     peering_.id = "pcx-1";
     peering_.vpc_id = vpc_.id;
-    peering_.state = "active";
+    peering_.state = state::PeeringState::active;
     interface_.id = "eni-2";
     interface_.private_ip = "10.2.0.5";
     interface_.secondary = {{"10.2.0.6", ""}};
@@ -326,7 +326,9 @@ TEST_F(PeeredSpecs, AnActivePeeringIsALinkARouteAndTheMembersOfItsGroups) {
 }
 
 TEST_F(PeeredSpecs, OneThatIsNotActiveLeadsNowhere) {
-  for (const auto* state : {"pending-acceptance", "deleted"}) {
+  for (const auto state : {state::PeeringState::pending_acceptance, state::PeeringState::deleted}) {
+    store_->transact([&](state::Transaction& transaction) { transaction.erase<state::VpcPeering>(peering_.key()); });
+    changes_.clear();
     peering_.state = state;
     put(peering_);
     EXPECT_THAT(vpcs_touched_by(*store_->world(), changes_.front()), UnorderedElementsAre("vpc-1", "vpc-2"));

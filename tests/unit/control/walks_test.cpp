@@ -63,13 +63,14 @@ class CrowdedWorld {
     snapshot.account = account(i), snapshot.id = id_of("snap-", i), snapshot.volume_id = id_of("vol-", i), snapshot.size_gib = 1;
     transaction.put(snapshot);
     state::Volume volume;
-    volume.account = account(i), volume.id = id_of("vol-", i), volume.state = "available", volume.size_gib = 1;
+    volume.account = account(i), volume.id = id_of("vol-", i), volume.state = state::VolumeState::available, volume.size_gib = 1;
     transaction.put(volume);
     state::Image image;
-    image.account = account(i), image.id = id_of("ami-", i), image.state = "available";
+    image.account = account(i), image.id = id_of("ami-", i), image.state = state::ImageState::available;
     transaction.put(image);
     state::RootReplacement task;
-    task.account = account(i), task.id = id_of("replacevol-", i), task.state = "succeeded", task.instance_id = id_of("i-", i);
+    task.account = account(i), task.id = id_of("replacevol-", i), task.state = state::RootReplacementState::succeeded,
+    task.instance_id = id_of("i-", i);
     transaction.put(task);
   }
 
@@ -126,10 +127,10 @@ TEST(Walks, SnapshotsThatAreTaken) {
 TEST(Walks, SnapshotsAndVolumesThatGo) {
   expect_growth_of_what_is_done([](state::Transaction& transaction, int i) {
     auto snapshot = *transaction.find<state::Snapshot>(CrowdedWorld::account(i), id_of("snap-", i));
-    snapshot.state = "deleting";
+    snapshot.state = state::SnapshotState::deleting;
     transaction.put(snapshot);
     auto volume = *transaction.find<state::Volume>(CrowdedWorld::account(i), id_of("vol-", i));
-    volume.state = "deleting";
+    volume.state = state::VolumeState::deleting;
     transaction.put(volume);
   });
 }
@@ -144,7 +145,7 @@ TEST(Walks, InstancesThatMoveOn) {
     state::Instance instance;
     instance.account = "a", instance.id = "i-1";
     world.store().transact([&](state::Transaction& transaction) { transaction.put(instance); });
-    instance.state = static_cast<std::int64_t>(InstanceState::running);
+    instance.state = InstanceState::running;
     return world.walked_by_followers([&](state::Transaction& transaction) { transaction.put(instance); });
   });
 }
@@ -153,7 +154,7 @@ TEST(Walks, OneSnapshotThatGoes) {
   expect_no_growth([](CrowdedWorld& world) {
     const auto last = world.many() - 1;
     auto snapshot = world.snapshot(last);
-    snapshot.state = "deleting";
+    snapshot.state = state::SnapshotState::deleting;
     world.store().transact([&](state::Transaction& transaction) { transaction.put(snapshot); });
     const auto walked = CrowdedWorld::walked_by([&] { world.snapshots().reconcile(snapshot.key()); });
     EXPECT_EQ(world.store().world()->find<state::Snapshot>(snapshot.key()), nullptr);
@@ -166,7 +167,7 @@ TEST(Walks, OneVolumeThatGoes) {
     const auto key = state::owned_key("b", id_of("vol-", world.many() - 1));
     world.store().transact([&](state::Transaction& transaction) {
       auto volume = *transaction.find<state::Volume>(key);
-      volume.state = "deleting";
+      volume.state = state::VolumeState::deleting;
       transaction.put(volume);
     });
     const auto walked = CrowdedWorld::walked_by([&] { world.volumes().reconcile(key); });
@@ -178,7 +179,7 @@ TEST(Walks, OneVolumeThatGoes) {
 TEST(Walks, AServerThatDied) {
   expect_no_growth([](CrowdedWorld& world) {
     const auto id = id_of("vol-", world.many() - 1);
-    const auto walked = CrowdedWorld::walked_by([&] { world.volumes().hear({id, compute::MachineEvent::died, "killed"}); });
+    const auto walked = CrowdedWorld::walked_by([&] { world.volumes().on_report({id, compute::MachineEvent::died, "killed"}); });
     EXPECT_EQ(world.woken().count("volume/b/" + id), 1U);
     return walked;
   });
@@ -188,18 +189,19 @@ TEST(Walks, AServerThatDied) {
 TEST(Walks, ACopyIsWokenByItsSource) {
   CrowdedWorld world(10);
   auto source = world.snapshot(2);
-  source.state = "pending";
+  source.state = state::SnapshotState::pending;
   state::Snapshot copy;
-  copy.account = "b", copy.id = "snap-copy", copy.copy_of = source.id, copy.state = "pending";
+  copy.account = "b", copy.id = "snap-copy", copy.copy_of = source.id, copy.state = state::SnapshotState::pending;
   world.store().transact([&](state::Transaction& transaction) {
+    transaction.erase<state::Snapshot>(source.key());
     transaction.put(source);
     transaction.put(copy);
   });
-  source.state = "completed";
+  source.state = state::SnapshotState::completed;
   world.walked_by_followers([&](state::Transaction& transaction) { transaction.put(source); });
   EXPECT_EQ(world.woken().count("snapshot/b/snap-copy"), 1U);
   // As long as it is copied its source stays.
-  source.state = "deleting";
+  source.state = state::SnapshotState::deleting;
   world.store().transact([&](state::Transaction& transaction) { transaction.put(source); });
   world.snapshots().reconcile(source.key());
   EXPECT_NE(world.store().world()->find<state::Snapshot>(source.key()), nullptr);
@@ -208,9 +210,9 @@ TEST(Walks, ACopyIsWokenByItsSource) {
 TEST(Walks, AnImageIsWokenByItsSnapshotAndItsInstance) {
   CrowdedWorld world(10);
   auto snapshot = world.snapshot(2);
-  snapshot.state = "pending";
+  snapshot.state = state::SnapshotState::pending;
   state::Image image;
-  image.account = "a", image.id = "ami-made", image.state = "pending";
+  image.account = "a", image.id = "ami-made", image.state = state::ImageState::pending;
   state::BlockDevice device;
   device.snapshot_id = snapshot.id;
   image.block_devices = {device};
@@ -219,15 +221,16 @@ TEST(Walks, AnImageIsWokenByItsSnapshotAndItsInstance) {
   auto waiting = image;
   waiting.id = "ami-waits", waiting.reboot_instance = instance.id;
   world.store().transact([&](state::Transaction& transaction) {
+    transaction.erase<state::Snapshot>(snapshot.key());
     transaction.put(snapshot);
     transaction.put(image);
     transaction.put(waiting);
     transaction.put(instance);
   });
-  snapshot.state = "completed";
+  snapshot.state = state::SnapshotState::completed;
   world.walked_by_followers([&](state::Transaction& transaction) { transaction.put(snapshot); });
   EXPECT_EQ(world.woken().count("image/a/ami-made"), 1U);
-  instance.state = static_cast<std::int64_t>(InstanceState::running);
+  instance.state = InstanceState::running;
   world.walked_by_followers([&](state::Transaction& transaction) { transaction.put(instance); });
   EXPECT_EQ(world.woken().count("image/a/ami-waits"), 1U);
 }

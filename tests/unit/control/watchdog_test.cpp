@@ -88,7 +88,7 @@ TEST_F(StuckStop, AStopThatHangsSaysWhyAndEndsWhenItCan) {
   ASSERT_TRUE(reaches([](const state::World& world) {
     return world.find<state::Instance>("a/i-1")->state_reason_message.find("does not end") != std::string::npos;
   }));
-  EXPECT_EQ(instance().current_state(), InstanceState::stopping) << "its machine may still write to the disks";
+  EXPECT_EQ(instance().state, InstanceState::stopping) << "its machine may still write to the disks";
   EXPECT_EQ(instance().state_reason_code, "Server.InternalError");
   const auto stuck = controller_->stuck();
   ASSERT_EQ(stuck.size(), 1U);

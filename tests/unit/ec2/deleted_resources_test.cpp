@@ -12,7 +12,7 @@ class DeletedResources : public ActionsTest {
   }
 
   template <class R>
-  void expect_an_hour(const std::string& id, const std::string& state, const char* action, const std::string& parameter,
+  void expect_an_hour(const std::string& id, decltype(R::state) state, const char* action, const std::string& parameter,
                       const std::string& tag, const std::string& not_found) {
     const auto delete_before = [&](std::chrono::minutes ago) {
       put<R>(id, [&](R& record) {
@@ -31,29 +31,29 @@ class DeletedResources : public ActionsTest {
 };
 
 TEST_F(DeletedResources, NatGateways) {
-  expect_an_hour<state::NatGateway>("nat-0123456789abcdef0", "deleted", "DescribeNatGateways", "NatGatewayId", "natGatewayId",
-                                    "NatGatewayNotFound");
+  expect_an_hour<state::NatGateway>("nat-0123456789abcdef0", state::NatState::deleted, "DescribeNatGateways", "NatGatewayId",
+                                    "natGatewayId", "NatGatewayNotFound");
 }
 
 TEST_F(DeletedResources, NatGatewaysThatFailed) {
-  expect_an_hour<state::NatGateway>("nat-0123456789abcdef0", "failed", "DescribeNatGateways", "NatGatewayId", "natGatewayId",
+  expect_an_hour<state::NatGateway>("nat-0123456789abcdef0", state::NatState::failed, "DescribeNatGateways", "NatGatewayId", "natGatewayId",
                                     "NatGatewayNotFound");
   EXPECT_EQ(code("DeleteNatGateway", "NatGatewayId=nat-0123456789abcdef0"), "NatGatewayNotFound");
 }
 
 TEST_F(DeletedResources, VpnGateways) {
-  expect_an_hour<state::VpnGateway>("vgw-0123456789abcdef0", "deleted", "DescribeVpnGateways", "VpnGatewayId", "vpnGatewayId",
-                                    "InvalidVpnGatewayID.NotFound");
+  expect_an_hour<state::VpnGateway>("vgw-0123456789abcdef0", state::VpnState::deleted, "DescribeVpnGateways", "VpnGatewayId",
+                                    "vpnGatewayId", "InvalidVpnGatewayID.NotFound");
 }
 
 TEST_F(DeletedResources, CustomerGateways) {
-  expect_an_hour<state::CustomerGateway>("cgw-0123456789abcdef0", "deleted", "DescribeCustomerGateways", "CustomerGatewayId",
+  expect_an_hour<state::CustomerGateway>("cgw-0123456789abcdef0", state::VpnState::deleted, "DescribeCustomerGateways", "CustomerGatewayId",
                                          "customerGatewayId", "InvalidCustomerGatewayID.NotFound");
 }
 
 TEST_F(DeletedResources, VpnConnections) {
-  expect_an_hour<state::VpnConnection>("vpn-0123456789abcdef0", "deleted", "DescribeVpnConnections", "VpnConnectionId", "vpnConnectionId",
-                                       "InvalidVpnConnectionID.NotFound");
+  expect_an_hour<state::VpnConnection>("vpn-0123456789abcdef0", state::VpnState::deleted, "DescribeVpnConnections", "VpnConnectionId",
+                                       "vpnConnectionId", "InvalidVpnConnectionID.NotFound");
 }
 
 }  // namespace

@@ -18,12 +18,13 @@ class ImageCreation : public ActionsTest {
   static constexpr const char* instance = "i-00000001";
   using List = std::vector<std::string>;
 
-  void put_volume(const std::string& id, const std::string& device, bool goes_with_it, const std::string& how = "attached") {
+  void put_volume(const std::string& id, const std::string& device, bool goes_with_it,
+                  state::AttachmentState how = state::AttachmentState::attached) {
     put<state::Volume>(id, [&](state::Volume& record) {
       record.size_gib = 8;
       record.type = "gp3";
       record.iops = 3100;
-      record.state = "in-use";
+      record.state = state::VolumeState::in_use;
       record.instance_id = instance;
       record.device = device;
       record.attachment_state = how;
@@ -32,7 +33,7 @@ class ImageCreation : public ActionsTest {
   }
   void put_instance(InstanceState current, const List& volumes = {"vol-00000001", "vol-00000002"}) {
     put<state::Instance>(instance, [&](state::Instance& record) {
-      record.state = static_cast<std::int64_t>(current);
+      record.state = current;
       record.architecture = "x86_64";
       record.root_device_name = "/dev/sda1";
       record.kernel_id = "aki-00000001";
@@ -69,7 +70,7 @@ class ImageCreation : public ActionsTest {
 TEST_F(ImageCreation, OfAllThatTheInstanceHas) {
   const auto image = created("&Description=mine");
   EXPECT_EQ(devices(image), (List{"/dev/sda1=vol-00000001", "/dev/sdf=vol-00000002", "/dev/sdb=ephemeral0"}));
-  EXPECT_EQ(image.state, "pending");
+  EXPECT_EQ(image.state, state::ImageState::pending);
   EXPECT_EQ(image.reboot_instance, instance);
   EXPECT_EQ(image.description, "mine");
   EXPECT_EQ(image.location, std::string(account) + "/image");
@@ -84,7 +85,7 @@ TEST_F(ImageCreation, OfAllThatTheInstanceHas) {
   EXPECT_FALSE(image.block_devices.at(1).delete_on_termination);
   for (size_t i = 0; i < 2; ++i) {
     const auto& taken = snapshot(image.block_devices.at(i).snapshot_id);
-    EXPECT_EQ(taken.state, "pending");
+    EXPECT_EQ(taken.state, state::SnapshotState::pending);
     EXPECT_EQ(taken.set_id, image.id);
     EXPECT_EQ(taken.description, fmt::format("Created by CreateImage({}) for {}", instance, image.id));
   }
@@ -165,7 +166,7 @@ TEST_F(ImageCreation, InstancesThatCannotBe) {
   put_instance(InstanceState::stopped, {"vol-00000002"});
   EXPECT_EQ(refusal(""), "InvalidParameterValue");
   put_instance(InstanceState::running);
-  put_volume("vol-00000002", "/dev/sdf", false, "detaching");
+  put_volume("vol-00000002", "/dev/sdf", false, state::AttachmentState::detaching);
   EXPECT_EQ(devices(created()), (List{"/dev/sda1=vol-00000001", "/dev/sdb=ephemeral0"}));
   EXPECT_EQ(refusal("", "while-it-is-shut-down"), "IncorrectState");
 }

@@ -68,14 +68,14 @@ TEST_F(Images, SnapshotsGoWithAnImageUnlessAnotherHasThem) {
   EXPECT_EQ(all(answer, "snapshotId"), List{"snap-00000001"});
   EXPECT_EQ(all(call("DeregisterImage", "ImageId=ami-00000002&DeleteAssociatedSnapshots=true"), "returnCode"), List{"skipped"});
   EXPECT_EQ(all(call("DeregisterImage", "ImageId=ami-00000003"), "returnCode"), List{});
-  EXPECT_EQ(world()->find<state::Snapshot>(account, "snap-00000002")->state, "completed");
+  EXPECT_EQ(world()->find<state::Snapshot>(account, "snap-00000002")->state, state::SnapshotState::completed);
 }
 
 TEST_F(Images, IdsThatWereAreToldFromIdsThatNeverWere) {
   using std::chrono::minutes;
   const auto put_gone = [&](const std::string& id, minutes ago) {
     put_image(id, "", [&](Image& image) {
-      image.state = "deregistered";
+      image.state = state::ImageState::deregistered;
       image.deregistered = SystemClock().now() - ago;
     });
   };
@@ -138,7 +138,7 @@ class Registering : public Images {
  protected:
   Registering() {
     put<state::Snapshot>("snap-00000001", [](state::Snapshot& snapshot) { snapshot.size_gib = 8; });
-    put<state::Snapshot>("snap-00000002", [](state::Snapshot& snapshot) { snapshot.state = "pending"; });
+    put<state::Snapshot>("snap-00000002", [](state::Snapshot& snapshot) { snapshot.state = state::SnapshotState::pending; });
     put<state::Snapshot>("snap-00000003", [](state::Snapshot& snapshot) { snapshot.account = stranger; });
   }
   static constexpr const char* root = "&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=snap-00000001";

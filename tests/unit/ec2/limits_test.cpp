@@ -96,7 +96,7 @@ TEST_F(Limits, PeeringsOfAVpc) {
   std::string peer;
   world()->each_of<state::Vpc>(account, [&](const state::Vpc& vpc) { peer = vpc.id == subnet_.vpc_id ? peer : vpc.id; });
   const auto ask = [&] { return code("CreateVpcPeeringConnection", in_vpc("&PeerVpcId=" + peer)); };
-  const auto fill_with = [&](int number, const char* state, Time expires) {
+  const auto fill_with = [&](int number, state::PeeringState state, Time expires) {
     fill<state::VpcPeering>(number, [&](state::VpcPeering& peering, int i) {
       peering.peer_account = stranger;
       peering.peer_vpc_id = fmt::format("vpc-{:08x}", i);
@@ -105,17 +105,17 @@ TEST_F(Limits, PeeringsOfAVpc) {
     });
   };
   const auto later = clock_.now() + std::chrono::hours(1);
-  fill_with(25, "pending-acceptance", later);
+  fill_with(25, state::PeeringState::pending_acceptance, later);
   EXPECT_EQ(ask(), "OutstandingVpcPeeringConnectionLimitExceeded");
   // Those that nobody accepted in time do not count.
-  fill_with(25, "pending-acceptance", clock_.now());
+  fill_with(25, state::PeeringState::pending_acceptance, clock_.now());
   EXPECT_EQ(ask(), "");
   std::string asked;
   world()->each_of<state::VpcPeering>(account, [&](const state::VpcPeering& one) { asked = one.peer_vpc_id == peer ? one.id : asked; });
-  fill_with(50, "active", later);
+  fill_with(50, state::PeeringState::active, later);
   const auto accept = "VpcPeeringConnectionId=" + asked;
   EXPECT_EQ(code("AcceptVpcPeeringConnection", accept), "ActiveVpcPeeringConnectionPerVpcLimitExceeded");
-  fill_with(50, "deleted", later);
+  fill_with(50, state::PeeringState::deleted, later);
   auto expired = *world()->find<state::VpcPeering>(account, asked);
   const auto waiting = expired;
   expired.expires = clock_.now();

@@ -1,8 +1,8 @@
 // Whose word counts about how many there may be: the account's, the installation's, EC2's (NET-046, NET-080, NET-095).
 #include "ec2/accounts/quotas.hpp"
 
+#include "domain/classic.hpp"
 #include "ec2_actions.hpp"
-#include "state/classic.hpp"
 
 namespace brume::ec2 {
 namespace {

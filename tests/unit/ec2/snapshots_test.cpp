@@ -14,7 +14,7 @@ class Snapshots : public ActionsTest {
     add(snapshot_actions());
     put<state::Volume>(volume, [](state::Volume& record) {
       record.size_gib = 20;
-      record.state = "available";
+      record.state = state::VolumeState::available;
     });
   }
   static constexpr const char* volume = "vol-00000001";
@@ -29,7 +29,10 @@ class Snapshots : public ActionsTest {
     record.id = id;
     record.size_gib = 20;
     fill(record);
-    transact([&](state::Transaction& transaction) { transaction.put(std::move(record)); });
+    transact([&](state::Transaction& transaction) {
+      transaction.erase<state::Snapshot>(record.key());  // whatever state it was in
+      transaction.put(std::move(record));
+    });
   }
   void put_snapshot(const std::string& owner = account, const std::string& id = snapshot) {
     put_snapshot(owner, id, [](auto&) {});
@@ -64,9 +67,9 @@ TEST_F(Snapshots, OfWhatThereIs) {
   EXPECT_EQ(code("CreateSnapshot", fmt::format("VolumeId={}&Description={}", volume, std::string(255, 'd'))), "");
   EXPECT_EQ(code("CreateSnapshot", fmt::format("VolumeId={}&Description={}", volume, std::string(256, 'd'))), "InvalidParameterValue");
   EXPECT_EQ(code("CreateSnapshot", fmt::format("VolumeId={}&Location=local", volume)), "UnsupportedOperation");
-  for (const auto* state : {"creating", "deleting", "error"}) {
+  for (const auto state : {state::VolumeState::creating, state::VolumeState::deleting, state::VolumeState::error}) {
     put<state::Volume>(volume, [&](state::Volume& record) { record.state = state; });
-    EXPECT_EQ(code("CreateSnapshot", fmt::format("VolumeId={}", volume)), "IncorrectState") << state;
+    EXPECT_EQ(code("CreateSnapshot", fmt::format("VolumeId={}", volume)), "IncorrectState") << name_of(state);
   }
 }
 
@@ -90,15 +93,15 @@ class SnapshotSets : public Snapshots {
     attach("vol-0000000b", "/dev/sdf");
     attach("vol-0000000c", "/dev/sdg");
     put<state::Instance>(instance, [](state::Instance& record) {
-      record.state = static_cast<std::int64_t>(InstanceState::running);
+      record.state = InstanceState::running;
       record.root_device_name = "/dev/sda1";
       record.volume_ids = {"vol-0000000a", "vol-0000000b", "vol-0000000c"};
     });
   }
   static constexpr const char* instance = "i-00000001";
-  void attach(const std::string& id, const std::string& device, const std::string& how = "attached") {
+  void attach(const std::string& id, const std::string& device, state::AttachmentState how = state::AttachmentState::attached) {
     put<state::Volume>(id, [&](state::Volume& record) {
-      record.state = "in-use";
+      record.state = state::VolumeState::in_use;
       record.instance_id = instance;
       record.device = device;
       record.attachment_state = how;
@@ -141,7 +144,7 @@ TEST_F(SnapshotSets, WithoutSome) {
             "InvalidParameterValue");
   EXPECT_EQ(code("CreateSnapshots", "InstanceSpecification.InstanceId=i-0000000f"), "InvalidInstanceID.NotFound");
   EXPECT_EQ(code("CreateSnapshots", "InstanceSpecification.ExcludeBootVolume=true"), "MissingParameter");
-  attach("vol-0000000c", "/dev/sdg", "detaching");
+  attach("vol-0000000c", "/dev/sdg", state::AttachmentState::detaching);
   EXPECT_EQ(all(copied(), "volumeId"), (List{"vol-0000000a", "vol-0000000b"}));
 }
 
@@ -189,7 +192,7 @@ TEST_F(Snapshots, Filters) {
     record.started = Time(milliseconds(1'322'000'000'000));
   });
   put_snapshot(account, "snap-00000002", [](auto& record) {
-    record.state = "pending";
+    record.state = state::SnapshotState::pending;
     record.progress = 60;
     record.size_gib = 1;
     record.copy_of = snapshot;
@@ -211,22 +214,22 @@ TEST_F(Snapshots, Filters) {
 
 TEST_F(Snapshots, Deleted) {
   put_snapshot();
-  const auto in_an_image = [&](const std::string& state) {
+  const auto in_an_image = [&](state::ImageState state) {
     put<state::Image>("ami-00000001", [&](state::Image& record) {
       record.state = state;
       record.block_devices.emplace_back().snapshot_id = snapshot;
     });
     return code("DeleteSnapshot", fmt::format("SnapshotId={}", snapshot));
   };
-  EXPECT_EQ(in_an_image("pending"), "InvalidSnapshot.InUse");
-  EXPECT_EQ(in_an_image("available"), "InvalidSnapshot.InUse");
-  EXPECT_EQ(in_an_image("deregistered"), "");
-  EXPECT_EQ(world()->find<state::Snapshot>(account, snapshot)->state, "deleting");
+  EXPECT_EQ(in_an_image(state::ImageState::pending), "InvalidSnapshot.InUse");
+  EXPECT_EQ(in_an_image(state::ImageState::available), "InvalidSnapshot.InUse");
+  EXPECT_EQ(in_an_image(state::ImageState::deregistered), "");
+  EXPECT_EQ(world()->find<state::Snapshot>(account, snapshot)->state, state::SnapshotState::deleting);
   EXPECT_EQ(listed(), List{});
   EXPECT_EQ(code("DescribeSnapshots", fmt::format("SnapshotId.1={}", snapshot)), "InvalidSnapshot.NotFound");
   EXPECT_EQ(code("DeleteSnapshot", fmt::format("SnapshotId={}", snapshot)), "InvalidSnapshot.NotFound");
   put_snapshot();
-  EXPECT_EQ(in_an_image("failed"), "");
+  EXPECT_EQ(in_an_image(state::ImageState::failed), "");
 }
 
 TEST_F(Snapshots, OnlyTheOwnerDeletesAndShares) {
@@ -353,7 +356,7 @@ TEST_F(Locks, WhatALockMayBe) {
   EXPECT_EQ(lock("LockMode=governance&LockDuration=1&CoolOffPeriod=1"), "InvalidParameterCombination");
   EXPECT_EQ(lock("LockMode=compliance&LockDuration=1&CoolOffPeriod=73"), "InvalidParameterValue");
   EXPECT_EQ(code("LockSnapshot", "SnapshotId=snap-0000000f&LockMode=governance&LockDuration=1"), "InvalidSnapshot.NotFound");
-  put_snapshot(account, snapshot, [](auto& record) { record.state = "pending"; });
+  put_snapshot(account, snapshot, [](auto& record) { record.state = state::SnapshotState::pending; });
   EXPECT_EQ(lock("LockMode=governance&LockDuration=1"), "IncorrectState");
 }
 
@@ -410,7 +413,7 @@ TEST_F(Snapshots, Copied) {
   ASSERT_NE(record, nullptr);
   EXPECT_EQ(record->copy_of, snapshot);
   EXPECT_EQ(record->size_gib, 20);
-  EXPECT_EQ(record->state, "pending");
+  EXPECT_EQ(record->state, state::SnapshotState::pending);
   EXPECT_EQ(copy("&CompletionDurationMinutes=15"), "UnsupportedOperation");
   EXPECT_EQ(copy("&DestinationOutpostArn=arn"), "UnsupportedOperation");
   EXPECT_EQ(copy("&DestinationRegion=eu-west-1"), "InvalidParameterValue");
@@ -420,7 +423,7 @@ TEST_F(Snapshots, Copied) {
   EXPECT_EQ(copy("&KmsKeyId=alias/mine"), "InvalidParameterDependency");
   put_snapshot(stranger);
   EXPECT_EQ(copy(), "InvalidSnapshot.NotFound");
-  put_snapshot(account, "snap-00000002", [](auto& pending) { pending.state = "pending"; });
+  put_snapshot(account, "snap-00000002", [](auto& pending) { pending.state = state::SnapshotState::pending; });
   EXPECT_EQ(code("CopySnapshot", "SourceRegion=us-east-1&SourceSnapshotId=snap-00000002"), "IncorrectState");
 }
 

@@ -20,7 +20,7 @@ class Volumes : public ActionsTest {
     kept_ = world();
     return *kept_->find<state::Volume>(account, id);
   }
-  void put_volume(const std::string& id, const std::string& state, std::int64_t gib = 8) {
+  void put_volume(const std::string& id, state::VolumeState state, std::int64_t gib = 8) {
     put<state::Volume>(id, [&](state::Volume& record) {
       record.size_gib = gib;
       record.zone = "us-east-1a";
@@ -29,18 +29,18 @@ class Volumes : public ActionsTest {
   }
   // An instance with a root volume, and a volume that is attached to nothing.
   void put_instance(InstanceState current = InstanceState::running, const std::string& platform = {}) {
-    put_volume(volume, "available");
+    put_volume(volume, state::VolumeState::available);
     put<state::Volume>(root, [&](state::Volume& record) {
       record.zone = "us-east-1a";
       record.size_gib = 8;
-      record.state = "in-use";
+      record.state = state::VolumeState::in_use;
       record.instance_id = instance;
       record.device = "/dev/sda1";
-      record.attachment_state = "attached";
+      record.attachment_state = state::AttachmentState::attached;
       record.delete_on_termination = true;
     });
     put<state::Instance>(instance, [&](state::Instance& record) {
-      record.state = static_cast<std::int64_t>(current);
+      record.state = current;
       record.zone = "us-east-1a";
       record.platform = platform;
       record.root_device_name = "/dev/sda1";
@@ -136,7 +136,7 @@ TEST_F(Volumes, OfASnapshot) {
     transact([&](state::Transaction& transaction) { transaction.put(std::move(record)); });
   };
   put_snapshot(account, "snap-00000001", [](auto&) {});
-  put_snapshot(account, "snap-00000002", [](auto& snapshot) { snapshot.state = "pending"; });
+  put_snapshot(account, "snap-00000002", [](auto& snapshot) { snapshot.state = state::SnapshotState::pending; });
   put_snapshot(stranger, "snap-00000003", [](auto&) {});
   put_snapshot(stranger, "snap-00000004", [](auto& snapshot) { snapshot.create_volume_accounts = {account}; });
   put_snapshot(stranger, "snap-00000005", [](auto& snapshot) { snapshot.is_public = true; });
@@ -203,7 +203,7 @@ TEST_F(Volumes, QuotaOfSize) {
   EXPECT_EQ(create("Size=16384"), "");
   EXPECT_EQ(create("Size=4097"), "VolumeLimitExceeded");
   EXPECT_EQ(create("Size=4095"), "");
-  put_volume(volume, "available", 1);
+  put_volume(volume, state::VolumeState::available, 1);
   EXPECT_EQ(code("ModifyVolume", fmt::format("VolumeId={}&Size=2", volume)), "VolumeLimitExceeded");
 }
 
@@ -222,12 +222,12 @@ TEST_F(Volumes, QuotaOfNumber) {
 
 TEST_F(Volumes, ModifiedFourTimesInTheDayBefore) {
   using std::chrono::hours;
-  put_volume(volume, "available");
+  put_volume(volume, state::VolumeState::available);
   const auto modified = [&](hours last, const std::vector<hours>& before) {
     state::VolumeModification modification;
     modification.account = account;
     modification.volume_id = volume;
-    modification.state = "completed";
+    modification.state = state::ModificationState::completed;
     modification.started = clock_.now() - last;
     for (const auto each : before) modification.earlier.push_back({clock_.now() - each});
     transact([&](state::Transaction& transaction) { transaction.put(std::move(modification)); });
@@ -240,7 +240,7 @@ TEST_F(Volumes, ModifiedFourTimesInTheDayBefore) {
   const auto kept = world();
   const auto* now = kept->find<state::VolumeModification>(state::owned_key(account, volume));
   ASSERT_NE(now, nullptr);
-  EXPECT_EQ(now->state, "modifying");
+  EXPECT_EQ(now->state, state::ModificationState::modifying);
   EXPECT_EQ(now->earlier.size(), 3U);
   EXPECT_EQ(modified(hours(25), {hours(28), hours(27), hours(26)}), "");
 }
@@ -258,12 +258,12 @@ TEST_F(Volumes, DeletedOnlyWhenNothingHasThem) {
   EXPECT_EQ(code("DeleteVolume", fmt::format("VolumeId={}", root)), "VolumeInUse");
   EXPECT_EQ(code("DeleteVolume", "VolumeId=vol-0000000f"), "InvalidVolume.NotFound");
   EXPECT_EQ(code("DeleteVolume", "VolumeId=vol-x"), "InvalidVolumeID.Malformed");
-  put_volume("vol-00000003", "creating");
+  put_volume("vol-00000003", state::VolumeState::creating);
   EXPECT_EQ(code("DeleteVolume", "VolumeId=vol-00000003"), "IncorrectState");
-  put_volume("vol-00000004", "error");
+  put_volume("vol-00000004", state::VolumeState::error);
   EXPECT_EQ(code("DeleteVolume", "VolumeId=vol-00000004"), "");
   EXPECT_EQ(code("DeleteVolume", fmt::format("VolumeId={}", volume)), "");
-  EXPECT_EQ(stored(volume).state, "deleting");
+  EXPECT_EQ(stored(volume).state, state::VolumeState::deleting);
   EXPECT_EQ(code("DeleteVolume", fmt::format("VolumeId={}", volume)), "");
   as_ = stranger;
   EXPECT_EQ(code("DeleteVolume", fmt::format("VolumeId={}", root)), "InvalidVolume.NotFound");
@@ -285,7 +285,7 @@ TEST_F(Volumes, Attached) {
   const auto answer = call("AttachVolume", fmt::format("VolumeId={}&InstanceId={}&Device=xvdf", volume, instance));
   EXPECT_EQ(first(answer, "status"), "attaching");
   EXPECT_EQ(first(answer, "device"), "xvdf");
-  EXPECT_EQ(stored(volume).state, "in-use");
+  EXPECT_EQ(stored(volume).state, state::VolumeState::in_use);
   EXPECT_FALSE(stored(volume).delete_on_termination);
   EXPECT_EQ(world()->find<state::Instance>(account, instance)->volume_ids, (std::vector<std::string>{root, volume}));
   EXPECT_EQ(attach(), "VolumeInUse");
@@ -298,10 +298,10 @@ TEST_F(Volumes, WhereTheyCannotBeAttached) {
   EXPECT_EQ(attach("xvda1"), "InvalidParameterValue");
   EXPECT_EQ(message_, "Invalid value 'xvda1' for unixDevice. Attachment point xvda1 is already in use");
   EXPECT_EQ(code("AttachVolume", fmt::format("VolumeId={}&InstanceId=i-0000000f&Device=/dev/sdf", volume)), "InvalidInstanceID.NotFound");
-  put_volume(volume, "creating");
+  put_volume(volume, state::VolumeState::creating);
   EXPECT_EQ(attach(), "IncorrectState");
   put<state::Volume>(volume, [](state::Volume& record) {
-    record.state = "available";
+    record.state = state::VolumeState::available;
     record.zone = "us-east-1b";
   });
   EXPECT_EQ(attach(), "InvalidVolume.ZoneMismatch");
@@ -331,7 +331,7 @@ TEST_F(Volumes, AsManyAsThereAreSlots) {
 TEST_F(Volumes, DetachedVolumesDoNotGoWithTheInstance) {
   put_instance(InstanceState::stopped);
   EXPECT_EQ(detach(root), "");
-  EXPECT_EQ(stored(root).attachment_state, "detaching");
+  EXPECT_EQ(stored(root).attachment_state, state::AttachmentState::detaching);
   EXPECT_FALSE(stored(root).delete_on_termination);
   EXPECT_FALSE(stored(root).detach_forced);
   EXPECT_TRUE(world()->find<state::Dependents>(account, instance)->volumes.empty());
@@ -371,10 +371,10 @@ TEST_F(Volumes, ARootThatComesBackIsFirst) {
 TEST(VolumeAttachments, TheOldestIsTheRecordItself) {
   state::Volume record;
   EXPECT_TRUE(record.attachments().empty());
-  record.attach({.instance_id = "i-1", .device = "/dev/sdf", .attachment_state = "attached"});
+  record.attach({.instance_id = "i-1", .device = "/dev/sdf", .attachment_state = state::AttachmentState::attached});
   EXPECT_FALSE(record.is_served());
-  record.attach({.instance_id = "i-2", .device = "/dev/sdg", .attachment_state = "attaching", .served = true});
-  record.attach({.instance_id = "i-3", .device = "/dev/sdh", .attachment_state = "attaching"});
+  record.attach({.instance_id = "i-2", .device = "/dev/sdg", .attachment_state = state::AttachmentState::attaching, .served = true});
+  record.attach({.instance_id = "i-3", .device = "/dev/sdh", .attachment_state = state::AttachmentState::attaching});
   EXPECT_TRUE(record.is_served());
   const auto instances = [&] {
     std::vector<std::string> ids;
@@ -398,7 +398,7 @@ TEST(VolumeAttachments, TheOldestIsTheRecordItself) {
 }
 
 TEST_F(Volumes, Modified) {
-  put_volume(volume, "available");
+  put_volume(volume, state::VolumeState::available);
   const auto parameters = fmt::format("VolumeId={}", volume);
   EXPECT_EQ(code("DescribeVolumesModifications", "VolumeId.1=" + std::string(volume)), "InvalidVolumeModification.NotFound");
   const auto answer = call("ModifyVolume", parameters + "&Size=20&VolumeType=gp3");
@@ -419,7 +419,7 @@ TEST_F(Volumes, Modified) {
 }
 
 TEST_F(Volumes, WhatCannotBeModified) {
-  put_volume(volume, "available");
+  put_volume(volume, state::VolumeState::available);
   const auto modify = [&](const std::string& rest) { return code("ModifyVolume", fmt::format("VolumeId={}{}", volume, rest)); };
   EXPECT_EQ(modify(""), "MissingParameter");
   EXPECT_EQ(modify("&Size=7"), "InvalidParameterValue");
@@ -429,16 +429,16 @@ TEST_F(Volumes, WhatCannotBeModified) {
   EXPECT_EQ(modify("&VolumeType=ssd"), "UnknownVolumeType");
   EXPECT_EQ(modify("&MultiAttachEnabled=true"), "InvalidParameterCombination");
   EXPECT_EQ(code("ModifyVolume", "VolumeId=vol-0000000f&Size=9"), "InvalidVolume.NotFound");
-  put_volume(volume, "creating");
+  put_volume(volume, state::VolumeState::creating);
   EXPECT_EQ(modify("&Size=9"), "IncorrectState");
-  put_volume(volume, "in-use");
+  put_volume(volume, state::VolumeState::in_use);
   EXPECT_EQ(modify("&Size=8"), "");
 }
 
 TEST_F(Volumes, Status) {
-  put_volume(volume, "available");
-  put_volume("vol-00000002", "creating");
-  put_volume("vol-00000003", "error");
+  put_volume(volume, state::VolumeState::available);
+  put_volume("vol-00000002", state::VolumeState::creating);
+  put_volume("vol-00000003", state::VolumeState::error);
   const auto with = [&](const char* status) {
     return all(call("DescribeVolumeStatus", fmt::format("Filter.1.Name=volume-status.status&Filter.1.Value.1={}", status)), "volumeId");
   };
@@ -450,7 +450,7 @@ TEST_F(Volumes, Status) {
 }
 
 TEST_F(Volumes, Attributes) {
-  put_volume(volume, "available");
+  put_volume(volume, state::VolumeState::available);
   const auto shown = [&] {
     return first(call("DescribeVolumeAttribute", fmt::format("VolumeId={}&Attribute=autoEnableIO", volume)), "value");
   };

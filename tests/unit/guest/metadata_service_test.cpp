@@ -107,6 +107,7 @@ class MetadataServiceTest : public testing::Test {
     store_->transact([&](state::Transaction& t) {
       Record record = *t.find<Record>(account, id);
       edit(record);
+      t.erase<Record>(record.key());  // whatever state it was in
       t.put(record);
     });
   }
@@ -188,7 +189,7 @@ TEST_F(MetadataServiceTest, LeavesSayWhatTheInstanceIs) {
 
 TEST_F(MetadataServiceTest, AnInstanceThatIsBeingStoppedOrTerminatedIsToldSo) {
   for (const auto state : {state::InstanceState::stopping, state::InstanceState::shutting_down}) {
-    change<state::Instance>("i-full", [&](state::Instance& i) { i.state = static_cast<std::int64_t>(state); });
+    change<state::Instance>("i-full", [&](state::Instance& i) { i.state = state; });
     EXPECT_EQ(item("instance-action"), "shutdown") << state::name_of(state);
   }
 }

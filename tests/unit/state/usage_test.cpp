@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "state/store.hpp"
-#include "state/zones.hpp"
 
 namespace brume::state {
 namespace {
@@ -12,7 +11,7 @@ Instance instance(const std::string& account, const std::string& id, InstanceSta
   Instance made;
   made.account = account;
   made.id = id;
-  made.state = static_cast<std::int64_t>(state);
+  made.state = state;
   made.memory_mib = 100;
   made.processors = 2;
   return made;
@@ -51,6 +50,7 @@ TEST_F(UsageTest, FollowsEveryState) {
     put(instance("a", "i-1", state));
     expect_in_step();
   }
+  store_->transact([](Transaction& transaction) { transaction.erase<Instance>(owned_key("a", "i-1")); });
   put(instance("a", "i-1", running));
   put(instance("b", "i-2", stopped));
   EXPECT_EQ(store_->world()->usage("a").running, 1);
@@ -77,14 +77,14 @@ TEST_F(UsageTest, ADecisionThatThrowsLeavesItAlone) {
 TEST_F(UsageTest, VolumesCountUntilTheyAreGone) {
   Volume volume;
   volume.account = "a", volume.id = "vol-1", volume.size_gib = 8;
-  const auto change = [&](std::int64_t gib, const std::string& state) {
+  const auto change = [&](std::int64_t gib, VolumeState state) {
     volume.size_gib = gib, volume.state = state;
     store_->transact([&](Transaction& transaction) { transaction.put(volume); });
     expect_in_step();
   };
-  change(8, "creating");
-  change(20, "available");
-  change(20, "deleting");
+  change(8, VolumeState::creating);
+  change(20, VolumeState::available);
+  change(20, VolumeState::deleting);
   EXPECT_EQ(store_->world()->usage("a").volumes, 1);
   EXPECT_EQ(store_->world()->usage("").volume_gib, 20);
   store_->transact([](Transaction& transaction) { transaction.erase<Volume>(owned_key("a", "vol-1")); });
@@ -119,30 +119,6 @@ TEST(UsageAfterARestart, IsCountedAnew) {
   EXPECT_EQ(store->world()->usage("").existing, 2);
   store->stop();
   for (const auto* suffix : {"", "-wal", "-shm", ".lock"}) ::unlink((path + suffix).c_str());
-}
-
-TEST(Zones, AreCalledByTheAccountsLetters) {
-  SystemClock clock;
-  SeededRandom random{1};
-  auto store = *Store::open(make_memory_log(), clock, random);
-  const std::vector<Zone> zones = {{"us-east-1a", "az1"}, {"us-east-1b", "az2"}, {"us-east-1c", "az3"}, {"us-east-1d", "az4"}};
-  store->transact([](Transaction& transaction) {
-    Account account;
-    account.id = "b";
-    account.zone_letters = "cab";  // made when there were three
-    transaction.put(account);
-  });
-  const auto world = store->world();
-  const auto seen = zones_of(*world, "b", zones);
-  ASSERT_EQ(seen.size(), 4U);
-  EXPECT_EQ(seen[0].name + seen[0].id, "us-east-1aaz2");
-  EXPECT_EQ(seen[1].name + seen[1].id, "us-east-1baz3");
-  EXPECT_EQ(seen[2].name + seen[2].id, "us-east-1caz1");
-  EXPECT_EQ(seen[3].name + seen[3].id, "us-east-1daz4");
-  for (const auto& zone : seen) EXPECT_EQ(zone_id_of(*world, "b", zones, zone.name), zone.id);
-  EXPECT_EQ(zone_id_of(*world, "nobody", zones, "us-east-1a"), "az1");
-  EXPECT_EQ(zone_id_of(*world, "b", zones, "us-east-1z"), "");
-  store->stop();
 }
 
 }  // namespace

@@ -191,7 +191,7 @@ class ControlTest : public ::testing::Test {
   void ask(InstanceState state) {
     store_->transact([&](state::Transaction& transaction) {
       auto instance = *transaction.find<state::Instance>("a/i-1");
-      instance.state = static_cast<std::int64_t>(state);
+      instance.state = state;
       transaction.put(instance);
       if (state != InstanceState::pending) return;
       // As StartInstances does: the tap is wanted again.
@@ -210,7 +210,7 @@ class ControlTest : public ::testing::Test {
   ::testing::AssertionResult reaches(InstanceState state) {
     return reaches([&](const state::World& world) {
       const auto* instance = world.find<state::Instance>("a/i-1");
-      return instance != nullptr && instance->current_state() == state;
+      return instance != nullptr && instance->state == state;
     });
   }
   state::Instance instance() const { return *store_->world()->find<state::Instance>("a/i-1"); }

@@ -250,25 +250,26 @@ class CrashWorld : public ControlTest {
 
   void launch_and_wait() {
     launch();
-    ASSERT_TRUE(comes([&] { return find<state::Instance>("i-1")->current_state() == InstanceState::running; }));
+    ASSERT_TRUE(comes([&] { return find<state::Instance>("i-1")->state == InstanceState::running; }));
   }
   void make_volume(const std::string& id, const std::string& snapshot_id = {}) {
     change<state::Volume>(id, [&](state::Volume& volume) { volume.size_gib = 1, volume.snapshot_id = snapshot_id; });
-    ASSERT_TRUE(comes([&] { return find<state::Volume>(id)->state == "available"; }));
+    ASSERT_TRUE(comes([&] { return find<state::Volume>(id)->state == state::VolumeState::available; }));
   }
   void ask_for_snapshot(const std::string& id, const std::string& volume_id, const std::string& set_id = {}) {
     change<state::Snapshot>(id, [&](state::Snapshot& snapshot) {
-      snapshot.volume_id = volume_id, snapshot.size_gib = 1, snapshot.state = "pending", snapshot.set_id = set_id;
+      snapshot.volume_id = volume_id, snapshot.size_gib = 1, snapshot.state = state::SnapshotState::pending, snapshot.set_id = set_id;
     });
   }
   void make_snapshot(const std::string& id, const std::string& volume_id) {
     ask_for_snapshot(id, volume_id);
-    ASSERT_TRUE(comes([&] { return find<state::Snapshot>(id)->state == "completed"; }));
+    ASSERT_TRUE(comes([&] { return find<state::Snapshot>(id)->state == state::SnapshotState::completed; }));
   }
   void ask_to_attach(const std::string& volume_id) {
     store_->transact([&](state::Transaction& transaction) {
       auto volume = *transaction.find<state::Volume>("a/" + volume_id);
-      volume.state = "in-use", volume.attachment_state = "attaching", volume.instance_id = "i-1", volume.device = "/dev/sdf";
+      volume.state = state::VolumeState::in_use, volume.attachment_state = state::AttachmentState::attaching, volume.instance_id = "i-1",
+      volume.device = "/dev/sdf";
       auto instance = *transaction.find<state::Instance>("a/i-1");
       instance.volume_ids.push_back(volume_id);
       transaction.put(std::move(instance));
@@ -277,7 +278,7 @@ class CrashWorld : public ControlTest {
   }
   void attach(const std::string& volume_id) {
     ask_to_attach(volume_id);
-    ASSERT_TRUE(comes([&] { return find<state::Volume>(volume_id)->attachment_state == "attached"; }));
+    ASSERT_TRUE(comes([&] { return find<state::Volume>(volume_id)->attachment_state == state::AttachmentState::attached; }));
   }
 
   // The guest has written this, and was told that it is on the disk.
@@ -352,9 +353,9 @@ class CrashWorld : public ControlTest {
   // A machine that died stops its instance; a host that was down starts it again.
   void wait_for_the_machine(Death death) {
     const auto instance = find<state::Instance>("i-1");
-    if (!instance || instance->current_state() == InstanceState::terminated) return;
+    if (!instance || instance->state == InstanceState::terminated) return;
     const auto rests = [&] {
-      const auto now = find<state::Instance>("i-1")->current_state();
+      const auto now = find<state::Instance>("i-1")->state;
       if (now == InstanceState::stopped || now == InstanceState::terminated) return true;
       return now == InstanceState::running && machines_->runs("i-1");
     };
@@ -405,11 +406,13 @@ class CrashWorld : public ControlTest {
     world->each<state::Volume>("", [&](const state::Volume& volume) {
       known.insert(volume.id);
       const auto opened = block_->open(volume.id, ::geteuid());
-      EXPECT_EQ(opened.has_value(), volume.state != "creating" && volume.state != "error") << volume.id << " is " << volume.state;
+      EXPECT_EQ(opened.has_value(), volume.state != state::VolumeState::creating && volume.state != state::VolumeState::error)
+          << volume.id << " is " << state::name_of(volume.state);
       if (const auto disk = machines_->disk("i-1", volume.id); opened && disk) {
         EXPECT_EQ(disk->file, opened->file) << volume.id;
       }
-      EXPECT_EQ(machines_->disk("i-1", volume.id).has_value(), volume.state == "in-use" && machines_->runs("i-1")) << volume.id;
+      EXPECT_EQ(machines_->disk("i-1", volume.id).has_value(), volume.state == state::VolumeState::in_use && machines_->runs("i-1"))
+          << volume.id;
     });
     world->each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { known.insert(snapshot.id); });
     const auto holdings = block_->holdings();

@@ -96,7 +96,11 @@ class ActionsTest : public testing::Test {
     record.account = account;
     record.id = id;
     fill(record);
-    transact([&](state::Transaction& transaction) { transaction.put(std::move(record)); });
+    // In place of the one that was there, whatever state that was in.
+    transact([&](state::Transaction& transaction) {
+      transaction.erase<R>(record.key());
+      transaction.put(std::move(record));
+    });
   }
   template <class R>
   void put(const std::string& id) {

@@ -29,10 +29,10 @@ constexpr size_t known_limit = 250'000;      // connections
 constexpr std::uint32_t shown_bytes = 64;    // of a dropped packet: addresses and ports
 constexpr std::uint32_t longest_delay = 10;  // hundredths of a second that the kernel may collect dropped packets
 
-using Hear = std::function<void(std::uint16_t type, std::span<const std::uint8_t> payload)>;
+using MessageHandler = std::function<void(std::uint16_t type, std::span<const std::uint8_t> payload)>;
 
 // Everything that waits. False: something was lost.
-bool drain(const Descriptor& socket, const Hear& hear) {
+bool drain(const Descriptor& socket, const MessageHandler& handler) {
   bool complete = true;
   std::vector<std::uint8_t> buffer(256 << 10);
   for (size_t taken = 0; taken < drain_limit;) {
@@ -49,7 +49,7 @@ bool drain(const Descriptor& socket, const Hear& hear) {
       nlmsghdr header{};
       std::memcpy(&header, rest.data(), sizeof header);
       if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > rest.size()) break;
-      hear(header.nlmsg_type, rest.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN));
+      handler(header.nlmsg_type, rest.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN));
       rest = rest.subspan(std::min<size_t>(rest.size(), NLMSG_ALIGN(header.nlmsg_len)));
     }
   }

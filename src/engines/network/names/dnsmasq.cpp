@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include "base/ipv4.hpp"
 
 #include <fmt/format.h>
 
@@ -130,7 +131,7 @@ std::string name_lines(const InterfaceSpec& interface, const VpcSpec& vpc) {
     text += " " + interface.host_name + "\n";
   }
   for (const auto& one : interface.more)
-    if (!vpc.domain.empty()) text += fmt::format("{} {}.{}\n", one.private_ip, private_host_name(one.private_ip), vpc.domain);
+    if (!vpc.domain.empty()) text += fmt::format("{} {}.{}\n", one.private_ip, "ip-" + dashed(one.private_ip), vpc.domain);
   for (const auto& one : addresses_of(interface))
     if (vpc.names_public_addresses && vpc.internet_gateway && !one.public_ip.empty() && !vpc.names.public_domain.empty())
       text += one.private_ip + " " + public_name(one.public_ip, vpc.names.public_domain) + "\n";

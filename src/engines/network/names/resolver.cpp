@@ -11,11 +11,6 @@
 namespace brume::network {
 namespace {
 
-std::string dashed(std::string address) {
-  std::replace(address.begin(), address.end(), '.', '-');
-  return address;
-}
-
 std::string reverse_name(std::uint32_t address) {
   return fmt::format("{}.{}.{}.{}.in-addr.arpa", address & 255, address >> 8 & 255, address >> 16 & 255, address >> 24);
 }

@@ -250,11 +250,6 @@ Result<void> check(const NamesSpec& names) {
   return {};
 }
 
-std::string private_host_name(std::string address) {
-  std::replace(address.begin(), address.end(), '.', '-');
-  return "ip-" + address;
-}
-
 Result<void> check(const VpcSpec& vpc) {
   if (!is_safe_id(vpc.id)) return bad("id", vpc.id, "a VPC");
   if (!parse_ipv4_block(vpc.cidr)) return bad("range", vpc.cidr, vpc.id);

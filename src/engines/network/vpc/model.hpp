@@ -63,9 +63,6 @@ std::string router_address(const std::string& subnet_cidr);
 // The same of IPv6, but there guests know the router by its link-local address.
 Ipv6Address router_address6(const Ipv6Block& subnet);
 
-// "ip-172-31-0-5"
-std::string private_host_name(std::string address);
-
 // Whether ids, addresses and ranges can be used; the error names what cannot.
 Result<void> check(const VpcSpec& vpc);
 Result<void> check(const NamesSpec& names);

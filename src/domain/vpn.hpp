@@ -6,13 +6,13 @@
 
 #include "state/store.hpp"
 
-namespace brume::state {
+namespace brume::domain {
 
 struct PropagatedRoute {
   std::string cidr;
   std::string gateway_id;  // "vgw-…"
 };
 // The routes that a table has from the virtual private gateways that propagate theirs to it, each range once.
-std::vector<PropagatedRoute> propagated_routes(const World& world, const RouteTable& table);
+std::vector<PropagatedRoute> propagated_routes(const state::World& world, const state::RouteTable& table);
 
-}  // namespace brume::state
+}  // namespace brume::domain

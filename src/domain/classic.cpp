@@ -1,6 +1,6 @@
-#include "state/classic.hpp"
+#include "domain/classic.hpp"
 
-namespace brume::state {
+namespace brume::domain {
 namespace {
 
 // Not 12 digits: never an account's.
@@ -9,30 +9,30 @@ constexpr std::string_view range = "10.0.0.0/8";
 
 }  // namespace
 
-bool has_classic(const World& world, std::string_view account) {
-  const auto* found = world.find<Account>(account);
+bool has_classic(const state::World& world, std::string_view account) {
+  const auto* found = world.find<state::Account>(account);
   return found != nullptr && found->platform == "classic";
 }
 
-const Subnet* find_classic_subnet(const World& world) { return world.find<Subnet>(owner, classic_subnet); }
+const state::Subnet* find_classic_subnet(const state::World& world) { return world.find<state::Subnet>(owner, classic_subnet); }
 
-void ensure_classic_network(Transaction& transaction) {
+void ensure_classic_network(state::Transaction& transaction) {
   if (find_classic_subnet(transaction.world()) != nullptr) return;
-  Vpc network;
+  state::Vpc network;
   network.account = owner;
   network.id = classic_network;
   network.cidr = range;
-  Subnet subnet;
+  state::Subnet subnet;
   subnet.account = owner;
   subnet.id = classic_subnet;
   subnet.vpc_id = classic_network;
   subnet.cidr = range;
   subnet.gives_public_address = true;
-  InternetGateway gateway;
+  state::InternetGateway gateway;
   gateway.account = owner;
   gateway.id = "igw-classic";
   gateway.vpc_id = classic_network;
-  RouteTable table;
+  state::RouteTable table;
   table.account = owner;
   table.id = "rtb-classic";
   table.vpc_id = classic_network;
@@ -46,4 +46,4 @@ void ensure_classic_network(Transaction& transaction) {
   transaction.put(std::move(table));
 }
 
-}  // namespace brume::state
+}  // namespace brume::domain

@@ -1,4 +1,4 @@
-#include "ec2/instances/instance_types.hpp"
+#include "domain/instance_types.hpp"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,9 @@
 #include <stdexcept>
 
 #include "base/text.hpp"
-#include "ec2/instance_type_table.hpp"
+#include "domain/instance_type_table.hpp"
 
-namespace brume::ec2 {
+namespace brume::domain {
 namespace {
 
 std::vector<InstanceType>& catalogue() {
@@ -151,4 +151,4 @@ const InstanceType* find_instance_type(std::string_view name) {
   return at != types.end() && at->name == name ? &*at : nullptr;
 }
 
-}  // namespace brume::ec2
+}  // namespace brume::domain

@@ -6,18 +6,18 @@
 
 #include "state/store.hpp"
 
-namespace brume::state {
+namespace brume::domain {
 
 // nullptr: the address is none, or one of the pool.
-const ElasticIp* find_elastic_ip(const World& world, const std::string& public_ip);
+const state::ElasticIp* find_elastic_ip(const state::World& world, const std::string& public_ip);
 
 // The public address that stands for one of the interface's private addresses from now on; empty: none. The private address must be its.
-void set_public_ip(NetworkInterface& interface, const std::string& private_ip, const std::string& public_ip);
-const std::string& public_ip_of(const NetworkInterface& interface, const std::string& private_ip);
+void set_public_ip(state::NetworkInterface& interface, const std::string& private_ip, const std::string& public_ip);
+const std::string& public_ip_of(const state::NetworkInterface& interface, const std::string& private_ip);
 
 // The address stands for nothing from now on; its interface, if it is there, has none in its place.
-void disassociate(Transaction& transaction, ElasticIp address);
+void disassociate(state::Transaction& transaction, state::ElasticIp address);
 // All of the interface's: it is going away.
-void disassociate_all(Transaction& transaction, const NetworkInterface& interface);
+void disassociate_all(state::Transaction& transaction, const state::NetworkInterface& interface);
 
-}  // namespace brume::state
+}  // namespace brume::domain

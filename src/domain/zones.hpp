@@ -9,7 +9,7 @@
 #include "base/random.hpp"
 #include "state/world.hpp"
 
-namespace brume::state {
+namespace brume::domain {
 
 struct Zone {
   std::string name;  // "us-east-1a"
@@ -20,8 +20,8 @@ struct Zone {
 std::string make_zone_letters(Random& random, size_t zones);
 
 // The installation's zones with the account's names, sorted by name.
-std::vector<Zone> zones_of(const World& world, std::string_view account, const std::vector<Zone>& zones);
+std::vector<Zone> zones_of(const state::World& world, std::string_view account, const std::vector<Zone>& zones);
 // The id of the zone that the account calls so; empty: it has none of that name.
-std::string zone_id_of(const World& world, std::string_view account, const std::vector<Zone>& zones, std::string_view name);
+std::string zone_id_of(const state::World& world, std::string_view account, const std::vector<Zone>& zones, std::string_view name);
 
-}  // namespace brume::state
+}  // namespace brume::domain

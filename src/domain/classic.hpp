@@ -7,22 +7,22 @@
 
 #include "state/store.hpp"
 
-namespace brume::state {
+namespace brume::domain {
 
 inline constexpr std::string_view classic_network = "vpc-classic";
 inline constexpr std::string_view classic_subnet = "subnet-classic";
 
 // Instances that the account launches without a subnet go to EC2-Classic.
-bool has_classic(const World& world, std::string_view account);
+bool has_classic(const state::World& world, std::string_view account);
 
-inline bool is_classic(const NetworkInterface& interface) { return interface.vpc_id == classic_network; }
-inline bool is_classic(const SecurityGroup& group) { return group.vpc_id == classic_network; }
-inline bool is_classic(const Instance& instance) { return instance.vpc_id.empty(); }
+inline bool is_classic(const state::NetworkInterface& interface) { return interface.vpc_id == classic_network; }
+inline bool is_classic(const state::SecurityGroup& group) { return group.vpc_id == classic_network; }
+inline bool is_classic(const state::Instance& instance) { return instance.vpc_id.empty(); }
 
 // nullptr: no account has had the platform yet.
-const Subnet* find_classic_subnet(const World& world);
+const state::Subnet* find_classic_subnet(const state::World& world);
 
 // Makes the network where there is none yet.
-void ensure_classic_network(Transaction& transaction);
+void ensure_classic_network(state::Transaction& transaction);
 
-}  // namespace brume::state
+}  // namespace brume::domain

@@ -9,7 +9,7 @@
 
 #include "base/result.hpp"
 
-namespace brume::ec2 {
+namespace brume::domain {
 
 struct InstanceType {
   std::string name;
@@ -49,4 +49,4 @@ Result<void> set_operator_instance_types(std::string_view table);
 // nullptr: no such type.
 const InstanceType* find_instance_type(std::string_view name);
 
-}  // namespace brume::ec2
+}  // namespace brume::domain

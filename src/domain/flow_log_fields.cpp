@@ -1,6 +1,6 @@
-#include "state/flow_log_fields.hpp"
+#include "domain/flow_log_fields.hpp"
 
-namespace brume::state {
+namespace brume::domain {
 namespace {
 
 struct FlowLogField {
@@ -36,4 +36,4 @@ int flow_log_field_version(std::string_view name) {
   return 0;
 }
 
-}  // namespace brume::state
+}  // namespace brume::domain

@@ -1,8 +1,8 @@
-#include "state/zones.hpp"
+#include "domain/zones.hpp"
 
 #include <algorithm>
 
-namespace brume::state {
+namespace brume::domain {
 
 std::string make_zone_letters(Random& random, size_t zones) {
   std::string ordered;
@@ -16,17 +16,17 @@ std::string make_zone_letters(Random& random, size_t zones) {
   return letters;
 }
 
-std::vector<Zone> zones_of(const World& world, std::string_view account, const std::vector<Zone>& zones) {
+std::vector<Zone> zones_of(const state::World& world, std::string_view account, const std::vector<Zone>& zones) {
   auto seen = zones;
-  const auto* found = world.find<Account>(account);
+  const auto* found = world.find<state::Account>(account);
   const auto letters = found == nullptr ? std::string() : found->zone_letters;
   for (size_t i = 0; i < seen.size() && i < letters.size(); ++i) seen[i].name.back() = letters[i];
   std::sort(seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return seen;
 }
 
-std::string zone_id_of(const World& world, std::string_view account, const std::vector<Zone>& zones, std::string_view name) {
-  const auto* found = world.find<Account>(account);
+std::string zone_id_of(const state::World& world, std::string_view account, const std::vector<Zone>& zones, std::string_view name) {
+  const auto* found = world.find<state::Account>(account);
   for (size_t i = 0; i < zones.size(); ++i) {
     auto here = zones[i].name;
     if (found != nullptr && i < found->zone_letters.size()) here.back() = found->zone_letters[i];
@@ -35,4 +35,4 @@ std::string zone_id_of(const World& world, std::string_view account, const std::
   return {};
 }
 
-}  // namespace brume::state
+}  // namespace brume::domain

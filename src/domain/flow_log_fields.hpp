@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace brume::state {
+namespace brume::domain {
 
 // The names in "${srcaddr} ${dstaddr}". nullopt: it is not such a format.
 std::optional<std::vector<std::string>> flow_log_fields(std::string_view format);
@@ -14,4 +14,4 @@ std::optional<std::vector<std::string>> flow_log_fields(std::string_view format)
 // The version of EC2's records that brought the field, 2 to 5; 0: its value is not known here (tcp-flags, traffic-path …).
 int flow_log_field_version(std::string_view name);
 
-}  // namespace brume::state
+}  // namespace brume::domain

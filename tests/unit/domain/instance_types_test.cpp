@@ -1,9 +1,9 @@
 // The table of instance types: what a line promises, and what is no line.
 #include <gtest/gtest.h>
 
-#include "ec2/instances/instance_types.hpp"
+#include "domain/instance_types.hpp"
 
-namespace brume::ec2 {
+namespace brume::domain {
 namespace {
 
 constexpr std::string_view head = "own.small\t2\t512\tx86_64,arm64\tcurrent\t";
@@ -78,4 +78,4 @@ TEST(InstanceTypeTable, ALaterLineReplacesTheTypeOfItsName) {
 }
 
 }  // namespace
-}  // namespace brume::ec2
+}  // namespace brume::domain
