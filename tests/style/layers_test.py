@@ -209,3 +209,17 @@ def test_headers_stand_alone():
 def test_every_folder_in_src_is_a_layer():
     folders = {layer_of(path.relative_to("src").as_posix()) for path in cpp_files("src")}
     assert folders == set(MAY_INCLUDE), "src has other folders than layers_test.py has layers"
+
+
+def test_the_readme_of_a_layer_says_what_it_may_include():
+    wrong = []
+    for layer, below in MAY_INCLUDE.items():
+        said = re.search(r"\*\*May include:\*\* (.*?) \*\*(?:Used by|Called by|May be called from)", read(f"src/{layer}/README.md"), re.S)
+        if said is None or "`" not in said[1] or layer == "daemon":  # "nothing of ours", "every folder but …"
+            continue
+        named = set(re.findall(r"`([^`]+)`", said[1]))
+        if "engines" in named:
+            named = named - {"engines"} | {other for other in MAY_INCLUDE if other.startswith("engines/") and other != "engines/host"}
+        if named != below:
+            wrong.append(f"src/{layer}/README.md names {sorted(named)}, the test has {sorted(below)}")
+    complain("A layer's README names the layers it may include.", wrong)
