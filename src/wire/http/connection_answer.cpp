@@ -268,6 +268,7 @@ void Connection::stream_step() {
     return send_piece(std::move(piece));
   }
   if (stream.is_asked) return;
+  if (!answer->source) return abort_answer("it has a length and no body");
   stream.is_asked = true;
   const auto ticket = std::make_shared<PieceTicket>(shared_from_this());
   answer->source->read([ticket](BodyPiece piece) { ticket->give(std::move(piece)); });

@@ -107,6 +107,8 @@ TEST_F(HttpServerTest, MethodsAndBodies) {
   client.send("HEAD /h HTTP/1.1\r\nHost: x\r\n\r\n");
   const auto head = client.answer(false);
   EXPECT_NE(head.find("Content-Length: 8"), string::npos) << head;
+  client.send("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(client.answer().find("OPTIONS * "), string::npos);
   client.send("DELETE http://x/d HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_NE(client.answer().find("DELETE http://x/d "), string::npos);
 }
