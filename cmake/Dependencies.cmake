@@ -12,6 +12,7 @@ find_package(JPEG REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(pugixml REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 # 'make up' needs no test library. Where it is missing the tests are left out; tools/build configures anew once it is there.

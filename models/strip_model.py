@@ -37,7 +37,9 @@ SERVICES = {
 }
 # What signatures and clients call a service, where its model is called otherwise.
 SIGNED_AS = {"service-quotas": "servicequotas"}
-METADATA = ("apiVersion", "endpointPrefix", "serviceId", "xmlNamespace", "targetPrefix", "jsonVersion")
+METADATA = ("apiVersion", "endpointPrefix", "signingName", "serviceId", "xmlNamespace", "targetPrefix", "jsonVersion")
+# The first of them that a service speaks is its home protocol, that of its oldest clients.
+PROTOCOLS = ("ec2", "query", "rest-xml", "rest-json", "json", "smithy-rpc-v2-cbor")
 SHAPE_FACTS = ("type", "required", "enum", "min", "max", "sensitive", "timestampFormat", "flattened",
                "locationName", "payload", "xmlNamespace", "error", "exception", "fault", "xmlOrder", "union")
 MEMBER_FACTS = ("shape", "locationName", "queryName", "flattened", "location", "timestampFormat",
@@ -91,10 +93,16 @@ def strip_shape(shape):
 def strip(model):
     metadata = pick(model["metadata"], METADATA)
     protocols = model["metadata"].get("protocols", [model["metadata"]["protocol"]])
-    # CloudWatch prefers CBOR today; the era's clients, and Brume, speak its Query form.
-    metadata["protocol"] = next(p for p in ("ec2", "query", "rest-xml", "rest-json", "json") if p in protocols)
-    if metadata["protocol"] != "json":
-        metadata = pick(metadata, METADATA[:4] + ("protocol",))
+    metadata["protocols"] = [p for p in PROTOCOLS if p in protocols]
+    metadata["protocol"] = metadata["protocols"][0]
+    if metadata["protocols"] == [metadata["protocol"]]:
+        del metadata["protocols"]
+    if "json" not in protocols:
+        metadata.pop("jsonVersion", None)
+    if not {"json", "smithy-rpc-v2-cbor"} & set(protocols):
+        metadata.pop("targetPrefix", None)
+    if "awsQueryCompatible" in model["metadata"]:
+        metadata["queryCompatible"] = True
     rest = metadata["protocol"].startswith("rest-")
     shapes = model["shapes"]
     return {

@@ -9,6 +9,8 @@ import re
 SCALARS = {"string": "std::string", "character": "std::string", "boolean": "bool", "integer": "std::int64_t",
            "long": "std::int64_t", "float": "double", "double": "double", "timestamp": "Time", "blob": "std::string"}
 NOT_MODELS = ("built.json", "empty.json")
+WRITERS = {"ec2": "XmlWriter", "query": "XmlWriter", "rest-xml": "XmlWriter", "rest-json": "JsonWriter", "json": "JsonWriter",
+           "smithy-rpc-v2-cbor": "CborWriter"}
 TIME_FORMATS = {"iso8601": "iso8601", "unixTimestamp": "unix_seconds", "rfc822": "http_date"}
 KEYWORDS = set("""alignas and asm auto bool break case catch char class const continue default delete do double else enum
     explicit export extern false float for friend goto if inline int long mutable namespace new not operator or private
@@ -43,8 +45,11 @@ class Model:
         self.metadata = content["metadata"]
         self.operations = content["operations"]
         self.shapes = content["shapes"]
+        self.protocols = self.metadata.get("protocols", [self.metadata["protocol"]])
         self.ec2 = self.metadata["protocol"] == "ec2"
-        self.json = self.metadata["protocol"] in ("json", "rest-json")
+        self.rest = self.metadata["protocol"].startswith("rest-")
+        # The writers that its answers need, the home protocol's first.
+        self.writers = list(dict.fromkeys(WRITERS[protocol] for protocol in self.protocols))
         self.omit_empty, self.present, self.optional_lists = set(), set(), set()
         self.aliases = {}
         self.order = {}

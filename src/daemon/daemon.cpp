@@ -41,8 +41,7 @@
 #include "sts/identity.hpp"
 #include "wire/http/host_name.hpp"
 #include "wire/http/server.hpp"
-#include "wire/query_tree.hpp"
-#include "wire/signature.hpp"
+#include "wire/identity/signature.hpp"
 
 namespace brume::daemon {
 namespace {
@@ -367,12 +366,7 @@ void Daemon::Region::follow_first() {
 // else the one that the name of the host says ("ec2.eu-west-1.…"); else the one whose port was asked.
 Daemon::Region& Daemon::Region::region_of(const wire::HttpRequest& request) {
   if (daemon_.regions_.size() == 1) return *this;
-  std::string asked;
-  try {
-    asked = wire::SignatureVerifier::claimed_caller(request, wire::QueryTree(request.query()).pairs()).region;
-  } catch (const wire::ApiError&) {
-    // Whatever is wrong with it, the front door says so.
-  }
+  const auto asked = wire::claimed_scope(request).region;
   const auto host = wire::read_host(request.header("host"));
   for (auto& region : daemon_.regions_)
     if (region->settings.region == asked) return *region;

@@ -9,8 +9,8 @@
 #include "daemon/accounts.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "wire/api_error.hpp"
+#include "wire/identity/signature.hpp"
 #include "wire/query_tree.hpp"
-#include "wire/signature.hpp"
 
 namespace brume::daemon {
 namespace {
@@ -123,7 +123,7 @@ void reset_simulation(std::span<const service::Services* const> regions, const w
   const auto& first = *regions.front();
   if (!first.settings.simulated) return respond(plain(403, "This is not a simulation: nothing is reset.\n"));
   if (request.method != "POST") return respond(plain(405, "POST empties the account.\n"));
-  const auto key_id = wire::SignatureVerifier::claimed_access_key(request, {});
+  const auto key_id = wire::claimed_caller(request, {}).access_key_id;
   const auto world = first.store.world();
   const auto* key = world->find<state::AccessKey>(key_id);
   const std::string account = key == nullptr ? std::string(simulated_account) : key->account;

@@ -15,9 +15,11 @@
 #include "service/services.hpp"
 #include "state/store.hpp"
 #include "wire/api_error.hpp"
+#include "wire/codec/cbor_writer.hpp"
+#include "wire/codec/codec.hpp"
+#include "wire/identity/identity.hpp"
 #include "wire/json_writer.hpp"
 #include "wire/query_tree.hpp"
-#include "wire/signature.hpp"
 #include "wire/xml_writer.hpp"
 
 namespace brume::service {
@@ -38,15 +40,12 @@ struct Context {
 };
 
 // A decoded request that waits to be run, then its answer that waits to be written.
-class Invocation {
+class Invocation : public wire::Answer {
  public:
-  virtual ~Invocation() = default;
   virtual void read(const state::World&, const Context&) {}
   virtual void write(state::Transaction&, const Context&) {}
   virtual void work(const Context&) {}
   virtual bool dry_run() const = 0;
-  virtual void encode(wire::XmlWriter& out) const = 0;
-  virtual void encode(wire::JsonWriter& out) const = 0;
 };
 
 struct Action {
@@ -67,7 +66,7 @@ template <class Request>
 void read_request(const wire::QueryNode& node, Request& out) {
   read(node, out);
 }
-// A type is written in its service's protocol only.
+// A type is written in its service's protocols only.
 template <class Writer, class Response>
 void write_response(Writer& out, const Response& response) {
   if constexpr (requires { write(out, response); })
@@ -105,6 +104,7 @@ class TypedInvocation final : public Invocation {
   bool dry_run() const override { return asks_dry_run(request_); }
   void encode(wire::XmlWriter& out) const override { write_response(out, response_); }
   void encode(wire::JsonWriter& out) const override { write_response(out, response_); }
+  void encode(wire::CborWriter& out) const override { write_response(out, response_); }
 
   static std::unique_ptr<Invocation> decode(const Action& action, const wire::QueryNode& node) {
     auto invocation = std::make_unique<TypedInvocation>(action.decide);

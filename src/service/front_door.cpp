@@ -4,17 +4,14 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "domain/arns.hpp"
-#include "wire/credential_scope.hpp"
-#include "wire/foreign_request.hpp"
-#include "wire/json_body.hpp"
+#include "service/callers.hpp"
+#include "wire/identity/credential_scope.hpp"
+#include "wire/inflate.hpp"
 #include "wire/plain_text.hpp"
 #include "wire/schema.hpp"
 
 namespace brume::service {
 namespace {
-
-constexpr std::string_view simulated_account = "123456789012";
 
 // The API version of a service that every version of its name may ask for, besides the newest: the guide's.
 bool is_served_version(const wire::schema::Service& service, std::string_view version) {
@@ -66,21 +63,14 @@ wire::ApiError not_built(std::string_view action) {
 }  // namespace
 
 struct FrontDoor::Pending {
-  Pending(wire::HttpRequest&& received, wire::Responder responder, std::atomic<unsigned>& in_flight)
-      : request(std::move(received)), respond(std::move(responder)), place(std::in_place, in_flight) {}
+  Pending(wire::HttpRequest&& received, wire::Responder responder, wire::schema::Services known, std::string_view id,
+          std::atomic<unsigned>& in_flight)
+      : request(std::move(received)), respond(std::move(responder)), call(request, known, id), place(std::in_place, in_flight) {}
 
   wire::HttpRequest request;
   wire::Responder respond;
-  std::string request_id;
-  std::unique_ptr<wire::QueryTree> parameters;
-  std::unique_ptr<wire::QueryTree> url_parameters;  // of the JSON protocols only, whose parameters are in the body, or everywhere
+  wire::Call call;
   wire::Caller caller;
-  const wire::schema::Service* service = wire::schema::find_service("ec2");
-  std::optional<wire::Foreign> foreign;  // when it is to a service that is not served
-  std::string action_name;
-  std::string version;
-  int version_number = 0;
-  bool has_result = false;
   const Action* action = nullptr;
   std::unique_ptr<Invocation> invocation;
   std::optional<Context> context;
@@ -88,30 +78,18 @@ struct FrontDoor::Pending {
   std::optional<InFlight> place;  // until it is answered
   std::shared_ptr<void> share;    // of the account's requests, so long
   size_t answer_bytes = 0;
-  // Of a REST answer.
-  int status = 200;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string content_type;
 
   const std::string& account() const { return caller.account_id; }
-  wire::Envelope envelope() const {
-    wire::Envelope envelope;
-    envelope.protocol = service->protocol;
-    envelope.action = action_name;
-    envelope.version = version;
-    envelope.xml_namespace = service->xml_namespace;
-    envelope.request_id = request_id;
-    envelope.has_result = has_result;
-    return envelope;
-  }
 };
 
-FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings)
+FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings,
+                     wire::schema::Services known)
     : services_(services),
       tables_(std::move(tables)),
       workers_(workers),
       settings_(settings),
-      verifier_(services.clock),
+      known_(known),
+      identities_(make_identities(services, settings.simulated)),
       accounts_(settings.requests_of_account),
       changes_(settings.changes_of_account),
       budget_(settings.answers),
@@ -124,49 +102,33 @@ FrontDoor::FrontDoor(const Services& services, std::vector<ServiceTable> tables,
 FrontDoor::~FrontDoor() = default;
 
 wire::HttpResponse FrontDoor::refuse(int status, std::string_view reason) const {
-  wire::Envelope envelope;
-  const auto request_id = make_uuid(services_.random);
-  envelope.request_id = request_id;
   const char* code = status == 503   ? "Unavailable"
                      : status == 413 ? "RequestEntityTooLarge"
                      : status == 408 ? "RequestTimeout"
                                      : "InvalidRequest";
+  const wire::HttpRequest unread;
+  const wire::Call call(unread, known_, make_uuid(services_.random));
   wire::HttpResponse response;
-  response.status = status;
-  response.body = wire::error_document(envelope, wire::ApiError(status, code, std::string(reason)));
+  call.codec->error(call, wire::ApiError(status, code, std::string(reason)), response);
   return response;
-}
-
-std::optional<wire::Credential> FrontDoor::find_credential(std::string_view access_key_id) const {
-  const auto world = services_.store.world();
-  const auto* key = world->find<state::AccessKey>(access_key_id);
-  if (key == nullptr) return std::nullopt;
-  const auto* account = world->find<state::Account>(key->account);
-  wire::Credential credential;
-  credential.access_key_id = key->id;
-  credential.secret = key->secret;
-  credential.account_id = key->account;
-  credential.user_arn = domain::root_arn(services_.settings.partition, key->account);
-  credential.active = key->active && account != nullptr && account->enabled;
-  return credential;
 }
 
 void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   ++counters_.requests;
-  const auto pending = std::make_shared<Pending>(std::move(request), std::move(respond), in_flight_);
-  pending->request_id = make_uuid(services_.random);
+  const auto pending = std::make_shared<Pending>(std::move(request), std::move(respond), known_, make_uuid(services_.random), in_flight_);
   if (in_flight_ > settings_.requests_in_flight) {
     ++counters_.refused;
     return answer_failure(*pending,
                           std::make_exception_ptr(wire::service_unavailable("The server is overloaded and can't handle the request.")));
   }
   try {
-    admit(*pending);
+    wire::recognise(pending->call);
     identify(*pending);
-    if (throttle_) throttle_->admit(pending->caller.account_id, *pending->service, pending->action_name);
     pending->share = accounts_.enter(pending->account());
     if (!pending->share)
       throw wire::ApiError(503, "RequestLimitExceeded", "Request limit exceeded: too many of your requests are being answered.");
+    decode(*pending);
+    if (throttle_) throttle_->admit(pending->account(), pending->call.codec->protocol(), pending->call.action);
     look_up(*pending);
     run(pending);
   } catch (...) {
@@ -174,108 +136,50 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
   }
 }
 
-void FrontDoor::admit(Pending& pending) {
-  const auto& request = pending.request;
-  pending.foreign = wire::find_foreign(request);
-  if (pending.foreign) {
-    pending.url_parameters = std::make_unique<wire::QueryTree>(request.query());
-    return;
-  }
-  if (const auto route = wire::find_rest_route(request)) return admit_rest(pending, *route);
-  if (request.method != "GET" && request.method != "POST")
-    throw wire::ApiError(405, "InvalidRequest", fmt::format("The method {} is not used by this API: send GET or POST.", request.method));
-  if (const auto target = request.header("x-amz-target"); request.method == "POST" && !target.empty()) return admit_json(pending, target);
-  std::string_view form;
-  if (request.method == "POST") {
-    const auto type = request.header("content-type");
-    const bool is_form = equals_ignoring_case(trim(type.substr(0, type.find(';'))), "application/x-www-form-urlencoded");
-    if (!is_form && !request.body.empty())
-      throw wire::ApiError(415, "UnsupportedMediaType", "The body of a request is application/x-www-form-urlencoded.");
-    form = request.body;
-  }
-  pending.parameters = std::make_unique<wire::QueryTree>(request.query(), form);
-  pending.action_name = std::string(pending.parameters->find("Action"));
-  pending.version = std::string(pending.parameters->find("Version"));
-}
-
-// The JSON protocol: X-Amz-Target names service and action, the body has the parameters. The service is known from the start, and so
-// is how an error is worded.
-void FrontDoor::admit_json(Pending& pending, std::string_view target) {
-  const auto dot = target.find('.');
-  for (const auto* each : wire::schema::services())
-    if (!each->target_prefix.empty() && each->target_prefix == target.substr(0, dot)) pending.service = each;
-  pending.url_parameters = std::make_unique<wire::QueryTree>(pending.request.query());
-  pending.action_name = std::string(target.substr(std::min(dot + 1, target.size())));
-  pending.version = std::string(pending.service->version_text);
-  pending.parameters = std::make_unique<wire::QueryTree>(wire::read_json_body(pending.request.body));
-}
-
-void FrontDoor::admit_rest(Pending& pending, const wire::RestRoute& route) {
-  pending.service = route.service;
-  pending.action_name = std::string(route.operation->name);
-  pending.version = std::string(route.service->version_text);
-  pending.status = route.operation->status;
-  pending.url_parameters = std::make_unique<wire::QueryTree>(pending.request.query());
-  pending.parameters = std::make_unique<wire::QueryTree>(wire::read_rest_request(route, pending.request, pending.url_parameters->pairs()));
-}
-
 void FrontDoor::identify(Pending& pending) {
-  // A JSON body takes no part in the signature but by its hash.
-  const auto& pairs = pending.url_parameters ? pending.url_parameters->pairs() : pending.parameters->pairs();
-  const auto lookup = [this](std::string_view id) { return find_credential(id); };
-  // The service first: its protocol is how an error is worded.
-  const auto claimed = wire::SignatureVerifier::claimed_caller(pending.request, pairs);
-  const auto* service = claimed.service.empty() ? nullptr : wire::schema::find_service(claimed.service);
-  for (const auto* each : wire::schema::services())
-    if (service == nullptr && each->version_text == pending.version && each->name != "ec2") service = each;
-  if (service != nullptr && !pending.url_parameters) pending.service = service;
-  // A query to a service that nobody here knows, by its scope and its action. What boto 2 takes from the host's name is no service's.
-  if (service == nullptr && !claimed.service.empty() && !pending.url_parameters &&
-      !pending.request.header("host").starts_with(claimed.service) &&
-      wire::schema::find_operation(*pending.service, pending.action_name) == nullptr)
-    pending.foreign = wire::Foreign{wire::Speech::query, claimed.service.substr(0, 64), {}};
-  if (!settings_.simulated) {
-    pending.caller = verifier_.verify(pending.request, pairs, lookup);
-    if (!pending.foreign) wire::require_scope(pending.request, pending.caller, *pending.service, services_.settings.region);
-    return;
-  }
-  // Simulation: a key that was made is its account's, any other or none is the first account's.
-  const auto id = wire::SignatureVerifier::claimed_access_key(pending.request, pairs);
-  const auto credential = find_credential(id);
-  if (credential && !credential->active) throw wire::auth_failure("The account or its access key is disabled.");
-  pending.caller = claimed;
-  pending.caller.access_key_id = id;
-  pending.caller.account_id = credential ? credential->account_id : std::string(simulated_account);
-  pending.caller.user_arn = domain::root_arn(services_.settings.partition, pending.caller.account_id);
+  const auto& call = pending.call;
+  pending.caller = wire::identify(identities_, {pending.request, call.signed_parameters(), call.codec->protocol()});
+}
+
+void FrontDoor::decode(Pending& pending) {
+  auto& call = pending.call;
+  if (call.service == nullptr) throw wire::service_not_built(call);
+  std::string unpacked;
+  call.codec->decode(call, wire::plain_body(call, unpacked));
+  if (call.service == nullptr) throw wire::service_not_built(call);
+  if (!settings_.simulated)
+    wire::require_scope(pending.request, pending.caller, *call.service, call.codec->protocol(), services_.settings.region);
 }
 
 void FrontDoor::look_up(Pending& pending) {
-  if (pending.foreign) throw wire::not_served(*pending.foreign);
-  if (pending.action_name.empty()) throw wire::ApiError(400, "MissingAction", "The request is missing an action parameter.");
-  if (pending.version.empty()) throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter Version");
-  if (!is_served_version(*pending.service, pending.version))
+  auto& call = pending.call;
+  const auto& service = *call.service;
+  if (!service.speaks(call.codec->protocol()))
+    throw wire::ApiError(400, "InvalidAction", fmt::format("The service {} is not asked in this protocol.", service.name));
+  if (call.action.empty()) throw wire::ApiError(400, "MissingAction", "The request is missing an action parameter.");
+  if (call.version.empty()) throw wire::ApiError(400, "MissingParameter", "The request must contain the parameter Version");
+  if (!is_served_version(service, call.version))
     throw wire::ApiError(400, "NoSuchVersion",
-                         fmt::format("The requested version ({}) of service {} does not exist", pending.version, pending.service->name));
-  pending.version_number = wire::schema::version_number(pending.version);
-  const auto* operation = wire::schema::find_operation(*pending.service, pending.action_name);
-  if (operation == nullptr || operation->since > pending.version_number) {
+                         fmt::format("The requested version ({}) of service {} does not exist", call.version, service.name));
+  const int version = call.version_number();
+  call.operation = wire::schema::find_operation(service, call.action);
+  if (call.operation == nullptr || call.operation->since > version) {
     // An error document is not the place to echo a name of any size.
-    pending.action_name.resize(std::min<size_t>(pending.action_name.size(), 128));
-    throw wire::invalid_action(pending.action_name, pending.version);
+    call.action.resize(std::min<size_t>(call.action.size(), 128));
+    throw wire::invalid_action(call.action, call.version);
   }
-  pending.has_result = operation->output != wire::schema::no_shape;
-  const auto at = actions_.find(fmt::format("{}/{}", pending.service->name, pending.action_name));
-  if (at == actions_.end()) throw not_built(pending.action_name);
+  const auto at = actions_.find(fmt::format("{}/{}", service.name, call.action));
+  if (at == actions_.end()) throw not_built(call.action);
   pending.action = at->second;
-  pending.parameters->set_version(pending.version_number);
-  pending.invocation = pending.action->decode(*pending.action, pending.parameters->root());
-  pending.parameters->require_all_read();
-  require_text(*pending.action, *pending.parameters);
+  call.parameters->set_version(version);
+  pending.invocation = pending.action->decode(*pending.action, call.parameters->root());
+  call.parameters->require_all_read();
+  require_text(*pending.action, *call.parameters);
 }
 
 void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
-  pending->context.emplace(Context{pending->caller, services_, pending->version_number, services_.clock.now(),
-                                   pending->invocation->dry_run(), pending->parameters.get()});
+  pending->context.emplace(Context{pending->caller, services_, pending->call.version_number(), services_.clock.now(),
+                                   pending->invocation->dry_run(), pending->call.parameters.get()});
   // Before anything is done: a change whose answer cannot be kept is better not made.
   budget_.require_room(pending->account());
   switch (pending->action->lane) {
@@ -288,7 +192,7 @@ void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
 // What is likely to take long does not run here, on a thread of the connections, where everybody would wait for it.
 void FrontDoor::run_read(const std::shared_ptr<Pending>& pending) {
   if (!is_large(*services_.store.world()) &&
-      !large_reads_.expects(pending->account(), pending->action_name, std::chrono::steady_clock::now()))
+      !large_reads_.expects(pending->account(), pending->call.action, std::chrono::steady_clock::now()))
     return read_now(*pending);
   ++counters_.large_reads;
   const bool taken = readers_.submit(pending->account(), [this, pending] {
@@ -308,7 +212,7 @@ void FrontDoor::read_now(Pending& pending) {
   if (pending.context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
   answer(pending);
   const auto now = std::chrono::steady_clock::now();
-  large_reads_.note(pending.account(), pending.action_name, now - begun, pending.answer_bytes, now);
+  large_reads_.note(pending.account(), pending.call.action, now - begun, pending.answer_bytes, now);
 }
 
 void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
@@ -358,26 +262,7 @@ void FrontDoor::run_work(const std::shared_ptr<Pending>& pending) {
 void FrontDoor::answer(Pending& pending) {
   wire::HttpResponse response;
   try {
-    const auto envelope = pending.envelope();
-    if (envelope.protocol == wire::schema::Protocol::json || envelope.protocol == wire::schema::Protocol::rest_json) {
-      wire::JsonWriter out;
-      out.open_object();
-      pending.invocation->encode(out);
-      out.close_object();
-      pending.headers = out.take_headers();
-      auto payload = out.take_payload();
-      if (payload) pending.content_type = "application/octet-stream";
-      response.status = pending.status;
-      response.body = payload ? std::move(*payload) : out.take();
-    } else {
-      const bool is_ec2 = envelope.protocol == wire::schema::Protocol::ec2;
-      wire::XmlWriter out(is_ec2 ? pending.version_number : wire::XmlWriter::newest_version);
-      out.set_whole_seconds(!is_ec2);
-      wire::open_answer(out, envelope);
-      pending.invocation->encode(out);
-      wire::close_answer(out, envelope);
-      response.body = out.take();
-    }
+    pending.call.codec->encode(pending.call, *pending.invocation, response);
     // What was read is not needed any more, and as large as the answer.
     pending.invocation.reset();
     pending.world.reset();
@@ -403,34 +288,21 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
     log::error("state", "a change could not be made durable: {}", thrown.what());
     error.emplace(wire::service_unavailable("The request could not be stored; nothing was changed. The operator's log says why."));
   } catch (const std::exception& thrown) {
-    log::error("service", "request {} ({}) failed: {}", pending.request_id, pending.action_name, thrown.what());
+    log::error("service", "request {} ({}) failed: {}", pending.call.request_id, pending.call.action, thrown.what());
     error.emplace(wire::internal_error());
   }
-  log::debug("service", "request {} {}: {} {}", pending.request_id, pending.action_name, error->code, error->message);
-  if (pending.foreign) return finish(pending, wire::answer_foreign(*pending.foreign, *error, pending.request_id));
-  if (pending.service->protocol == wire::schema::Protocol::rest_json) {
-    error = wire::in_words_of_rest(*error);
-    pending.headers = {{"x-amzn-ErrorType", error->code}};
-    pending.content_type.clear();
-  }
+  log::debug("service", "request {} {}: {} {}", pending.call.request_id, pending.call.action, error->code, error->message);
   wire::HttpResponse response;
-  response.status = error->status;
-  response.body = wire::error_document(pending.envelope(), *error);
+  pending.call.codec->error(pending.call, *error, response);
   finish(pending, std::move(response));
 }
 
 void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
   pending.place.reset();
   pending.share.reset();
-  log::debug("audit", "request={} account={} key={} action={} status={}", pending.request_id, pending.account(),
-             pending.caller.access_key_id, pending.action_name, response.status);
-  response.headers.emplace_back("x-amzn-RequestId", pending.request_id);
-  if (pending.foreign) return pending.respond(std::move(response));
-  if (pending.service->protocol == wire::schema::Protocol::json) response.content_type = "application/x-amz-json-1.1";
-  if (pending.service->protocol == wire::schema::Protocol::rest_json) {
-    response.content_type = pending.content_type.empty() ? "application/json" : pending.content_type;
-    for (auto& header : pending.headers) response.headers.push_back(std::move(header));
-  }
+  log::debug("audit", "request={} account={} key={} action={} status={}", pending.call.request_id, pending.account(),
+             pending.caller.access_key_id, pending.call.action, response.status);
+  response.headers.emplace_back("x-amzn-RequestId", pending.call.request_id);
   pending.respond(std::move(response));
 }
 

@@ -1,7 +1,8 @@
 // Takes every API request from bytes to answer, in one fixed order:
-//   size and in-flight limits (HttpServer, here) → parameters → signature on the raw bytes → service and action → typed request →
-//   account → run → answer → audit line.
-// Nothing of a request is believed before its signature is, and nothing is changed before the whole request is understood.
+//   size and in-flight limits (HttpServer, here) → codec, service and action from the outside → sender, on the raw bytes → parameters →
+//   rate → action → typed request → run → answer → audit line.
+// Nothing of a request is believed before its sender is known, and nothing is changed before the whole request is understood. What
+// the bytes mean is a codec's business (wire/codec), who sent them an identity's (wire/identity): this file knows no protocol.
 #pragma once
 
 #include <atomic>
@@ -16,9 +17,9 @@
 #include "service/large_reads.hpp"
 #include "service/throttle.hpp"
 #include "service/worker_pool.hpp"
-#include "wire/envelope.hpp"
+#include "wire/codec/codec.hpp"
 #include "wire/http/server.hpp"
-#include "wire/rest_json.hpp"
+#include "wire/identity/identity.hpp"
 
 namespace brume::service {
 
@@ -35,7 +36,9 @@ struct FrontDoorSettings {
 // Threads: handle may be called from any thread.
 class FrontDoor {
  public:
-  FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings);
+  // `known`: the services whose requests are understood; those of `tables` are among them.
+  FrontDoor(const Services& services, std::vector<ServiceTable> tables, WorkerPool& workers, FrontDoorSettings settings,
+            wire::schema::Services known = wire::schema::services());
   ~FrontDoor();
 
   void handle(wire::HttpRequest&& request, wire::Responder respond);
@@ -54,10 +57,8 @@ class FrontDoor {
  private:
   struct Pending;  // one request on its way
 
-  void admit(Pending& pending);
-  void admit_json(Pending& pending, std::string_view target);
-  void admit_rest(Pending& pending, const wire::RestRoute& route);
   void identify(Pending& pending);
+  void decode(Pending& pending);
   void look_up(Pending& pending);
   void run(const std::shared_ptr<Pending>& pending);
   void run_read(const std::shared_ptr<Pending>& pending);
@@ -68,14 +69,14 @@ class FrontDoor {
   void answer(Pending& pending);
   void answer_failure(Pending& pending, std::exception_ptr failure);
   void finish(Pending& pending, wire::HttpResponse&& response);
-  std::optional<wire::Credential> find_credential(std::string_view access_key_id) const;
 
   const Services& services_;
   std::vector<ServiceTable> tables_;
   std::unordered_map<std::string, const Action*> actions_;  // "ec2/RunInstances"
   WorkerPool& workers_;
   FrontDoorSettings settings_;
-  wire::SignatureVerifier verifier_;
+  wire::schema::Services known_;
+  wire::Identities identities_;
   std::unique_ptr<Throttle> throttle_;  // null: nobody is held back
   std::atomic<unsigned> in_flight_{0};
   AccountCounts accounts_;

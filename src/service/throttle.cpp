@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "wire/api_error.hpp"
+#include "wire/refusals.hpp"
 
 namespace brume::service {
 namespace {
@@ -26,15 +26,9 @@ const Group& group_of(std::string_view action) {
   return changing;
 }
 
-wire::ApiError too_many(const wire::schema::Service& service) {
-  using wire::schema::Protocol;
-  if (service.protocol == Protocol::ec2) return {503, "RequestLimitExceeded", "Request limit exceeded."};
-  return {400, service.protocol == Protocol::query ? "Throttling" : "ThrottlingException", "Rate exceeded"};
-}
-
 }  // namespace
 
-void Throttle::admit(const std::string& account, const wire::schema::Service& service, std::string_view action) {
+void Throttle::admit(const std::string& account, wire::schema::Protocol protocol, std::string_view action) {
   const auto& group = group_of(action);
   const auto size = std::max(1.0, group.size * factor_);
   const auto now = clock_.now();
@@ -45,7 +39,7 @@ void Throttle::admit(const std::string& account, const wire::schema::Service& se
   const auto passed = std::chrono::duration<double>(std::max(now - bucket.filled, milliseconds(0))).count();
   bucket.tokens = std::min(size, bucket.tokens + passed * group.a_second * factor_);
   bucket.filled = now;
-  if (bucket.tokens < 1) throw too_many(service);
+  if (bucket.tokens < 1) throw wire::refusal(protocol, wire::Trouble::throttled);
   bucket.tokens -= 1;
 }
 

@@ -18,10 +18,10 @@ class Throttle {
   // `factor`: 1 for EC2's rates, 2 for twice as many requests; more than 0.
   Throttle(const Clock& clock, double factor) : clock_(clock), factor_(factor) {}
 
-  // Takes a token of the account's bucket for this action. Throws the service's error when there is none: RequestLimitExceeded (503) of
+  // Takes a token of the account's bucket for this action. Throws the protocol's error when there is none: RequestLimitExceeded (503) of
   // EC2, which clients answer by waiting and sending the same request, with the same client token, again. Nothing was done then. Threads:
   // may be called from any thread.
-  void admit(const std::string& account, const wire::schema::Service& service, std::string_view action);
+  void admit(const std::string& account, wire::schema::Protocol protocol, std::string_view action);
 
  private:
   struct Bucket {

@@ -18,13 +18,7 @@ ApiError invalid_action(std::string_view action, std::string_view version) {
 }
 ApiError unsupported_operation(std::string message) { return {400, "UnsupportedOperation", std::move(message)}; }
 
-ApiError missing_authentication() { return {403, "MissingAuthenticationToken", "Request is missing Authentication Token"}; }
 ApiError auth_failure(std::string message) { return {401, "AuthFailure", std::move(message)}; }
-ApiError signature_mismatch() {
-  return {403, "SignatureDoesNotMatch",
-          "The request signature we calculated does not match the signature you provided. "
-          "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."};
-}
 ApiError request_expired(std::string message) { return {400, "RequestExpired", std::move(message)}; }
 
 ApiError id_not_found(std::string_view code_noun, std::string_view noun, std::string_view id) {

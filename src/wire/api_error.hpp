@@ -27,10 +27,8 @@ ApiError malformed_query(std::string message);
 ApiError invalid_action(std::string_view action, std::string_view version);
 ApiError unsupported_operation(std::string message);
 
-// Requests of somebody who is not who they say.
-ApiError missing_authentication();
+// Requests of somebody who is not who they say, in EC2's words; refusals.hpp has the other protocols'.
 ApiError auth_failure(std::string message);
-ApiError signature_mismatch();
 ApiError request_expired(std::string message);
 
 // Resources: "Invalid<Noun>ID.NotFound: The <noun> ID 'x' does not exist". `code_noun` as in codes ("InstanceID"), `noun` as in sentences.

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 
 #include "base/text.hpp"
+#include "wire/scalars.hpp"
 
 namespace brume::wire {
 
@@ -61,7 +63,13 @@ void JsonWriter::value(double number) {
   verbatim(fmt::format("{}", number));
 }
 
-void JsonWriter::value(Time time) {
+void JsonWriter::value(Time time, TimeFormat format) {
+  if (format == TimeFormat::iso8601 || format == TimeFormat::http_date) {
+    std::array<char, scalar_bytes> text;
+    const bool fraction = time != std::chrono::floor<seconds>(time);
+    const char* end = print_time(text.data(), time, format, fraction);
+    return value(std::string_view(text.data(), static_cast<size_t>(end - text.data())));
+  }
   const auto milliseconds = time.time_since_epoch().count();
   verbatim(milliseconds % 1000 == 0 ? fmt::format("{}", milliseconds / 1000)
                                     : fmt::format("{:.3f}", static_cast<double>(milliseconds) / 1000));

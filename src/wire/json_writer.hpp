@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "wire/query_tree.hpp"
 
 namespace brume::wire {
 
@@ -26,7 +27,9 @@ class JsonWriter {
   void value(bool flag) { verbatim(flag ? "true" : "false"); }
   void value(std::int64_t number);
   void value(double number);
-  void value(Time time);  // seconds since 1970, with milliseconds where there are some
+  // Usual: seconds since 1970, with milliseconds where there are some. The other forms are texts, without milliseconds unless there are
+  // some.
+  void value(Time time, TimeFormat format = TimeFormat::usual);
   void value_blob(std::string_view bytes);
 
   // Nothing when there is no value.

@@ -119,7 +119,7 @@ QueryTree::QueryTree(std::string_view query, std::string_view form, QueryLimits 
   parse(form, limits);
 }
 
-QueryTree::QueryTree(std::vector<std::pair<std::string, std::string>> pairs) : pairs_(std::move(pairs)) {}
+QueryTree::QueryTree(std::vector<std::pair<std::string, std::string>> pairs) : pairs_(std::move(pairs)), is_of_pairs_(true) {}
 
 void QueryTree::parse(std::string_view text, const QueryLimits& limits) {
   const auto separators = static_cast<size_t>(std::count(text.begin(), text.end(), '&'));
@@ -183,8 +183,13 @@ std::string_view QueryTree::find(std::string_view name) const {
 void QueryTree::require_all_read() const {
   root();
   const Leaf* first = nullptr;
+  const auto is_marker = [this](const Leaf& leaf) {
+    const auto& [name, value] = pairs_[leaf.pair];
+    return is_of_pairs_ && value.empty() && name.ends_with('.');
+  };
   for (const Leaf& leaf : leaves_) {
-    if (!leaf.read && (first == nullptr || leaf.pair < first->pair) && !is_common(pairs_[leaf.pair].first)) first = &leaf;
+    if (!leaf.read && !is_marker(leaf) && (first == nullptr || leaf.pair < first->pair) && !is_common(pairs_[leaf.pair].first))
+      first = &leaf;
   }
   if (first != nullptr) throw unknown_parameter(pairs_[first->pair].first);
 }
@@ -267,6 +272,11 @@ QueryNode unwrap(const QueryNode& list, std::string_view wrapper) {
   return inner ? inner : list;
 }
 
+QueryNode either(const QueryNode& node, std::string_view name, std::string_view other) {
+  const QueryNode first = node.child(name);
+  return first ? first : node.child(other);
+}
+
 bool read_value(const QueryNode& node, std::string& out) {
   const auto text = node.value();
   if (text) out = *text;
@@ -315,7 +325,7 @@ bool read_value(const QueryNode& node, double& out) {
 bool read_value(const QueryNode& node, Time& out, TimeFormat format) {
   const auto text = node.value();
   if (!text) return false;
-  const auto time = parse_time(*text, format);
+  const auto time = parse_time(*text, node.times(format));
   if (!time) bad_value(node, *text, "Expected a time such as 2011-12-05T13:00:00.000Z.");
   out = *time;
   return true;

@@ -24,8 +24,9 @@ namespace brume::wire {
 
 class QueryTree;
 
-// How a timestamp is spelled; ISO 8601 unless the model says otherwise.
-enum class TimeFormat : std::uint8_t { iso8601, unix_seconds, http_date };
+// How a timestamp is spelled. Usual: as the protocol does where the model says nothing: ISO 8601 in a query and in XML, seconds since 1970
+// in JSON and CBOR.
+enum class TimeFormat : std::uint8_t { usual, iso8601, unix_seconds, http_date };
 
 // Limits of one request; beyond them it is refused with MalformedQueryString.
 struct QueryLimits {
@@ -46,6 +47,8 @@ class QueryNode {
   std::string path() const;
   // The API version that the request is in: a parameter that came later is not read.
   int version() const;
+  // How a timestamp here is spelled, of which the model says `wanted`.
+  TimeFormat times(TimeFormat wanted) const;
   // Throws missing_parameter for `name` below this node.
   [[noreturn]] void missing(std::string_view name) const;
 
@@ -66,13 +69,19 @@ class QueryTree {
   // `query`: of the URL, `form`: the body; both application/x-www-form-urlencoded. Throws ApiError (malformed_query).
   // A name given twice with one value counts once; with two values the request is ambiguous and refused, by root().
   explicit QueryTree(std::string_view query, std::string_view form = {}, QueryLimits limits = {});
-  // Parameters that were read or kept as pairs already.
+  // Parameters that were read or kept as pairs already: those of a body, for example (codec/body_tree.hpp). An empty one whose name ends in
+  // a dot says that there is a structure with nothing in it.
   explicit QueryTree(std::vector<std::pair<std::string, std::string>> pairs);
   QueryTree(const QueryTree&) = delete;
   QueryTree& operator=(const QueryTree&) = delete;
 
   // 20111201; every parameter there is, unless it is set.
   void set_version(int version) { version_ = version; }
+  // How timestamps are spelled where the model does not say; `always`: also where it does (CBOR has one form only).
+  void set_times(TimeFormat usual, bool always = false) {
+    times_ = usual;
+    one_form_of_times_ = always;
+  }
 
   // All pairs, decoded, in the order sent, duplicates included.
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return pairs_; }
@@ -98,10 +107,16 @@ class QueryTree {
   std::vector<std::pair<std::string, std::string>> pairs_;
   mutable std::vector<Leaf> leaves_;  // of all pairs, once sorted_
   int version_ = std::numeric_limits<int>::max();
+  TimeFormat times_ = TimeFormat::iso8601;
+  bool one_form_of_times_ = false;
+  bool is_of_pairs_ = false;
   mutable bool sorted_ = false;
 };
 
 inline int QueryNode::version() const { return tree_->version_; }
+inline TimeFormat QueryNode::times(TimeFormat wanted) const {
+  return wanted == TimeFormat::usual || tree_->one_form_of_times_ ? tree_->times_ : wanted;
+}
 
 // The numbered children of a node in numeric order, gaps and any first number accepted, and before them an unnumbered one:
 //   for (QueryItems items(node.child("Filter")); items.next();) read(items.node(), out.emplace_back());
@@ -119,13 +134,15 @@ class QueryItems {
 
 // The wrapper level of the query protocol ("List.member.1", "Map.entry.1"), or the node itself where the sender left it out.
 QueryNode unwrap(const QueryNode& list, std::string_view wrapper);
+// The child of the one name, or else of the other.
+QueryNode either(const QueryNode& node, std::string_view name, std::string_view other);
 
 // This node's own value. False: there is none. Throw invalid_parameter_value when it is not of the type.
 bool read_value(const QueryNode& node, std::string& out);
 bool read_value(const QueryNode& node, bool& out);
 bool read_value(const QueryNode& node, std::int64_t& out);
 bool read_value(const QueryNode& node, double& out);
-bool read_value(const QueryNode& node, Time& out, TimeFormat format = TimeFormat::iso8601);
+bool read_value(const QueryNode& node, Time& out, TimeFormat format = TimeFormat::usual);
 bool read_int32(const QueryNode& node, std::int64_t& out);
 bool read_blob(const QueryNode& node, std::string& out);
 
@@ -134,7 +151,7 @@ bool read_member(const QueryNode& node, std::string_view name, std::optional<std
 bool read_member(const QueryNode& node, std::string_view name, std::optional<bool>& out);
 bool read_member(const QueryNode& node, std::string_view name, std::optional<std::int64_t>& out);
 bool read_member(const QueryNode& node, std::string_view name, std::optional<double>& out);
-bool read_member(const QueryNode& node, std::string_view name, std::optional<Time>& out, TimeFormat format = TimeFormat::iso8601);
+bool read_member(const QueryNode& node, std::string_view name, std::optional<Time>& out, TimeFormat format = TimeFormat::usual);
 bool read_int32_member(const QueryNode& node, std::string_view name, std::optional<std::int64_t>& out);
 bool read_blob_member(const QueryNode& node, std::string_view name, std::optional<std::string>& out);
 

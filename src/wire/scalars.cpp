@@ -69,6 +69,7 @@ std::optional<Time> parse_time(std::string_view text, TimeFormat format) {
   switch (format) {
     case TimeFormat::unix_seconds: return parse_unix_seconds(text);
     case TimeFormat::http_date: return parse_http_date(text);
+    case TimeFormat::usual:
     case TimeFormat::iso8601: break;
   }
   return parse_iso8601(text);

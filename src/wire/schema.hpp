@@ -11,7 +11,7 @@
 namespace brume::wire::schema {
 
 enum class Kind : std::uint8_t { string, boolean, integer, long_integer, number, timestamp, blob, structure, list, map };
-enum class Protocol : std::uint8_t { ec2, query, rest_xml, rest_json, json };
+enum class Protocol : std::uint8_t { ec2, query, rest_xml, rest_json, json_1_1, json_1_0, cbor };
 // Where a member stands in a request or answer of a REST protocol. Payload: it is the whole body, as it is.
 enum class Place : std::uint8_t { body, path, query, header, payload };
 
@@ -47,25 +47,41 @@ struct Operation {
   bool built() const { return !family.empty(); }
 };
 
+// What a query-compatible service's error is called by the Query protocol, and the shape that it is elsewhere.
+struct ErrorName {
+  std::string_view code;   // "InvalidParameterValue"
+  std::string_view shape;  // "InvalidParameterValueException"
+};
+
 struct Service {
-  std::string_view name;  // "ec2", "sts", "iam", ...
-  Protocol protocol;
+  std::string_view name;                  // "ec2", "sts", "cloudwatch", ...
+  std::string_view signing_name;          // in credential scopes: "ec2", "monitoring"; two services may share one
+  std::span<const Protocol> protocols;    // that its clients speak
+  bool query_compatible;                  // errors also carry the code that the Query protocol has for them
   int version;                            // newest, 20161115
   std::string_view version_text;          // "2016-11-15"
   std::string_view xml_namespace;         // of that version
-  std::string_view target_prefix;         // json: "AmazonSSM" of X-Amz-Target: AmazonSSM.GetParameter
+  std::string_view target_prefix;         // JSON and CBOR: "AmazonSSM" of X-Amz-Target: AmazonSSM.GetParameter
   std::span<const Operation> operations;  // sorted by name
   std::span<const Shape> shapes;
   std::span<const Member> members;
+  std::span<const ErrorName> errors;  // query-compatible: sorted by code
 
+  bool speaks(Protocol protocol) const;
   std::span<const Member> members_of(const Shape& shape) const { return members.subspan(shape.first_member, shape.member_count); }
   const Shape* shape(std::uint32_t index) const { return index == no_shape ? nullptr : &shapes[index]; }
 };
 
-std::span<const Service* const> services();
+using Services = std::span<const Service* const>;
+Services services();
 // nullptr: there is none.
 const Service* find_service(std::string_view name);
+// The service that a credential scope names. Where several share the name (ELB's two), the version that is asked for tells: the first
+// of them whose newest version is not older, else the newest of all. nullptr: none has this name.
+const Service* find_signed_service(Services among, std::string_view signing_name, int version);
 const Operation* find_operation(const Service& service, std::string_view action);
+// The shape of an error of this code; the code itself where the model has no other name for it.
+std::string_view error_shape(const Service& service, std::string_view code);
 
 // "2011-12-01" -> 20111201; 0: not a date.
 int version_number(std::string_view text);

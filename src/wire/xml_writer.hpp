@@ -37,7 +37,7 @@ class XmlWriter {
   void element(std::string_view tag, bool value) { element_verbatim(tag, value ? "true" : "false"); }
   void element(std::string_view tag, std::int64_t value);
   void element(std::string_view tag, double value);
-  void element(std::string_view tag, Time value, TimeFormat format = TimeFormat::iso8601);
+  void element(std::string_view tag, Time value, TimeFormat format = TimeFormat::usual);
   void element_blob(std::string_view tag, std::string_view bytes);
 
   // Nothing when there is no value.
@@ -51,7 +51,7 @@ class XmlWriter {
   void value(bool value) { raw(value ? "true" : "false"); }
   void value(std::int64_t value);
   void value(double value);
-  void value(Time value, TimeFormat format = TimeFormat::iso8601);
+  void value(Time value, TimeFormat format = TimeFormat::usual);
   void value_blob(std::string_view bytes);
 
   size_t size() const { return size_; }

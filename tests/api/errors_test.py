@@ -26,16 +26,18 @@ ELSEWHERE = {
     "IncorrectModificationState": "tests/unit/ec2/volumes_test.cpp",
     "InternalServerException": "tests/unit/wire/rest_json_test.cpp",
     "InvalidAccessKeyId": "tests/unit/wire/signature_test.cpp",
+    "InvalidToken": "tests/unit/wire/refusals_test.cpp",
+    "MalformedXML": "tests/unit/wire/refusals_test.cpp",
     "NatGatewayLimitExceeded": "tests/unit/ec2/limits_test.cpp",
     "OutstandingVpcPeeringConnectionLimitExceeded": "tests/unit/ec2/limits_test.cpp",
     "RequestTimeTooSkewed": "tests/unit/wire/signature_test.cpp",
     "RequestResourceCountExceeded": "tests/unit/service/front_door_test.cpp",
+    "SlowDown": "tests/unit/wire/refusals_test.cpp",
     "Throttling": "tests/unit/service/throttle_test.cpp",
     "ThrottlingException": "tests/unit/service/throttle_test.cpp",
 }
 # What no test raises, and why.
 UNRAISED = {
-    "InvalidToken": "S3's word for a token that nobody issued: no service of its protocol is built",
     "ConflictException": "two completions of one snapshot at the same instant",
     "InternalError": "it says that we made a mistake: a test that knew how would be a mistake to mend",
     "Unavailable": "a state that cannot be written: tests/unit/state/store_test.cpp makes its disk full, below the API",

@@ -1,4 +1,5 @@
 """Clients of services that are not served: each gets an error that it can read, in the protocol that it speaks."""
+import gzip
 import json
 import urllib.error
 import urllib.request
@@ -58,18 +59,54 @@ def raw(daemon, path, body, headers, method="POST"):
     raise AssertionError("it was served")
 
 
-def test_cbor_is_answered_in_cbor(daemon):
-    """Smithy's RPC v2, which newer SDKs speak to CloudWatch: a map of the two texts __type and message (RFC 8949)."""
-    status, headers, body = raw(daemon, "/service/GraniteServiceVersion20100801/operation/ListMetrics", b"\xa0",
-                                {"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor", "Accept": "application/cbor"})
-    assert status == 400 and headers["Smithy-Protocol"] == "rpc-v2-cbor" and headers["Content-Type"] == "application/cbor"
-    texts, rest = [], body[1:]
+def read_cbor_error(body):
+    """The texts of a map of indefinite length (RFC 8949), which is what an error is in Smithy's RPC v2."""
+    assert body[:1] == b"\xbf" and body[-1:] == b"\xff"
+    texts, rest = [], body[1:-1]
     while rest:
-        length, start = (rest[0] - 0x60, 1) if rest[0] < 0x78 else (int.from_bytes(rest[1:3], "big"), 3)
+        length, start = (rest[0] - 0x60, 1) if rest[0] < 0x78 else (rest[1], 2)
         texts.append(rest[start : start + length].decode())
         rest = rest[start + length :]
-    assert body[0] == 0xA2 and texts[::2] == ["__type", "message"]
-    assert texts[1] == "UnknownOperationException" and "GraniteServiceVersion20100801" in texts[3]
+    return dict(zip(texts[::2], texts[1::2]))
+
+
+CBOR = {"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor", "Accept": "application/cbor"}
+
+
+def test_cbor_is_answered_in_cbor(daemon):
+    """Smithy's RPC v2, to a service that nobody here knows."""
+    status, headers, body = raw(daemon, "/service/TrentService/operation/ListKeys", b"\xa0", CBOR)
+    assert status == 400 and headers["Smithy-Protocol"] == "rpc-v2-cbor" and headers["Content-Type"] == "application/cbor"
+    error = read_cbor_error(body)
+    assert error["__type"] == "UnknownOperationException" and "TrentService" in error["message"]
+
+
+def test_cloudwatch_is_known_in_three_protocols(daemon):
+    """It is not built, which each of its clients hears in its own protocol, with the code that the Query protocol has besides."""
+    packed = gzip.compress(b"\xa1\x69Namespace\x61n")
+    path = "/service/GraniteServiceVersion20100801/operation/ListMetrics"
+    for headers, body in ((CBOR, b"\xa0"), ({**CBOR, "Content-Encoding": "gzip"}, packed)):
+        status, answered, error = raw(daemon, path, body, headers)
+        assert status == 400 and answered["x-amzn-query-error"] == "UnsupportedOperation;Sender"
+        assert "ListMetrics is known but not built" in read_cbor_error(error)["message"]
+    for encoding, body in (({}, b'{"Namespace":"n"}'), ({"Content-Encoding": "gzip"}, gzip.compress(b'{"Namespace":"n"}'))):
+        status, answered, error = raw(daemon, "/", body, {"X-Amz-Target": "GraniteServiceVersion20100801.ListMetrics",
+                                                          "Content-Type": "application/x-amz-json-1.0", **encoding})
+        assert status == 400 and answered["Content-Type"] == "application/x-amz-json-1.0"
+        assert answered["x-amzn-query-error"] == "UnsupportedOperation;Sender" and "not built" in json.loads(error)["message"]
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for encoding, pack in (({}, bytes), ({"Content-Encoding": "gzip"}, gzip.compress)):
+        status, answered, error = raw(daemon, "/", pack(b"Action=ListMetrics&Version=2010-08-01"), {**form, **encoding})
+        assert status == 400 and b"<Code>UnsupportedOperation</Code>" in error and b"monitoring.amazonaws.com" in error
+
+
+def test_a_compressed_body_is_unpacked_for_ec2(daemon):
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+    request = urllib.request.Request(daemon.endpoint, data=gzip.compress(b"Action=DescribeRegions&Version=2016-11-15"), headers=form, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert response.status == 200 and REGION.encode() in response.read()
+    status, _, error = raw(daemon, "/", gzip.compress(bytes(64 << 20)), form)
+    assert status == 413 and b"<Code>RequestEntityTooLarge</Code>" in error
 
 
 def test_json_is_answered_in_its_version(daemon):

@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "wire/api_error.hpp"
+#include "wire/codec/codec.hpp"
 #include "wire/ec2/instances.hpp"
 #include "wire/ec2/security_groups.hpp"
-#include "wire/envelope.hpp"
 #include "wire/query_tree.hpp"
 #include "wire/xml_writer.hpp"
 
@@ -18,13 +18,16 @@ using namespace brume::wire;
 
 template <class Request>
 void read_request(const QueryTree& tree) {
-  const Envelope envelope{schema::Protocol::ec2, "Fuzz", "2011-12-01", {}, "r", true};
+  const HttpRequest none;
+  const Call call(none, {}, "r");
   try {
     Request request;
     read(tree.root(), request);
     tree.require_all_read();
   } catch (const ApiError& error) {
-    if (error_document(envelope, error).empty()) std::abort();
+    HttpResponse response;
+    call.codec->error(call, error, response);
+    if (response.body.empty()) std::abort();
   }
 }
 

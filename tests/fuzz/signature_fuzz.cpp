@@ -6,8 +6,8 @@
 
 #include "base/text.hpp"
 #include "wire/api_error.hpp"
-#include "wire/signature.hpp"
-#include "wire/signature_text.hpp"
+#include "wire/identity/signature.hpp"
+#include "wire/identity/signature_text.hpp"
 
 using namespace brume;
 using namespace brume::wire;
@@ -42,15 +42,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, size_t size) {
   auto parameters = decode_query(request.query());
   for (auto& pair : decode_query(request.body)) parameters.push_back(std::move(pair));
   const FixedClock clock;
-  SignatureVerifier verifier(clock);
   const auto lookup = [](std::string_view key) -> std::optional<Credential> {
     if (key.empty() || key.front() != 'A') return std::nullopt;
     return Credential{std::string(key), "secret", "123456789012", "arn", key.back() != 'x'};
   };
-  SignatureVerifier::claimed_caller(request, parameters);
-  const auto claimed = SignatureVerifier::claimed_access_key(request, parameters);
+  const auto identities = signatures(clock, lookup);
+  claimed_scope(request);
+  const auto claimed = claimed_caller(request, parameters).access_key_id;
+  // Any protocol's words: the first byte of the method chooses them.
+  const auto words = static_cast<schema::Protocol>(request.method.empty() ? 0U : static_cast<unsigned char>(request.method[0]) % 7U);
   try {
-    const auto caller = verifier.verify(request, parameters, lookup);
+    const auto caller = identify(identities, {request, parameters, words});
     if (caller.access_key_id != claimed) std::abort();
   } catch (const ApiError& error) {
     if (error.status < 400 || error.status > 403 || error.code.empty() || error.message.empty()) std::abort();

@@ -5,190 +5,119 @@
 
 Usage: make_cases.py CASES_FOLDER OUT_FOLDER
 
-input: what a client sends must parse to the arguments. output: the result must serialize to a document that says what the
-case's body says. One test source for each protocol and direction; it includes its types' sources, to compile in one go.
+input: what a client sends must be recognised and decode to the arguments. output: the result must be encoded to a body that says what
+the case's body says. One test source for each protocol and direction; it includes its types' sources, to compile in one go.
 """
 
+import gzip
 import json
 import os
 import sys
+import urllib.parse
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "..", "models"))
+from case_code import AUTO_TOKEN, assignments, build_types, chunked, expectations, quoted
+import value_cases
 
-from emit_types import ServiceTypes  # noqa: E402
-from generate import write_if_changed  # noqa: E402
-from strip_model import strip  # noqa: E402
-from wire_model import Model, snake_case  # noqa: E402
+import emit_schema
+from generate import write_if_changed
 
-AUTO_TOKEN = "00000000-0000-4000-8000-000000000000"
-
-
-def quoted(text):
-    """A C++ string literal; every byte out of the ordinary as octal, which cannot run into what follows."""
-    return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode()) + '"'
+# The files of cases, and what makes tests of them.
+FORMS = ("ec2", "query")
+VALUES = ("json", "json_1_0", "json_1_0-query-compatible", "smithy-rpc-v2-cbor", "smithy-rpc-v2-cbor-query-compatible",
+          "smithy-rpc-v2-cbor-non-query-compatible")
 
 
-def chunked(text):
-    return "\n    ".join(quoted(text[i:i + 100]) for i in range(0, len(text), 100)) or '""'
-
-
-def scalar(types, ref, value):
-    kind = types.model.type_of(ref)
-    if kind == "boolean":
-        return str(value).lower()
-    if kind in ("integer", "long"):
-        return f"std::int64_t{{{value}}}"
-    if kind in ("float", "double"):
-        limits = "std::numeric_limits<double>::"
-        return {"NaN": limits + "quiet_NaN()", "Infinity": limits + "infinity()", "-Infinity": "-" + limits + "infinity()"}.get(
-            value, f"double{{{value}}}")
-    if kind == "timestamp":
-        return f"at_milliseconds({round(value * 1000)})"
-    return f"std::string({quoted(value)})"
-
-
-def expectations(types, ref, value, at):
-    """Statements that check that the expression `at`, a plain value, is `value`."""
-    shape = types.model.shapes[ref["shape"]]
-    if shape["type"] == "structure":
-        lines = []
-        for name, member in shape["members"].items():
-            lines += member_expectations(types, member, value.get(name), f"{at}.{snake_case(name)}")
-        return lines
-    if shape["type"] == "list":
-        lines = [f"  ASSERT_EQ({at}.size(), {len(value)}U);"]
-        for i, item in enumerate(value):
-            lines += expectations(types, shape["member"], item, f"{at}[{i}]")
-        return lines
-    if shape["type"] == "map":
-        lines = [f"  ASSERT_EQ({at}.size(), {len(value)}U);"]
-        for key, item in value.items():
-            lines.append(f"  ASSERT_EQ({at}.count({quoted(key)}), 1U);")
-            lines += expectations(types, shape["value"], item, f"{at}.at({quoted(key)})")
-        return lines
-    return [f"  EXPECT_TRUE(same({at}, {scalar(types, ref, value)}));"]
-
-
-def member_expectations(types, ref, value, at):
-    if types.model.type_of(ref) in ("list", "map"):
-        return [f"  EXPECT_TRUE({at}.empty());"] if value is None else expectations(types, ref, value, at)
-    if value is None:
-        return [f"  EXPECT_FALSE({at}.has_value());"]
-    return [f"  ASSERT_TRUE({at}.has_value());"] + expectations(types, ref, value, f"(*{at})")
-
-
-def assignments(types, ref, value, at):
-    """Statements that make the expression `at`, a plain value, be `value`."""
-    shape = types.model.shapes[ref["shape"]]
-    if shape["type"] == "structure":
-        lines = []
-        for name, given in value.items():
-            member = shape["members"][name]
-            place = f"{at}.{snake_case(name)}"
-            if types.model.type_of(member) == "structure":
-                lines.append(f"  {place}.emplace();")
-                place = f"(*{place})"
-            lines += assignments(types, member, given, place)
-        return lines
-    if shape["type"] == "list":
-        lines = [f"  {at}.resize({len(value)});"]
-        for i, item in enumerate(value):
-            lines += assignments(types, shape["member"], item, f"{at}[{i}]")
-        return lines
-    if shape["type"] == "map":
-        return [line for key, item in value.items() for line in assignments(types, shape["value"], item, f"{at}[{quoted(key)}]")]
-    return [f"  {at} = {scalar(types, ref, value)};"]
-
-
-def input_test(types, case, suite):
+def input_test(types, case, suite, service):
     sent, given = case["serialized"], dict(case.get("params") or {})
     lines = [f"TEST({suite}, {case['id']}) {{"]
-    if "body" not in sent:
-        return lines + ['  GTEST_SKIP() << "not applicable: the case is about the client\'s Content-Encoding and holds no body";', "}\n"]
     action, shape = case["given"]["name"], case["given"].get("input", {}).get("shape")
+    encoding, body = "", chunked(sent.get("body", ""))
+    if "body" not in sent:  # the case is about the client's Content-Encoding, and leaves the body to it
+        members = types.model.shapes[shape]["members"]
+        form = {"Action": action, "Version": types.model.metadata["apiVersion"]}
+        form.update({types.model.parameter_name(name, members[name]): value for name, value in given.items()})
+        packed = gzip.compress(urllib.parse.urlencode(form).encode(), mtime=0)
+        encoding, body = ', {"content-encoding", "gzip"}', f"std::string({quoted(packed)}, {len(packed)})"
     token = types.model.operations[action].get("token")
     if token and token not in given:
         given[token] = AUTO_TOKEN  # what the client of the case fills in
-    lines += [f"  const QueryTree tree({quoted('')}, {chunked(sent['body'])});",
-              f"  EXPECT_EQ(tree.find(\"Action\"), {quoted(action)});",
-              f"  {types.model.service}::{action}Request in;", "  read(tree.root(), in);"]
+    lines += [f"  const SentCase sent({service}, {{\"POST\", \"/\", {{{{\"content-type\", \"application/x-www-form-urlencoded\"}}{encoding}}}, "
+              f"{body}}});",
+              f"  EXPECT_EQ(sent.protocol(), schema::Protocol::{'ec2' if types.model.ec2 else 'query'});",
+              f"  EXPECT_EQ(sent.action(), {quoted(action)});",
+              f"  {types.model.service}::{action}Request in;", "  read(sent.root(), in);"]
     if shape:
         lines += expectations(types, {"shape": shape}, given, "in")
-    return lines + ["  tree.require_all_read();", "}\n"]
+    return lines + ["  sent.require_all_read();", "}\n"]
 
 
-def envelope(types, case):
-    ec2 = types.model.ec2
-    return (f"  const Envelope envelope{{schema::Protocol::{'ec2' if ec2 else 'query'}, {quoted(case['given']['name'])}, "
-            f"\"2020-01-08\", \"https://example.com/\", \"{'foo-id' if 'error' in case else 'requestid'}\", true}};")
+def answered(service, types, action, request_id="requestid"):
+    return (f"  const AnsweredCase answered({service}, schema::Protocol::{'ec2' if types.model.ec2 else 'query'}, {quoted(action)}, "
+            f'"2020-01-08", "{request_id}");')
 
 
-def output_test(types, case, suite):
+def output_test(types, case, suite, service):
     body, output = case["response"].get("body", ""), case["given"].get("output", {}).get("shape")
     lines = [f"TEST({suite}, {case['id']}) {{"]
     if "error" in case:
-        return lines + error_statements(types, case, body) + ["}\n"]
+        return lines + error_statements(types, case, body, service) + ["}\n"]
     action = case["given"]["name"]
     if not body:  # read back it is nothing; EC2 and Query answers always have their envelope
         body = f"<{action}Response></{action}Response>"
-    lines += [envelope(types, case), f"  {types.model.service}::{action}Response out;"]
+    lines += [answered(service, types, action), f"  {types.model.service}::{action}Response out;"]
     if output:
         lines += assignments(types, {"shape": output}, case["result"], "out")
     maps = any(shape["type"] == "map" for shape in types.model.shapes.values())
-    return lines + ["  const std::string document = answer_document(envelope, [&](XmlWriter& xml) { write(xml, out); });",
+    return lines + ["  const std::string document = answered.answer(out).body;",
                     f"  const std::string expected = canonical({chunked(body)}, {str(maps).lower()});",
                     f"  EXPECT_EQ(canonical_beside(expected, document, {str(maps).lower()}), expected);",
                     "  EXPECT_EQ(text_at(document, " + ('"*/requestId"' if types.model.ec2 else '"*/ResponseMetadata/RequestId"')
                     + '), "requestid");', "}\n"]
 
 
-def error_statements(types, case, body):
+def error_statements(types, case, body, service):
     shape = case["given"]["errors"][0]["shape"]
     details = {name: value for name, value in case["error"].items() if name != "Message"}
-    lines = [envelope(types, case), f"  const std::string expected = {chunked(body)};",
+    lines = [answered(service, types, case["given"]["name"], "foo-id"), f"  const std::string expected = {chunked(body)};",
              f"  {types.model.service}::{types.name(shape)} details;"]
     lines += assignments(types, {"shape": shape}, details, "details")
-    lines += ["  XmlWriter xml;", "  write(xml, details);",
-              f"  const ApiError error({case['response']['status_code']}, {quoted(case['errorCode'])}, text_at(expected, \"//Message\"));",
-              "  const std::string document = error_document(envelope, error, xml.take());"]
+    lines += [f"  const ApiError error({case['response']['status_code']}, {quoted(case['errorCode'])}, text_at(expected, \"//Message\"));",
+              "  const std::string document = answered.error(error, details).body;"]
     return lines + ["  const std::string wanted = canonical(expected, false);",
                     "  EXPECT_EQ(canonical_beside(wanted, document, false), wanted);"]
 
 
-def build_types(protocol, direction, number, group):
-    """The types of one group of cases. An error shape stands in for the output of its operation."""
-    operations = {}
+def tests_of(types, group, direction, suite):
+    service = f"schema::data_{types.model.service}::service_{types.model.service}"
+    forms = types.model.writers == ["XmlWriter"]
+    make = {("input", True): input_test, ("output", True): output_test, ("input", False): value_cases.input_test,
+            ("output", False): value_cases.output_test}[direction, forms]
+    lines = []
     for case in group["cases"]:
-        operation = dict(case["given"])
-        for error in operation.pop("errors", []):
-            operation["output"] = {"shape": error["shape"]}
-        operations.setdefault(operation["name"], operation)
-        # Output groups reuse one result for several operations.
-        operations[operation["name"]].update({k: v for k, v in operation.items() if k in ("input", "output")})
-    metadata = dict(group["metadata"], endpointPrefix="", serviceId="", xmlNamespace="https://example.com/")
-    stripped = strip({"metadata": metadata, "operations": operations, "shapes": group["shapes"]})
-    model = Model(f"{protocol}_{direction}_{number}", stripped)
-    return ServiceTypes(model, {"actions": sorted(operations)})
+        lines += make(types, case, suite, service)
+    return lines
 
 
 def main():
     cases, out = sys.argv[1:]
-    for protocol in ("ec2", "query"):
-        for direction, make in (("input", input_test), ("output", output_test)):
+    for protocol in FORMS + VALUES:
+        name = protocol.replace("-", "_")
+        suite = "".join(word.capitalize() for word in name.split("_"))
+        for direction in ("input", "output"):
             with open(os.path.join(cases, direction, protocol + ".json"), encoding="utf-8") as file:
                 groups = json.load(file)
             includes, tests = [], []
             for number, group in enumerate(groups):
-                types = build_types(protocol, direction, number, group)
-                for path, content in types.files().items():
+                types = build_types(name, direction, number, group)
+                files = types.files()
+                files[f"wire/schema_{types.model.service}.cpp"] = emit_schema.service_file(types.model, {}, f"data_{types.model.service}")
+                for path, content in files.items():
                     write_if_changed(os.path.join(out, path), content)
                     includes += [f'#include "{path}"'] if path.endswith(".cpp") else []
-                for case in group["cases"]:
-                    tests += make(types, case, f"{protocol.capitalize()}{direction.capitalize()}")
+                tests += tests_of(types, group, direction, suite + direction.capitalize())
             text = "\n".join(["// Generated by tests/protocol/make_cases.py. Do not edit.", '#include "compare.hpp"'] + includes
                              + ["", "namespace brume::wire {", "namespace {", ""] + tests + ["}  // namespace", "}  // namespace brume::wire", ""])
-            write_if_changed(os.path.join(out, f"cases_{protocol}_{direction}.cpp"), text)
+            write_if_changed(os.path.join(out, f"cases_{name}_{direction}.cpp"), text)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_codes_are_found():
 
 def test_a_servers_error_has_a_servers_status():
     """Clients repeat a request by its status: what may succeed later is 500 or 503, what will not is 4xx."""
-    of_server = ("Insufficient", "InternalError", "InternalServer", "Unavailable", "RequestLimitExceeded")
+    of_server = ("Insufficient", "InternalError", "InternalServer", "Unavailable", "RequestLimitExceeded", "SlowDown")
     complain("Of the server, so 5xx; all else 4xx.",
              [f"{code} {status}" for code, status in errors.table()
               if (status >= 500) != (code.startswith(of_server) and "FreeAddresses" not in code or code == "NotImplemented")])

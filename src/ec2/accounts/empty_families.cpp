@@ -205,6 +205,7 @@ class EmptyAnswer final : public service::Invocation {
     }
   }
   void encode(wire::JsonWriter&) const override { throw std::logic_error("EC2 answers in XML"); }
+  void encode(wire::CborWriter&) const override { throw std::logic_error("EC2 answers in XML"); }
 
   static std::unique_ptr<service::Invocation> decode(const service::Action& action, const QueryNode& node) {
     const auto rows = wire::empty_actions();

@@ -10,6 +10,7 @@
 
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "gzip.hpp"
 #include "state/records.hpp"
 
 namespace brume::service {
@@ -26,7 +27,8 @@ class Sized final : public Invocation {
   void work(const Context& context) override { run(context); }
   bool dry_run() const override { return false; }
   void encode(wire::XmlWriter& out) const override { out.element("bytes", std::string(size_, 'x')); }
-  void encode(wire::JsonWriter&) const override {}
+  void encode(wire::JsonWriter& out) const override { out.member("bytes", std::optional(std::string(size_, 'x'))); }
+  void encode(wire::CborWriter& out) const override { out.member("bytes", std::optional(std::string(size_, 'x'))); }
 
   static std::unique_ptr<Invocation> decode(const Action&, const wire::QueryNode& node) {
     const auto text = node.child("RegionName").child("1").value();
@@ -73,6 +75,25 @@ class FrontDoorTest : public testing::Test {
                                           {"CreateVpc", Lane::write, &Sized::decode, nullptr},
                                           {"CreateKeyPair", Lane::work, &Sized::decode, nullptr}}}};
     door_ = std::make_unique<FrontDoor>(services_, std::move(tables), workers_, settings);
+  }
+  // A service with a table of its own, asked in any of its protocols.
+  void open_metrics() {
+    FrontDoorSettings settings;
+    settings.simulated = true;
+    std::vector<ServiceTable> tables = {{"cloudwatch", {{"ListMetrics", Lane::read, &Sized::decode, nullptr}}}};
+    door_ = std::make_unique<FrontDoor>(services_, std::move(tables), workers_, settings);
+  }
+  wire::HttpResponse send(std::string target, std::vector<std::pair<std::string, std::string>> headers, std::string body) {
+    wire::HttpRequest sent;
+    sent.method = "POST";
+    sent.target = std::move(target);
+    sent.headers = std::move(headers);
+    sent.body = std::move(body);
+    std::promise<wire::HttpResponse> answered;
+    door_->handle(std::move(sent), [&](wire::HttpResponse response) { answered.set_value(std::move(response)); });
+    auto answer = answered.get_future();
+    if (answer.wait_for(patience) != std::future_status::ready) throw std::runtime_error("no answer");
+    return answer.get();
   }
   static wire::HttpRequest request(std::string_view key, size_t bytes, std::string_view action = "DescribeRegions") {
     wire::HttpRequest request;
@@ -193,6 +214,51 @@ TEST_F(FrontDoorTest, AResponderThatThrowsIsCountedOnce) {
     std::string code = "503";
     for (int i = 0; i < 10'000 && code != "200"; ++i) code = code_of(ask("AKIAFIRST", 10));
     EXPECT_EQ(code, "200") << action;
+  }
+}
+
+TEST_F(FrontDoorTest, OneServiceInThreeProtocolsPlainAndCompressed) {
+  open_metrics();
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  struct Form {
+    std::string target;
+    Headers headers;
+    std::string body;
+    std::string bytes;  // what stands before them in the answer
+    std::string type;
+  };
+  const Form forms[] = {{"/",
+                         {{"content-type", "application/x-www-form-urlencoded"}},
+                         "Action=ListMetrics&Version=2010-08-01&RegionName.1=3",
+                         "<bytes>",
+                         "text/xml;charset=UTF-8"},
+                        {"/",
+                         {{"x-amz-target", "GraniteServiceVersion20100801.ListMetrics"}},
+                         R"({"RegionName":["3"]})",
+                         "{\"bytes\":\"",
+                         "application/x-amz-json-1.0"},
+                        {"/service/GraniteServiceVersion20100801/operation/ListMetrics",
+                         {{"smithy-protocol", "rpc-v2-cbor"}},
+                         "\xA1\x6ARegionName\x81\x61"
+                         "3",
+                         "\x65"
+                         "bytes\x63",
+                         "application/cbor"}};
+  for (const auto& form : forms) {
+    const auto plain = send(form.target, form.headers, form.body);
+    EXPECT_EQ(plain.status, 200) << plain.body;
+    EXPECT_NE(plain.body.find(form.bytes + "xxx"), std::string::npos) << plain.body;
+    EXPECT_EQ(plain.content_type, form.type);
+    auto headers = form.headers;
+    headers.emplace_back("content-encoding", "gzip");
+    const auto packed = send(form.target, headers, gzip(form.body));
+    EXPECT_EQ(packed.status, 200) << packed.body;
+    EXPECT_NE(packed.body.find(form.bytes + "xxx"), std::string::npos);
+    const auto bomb = send(form.target, headers, gzip(std::string(16 << 20, 'a')));
+    EXPECT_EQ(bomb.status, 413);
+    EXPECT_EQ(bomb.content_type, form.type) << "refused in its protocol";
+    EXPECT_EQ(send(form.target, headers, form.body).status, 400) << "it is not compressed";
+    EXPECT_EQ(send(form.target, form.headers, "\x81").status, 400);
   }
 }
 

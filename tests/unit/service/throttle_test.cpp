@@ -22,7 +22,7 @@ class Throttled : public testing::Test {
   // The error's status and code; empty: the request may go on.
   std::string ask(std::string_view action, const std::string& account = "111122223333", std::string_view service = "ec2") {
     try {
-      throttle_.admit(account, *wire::schema::find_service(service), action);
+      throttle_.admit(account, wire::schema::find_service(service)->protocols.front(), action);
     } catch (const wire::ApiError& error) {
       return std::to_string(error.status) + " " + error.code;
     }
@@ -75,7 +75,7 @@ TEST_F(Throttled, EachServiceSaysItInItsWords) {
 
 TEST_F(Throttled, AFactorMakesBucketsLargerOrSmaller) {
   Throttle twice(clock_, 2);
-  const auto& ec2 = *wire::schema::find_service("ec2");
+  constexpr auto ec2 = wire::schema::Protocol::ec2;
   for (int i = 0; i < 10; ++i) EXPECT_NO_THROW(twice.admit("111122223333", ec2, "RunInstances"));
   EXPECT_THROW(twice.admit("111122223333", ec2, "RunInstances"), wire::ApiError);
   Throttle little(clock_, 0.01);

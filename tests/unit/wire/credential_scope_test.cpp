@@ -1,4 +1,4 @@
-#include "wire/credential_scope.hpp"
+#include "wire/identity/credential_scope.hpp"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,8 @@ std::string refusal(std::string_view host, std::string_view scope_service, std::
   caller.region = scope_region;
   caller.security_token = token;
   try {
-    require_scope(request, caller, *schema::find_service(service), "eu-west-1");
+    const auto& asked = *schema::find_service(service);
+    require_scope(request, caller, asked, asked.protocols.front(), "eu-west-1");
   } catch (const ApiError& error) {
     return std::to_string(error.status) + " " + error.code + ": " + error.message;
   }

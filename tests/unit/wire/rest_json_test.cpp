@@ -1,8 +1,10 @@
 // REST requests of JSON services: which operation, and its parameters from everywhere.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "wire/codec/rest_routes.hpp"
 #include "wire/json_writer.hpp"
-#include "wire/rest_json.hpp"
 
 namespace brume::wire {
 namespace {
@@ -17,7 +19,7 @@ HttpRequest request(const char* method, const char* target) {
 }
 
 std::string operation(const char* method, const char* target) {
-  const auto route = find_rest_route(request(method, target));
+  const auto route = find_rest_route(schema::services(), request(method, target));
   return route ? std::string(route->operation->name) : "";
 }
 
@@ -37,25 +39,39 @@ TEST(RestRequest, ParametersComeFromPathHeadersQueryAndBody) {
   auto put = request("PUT", "/snapshots/snap-1/blocks/7");
   put.headers = {{"x-amz-data-length", "3"}, {"x-amz-checksum", "c"}, {"x-amz-other", "o"}};
   put.body = "abc";
-  const auto put_route = find_rest_route(put);
-  ASSERT_TRUE(put_route);
-  auto pairs = read_rest_request(*put_route, put, {{"X-Amz-Signature", "s"}});
-  std::sort(pairs.begin(), pairs.end());
+  const auto read = [](const HttpRequest& asked) {
+    Call call(asked, schema::services(), "r");
+    recognise(call);
+    call.codec->decode(call, asked.body);
+    auto pairs = call.parameters->pairs();
+    std::sort(pairs.begin(), pairs.end());
+    return pairs;
+  };
+  put.target += "?X-Amz-Signature=s";
   EXPECT_EQ(
-      pairs,
+      read(put),
       (Pairs{{"BlockData", "YWJj"}, {"blockIndex", "7"}, {"snapshotId", "snap-1"}, {"x-amz-Checksum", "c"}, {"x-amz-Data-Length", "3"}}));
   auto start = request("POST", "/snapshots");
   start.body = R"({"VolumeSize":1,"Tags":[{"Key":"k"}]})";
-  EXPECT_EQ(read_rest_request(*find_rest_route(start), start, {}), (Pairs{{"VolumeSize", "1"}, {"Tags.1.Key", "k"}}));
+  EXPECT_EQ(read(start), (Pairs{{"Tags.1.Key", "k"}, {"VolumeSize", "1"}}));
 }
 
 TEST(RestError, HasTheServicesCodesAndAReason) {
-  const auto error = in_words_of_rest({400, "MissingParameter", "It is missing."});
-  EXPECT_EQ(error.code, "ValidationException");
-  EXPECT_EQ(rest_error_document(error),
-            R"({"__type":"ValidationException","Message":"It is missing.","Reason":"INVALID_PARAMETER_VALUE"})");
-  EXPECT_EQ(in_words_of_rest(internal_error()).code, "InternalServerException");
-  EXPECT_EQ(rest_error_document(in_words_of_rest({409, "ConflictException", "x"})), R"({"__type":"ConflictException","Message":"x"})");
+  const auto asked = request("GET", "/snapshots/snap-1/blocks");
+  Call call(asked, schema::services(), "r");
+  recognise(call);
+  const auto answer = [&](const ApiError& error) {
+    HttpResponse response;
+    call.codec->error(call, error, response);
+    EXPECT_EQ(response.status, error.status);
+    EXPECT_EQ(response.content_type, "application/json");
+    return response;
+  };
+  const auto missing = answer({400, "MissingParameter", "It is missing."});
+  EXPECT_EQ(missing.headers, (Pairs{{"x-amzn-ErrorType", "ValidationException"}}));
+  EXPECT_EQ(missing.body, R"({"__type":"ValidationException","Message":"It is missing.","Reason":"INVALID_PARAMETER_VALUE"})");
+  EXPECT_EQ(answer(internal_error()).headers.front().second, "InternalServerException");
+  EXPECT_EQ(answer({409, "ConflictException", "x"}).body, R"({"__type":"ConflictException","Message":"x"})");
 }
 
 TEST(JsonWriter, KeepsWhatStandsBesideTheBody) {

@@ -6,10 +6,7 @@
 #include "wire/ec2/images.hpp"
 #include "wire/ec2/instances.hpp"
 #include "wire/ec2/key_pairs.hpp"
-#include "wire/ec2/tags.hpp"
-#include "wire/envelope.hpp"
 #include "wire/schema.hpp"
-#include "wire/sts/identity.hpp"
 #include "wire/xml_writer.hpp"
 
 namespace brume::wire {
@@ -26,10 +23,6 @@ std::string members(const Answer& answer, int version = XmlWriter::newest_versio
   XmlWriter xml(version);
   write(xml, answer);
   return xml.take();
-}
-
-Envelope ec2_envelope(std::string_view action, std::string_view version = "2011-12-01") {
-  return {schema::Protocol::ec2, action, version, {}, "req-1", true};
 }
 
 TEST(XmlWriter, EscapesWhatXmlCannotHold) {
@@ -68,31 +61,6 @@ TEST(XmlWriter, CanBeUsedAgainAfterTake) {
   EXPECT_EQ(xml.take(), "<a>1</a>");
   xml.element("b", "2");
   EXPECT_EQ(xml.take(), "<b>2</b>");
-}
-
-TEST(Envelope, Ec2AnswerAndError) {
-  ec2::DeleteTagsResponse plain;
-  EXPECT_EQ(answer_document(ec2_envelope("DeleteTags"), [&](XmlWriter& xml) { write(xml, plain); }),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeleteTagsResponse xmlns=\"http://ec2.amazonaws.com/doc/2011-12-01/\">"
-            "<requestId>req-1</requestId><return>true</return></DeleteTagsResponse>");
-  EXPECT_EQ(error_document(ec2_envelope("X"), ApiError(400, "InvalidKeyPair.NotFound", "The key pair '<x>' does not exist")),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidKeyPair.NotFound</Code>"
-            "<Message>The key pair &apos;&lt;x&gt;&apos; does not exist</Message></Error></Errors><RequestID>req-1</RequestID></Response>");
-}
-
-TEST(Envelope, QueryAnswerAndError) {
-  sts::GetCallerIdentityResponse who;
-  who.account = "123456789012";
-  const Envelope envelope{
-      schema::Protocol::query, "GetCallerIdentity", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/", "r", true};
-  const std::string document = answer_document(envelope, [&](XmlWriter& xml) { write(xml, who); });
-  EXPECT_EQ(document,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
-            "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>"
-            "<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>");
-  EXPECT_NE(error_document(envelope, ApiError(400, "C", "M")).find("<Type>Sender</Type><Code>C</Code><Message>M</Message>"),
-            std::string::npos);
-  EXPECT_NE(error_document(envelope, ApiError(503, "C", "M")).find("<Type>Receiver</Type>"), std::string::npos);
 }
 
 TEST(WireWrite, LeavesOutWhatCameLater) {

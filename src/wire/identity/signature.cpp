@@ -1,4 +1,4 @@
-#include "wire/signature.hpp"
+#include "wire/identity/signature.hpp"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,8 @@
 #include "base/crypto.hpp"
 #include "base/text.hpp"
 #include "wire/api_error.hpp"
-#include "wire/signature_text.hpp"
+#include "wire/identity/signature_text.hpp"
+#include "wire/refusals.hpp"
 
 namespace brume::wire {
 namespace {
@@ -31,7 +32,6 @@ enum class Kind {
   header,     // version 4, Authorization header
   presigned,  // version 4, query string
   version_2,  // version 2, parameters
-  unknown,    // an Authorization header of another scheme
 };
 
 // What a request says about its signature.
@@ -118,86 +118,44 @@ void read_presigned(Claim& claim, const Pairs& query) {
   require(!claim.time.empty(), "X-Amz-Date");
 }
 
-Claim claim_of(const HttpRequest& request, const Pairs& parameters) {
+bool has_header_4(std::string_view authorization) {
+  return authorization.size() > algorithm.size() && authorization.starts_with(algorithm) && authorization[algorithm.size()] == ' ';
+}
+
+bool is_presigned_4(const HttpRequest& request) { return request.query().find("X-Amz-Algorithm=") != std::string_view::npos; }
+
+Claim claim_4_of(const HttpRequest& request) {
   Claim claim;
-  const auto authorization = request.header("authorization");
-  if (authorization.substr(0, algorithm.size()) == algorithm && authorization.size() > algorithm.size() &&
-      authorization[algorithm.size()] == ' ') {
+  if (const auto authorization = request.header("authorization"); has_header_4(authorization))
     read_authorization(claim, request, authorization);
-  } else if (request.query().find("X-Amz-Algorithm=") != std::string_view::npos) {
+  else if (is_presigned_4(request))
     read_presigned(claim, decode_query(request.query()));
-  } else if (contains(parameters, "AWSAccessKeyId") || contains(parameters, "Signature")) {
-    claim.kind = Kind::version_2;
-    claim.access_key = find(parameters, "AWSAccessKeyId");
-    claim.signature = find(parameters, "Signature");
-    claim.token = find(parameters, "SecurityToken");
-  } else if (!authorization.empty()) {
-    claim.kind = Kind::unknown;
-  }
   return claim;
 }
 
-// The services answer the same trouble with different codes. EC2 does not say whether the key or the signature was wrong, and
-// answers 401; STS, IAM and the other Query services tell them apart and answer 403; S3 has names of its own.
-enum class Manner { ec2, query, s3, json };
-
-Manner manner_of(const HttpRequest& request, const Claim& claim, const Pairs& parameters) {
-  // The JSON protocol's own header (service/front_door.cpp): its codes end in "Exception", and all come with 400.
-  if (!request.header("x-amz-target").empty()) return Manner::json;
-  if (claim.service == "s3") return Manner::s3;
-  if (claim.service == "ec2") return Manner::ec2;
-  constexpr std::array<std::string_view, 6> names{"sts", "iam", "autoscaling", "monitoring", "sns", "elasticloadbalancing"};
-  if (std::find(names.begin(), names.end(), claim.service) != names.end()) return Manner::query;
-  // Without a scope, or with what boto 2 takes from a host's name, the API's version tells them apart.
-  constexpr std::array<std::string_view, 7> others{"2011-06-15", "2010-05-08", "2011-01-01", "2010-08-01",
-                                                   "2010-03-31", "2012-06-01", "2015-12-01"};
-  return std::find(others.begin(), others.end(), find(parameters, "Version")) == others.end() ? Manner::ec2 : Manner::query;
+Claim claim_2_of(const Pairs& parameters) {
+  Claim claim;
+  if (!contains(parameters, "AWSAccessKeyId") && !contains(parameters, "Signature")) return claim;
+  claim.kind = Kind::version_2;
+  claim.access_key = find(parameters, "AWSAccessKeyId");
+  claim.signature = find(parameters, "Signature");
+  claim.token = find(parameters, "SecurityToken");
+  return claim;
 }
 
-ApiError unsigned_request(Manner manner) {
-  // What EC2 says to a request without any signature, still in the words of version 2.
-  if (manner == Manner::ec2) return missing_parameter("AWSAccessKeyId");
-  if (manner == Manner::s3) return {403, "AccessDenied", "Access Denied"};
-  if (manner == Manner::json) return {400, "MissingAuthenticationTokenException", "Missing Authentication Token"};
-  return missing_authentication();
+Caller caller_of(Credential&& credential, Claim&& claim) {
+  return {std::move(credential.account_id), std::move(credential.access_key_id),
+          std::move(credential.user_arn),   std::move(claim.region),
+          std::move(claim.service),         std::move(claim.token)};
 }
 
-constexpr std::string_view not_validated = "AWS was not able to validate the provided access credentials";
-
-ApiError incomplete(Manner manner, std::string sentence) {
-  if (manner == Manner::ec2) return auth_failure(std::string(not_validated));
-  if (manner == Manner::s3) return {400, "AuthorizationHeaderMalformed", std::move(sentence)};
-  return {400, manner == Manner::json ? "IncompleteSignatureException" : "IncompleteSignature", std::move(sentence)};
-}
-
-ApiError unknown_key(Manner manner) {
-  if (manner == Manner::ec2) return auth_failure(std::string(not_validated));
-  if (manner == Manner::s3) return {403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."};
-  constexpr auto sentence = "The security token included in the request is invalid.";
-  if (manner == Manner::json) return {400, "UnrecognizedClientException", sentence};
-  return {403, "InvalidClientTokenId", sentence};
-}
-
-// What the JSON services call a signature that does not match or is not of this time.
-ApiError invalid_signature(std::string sentence) { return {400, "InvalidSignatureException", std::move(sentence)}; }
-
-ApiError wrong_signature(Manner manner) {
-  if (manner == Manner::ec2) return auth_failure(std::string(not_validated));
-  auto mismatch = signature_mismatch();
-  return manner == Manner::json ? invalid_signature(std::move(mismatch.message)) : mismatch;
-}
-
-// EC2 answers a version 4 request outside its time with RequestExpired, the others with a sentence about both clocks.
-ApiError outside_window(Manner manner, Time stamp, Time now) {
-  if (manner == Manner::ec2) return request_expired("Request has expired.");
-  if (manner == Manner::s3)
-    return {403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."};
+// The services answer a version 4 request outside its time with a sentence about both clocks; EC2 and S3 have their own.
+ApiError outside_window(schema::Protocol protocol, Time stamp, Time now) {
   const bool old = stamp < now;
-  auto sentence = fmt::format("Signature {}: {} is {} {} ({} {} 5 min.)", old ? "expired" : "not yet current", format_basic_iso8601(stamp),
-                              old ? "now earlier than" : "still later than", format_basic_iso8601(old ? now - skew : now + skew),
-                              format_basic_iso8601(now), old ? "-" : "+");
-  if (manner == Manner::json) return invalid_signature(std::move(sentence));
-  return {403, "SignatureDoesNotMatch", std::move(sentence)};
+  return refusal(protocol, Trouble::outside_window,
+                 fmt::format("Signature {}: {} is {} {} ({} {} 5 min.)", old ? "expired" : "not yet current", format_basic_iso8601(stamp),
+                             old ? "now earlier than" : "still later than", format_basic_iso8601(old ? now - skew : now + skew),
+                             format_basic_iso8601(now), old ? "-" : "+"));
 }
 
 // The signing key of one secret, day, region and service: four HMACs that are the same for every request of a client on a day.
@@ -277,24 +235,26 @@ bool signature_4_matches(const HttpRequest& request, const Claim& claim, const s
   return constant_time_equal(to_hex(hmac_sha256(signing_key(secret, claim), to_sign)), claim.signature);
 }
 
-void check_times_4(const Claim& claim, Manner manner, Time now) {
+void check_times_4(const Claim& claim, schema::Protocol protocol, Time now) {
   const auto stamp = parse_basic_iso8601(claim.time);
   if (!stamp) {
-    throw incomplete(manner, fmt::format("Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
-                                         std::string_view(claim.time).substr(0, 64)));
+    throw refusal(protocol, Trouble::incomplete_signature,
+                  fmt::format("Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
+                              std::string_view(claim.time).substr(0, 64)));
   }
-  if (claim.terminator != "aws4_request" || claim.date != std::string_view(claim.time).substr(0, 8)) throw wrong_signature(manner);
-  if (*stamp > now + skew) throw outside_window(manner, *stamp, now);
+  if (claim.terminator != "aws4_request" || claim.date != std::string_view(claim.time).substr(0, 8))
+    throw refusal(protocol, Trouble::wrong_signature);
+  if (*stamp > now + skew) throw outside_window(protocol, *stamp, now);
   if (claim.kind == Kind::header) {
-    if (*stamp < now - skew) throw outside_window(manner, *stamp, now);
+    if (*stamp < now - skew) throw outside_window(protocol, *stamp, now);
     return;
   }
   const auto lifetime = parse_integer(claim.expires);
   if (!lifetime || *lifetime < 1 || *lifetime > longest_presigned)
-    throw incomplete(manner, "X-Amz-Expires must be a number of seconds from 1 to 604800.");
+    throw refusal(protocol, Trouble::incomplete_signature, "X-Amz-Expires must be a number of seconds from 1 to 604800.");
   if (now > *stamp + seconds(*lifetime)) {
-    if (manner == Manner::s3) throw ApiError(403, "AccessDenied", "Request has expired");
-    throw outside_window(manner, *stamp, now);
+    auto expired = outside_window(protocol, *stamp, now);
+    throw refusal(protocol, Trouble::expired_link, std::move(expired.message));
   }
 }
 
@@ -363,40 +323,61 @@ void check_form_2(const Pairs& parameters) {
 
 }  // namespace
 
-Caller SignatureVerifier::verify(const HttpRequest& request, const Pairs& parameters, const CredentialLookup& lookup) {
-  auto claim = claim_of(request, parameters);
-  const auto manner = manner_of(request, claim, parameters);
-  if (claim.kind == Kind::none) throw unsigned_request(manner);
-  if (claim.kind == Kind::unknown) throw incomplete(manner, "Authorization header requires the algorithm AWS4-HMAC-SHA256.");
-  if (!claim.problem.empty()) throw incomplete(manner, claim.problem);
-  if (claim.kind == Kind::version_2) check_form_2(parameters);
-  const auto credential = lookup(claim.access_key);
-  if (!credential || !credential->active) throw unknown_key(manner);
-  const auto now = clock_.now();
+std::optional<Caller> SignatureFour::identify(const Evidence& evidence) const {
+  auto claim = claim_4_of(evidence.request);
+  if (claim.kind == Kind::none) return std::nullopt;
+  if (!claim.problem.empty()) throw refusal(evidence.protocol, Trouble::incomplete_signature, claim.problem);
+  auto credential = lookup_(claim.access_key);
+  if (!credential || !credential->active) throw refusal(evidence.protocol, Trouble::unknown_key);
   // The time is judged first: an old signature is not worth computing.
-  if (claim.kind == Kind::version_2) {
-    check_times_2(parameters, now);
-    if (!signature_2_matches(request, parameters, claim, credential->secret)) throw wrong_signature(manner);
-  } else {
-    check_times_4(claim, manner, now);
-    if (!signature_4_matches(request, claim, credential->secret)) throw wrong_signature(manner);
-  }
-  return {credential->account_id,  credential->access_key_id, credential->user_arn,
-          std::move(claim.region), std::move(claim.service),  std::move(claim.token)};
+  check_times_4(claim, evidence.protocol, clock_.now());
+  if (!signature_4_matches(evidence.request, claim, credential->secret)) throw refusal(evidence.protocol, Trouble::wrong_signature);
+  return caller_of(std::move(*credential), std::move(claim));
 }
 
-std::string SignatureVerifier::claimed_access_key(const HttpRequest& request, const Pairs& parameters) {
-  return claim_of(request, parameters).access_key;
+std::optional<Caller> SignatureTwo::identify(const Evidence& evidence) const {
+  auto claim = claim_2_of(evidence.parameters);
+  if (claim.kind == Kind::none) return std::nullopt;
+  check_form_2(evidence.parameters);
+  auto credential = lookup_(claim.access_key);
+  if (!credential || !credential->active) throw refusal(evidence.protocol, Trouble::unknown_key);
+  check_times_2(evidence.parameters, clock_.now());
+  if (!signature_2_matches(evidence.request, evidence.parameters, claim, credential->secret))
+    throw refusal(evidence.protocol, Trouble::wrong_signature);
+  return caller_of(std::move(*credential), std::move(claim));
 }
 
-Caller SignatureVerifier::claimed_caller(const HttpRequest& request, const Pairs& parameters) {
-  auto claim = claim_of(request, parameters);
+Identities signatures(const Clock& clock, const CredentialLookup& lookup) {
+  Identities both;
+  both.push_back(std::make_unique<SignatureFour>(clock, lookup));
+  both.push_back(std::make_unique<SignatureTwo>(clock, lookup));
+  return both;
+}
+
+Caller claimed_caller(const HttpRequest& request, const Pairs& parameters) {
+  auto claim = claim_4_of(request);
+  if (claim.kind == Kind::none) claim = claim_2_of(parameters);
   Caller caller;
   caller.access_key_id = std::move(claim.access_key);
   caller.region = std::move(claim.region);
   caller.service = std::move(claim.service);
   caller.security_token = std::move(claim.token);
   return caller;
+}
+
+Scope claimed_scope(const HttpRequest& request) {
+  Claim claim;
+  if (const auto authorization = request.header("authorization"); has_header_4(authorization)) {
+    constexpr std::string_view start = "Credential=";
+    const auto at = authorization.find(start);
+    if (at == std::string_view::npos) return {};
+    const auto rest = authorization.substr(at + start.size());
+    read_credential(claim, trim(rest.substr(0, rest.find(','))));
+  } else if (is_presigned_4(request)) {
+    read_credential(claim, find(decode_query(request.query()), "X-Amz-Credential"));
+  }
+  if (!claim.problem.empty()) return {};
+  return {std::move(claim.service), std::move(claim.region)};
 }
 
 }  // namespace brume::wire

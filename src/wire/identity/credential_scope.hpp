@@ -4,13 +4,14 @@
 #include <string_view>
 
 #include "wire/http/server.hpp"
+#include "wire/identity/identity.hpp"
 #include "wire/schema.hpp"
-#include "wire/signature.hpp"
 
 namespace brume::wire {
 
-// Throws ApiError, in the words of `service`, when a version 4 signature is scoped to another service or region, or when a session token
+// Throws ApiError, in the words of the protocol, when a version 4 signature is scoped to another service or region, or when a session token
 // comes with it: nobody issues any, and the keys of this installation are long-term keys. `region`: the one that serves the request.
-void require_scope(const HttpRequest& request, const Caller& caller, const schema::Service& service, std::string_view region);
+void require_scope(const HttpRequest& request, const Caller& caller, const schema::Service& service, schema::Protocol protocol,
+                   std::string_view region);
 
 }  // namespace brume::wire

@@ -1,10 +1,9 @@
-#include "wire/rest_json.hpp"
+#include "wire/codec/rest_routes.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/text.hpp"
-#include "wire/json_body.hpp"
+#include "wire/codec/json_body.hpp"
 
 namespace brume::wire {
 namespace {
@@ -30,13 +29,13 @@ std::optional<Pairs> match(std::string_view pattern, std::string_view path) {
 
 }  // namespace
 
-std::optional<RestRoute> find_rest_route(const HttpRequest& request) {
+std::optional<RestRoute> find_rest_route(schema::Services services, const HttpRequest& request) {
   const auto path = request.path();
   if (path.size() < 2) return std::nullopt;
   // "/snapshots/completion/{id}" before "/snapshots/{id}/blocks": what names more of its segments itself.
   std::optional<RestRoute> best;
-  for (const auto* service : schema::services()) {
-    if (service->protocol != schema::Protocol::rest_json) continue;
+  for (const auto* service : services) {
+    if (!service->speaks(schema::Protocol::rest_json)) continue;
     for (const auto& operation : service->operations) {
       if (operation.method != request.method) continue;
       auto values = match(operation.path, path);
@@ -46,33 +45,23 @@ std::optional<RestRoute> find_rest_route(const HttpRequest& request) {
   return best;
 }
 
-Pairs read_rest_request(const RestRoute& route, const HttpRequest& request, const Pairs& query) {
-  Pairs pairs = route.path_values;
-  const auto* input = route.service->shape(route.operation->input);
+Pairs read_rest_request(const Call& call, std::string_view body) {
+  Pairs pairs = call.path_values;
+  const auto* input = call.service->shape(call.operation->input);
   bool has_payload = false;
-  for (const auto& member : input == nullptr ? std::span<const schema::Member>() : route.service->members_of(*input)) {
+  for (const auto& member : input == nullptr ? std::span<const schema::Member>() : call.service->members_of(*input)) {
     if (member.place == schema::Place::header)
-      if (const auto value = request.header(to_lower(member.parameter)); !value.empty()) pairs.emplace_back(member.parameter, value);
+      if (const auto value = call.request.header(to_lower(member.parameter)); !value.empty()) pairs.emplace_back(member.parameter, value);
     if (member.place != schema::Place::payload) continue;
     has_payload = true;
-    pairs.emplace_back(member.parameter, to_base64(request.body));
+    pairs.emplace_back(member.parameter, to_base64(body));
   }
   // A signature may stand in the URL; it is no parameter.
-  for (const auto& pair : query)
+  for (const auto& pair : call.url_parameters->pairs())
     if (!to_lower(pair.first).starts_with("x-amz-")) pairs.push_back(pair);
   if (!has_payload)
-    for (auto& pair : read_json_body(request.body)) pairs.push_back(std::move(pair));
+    for (auto& pair : read_json_body(body, {call.service, input})) pairs.push_back(std::move(pair));
   return pairs;
-}
-
-ApiError in_words_of_rest(const ApiError& error) {
-  constexpr std::array<std::string_view, 6> about_parameters = {
-      "MissingParameter",     "InvalidParameterValue",       "UnknownParameter",
-      "MalformedQueryString", "InvalidParameterCombination", "SerializationException"};
-  if (std::find(about_parameters.begin(), about_parameters.end(), error.code) != about_parameters.end())
-    return {400, "ValidationException", error.message, "INVALID_PARAMETER_VALUE"};
-  if (error.code == "InternalError") return {500, "InternalServerException", error.message};
-  return error;
 }
 
 }  // namespace brume::wire

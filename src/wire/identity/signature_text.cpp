@@ -1,4 +1,4 @@
-#include "wire/signature_text.hpp"
+#include "wire/identity/signature_text.hpp"
 
 #include <fmt/format.h>
 
