@@ -40,7 +40,7 @@ OLD_NUMBER = 20111201
 def built():
     """{operation: service} of all that is built and answers in XML. (A service of the JSON protocol has tests of its own: ssm_test.py.)"""
     families = wire_model.load_built(ROOT / "models/built.json")
-    return {name: service for service, parts in families.items() if not own(service).json for names in parts.values() for name in names}
+    return {name: service for service, parts in families.items() if own(service).metadata["protocol"] not in ("json", "rest-json") for names in parts.values() for name in names}
 
 
 @functools.lru_cache(None)
