@@ -208,7 +208,8 @@ CommandLine read_command_line(int argc, char** argv) {
   std::vector<std::string> regions = {c.region};
   add_network_options(app, c, regions);
   add_limits(app, c);
-  app.add_flag("--verbose", c.verbose, "Log every request");
+  app.add_flag("--verbose", c.verbose, "Log more of what the daemon does, and each request that is refused");
+  app.add_flag("--audit-reads", c.audit_reads, "Write reads that succeed into the audit stream too (audit/ in the home folder)");
   app.add_flag("--clean-up", c.clean_up,
                "Do not start: end the machines and networks that a daemon of this home left when it died. 'brume down' uses it")
       ->configurable(false);

@@ -37,6 +37,7 @@ struct Configuration {
   bool simulate = false;
   bool tls = false;
   bool verbose = false;
+  bool audit_reads = false;          // reads that succeeded are in the audit stream too
   bool clean_up = false;             // end what a daemon that died left, instead of starting one
   bool adopt_state = false;          // go on with a state that does not fit what the home holds
   std::string accelerator = "auto";  // "kvm", "tcg"

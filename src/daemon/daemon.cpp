@@ -102,6 +102,7 @@ class Daemon::Region {
   std::unique_ptr<guest::MetadataService> metadata;
   std::unique_ptr<control::Controller> controller;
   std::unique_ptr<service::Services> services;
+  std::unique_ptr<service::AuditLog> audit;  // null: a simulation
   std::unique_ptr<service::FrontDoor> front_door;
   std::unique_ptr<ImageBuilds> image_builds;
   std::unique_ptr<Admin> admin;
@@ -155,6 +156,11 @@ Result<void> Daemon::Region::open_state() {
   const auto records = home->judge(*store->world());
   if (!records) return fail(records.error());
   records_are_proven_ = *records == Records::proven;
+  service::AuditSettings audited;
+  audited.reads = configuration.audit_reads;
+  auto stream = service::AuditLog::open(configuration.path("audit"), audited);
+  if (!stream) return fail(stream.error());
+  audit = std::move(*stream);
   return {};
 }
 
@@ -291,6 +297,7 @@ void Daemon::Region::build_front_door(unsigned reader_threads) {
   front_door_settings.simulated = configuration.simulate;
   front_door_settings.reader_threads = reader_threads;
   front_door_settings.throttle = configuration.throttle;
+  front_door_settings.audit = audit.get();
   std::vector<service::ServiceTable> tables;
   tables.push_back(ec2::make_service());
   tables.push_back(sts::make_service());

@@ -78,6 +78,7 @@ struct FrontDoor::Pending {
   std::optional<InFlight> place;  // until it is answered
   std::shared_ptr<void> share;    // of the account's requests, so long
   size_t answer_bytes = 0;
+  std::string error_code;  // of the answer; empty: none
 
   const std::string& account() const { return caller.account_id; }
 };
@@ -294,14 +295,32 @@ void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
   log::debug("service", "request {} {}: {} {}", pending.call.request_id, pending.call.action, error->code, error->message);
   wire::HttpResponse response;
   pending.call.codec->error(pending.call, *error, response);
+  pending.error_code = error->code;
   finish(pending, std::move(response));
+}
+
+void FrontDoor::audit(const Pending& pending, int status) const {
+  AuditEvent event;
+  event.time = services_.clock.now();
+  event.request_id = pending.call.request_id;
+  event.region = services_.settings.region;
+  event.account = pending.caller.account_id;
+  event.principal = pending.caller.user_arn;
+  event.access_key_id = pending.caller.access_key_id;
+  if (pending.call.service != nullptr) event.service = pending.call.service->name;
+  event.action = pending.call.action;
+  event.version = pending.call.version;
+  event.source = pending.request.peer_address;
+  event.status = status;
+  event.error = pending.error_code;
+  event.is_read = pending.action != nullptr && pending.action->lane == Lane::read;
+  settings_.audit->add(event);
 }
 
 void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
   pending.place.reset();
   pending.share.reset();
-  log::debug("audit", "request={} account={} key={} action={} status={}", pending.call.request_id, pending.account(),
-             pending.caller.access_key_id, pending.call.action, response.status);
+  if (settings_.audit != nullptr) audit(pending, response.status);
   response.headers.emplace_back("x-amzn-RequestId", pending.call.request_id);
   pending.respond(std::move(response));
 }

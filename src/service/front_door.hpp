@@ -13,6 +13,7 @@
 
 #include "service/action.hpp"
 #include "service/answer_budget.hpp"
+#include "service/audit_log.hpp"
 #include "service/fair_shares.hpp"
 #include "service/large_reads.hpp"
 #include "service/throttle.hpp"
@@ -31,6 +32,7 @@ struct FrontDoorSettings {
   unsigned reader_threads = 4;         // for large reads, and for the answers of writes
   AnswerLimits answers{};              // that wait to be read
   double throttle = 0;                 // of EC2's rates of requests (throttle.hpp); 0: none
+  AuditLog* audit = nullptr;           // outlives the front door; null: nothing is audited
 };
 
 // Threads: handle may be called from any thread.
@@ -68,6 +70,7 @@ class FrontDoor {
   void run_work(const std::shared_ptr<Pending>& pending);
   void answer(Pending& pending);
   void answer_failure(Pending& pending, std::exception_ptr failure);
+  void audit(const Pending& pending, int status) const;
   void finish(Pending& pending, wire::HttpResponse&& response);
 
   const Services& services_;
