@@ -27,7 +27,7 @@ void need(bool done, const char* what) {
   if (!done) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
 }
 
-// OpenSSL 3 looks an algorithm up by name at every use unless it was fetched before: that costs more than hashing a request.
+// OpenSSL 3 looks an algorithm up by name at every use unless it was fetched before, and that costs more than hashing a request.
 class Hasher {
  public:
   explicit Hasher(const char* name)
@@ -38,7 +38,7 @@ class Hasher {
   template <size_t Size>
   Digest<Size> run(std::string_view bytes) {
     Digest<Size> digest;
-    // A null algorithm: the one of the constructor, without another set-up.
+    // A null algorithm means the one given to the constructor, without another set-up.
     need(EVP_DigestInit_ex2(context_.get(), nullptr, nullptr) == 1 && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1 &&
              EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.bytes.data()), nullptr) == 1,
          "digest");
@@ -63,7 +63,7 @@ class Keyed {
   Digest<Size> run(std::string_view key, std::string_view bytes) {
     Digest<Size> digest;
     size_t length = 0;
-    // An empty key needs an address all the same: a null one means "the key of last time".
+    // An empty key needs an address too: a null pointer means "the same key as last time".
     const auto* key_bytes = reinterpret_cast<const unsigned char*>(key.empty() ? "" : key.data());
     need(EVP_MAC_init(context_.get(), key_bytes, key.size(), nullptr) == 1 &&
              EVP_MAC_update(context_.get(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) == 1 &&

@@ -20,7 +20,7 @@ using Md5 = Digest<16>;
 using Sha1 = Digest<20>;
 using Sha256 = Digest<32>;
 
-// Threads: any; each thread keeps its own contexts. They throw std::runtime_error only when OpenSSL itself cannot work (no memory, no
+// Threads: any; each thread keeps its own contexts. They throw std::runtime_error only if OpenSSL itself cannot work (no memory, no
 // provider).
 Md5 md5(std::string_view bytes);
 Sha1 sha1(std::string_view bytes);
@@ -28,7 +28,7 @@ Sha256 sha256(std::string_view bytes);
 Sha1 hmac_sha1(std::string_view key, std::string_view bytes);
 Sha256 hmac_sha256(std::string_view key, std::string_view bytes);
 
-// Compares without telling by its time where the first difference is. Different lengths are different at once.
+// Compares in constant time, so that the time does not reveal where the first difference is. Different lengths are unequal at once.
 bool constant_time_equal(std::string_view a, std::string_view b);
 
 }  // namespace brume

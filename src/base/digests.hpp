@@ -1,4 +1,4 @@
-// Digests and checksums of bytes that come piece by piece. For whole texts: crypto.hpp.
+// Digests and checksums of bytes that arrive piece by piece. For complete texts: crypto.hpp.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class RunningDigest {
   RunningDigest& operator=(RunningDigest&&) noexcept;
 
   void put(std::string_view bytes);
-  // The raw bytes of the digest (a checksum's most significant byte first), and begins anew.
+  // Returns the raw bytes of the digest (a checksum's most significant byte first) and starts over.
   std::string finish();
 
  private:

@@ -40,14 +40,14 @@ Result<void> write_all(int descriptor, std::string_view content, const std::stri
 Result<void> write_new_file(const std::string& path, std::string_view content, unsigned mode) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
   if (!file) return fail_system("cannot create " + path, errno);
-  // The mode asked for, whatever the umask.
+  // Sets the requested mode, whatever the umask is.
   if (::fchmod(file.get(), static_cast<mode_t>(mode)) != 0) return fail_system("cannot set the mode of " + path, errno);
   if (auto written = write_all(file.get(), content, path); !written) return written;
   if (::fsync(file.get()) != 0) return fail_system("cannot sync " + path, errno);
   return {};
 }
 
-// A file system that has nothing to sync in a folder says EINVAL.
+// EINVAL: this file system has nothing to sync for a folder.
 Result<void> sync_folder(const std::string& path) {
   const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || (::fsync(folder.get()) != 0 && errno != EINVAL)) return fail_system("cannot sync " + path, errno);
@@ -86,7 +86,7 @@ Result<std::string> read_file_tail(const std::string& path, size_t limit) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail_system("cannot open " + path, errno);
   const auto start = std::max<off_t>(0, status.st_size - static_cast<off_t>(limit));
-  // Bounded by the size seen above: a file that grows while it is read does not hold us up.
+  // Bounded by the size seen above, so that a file that grows while it is read does not keep us busy.
   return read_file_from(path, static_cast<std::uint64_t>(start), static_cast<size_t>(status.st_size - start));
 }
 

@@ -10,19 +10,19 @@
 
 namespace brume {
 
-// The whole file, at most `limit` bytes (more: broken).
+// The whole file, at most `limit` bytes (a longer one is `broken`).
 Result<std::string> read_file(const std::string& path, size_t limit = 16 << 20);
 
 // The last `limit` bytes of the file.
 Result<std::string> read_file_tail(const std::string& path, size_t limit);
-// At most `limit` bytes from an offset on; empty at the end of the file.
+// At most `limit` bytes, beginning at an offset; empty at the end of the file.
 Result<std::string> read_file_from(const std::string& path, std::uint64_t offset, size_t limit);
 
-// Writes beside `path`, syncs, renames over it and syncs the folder: after a crash there is the old content or the new. After an error
-// there may be the new one, which is not durable.
+// Writes beside `path`, syncs, renames over it and syncs the folder: after a crash there is the old content or the new. After an error the
+// new content may be there without being durable.
 Result<void> write_file(const std::string& path, std::string_view content, unsigned mode = 0600);
 
-// Makes the folder and those above it; an existing one keeps its mode.
+// Makes the folder and its parents; an existing one keeps its mode.
 Result<void> make_folders(const std::string& path, unsigned mode = 0700);
 
 bool path_exists(const std::string& path);

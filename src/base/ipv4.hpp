@@ -20,10 +20,10 @@ struct Ipv4Block {
   std::uint32_t mask() const { return prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - prefix); }
   bool contains(std::uint32_t address) const { return (address & mask()) == base; }
 };
-// "172.31.0.0/16". Host bits are cut off ("10.0.0.5/8" is 10.0.0.0/8). nullopt: not such a block.
+// "172.31.0.0/16". Host bits are cleared ("10.0.0.5/8" becomes 10.0.0.0/8). nullopt: not a block.
 std::optional<Ipv4Block> parse_ipv4_block(std::string_view text);
 std::string format_ipv4_block(const Ipv4Block& block);
-// "203.0.113.0/28,198.51.100.8/29", with commas or blanks between. nullopt: one is not such a block.
+// "203.0.113.0/28,198.51.100.8/29", separated by commas or blanks. nullopt: one of them is not a block.
 std::optional<std::vector<Ipv4Block>> parse_ipv4_blocks(std::string_view text);
 
 // "172-31-0-5", as names that are made of addresses have it.

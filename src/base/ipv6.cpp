@@ -61,7 +61,7 @@ std::optional<std::vector<Ipv6Block>> parse_ipv6_blocks(std::string_view text) {
 
 namespace {
 
-// Adds to the address a number that is shifted left by `shift` bits; what would run over the top is lost.
+// Adds to the address a number that is shifted left by `shift` bits; the overflow is lost.
 Ipv6Address add(Ipv6Address address, std::uint64_t number, int shift) {
   unsigned carry = 0;
   for (int bit = shift; bit < 128; bit += 8 - bit % 8) {

@@ -1,4 +1,4 @@
-// What key_material.cpp and key_parsing.cpp share: how SSH writes numbers and text. Nobody else's.
+// What key_material.cpp and key_parsing.cpp share: how SSH writes numbers and text. For no other file.
 #pragma once
 
 #include <fmt/format.h>
@@ -58,7 +58,7 @@ void put_text(Out& out, std::string_view text) {
   out.append(text);
 }
 
-// A non-negative multiple precision integer: no superfluous zeros, a zero byte before a set highest bit.
+// A non-negative multiple precision integer: no superfluous zeros, but a zero byte before a set highest bit.
 template <class Out>
 void put_mpint(Out& out, const BIGNUM& number) {
   const auto size = static_cast<size_t>(BN_num_bytes(&number));
@@ -99,7 +99,7 @@ class WireReader {
 
 Number number_of(const EVP_PKEY& key, const char* name);
 std::string wire_form(const EVP_PKEY& key, KeyType type);
-// Of a key that EC2 made: RSA's is of the private half.
+// The fingerprint of a key that EC2 made: for RSA it is computed from the private half.
 std::string made_fingerprint(const EVP_PKEY& key, KeyType type, std::string_view blob);
 PublicKey describe(const EVP_PKEY& key, KeyType type);
 

@@ -124,7 +124,7 @@ SecretText rsa_pem(const EVP_PKEY& key) {
 SecretText ed25519_openssh(const EVP_PKEY& key, std::string_view comment) {
   const auto public_bytes = raw_public_key(key);
   SecretText secret;
-  // Twice the same number: with a passphrase it tells whether the right one was given.
+  // The same number twice: with a passphrase it shows whether the passphrase was right.
   std::array<unsigned char, 4> check{};
   must(RAND_bytes(check.data(), static_cast<int>(check.size())) == 1, "make a random number");
   for (int i = 0; i < 2; ++i) secret.append(std::string_view(reinterpret_cast<const char*>(check.data()), check.size()));

@@ -14,12 +14,12 @@
 namespace brume {
 
 enum class KeyType { rsa, ed25519 };
-// pem: PKCS#1 for RSA, OpenSSH's own format for ED25519. ppk2: PuTTY's format that every PuTTY reads; ppk3: since PuTTY 0.75.
+// pem: PKCS#1 for RSA, OpenSSH's own format for ED25519. ppk2: PuTTY's format that every PuTTY reads; ppk3: PuTTY 0.75 and later.
 enum class PrivateFormat { pem, ppk2, ppk3 };
 
 std::string_view name_of(KeyType type);  // "rsa", "ed25519"
 
-// Text that is overwritten when it goes, and that leaves no copies behind while it grows.
+// Text that is overwritten when it is destroyed, and that leaves no copies behind while it grows.
 class SecretText {
  public:
   SecretText();
@@ -42,7 +42,7 @@ struct PublicKey {
   KeyType type = KeyType::rsa;
   int bits = 0;
   std::string line;         // "ssh-rsa AAAA…", without comment
-  std::string fingerprint;  // as of an imported key
+  std::string fingerprint;  // as for an imported key
 };
 
 struct NewKey {
@@ -50,19 +50,19 @@ struct NewKey {
   SecretText private_key;
 };
 
-// RSA of 2048 bits, or ED25519. The comment goes into the formats that have room for one. RSA takes about a tenth of a second.
+// RSA with 2048 bits, or ED25519. The comment is kept if the format has room for one. RSA takes about a tenth of a second.
 NewKey make_key(KeyType type, PrivateFormat format, std::string_view comment);
 
-// Judges by content: an OpenSSH line, RFC 4716, PEM (public key, RSA public key, certificate), or DER of these, also in base64.
-// `invalid`: the sentence says what is wrong with it.
+// Recognizes the format by content: an OpenSSH line, RFC 4716, PEM (public key, RSA public key, certificate), or DER of these, in base64
+// too. `invalid`: the sentence says what is wrong with it.
 Result<PublicKey> parse_public_key(std::string_view material);
 
-// A key in a file of the user's: public as above, or private as PEM, in OpenSSH's own format or PuTTY's, not under a passphrase.
+// A key in a user's file: public as above, or private as PEM or in OpenSSH's or PuTTY's own format, without a passphrase.
 struct LocalKey {
-  PublicKey public_key;          // its fingerprint is that of the pair, had it been imported
-  std::string made_fingerprint;  // of the pair, had EC2 made it; empty: the file holds no private key
+  PublicKey public_key;          // the pair's fingerprint, had it been imported
+  std::string made_fingerprint;  // the pair's fingerprint, had EC2 made it; empty: the file holds no private key
 };
-// `invalid`: the sentence says what is wrong with it, and nothing of what is in it.
+// `invalid`: the sentence says what is wrong, and reveals nothing of the content.
 Result<LocalKey> parse_local_key(std::string_view content);
 
 }  // namespace brume

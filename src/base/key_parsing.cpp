@@ -1,4 +1,4 @@
-// Keys that come in: public ones of every format that ImportKeyPair takes, and private ones in files of the user's own.
+// Keys from outside: public ones in every format that ImportKeyPair takes, and private ones in users' files.
 #include <vector>
 
 #include "base/crypto.hpp"
@@ -13,7 +13,7 @@ using namespace keys;  // NOLINT(google-build-using-namespace): all of this file
 
 constexpr size_t material_limit = 16384;
 
-// ----- public keys that come in
+// ----- public keys from outside
 
 constexpr std::string_view not_a_key = "Key is not in valid OpenSSH public key format";
 
@@ -85,7 +85,7 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   return lines;
 }
 
-// The base64 between a first and a last line, which the caller has looked at.
+// The base64 between a first and a last line that the caller has already checked.
 std::optional<std::string> body(const std::vector<std::string_view>& lines, size_t from) {
   std::string text;
   for (size_t i = from; i + 1 < lines.size(); ++i) text += lines[i];
@@ -105,7 +105,7 @@ Result<PublicKey> parse_pem(const std::vector<std::string_view>& lines) {
 
 Result<PublicKey> parse_rfc4716(const std::vector<std::string_view>& lines) {
   if (lines.back() != "---- END SSH2 PUBLIC KEY ----") return fail(ErrorKind::invalid, std::string(not_a_key));
-  // Headers ("Comment: …") come first; one that ends in a backslash goes on in the next line.
+  // Headers ("Comment: …") come first; one that ends in a backslash continues on the next line.
   size_t at = 1;
   while (at + 1 < lines.size() && lines[at].find(':') != std::string_view::npos) {
     while (at + 1 < lines.size() && lines[at].ends_with('\\')) ++at;
@@ -119,7 +119,7 @@ Result<PublicKey> parse_openssh_line(std::string_view line) {
   const auto name = line.substr(0, line.find_first_of(" \t"));
   const auto rest = trim(line.substr(name.size()));
   const auto blob = from_base64(rest.substr(0, rest.find_first_of(" \t")));
-  // The name stands before the blob and in it.
+  // The type name stands before the blob and inside it.
   if (!blob || WireReader(*blob).text() != name) return fail(ErrorKind::invalid, std::string(not_a_key));
   return parse_wire_form(*blob);
 }
@@ -186,7 +186,7 @@ Key private_rsa_key(const RsaNumbers& numbers) {
   return Key(key);
 }
 
-// The public half is in the clear in both formats. ED25519 has one fingerprint; RSA's needs the private half too.
+// The public half is not encrypted in either format. ED25519 has one fingerprint; the second one of RSA needs the private half too.
 Result<LocalKey> with_private_numbers(std::string_view public_blob, const std::optional<RsaNumbers>& numbers) {
   auto parsed = parse_wire_form(public_blob);
   if (!parsed) return fail(parsed.error());
@@ -209,7 +209,8 @@ Result<LocalKey> parse_openssh_private(const std::vector<std::string_view>& line
   if (!public_blob || !secret) return broken();
   if (*cipher != "none") return fail(ErrorKind::invalid, std::string(needs_passphrase));
   WireReader inside(*secret);
-  if (!inside.skip(8) || !inside.text()) return broken();  // the number that tells a right passphrase, twice; the kind of key
+  if (!inside.skip(8) || !inside.text())
+    return broken();  // a check number, twice, that shows whether the passphrase is right; the kind of key
   std::optional<RsaNumbers> numbers;
   const auto n = inside.text(), e = inside.text(), d = inside.text(), coefficient = inside.text(), p = inside.text(), q = inside.text();
   if (n && e && d && coefficient && p && q) numbers = RsaNumbers{*n, *e, *d, *p, *q, *coefficient};
@@ -252,7 +253,7 @@ Result<LocalKey> parse_ppk(const std::vector<std::string_view>& lines) {
 
 Result<PublicKey> parse_public_key(std::string_view material) {
   if (material.size() > material_limit) return fail(ErrorKind::invalid, "The key is too long");
-  // DER as it is: no text has both this first byte and the shape of a key.
+  // DER without armor: no text has both this first byte and the shape of a key.
   if (material.starts_with('\x30'))
     if (auto key = parse_der(material); key != nullptr) return judge(key);
   const auto lines = lines_of(material);

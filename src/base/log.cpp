@@ -33,7 +33,7 @@ void write(Level level, std::string_view component, fmt::string_view format, fmt
   for (auto& c : line)
     if (c == '\n' || c == '\r') c = ' ';
   line += '\n';
-  // One write a line: lines of several threads do not mix.
+  // One write per line, so that lines of several threads do not mix.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

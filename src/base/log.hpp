@@ -1,5 +1,5 @@
-// The operator's log: one line an event on standard error or in a file, key=value behind the sentence.
-// Secrets (private keys, secret access keys, user data, tokens) never go in here.
+// The operator's log: one line per event, on standard error or in a file, with key=value after the sentence. Secrets (private keys, secret
+// access keys, user data, tokens) never go in here.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ enum class Level { debug, info, warning, error };
 
 void set_level(Level level);
 bool enabled(Level level);
-// `component` is the noun of the part that speaks ("compute", "network"). Threads: any.
+// `component` names the part that speaks ("compute", "network"). Threads: any.
 void write(Level level, std::string_view component, fmt::string_view format, fmt::format_args arguments);
 
 template <class... Arguments>

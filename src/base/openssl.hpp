@@ -1,4 +1,4 @@
-// OpenSSL's objects with owners, for the few files that use OpenSSL. Heavy: never included by another header that is widely used.
+// OpenSSL's objects with owners, for the few files that use OpenSSL. Slow to compile: not to be included by headers that are widely used.
 #pragma once
 
 #include <openssl/bio.h>
@@ -29,7 +29,7 @@ using Extension = std::unique_ptr<X509_EXTENSION, Release<X509_EXTENSION_free>>;
 
 // nullptr: out of memory.
 inline Bytes memory() { return Bytes(BIO_new(BIO_s_mem())); }
-// Of text that lives longer.
+// For text that outlives the object.
 inline Bytes reader(std::string_view text) { return Bytes(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 inline std::string text_of(BIO* memory) {
   char* bytes = nullptr;

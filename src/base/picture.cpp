@@ -28,9 +28,9 @@ std::string_view next_word(std::string_view bytes, size_t& at) {
   return bytes.substr(from, at - from);
 }
 
-// libjpeg ends the program at an error unless it is led elsewhere.
+// libjpeg ends the program on an error unless an error handler is set.
 struct ErrorHandler {
-  jpeg_error_mgr manager;  // first: libjpeg hands its address back
+  jpeg_error_mgr manager;  // must be first, because libjpeg hands back its address
   std::jmp_buf back;
   char text[JMSG_LENGTH_MAX];
 };
@@ -41,7 +41,7 @@ struct ErrorHandler {
   std::longjmp(handler->back, 1);
 }
 
-// Nothing with a destructor lives here: the jump out of libjpeg runs none.
+// Nothing here may have a destructor: the jump out of libjpeg would not run it.
 bool compress(const Picture& picture, int quality, ErrorHandler& handler, unsigned char*& file, unsigned long& size) {
   jpeg_compress_struct state;
   state.err = jpeg_std_error(&handler.manager);

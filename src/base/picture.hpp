@@ -15,7 +15,7 @@ struct Picture {
   std::string pixels;  // red, green, blue, row by row from the top: width * height * 3 bytes
 };
 
-// A binary portable pixmap (P6) with 8 bits a colour. `broken`: it is none, is cut off, or larger than 8192 × 8192.
+// A binary portable pixmap (P6) with 8 bits per colour. `broken`: it is something else, is cut off, or is larger than 8192 × 8192.
 Result<Picture> parse_pixmap(std::string_view bytes);
 
 // A JPEG file. `quality` from 1 to 100.

@@ -35,7 +35,7 @@ std::string find_program(const std::string& program) {
   return program;
 }
 
-// Everything the child needs, made before the fork: after it only calls that are safe beside other threads are allowed.
+// Everything the child needs, made before the fork: afterwards only async-signal-safe calls are allowed.
 class Prepared {
  public:
   explicit Prepared(const Command& command) : program_(find_program(command.program)), command_(command) {
@@ -48,12 +48,12 @@ class Prepared {
     for (auto& text : environment_) environment_pointers_.push_back(text.data());
     argument_pointers_.push_back(nullptr);
     environment_pointers_.push_back(nullptr);
-    // Descriptors are first duplicated above every target, so that one move cannot overwrite the source of another.
+    // Descriptors are first duplicated above every target, so that no move overwrites the source of another.
     for (const auto& [ours, theirs] : command.descriptors) highest_target_ = std::max(highest_target_, theirs);
     duplicates_.resize(command.descriptors.size());
   }
 
-  // In the child. Does not return; a failure is reported as errno on `report`.
+  // Runs in the child and does not return; a failure is reported as errno on `report`.
   [[noreturn]] void become(int input, int output, int errors, int report) {
     sigset_t none;
     sigemptyset(&none);
@@ -83,7 +83,7 @@ class Prepared {
     }
     for (int number = 0; number < 3; ++number)
       if (::dup2(standard[static_cast<size_t>(number)], number) < 0) return false;
-    // Close the rest when exec succeeds; what is handed over follows.
+    // Close all other descriptors when exec succeeds; the ones that are handed over are set up below.
     ::syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
     for (size_t i = 0; i < duplicates_.size(); ++i)
       if (::dup2(duplicates_[i], command_.descriptors[i].second) < 0) return false;
@@ -126,7 +126,7 @@ Result<Pipe> make_pipe() {
   return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-// 0 when exec happened, else the errno of what failed in the child.
+// 0 if exec succeeded, else the child's errno.
 int wait_for_exec(int report) {
   int code = 0;
   ssize_t got = 0;
@@ -135,7 +135,7 @@ int wait_for_exec(int report) {
   return got == sizeof code ? code : 0;
 }
 
-// It stays to be waited for.
+// The caller still has to wait for it.
 void wait_until_ended(pid_t process) {
   siginfo_t ended{};
   while (::waitid(P_PID, static_cast<id_t>(process), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
@@ -222,7 +222,7 @@ Result<CommandOutput> run(const Command& command, milliseconds limit, const std:
   if (child < 0) return fail_system("cannot start " + command.program, errno);
   if (child == 0) {
     ::setpgid(0, 0);
-    // When the thread ends that waits for it, which it does not before the command has.
+    // The signal comes when the thread that forked ends; that thread waits below until the command has ended.
     if (command.ends_with_us && (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us)) ::_exit(127);
     prepared.become(input->read.get(), file ? file.get() : output->write.get(), file ? file.get() : errors->write.get(),
                     report->write.get());
@@ -235,7 +235,7 @@ Result<CommandOutput> run(const Command& command, milliseconds limit, const std:
     wait_for(child);
     return fail_system("cannot start " + command.program, code);
   }
-  // While there is somebody to kill: the number is the child's until it is waited for.
+  // The process id belongs to the child until it has been waited for, so it is safe to kill until then.
   std::optional<std::stop_callback<std::function<void()>>> killer(std::in_place, stop, [child] { ::kill(-child, SIGKILL); });
   CommandOutput result;
   if (!converse(input->write, command.input, output->read, errors->read, result, limit)) {
@@ -290,11 +290,11 @@ Result<pid_t> start_detached(const Command& command) {
 std::optional<std::uint64_t> process_start_time(pid_t process) {
   const auto text = read_file("/proc/" + std::to_string(process) + "/stat");
   if (!text) return std::nullopt;
-  // The name in parentheses may hold blanks: count fields from its end. starttime is field 22, the 20th behind it.
+  // The name in parentheses may contain blanks, so fields are counted from its end. starttime is field 22, the 20th after the name.
   const auto name_end = text->rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   const auto fields = split(std::string_view(*text).substr(std::min(text->size(), name_end + 2)), ' ');
-  // Ended, and only not yet waited for by its parent.
+  // It has ended, and its parent has not waited for it yet.
   if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return std::nullopt;
   const auto value = parse_integer(fields[19]);
   if (!value) return std::nullopt;

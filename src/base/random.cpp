@@ -32,7 +32,7 @@ std::string Random::hex(size_t count) {
 }
 
 std::string Random::text(size_t count, std::string_view alphabet) {
-  // Bytes past the last whole multiple of the alphabet's size would favour its first characters: drawn again.
+  // Bytes beyond the last whole multiple of the alphabet's size would favour its first characters, so they are drawn again.
   const size_t limit = 256 - 256 % alphabet.size();
   std::string out;
   std::array<std::uint8_t, 64> bytes{};
@@ -55,7 +55,7 @@ void fill_from_kernel(std::span<std::uint8_t> bytes) {
 }
 }  // namespace
 
-// Ids are drawn at every request: the kernel is asked for many bytes at once, a thread at a time. Given bytes are wiped here.
+// Ids are drawn at every request, so each thread asks the kernel for many bytes at once. Bytes that were handed out are wiped here.
 void SystemRandom::fill(std::span<std::uint8_t> bytes) {
   thread_local std::array<std::uint8_t, 512> pool;
   thread_local size_t left = 0;

@@ -19,11 +19,11 @@ class Random {
 
   // `count` lower-case hex digits.
   std::string hex(size_t count);
-  // `count` characters out of `alphabet` (at most 256), without bias.
+  // `count` characters of `alphabet` (at most 256), without bias.
   std::string text(size_t count, std::string_view alphabet);
 };
 
-// The kernel's generator; fit for keys and secrets.
+// The kernel's generator; good enough for keys and secrets.
 class SystemRandom final : public Random {
  public:
   void fill(std::span<std::uint8_t> bytes) override;
@@ -40,10 +40,10 @@ class SeededRandom final : public Random {
   std::mt19937_64 engine_;
 };
 
-// Resource ids as EC2 makes them today: prefix, dash, 17 hex digits ("i-0123456789abcdef0").
+// Resource ids in the form EC2 uses today: prefix, dash, 17 hex digits ("i-0123456789abcdef0").
 std::string make_id(Random& random, std::string_view prefix);
 
-// A request id or client token in UUID shape (RFC 4122 version 4).
+// A request id or client token in the form of a UUID (RFC 4122 version 4).
 std::string make_uuid(Random& random);
 
 }  // namespace brume

@@ -1,4 +1,4 @@
-// Secrets that are kept beside what they open: sealed under a key that is kept elsewhere (AES-256-GCM).
+// Secrets that are stored next to what they open: sealed under a key that is kept elsewhere (AES-256-GCM).
 #pragma once
 
 #include <string>
@@ -11,9 +11,9 @@ namespace brume {
 
 constexpr size_t sealing_key_size = 32;
 
-// Text (base64) that only unseal with the same key makes the secret of again, and that cannot be changed unnoticed.
+// Returns text (base64). Only unseal with the same key turns it back into the secret, and any change of it is detected.
 std::string seal(std::string_view key, std::string_view secret, Random& random);
-// `broken`: another key, or not what seal made.
+// `broken`: sealed with another key, or not made by seal().
 Result<std::string> unseal(std::string_view key, std::string_view sealed);
 
 }  // namespace brume

@@ -8,7 +8,7 @@
 
 namespace brume {
 
-// A file without a name, in memory, that holds the secret. A child that was handed its descriptor N reads it as /proc/self/fd/N.
+// An unnamed file in memory that holds the secret. A child that got its descriptor as number N reads it as /proc/self/fd/N.
 Result<Descriptor> make_secret_file(std::string_view secret);
 
 }  // namespace brume

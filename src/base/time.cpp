@@ -6,7 +6,7 @@
 namespace brume {
 namespace {
 
-// Reads exactly `count` digits; nullopt when one is missing.
+// Reads exactly `count` digits; nullopt if one is missing.
 std::optional<int> take_digits(std::string_view& text, size_t count) {
   if (text.size() < count) return std::nullopt;
   int value = 0;
@@ -32,7 +32,7 @@ std::optional<Time> make_time(int year, int month, int day, int hour, int minute
   return Time{sys_days{date}} + hours{hour} + minutes{minute} + std::chrono::seconds{second};
 }
 
-// The fraction of a second behind the dot, cut to milliseconds.
+// The fraction of a second after the dot, truncated to milliseconds.
 std::optional<milliseconds> take_fraction(std::string_view& text) {
   int value = 0;
   int digits = 0;

@@ -12,7 +12,7 @@ namespace json = boost::json;
 
 namespace {
 
-// The one place where a secret is printed: for the person who asked for the key.
+// The one place where a secret is printed, for the person who asked for the key.
 int show_keys(const json::value& account) {
   std::printf("account     %s  %s\n", text(account, "id").c_str(), text(account, "name").c_str());
   for (const auto& key : account.at("keys").as_array())
@@ -20,7 +20,7 @@ int show_keys(const json::value& account) {
   return 0;
 }
 
-// "2 instances, 3 volumes (24 GiB), 1 address": what there is nothing of is left out.
+// "2 instances, 3 volumes (24 GiB), 1 address": kinds of which there is none are left out.
 std::string uses(const json::value& use) {
   std::string line;
   const auto add = [&](const char* member, const char* one, const char* many, const std::string& more = {}) {
@@ -36,7 +36,7 @@ std::string uses(const json::value& use) {
   return line.empty() ? "nothing" : line;
 }
 
-// The disks of the host, and the guests that wait for one.
+// The disks of the host, and the guests that wait for room on one.
 void show_room(const json::value& status) {
   constexpr double gib = 1 << 30;
   for (const auto& disk : status.at("disks").as_array()) {
@@ -54,14 +54,14 @@ void show_room(const json::value& status) {
     std::printf(
         "set aside    %lld volumes and snapshots that no record knew, in %s/blocks/aside: removed after 30 days ('brume storage')\n",
         aside->to_number<long long>(), text(status, "home").c_str());
-  if (const auto* stuck = status.as_object().if_contains("stuck"))  // a daemon of before does not say
+  if (const auto* stuck = status.as_object().if_contains("stuck"))  // an older daemon does not say
     for (const auto& one : stuck->as_array())
       std::printf("stuck        %s %s since %s: %s\n", text(one, "id").c_str(), text(one, "state").c_str(), text(one, "since").c_str(),
                   text(one, "reason").c_str());
 }
 
-// What this prints is evaluated by a shell, which does not see how this ends: so it is told to fail. What it had of a cloud that is gone
-// goes; without an endpoint its tools would turn to AWS itself, so it gets one that is nowhere (RFC 6761).
+// A shell evaluates what this prints and ignores our exit code, so the text itself makes the shell fail. Variables of a cloud that is gone
+// are unset. Without an endpoint its tools would turn to AWS itself, so they get one that leads nowhere (RFC 6761).
 int refuse_environment(const Error& error) {
   std::printf("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_CA_BUNDLE\nexport AWS_ENDPOINT_URL=http://no-brume-runs.invalid\nfalse\n");
   return complain(error);
@@ -119,7 +119,7 @@ int account_limit(const Options& options, const std::string& account, const std:
     }
     return 0;
   }
-  // One word is the number of instances, which needs no name.
+  // A single word is the number of instances, which needs no name.
   const auto& limit = said.back();
   std::int64_t number = limit == "default" ? -1 : 0;
   if (limit != "default" && limit != "none") {

@@ -15,13 +15,13 @@ class AdminClient {
  public:
   explicit AdminClient(std::string home) : home_(std::move(home)) {}
 
-  // `not_found`, `refused`: no daemon runs on this home folder.
+  // `not_found`, `refused`: no daemon runs on this home.
   Result<boost::json::value> get(const std::string& path) const { return call("GET", path, {}); }
   Result<boost::json::value> post(const std::string& path, const boost::json::value& body) const;
   Result<boost::json::value> remove(const std::string& path) const { return call("DELETE", path, {}); }
 
   bool daemon_runs() const;
-  // The account's first active key; of the first account when `account` is empty.
+  // The account's first active key; the first account's if `account` is empty.
   Result<Credentials> credentials(std::string account) const;
   const std::string& home() const { return home_; }
 
@@ -31,7 +31,7 @@ class AdminClient {
   std::string home_;
 };
 
-// Of what the socket answered: this member's text; empty where there is none.
+// This member's text in what the socket answered; empty if it has none.
 std::string text(const boost::json::value& object, std::string_view name);
 
 }  // namespace brume::cli

@@ -50,7 +50,7 @@ Result<Document> Ec2Client::call(const std::string& action, Parameters parameter
     body += '=';
     append_percent_encoded(body, value);
   }
-  // 20111205T130000Z out of 2011-12-05T13:00:00.000Z
+  // 2011-12-05T13:00:00.000Z becomes 20111205T130000Z
   std::string stamp;
   for (const char c : format_iso8601(clock_.now()).substr(0, 19))
     if (c != '-' && c != ':') stamp += c;

@@ -1,4 +1,4 @@
-// The public EC2 API as any client calls it, signed with version 4: what 'brume up' does, anyone can do.
+// The public EC2 API as any client calls it, signed with version 4: anybody can do what 'brume up' does.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace brume::cli {
 
-// An answer's document, asked by element names: "reservationSet/item/instancesSet/item/instanceId".
+// The document of an answer, addressed by element names: "reservationSet/item/instancesSet/item/instanceId".
 class Document {
  public:
   Document();
@@ -21,7 +21,7 @@ class Document {
   Document& operator=(Document&&) noexcept;
   ~Document();
 
-  // The text of the first element there; empty when there is none.
+  // The text of the first element at that path; empty if there is none.
   std::string text(const std::string& path) const;
   // The texts of `leaf` in every element at `path`.
   std::vector<std::string> texts(const std::string& path, const std::string& leaf) const;
@@ -37,7 +37,7 @@ class Ec2Client {
   Ec2Client(std::string endpoint, std::string authorities, std::string region, Credentials credentials, const Clock& clock);
 
   using Parameters = std::vector<std::pair<std::string, std::string>>;
-  // An EC2 error is `refused` with the message "Code: sentence".
+  // An EC2 error is `refused`, with the message "Code: sentence".
   Result<Document> call(const std::string& action, Parameters parameters) const;
 
  private:

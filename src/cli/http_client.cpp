@@ -77,7 +77,7 @@ class Transfer {
     HttpAnswer answer;
     set(CURLOPT_URL, url.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
-    // The cloud is on this host or named by its operator: a proxy of the environment has no business between.
+    // The cloud is on this host or named by its operator, so a proxy from the environment must not be used.
     set(CURLOPT_NOPROXY, "*");
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(call.limit.count()));

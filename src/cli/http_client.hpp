@@ -28,7 +28,7 @@ Result<HttpAnswer> call_unix(const std::string& socket_path, const HttpCall& cal
 // `endpoint`: "http://127.0.0.1:8773". `authorities` names a file of the certificates to trust with https; empty: the system's.
 Result<HttpAnswer> call_endpoint(const std::string& endpoint, const std::string& authorities, const HttpCall& call);
 
-// Connects and waits for the peer's first line, at most `limit`: an SSH server introduces itself without being asked.
+// Connects and waits at most `limit` for the peer's first line: an SSH server introduces itself without being asked.
 Result<std::string> read_banner(const std::string& address, std::uint16_t port, milliseconds limit);
 
 }  // namespace brume::cli

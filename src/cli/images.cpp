@@ -20,7 +20,7 @@ namespace json = boost::json;
 
 namespace {
 
-// The image of this name that can be launched or soon can; its failed predecessors do not count.
+// The image of this name that can be launched, or soon can be; failed predecessors are ignored.
 Result<std::string> find_image(const AdminClient& admin, const std::string& name) {
   auto list = admin.get("/images");
   if (!list) return fail(list.error());
@@ -44,7 +44,7 @@ Result<void> wait_until_available(const AdminClient& admin, const std::string& i
     }
     if (state == "available") return {};
     if (state.empty()) return fail(ErrorKind::not_found, "the image is gone");
-    // The daemon has no way to call us back; a command that waits may look again.
+    // The daemon cannot call us back, so a waiting command polls.
     std::this_thread::sleep_for(milliseconds(100));
   }
 }
@@ -59,9 +59,9 @@ std::vector<std::string> recipe_names() {
   return names;
 }
 
-// Asks the daemon to build it; it goes on whatever becomes of us.
+// Asks the daemon to build it; the build continues even if this command ends.
 Result<void> ask_for_build(const AdminClient& admin, const std::string& recipe) {
-  // A home may hold a built image of a recipe that this installation does not have.
+  // A home may hold a built image whose recipe this installation does not have.
   const auto recipes = recipe_names();
   if (std::find(recipes.begin(), recipes.end(), recipe) == recipes.end())
     return fail(ErrorKind::not_found, "there is no recipe '" + recipe + "'; in " + images_folder() +

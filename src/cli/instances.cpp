@@ -1,4 +1,4 @@
-// 'brume list', 'brume ssh' and 'brume console': the operator's look at the instances of all accounts.
+// 'brume list', 'brume ssh' and 'brume console': the operator's view of the instances of all accounts.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -29,7 +29,7 @@ namespace {
 constexpr char escape = 0x1d;  // Ctrl-]
 constexpr std::size_t shown_before = 4096;
 
-// The one instance that is meant: by id, by the tag Name, or the only one that runs.
+// The one instance that is meant: by id, by the tag Name, or the only running one.
 Result<json::value> find_instance(const Options& options, const std::string& wanted) {
   auto list = AdminClient(options.home).get("/instances");
   if (!list) return fail(list.error());
@@ -46,7 +46,7 @@ Result<json::value> find_instance(const Options& options, const std::string& wan
                                       "; say which by its id ('brume list' shows them)");
 }
 
-// Who logs in, by the image that the instance was launched from.
+// The login name, by the image that the instance was launched from.
 std::string login_user(const json::value& instance) {
   const auto image = text(instance, "image");
   if (image.starts_with("debian")) return "admin";
@@ -55,7 +55,7 @@ std::string login_user(const json::value& instance) {
   return "ec2-user";
 }
 
-// Keys typed go through as they are, also Ctrl-C; put back at the end.
+// Raw mode, so that keys go through as typed, Ctrl-C too; restored at the end.
 class RawTerminal {
  public:
   RawTerminal() {
@@ -80,7 +80,7 @@ Result<Descriptor> connect_console(const std::string& path) {
   if (!socket) return fail_system("cannot make a socket", errno);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  // A home folder may lie deeper than an address may be long: the open file's own name is short.
+  // A home's path may be longer than a socket address allows; the open file's name in /proc is short.
   const Descriptor file(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!file) return fail_system("cannot open the serial console " + path, errno);
   const auto name = "/proc/self/fd/" + std::to_string(file.get());
@@ -101,7 +101,7 @@ bool write_all(int file, const char* data, std::size_t size) {
   return true;
 }
 
-// Until Ctrl-] is typed, the input ends or the machine does. Returns whether the machine ended it.
+// Runs until Ctrl-] is typed, the input ends or the machine does. Returns whether the machine ended it.
 bool pass_both_ways(int console) {
   std::array<pollfd, 2> ends{{{STDIN_FILENO, POLLIN, 0}, {console, POLLIN, 0}}};
   std::array<char, 4096> buffer{};
@@ -154,7 +154,7 @@ int ssh(const Options& options, const SshOptions& ssh_options) {
                     "', whose private key is not Brume's; name its file: -i FILE");
   std::vector<std::string> words = {"ssh", "-i", key, "-o", "IdentitiesOnly=yes", "-o",
                                     "UserKnownHostsFile=" + options.home + "/known_hosts", "-o", "StrictHostKeyChecking=accept-new",
-                                    // Addresses are given to others once an instance is gone: its host key is known by its id.
+                                    // Addresses are reused once an instance is gone, so its host key is remembered by the instance's id.
                                     "-o", "HostKeyAlias=" + id,
                                     (ssh_options.user.empty() ? login_user(*instance) : ssh_options.user) + "@" + address};
   words.insert(words.end(), ssh_options.command.begin(), ssh_options.command.end());

@@ -1,5 +1,5 @@
-// What the person at the terminal sees of everything that takes longer than a second. Goes to standard error, so that standard output
-// stays fit for pipes; on a terminal the line is rewritten, elsewhere a line is printed for each step.
+// Shows the person at the terminal how anything that takes longer than a second proceeds. It writes to standard error, so that standard
+// output stays fit for pipes; on a terminal the line is rewritten, elsewhere each step prints a line.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ class Step {
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
 
-  // How far it is: "42 %", or what goes on inside.
+  // How far it is: "42 %", or the current step.
   void update(std::string_view detail);
   void done(std::string_view result = {});
 

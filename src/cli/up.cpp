@@ -1,5 +1,5 @@
-// 'brume up' and 'brume down': from nothing to a shell in an instance, and back. Everything but starting the daemon goes by the public
-// API, as anybody's client would do it.
+// 'brume up' and 'brume down': from nothing to a shell in an instance, and back. Everything except starting the daemon uses the public API,
+// as any client would.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -30,7 +30,7 @@ constexpr std::uint64_t least_room = 1 << 20;
 constexpr auto boot_patience = std::chrono::minutes(10);
 constexpr const char* first_instance_name = "first";
 
-// A second 'up' at once waits for the first instead of getting into its way.
+// A second 'up' at the same time waits for the first instead of interfering.
 class UpLock {
  public:
   static Result<UpLock> take(const std::string& home) {
@@ -49,7 +49,7 @@ class UpLock {
   Descriptor file_;
 };
 
-// The key pair "brume" with its private key in a file that only its owner reads. A key whose file is lost is made anew.
+// The key pair "brume", with its private key in a file that only its owner can read. A key whose file is lost is made anew.
 Result<std::string> provide_key(const Ec2Client& ec2, const std::string& home) {
   const auto file = home + "/brume.pem";
   const bool known = ec2.call("DescribeKeyPairs", {{"KeyName.1", "brume"}}).has_value();
@@ -143,7 +143,7 @@ void show_result(const Options& options, const json::value& status, const Instan
       brume.c_str());
 }
 
-// Nobody answers: whatever a daemon that died left running ends.
+// Nobody answers: end what a dead daemon left running.
 int end_what_is_left(const Options& options) {
   Command command;
   command.program = program_folder() + "/brumed";
@@ -245,7 +245,7 @@ int up(const Options& options, const UpOptions& up_options) {
   if (!ready) return complain(ready.error());
   show_result(options, *status, *ready, *key, up_options.image == "debian-12" ? "admin" : "ec2-user");
   if (!up_options.all_images) return 0;
-  // The other starter images are built while this instance is used already.
+  // The other starter images are built while this instance is already in use.
   for (const char* recipe : {"tiny", "debian-12"}) {
     if (recipe == up_options.image) continue;
     auto later = provide_image_later(admin, recipe);

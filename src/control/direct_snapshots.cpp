@@ -42,7 +42,7 @@ Result<DirectSnapshots::Changes> DirectSnapshots::changed(const std::string& sna
   const auto* snapshot = find_snapshot(*world, snapshot_id);
   if (snapshot == nullptr) return fail(ErrorKind::not_found, snapshot_id + " is not there");
   auto secret = files_.key(*snapshot);
-  // An encrypted snapshot may stand on one that is not: the key that there is opens both.
+  // An encrypted snapshot may stand on one that is not: the existing key opens both.
   if (const auto* before = find_snapshot(*world, since); secret && secret->empty() && before != nullptr) secret = files_.key(*before);
   if (!secret) return fail(secret.error());
   Changes changes;
@@ -72,14 +72,14 @@ Result<std::string> DirectSnapshots::read(const std::string& snapshot_id, std::i
 }
 
 Result<bool> DirectSnapshots::is_taken(const std::string& snapshot_id) {
-  // A copy of it to itself changes nothing: it is there, or there is nothing to copy.
+  // Copying it to itself changes nothing: it exists, or there is nothing to copy.
   const auto probe = engines_.block.copy_snapshot(snapshot_id, snapshot_id);
   if (!probe && probe.error().kind == ErrorKind::exists) return true;
   if (!probe && probe.error().kind == ErrorKind::not_found) return false;
   return fail(probe ? Error{ErrorKind::broken, "the block engine copied " + snapshot_id + " to itself"} : probe.error());
 }
 
-// With the pass of the snapshot held.
+// Call while holding the snapshot's pass.
 Result<void> DirectSnapshots::prepare(const state::Snapshot& snapshot) {
   if (engines_.block.usage(snapshot.id)) return {};
   const auto secret = files_.provide_key(snapshot);
@@ -94,7 +94,7 @@ Result<void> DirectSnapshots::prepare(const state::Snapshot& snapshot) {
 DirectSnapshots::SteadyTime DirectSnapshots::last_write(const std::string& snapshot_id) {
   const std::lock_guard lock(mutex_);
   auto& progress = progress_[snapshot_id];
-  // Not known of one that was begun before this daemon was: it has its time from now on.
+  // Unknown for one that was begun before this daemon: its time starts now.
   if (progress.last_write == SteadyTime{}) progress.last_write = std::chrono::steady_clock::now();
   return progress.last_write;
 }
@@ -163,7 +163,7 @@ Result<DirectSnapshots::Written> DirectSnapshots::written(const std::string& sna
     written.blocks += count;
     for (auto block = first; with_digest && block < first + count; ++block) {
       auto& digest = known[block];
-      if (digest.empty()) {  // written before this daemon was
+      if (digest.empty()) {  // written before this daemon started
         const auto data =
             engines_.block.read(snapshot_id, static_cast<std::uint64_t>(block) * direct_block_bytes, direct_block_bytes, *secret);
         if (!data) return fail(data.error());

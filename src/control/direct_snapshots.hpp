@@ -1,8 +1,8 @@
 // Snapshots whose bytes clients read, or write themselves (the ebs service), in blocks of 512 KiB.
 //
-// One that is being written is a volume with the snapshot's own id, made blank or of its parent as soon as control hears of it. When the
-// client says that it is complete, a snapshot is taken of that volume, which goes. If the daemon dies in between, there are both, or only
-// the snapshot, and the next look at it finishes what was begun.
+// A snapshot that is being written is a volume with the snapshot's own id, made blank or from its parent as soon as control sees it. When
+// the client completes it, a snapshot is taken of that volume, and the volume is removed. If the daemon dies in between, both exist, or
+// only the snapshot, and the next reconcile finishes what was begun.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,7 @@ bool is_written_directly(const state::Snapshot& snapshot);
 // Threads: all functions may be called from any thread.
 class DirectSnapshots {
  public:
-  // Numbers of blocks in order: the first, and how many.
+  // Numbers of blocks in order: the first one, and how many.
   using Runs = std::vector<std::pair<std::int64_t, std::int64_t>>;
   struct Changes {
     bool related = true;
@@ -47,17 +47,17 @@ class DirectSnapshots {
   Result<Written> written(const std::string& snapshot_id, bool with_digest);
   Result<void> complete(const std::string& snapshot_id);
 
-  // A look at a pending one: makes its volume, finishes what a crash left, gives up when nothing came for too long. How long until the
-  // next look.
+  // Handles a pending one: makes its volume, finishes what a crash left, gives up if nothing was written for too long. Returns the time
+  // until the next call.
   milliseconds look(const state::Snapshot& snapshot);
-  // Nothing of it is needed any more.
+  // Frees everything that was kept for it.
   Result<void> drop(const std::string& snapshot_id);
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
   struct Progress {
     SteadyTime last_write{};
-    std::map<std::int64_t, std::string> digests;  // of the blocks that this daemon wrote
+    std::map<std::int64_t, std::string> digests;  // the blocks that this daemon wrote
   };
 
   Result<void> prepare(const state::Snapshot& snapshot);
@@ -69,9 +69,9 @@ class DirectSnapshots {
   state::Store& store_;
   const Engines engines_;
   VolumeFiles& files_;
-  std::mutex mutex_;  // of what follows; never held across a call of anything else
+  std::mutex mutex_;  // guards what follows; never held during a call of another part
   std::map<std::string, Progress> progress_;
-  // What was listed last: a snapshot never changes, and a client asks page by page.
+  // The last listing: a snapshot never changes, and a client asks page by page.
   std::map<std::pair<std::string, std::string>, Changes> listed_;
 };
 

@@ -21,14 +21,14 @@ std::uint64_t nanoseconds(steady_clock::duration duration) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count()));
 }
 
-// What QEMU counts, as sums.
+// QEMU's counters, as sums.
 DiskTotals totals_of(const compute::DiskCounters& counters) {
   DiskTotals totals;
   static_cast<compute::DiskWork&>(totals) = counters;
   return totals;
 }
 
-// nullopt: something became less, so it was counted from zero meanwhile.
+// nullopt: a figure became smaller, so the counters were reset meanwhile.
 std::optional<DiskTotals> difference(const DiskTotals& now, const DiskTotals& before) {
   DiskTotals difference;
   for (const auto& [name, member] : DiskTotals::members()) {
@@ -38,8 +38,8 @@ std::optional<DiskTotals> difference(const DiskTotals& now, const DiskTotals& be
   return difference;
 }
 
-// How long nothing was asked of the disk, of the time that passed: all of it when nothing happened. Else what has passed since the last
-// request, or what its requests leave of the time even if none was beside another; whatever is more.
+// How long the disk was idle in the time that passed. All of it if nothing happened. Otherwise the larger of two bounds: the time since the
+// last request, and what the requests' durations leave of the time even if no two overlapped.
 std::uint64_t idle_of(const DiskTotals& done, const compute::DiskCounters& now, std::uint64_t passed) {
   if (done.reads + done.writes + done.flushes + done.discards == 0) return passed;
   const auto busy = done.read_ns + done.write_ns + done.flush_ns;
@@ -123,7 +123,7 @@ void DiskMeter::collect(const std::string& instance_id) {
 void DiskMeter::note(const std::string& instance_id, const compute::DiskReading& reading) {
   const std::lock_guard lock(mutex_);
   auto& newest = taken_[instance_id];
-  // The last words of a machine may have overtaken an answer from before.
+  // A machine's final report may have overtaken an earlier answer.
   if (reading.taken < newest) return;
   newest = reading.taken;
   std::set<std::string> plugged;
@@ -132,7 +132,7 @@ void DiskMeter::note(const std::string& instance_id, const compute::DiskReading&
     add(meters_[id], instance_id, reading.run, counters, reading.taken);
     plugged.insert(id);
   }
-  // Unplugged: if it comes back, even to the same machine, it is counted from zero.
+  // Unplugged: if it returns, even to the same machine, its counters start at zero.
   auto& before = plugged_[instance_id];
   for (const auto& id : before)
     if (const auto meter = meters_.find(id); meter != meters_.end() && plugged.count(id) == 0) meter->second.plugs.erase(instance_id);
@@ -170,7 +170,7 @@ std::vector<DiskMeasure> DiskMeter::measures() const {
   return all;
 }
 
-// A line for each machine that has the disk, and one without run ("-") when none has: id, instance, run, what QEMU last said, the totals.
+// A line for each machine that has the disk, or one without a run ("-") if none has it: id, instance, run, QEMU's last figures, the totals.
 void DiskMeter::save() {
   if (parts_.file.empty() || keeps_file_) return;
   const auto known = parts_.known();
@@ -191,7 +191,7 @@ void DiskMeter::save() {
     std::erase_if(meters_, [&](const auto& each) { return known.count(each.first) == 0; });
     std::set<std::string> instances;
     for (auto& [id, meter] : meters_) {
-      // Of a machine that ended nothing goes on.
+      // Nothing continues for a machine that has ended.
       std::erase_if(meter.plugs, [&](const auto& plug) { return running.count(plug.first) == 0; });
       instances.insert(meter.instance);
       if (meter.plugs.empty()) add_line(id, meter.instance, "-", {}, meter.totals);
@@ -219,7 +219,7 @@ void DiskMeter::load() {
   }
   const auto lines = text ? split(*text, '\n') : std::vector<std::string_view>{};
   if (lines.empty() || lines.front() != file_header)
-    return log::warning("control", "{} is not understood: the counters of disks begin anew", parts_.file);
+    return log::warning("control", "cannot read {}: the counters of disks start at zero", parts_.file);
   const std::lock_guard lock(mutex_);
   for (size_t i = 1; i < lines.size(); ++i) {
     const auto words = split(lines[i], '\t');

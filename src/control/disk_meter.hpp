@@ -1,9 +1,9 @@
-// Raw counters of every volume and instance store (STO-013): what QEMU counts is read every few seconds and added up, over restarts of
-// machines and daemon. A total since ever, and sums for the last periods of five minutes, which the monitoring service will turn into
-// metrics: VolumeReadOps … VolumeIdleTime are sums, VolumeQueueLength is the time that requests took by the time that was watched.
+// Raw counters of every volume and instance store (STO-013): QEMU's counters are read every few seconds and added up, over restarts of
+// machines and daemon. There is a total, and sums for the last periods of five minutes, which the monitoring service will turn into
+// metrics: VolumeReadOps … VolumeIdleTime are sums; VolumeQueueLength is the time that requests took divided by the time that was watched.
 //
-// Totals are kept in a file of their own, written once a minute, far from the record log. What a machine does between the last reading
-// and its death is lost; when its guest turns itself off, nothing is.
+// Totals are kept in a file of their own, written once a minute, separate from the record log. What a machine does between the last reading
+// and its death is lost; if its guest turns itself off, nothing is lost.
 #pragma once
 
 #include <condition_variable>
@@ -25,10 +25,10 @@
 namespace brume::control {
 
 struct DiskTotals : compute::DiskWork {
-  std::uint64_t idle_ns = 0;     // no request was under way; at least this long
-  std::uint64_t watched_ns = 0;  // plugged into a machine that ran
+  std::uint64_t idle_ns = 0;     // no request was running, for at least this long
+  std::uint64_t watched_ns = 0;  // plugged into a running machine
 
-  // The numbers in a fixed order, for whoever stores, shows or adds them.
+  // The numbers in a fixed order, for code that stores, shows or adds them.
   static constexpr size_t count = 13;
   static const std::vector<std::pair<const char*, std::uint64_t DiskTotals::*>>& members();
   DiskTotals& operator+=(const DiskTotals& other);
@@ -41,30 +41,30 @@ struct DiskPeriod {
 
 struct DiskMeasure {
   std::string id;        // "vol-…", or "i-…-ephemeral0" of an instance store
-  std::string instance;  // that it was last seen at
+  std::string instance;  // the instance where it was last seen
   DiskTotals totals;
-  std::vector<DiskPeriod> periods;  // the newest last, and not over yet
+  std::vector<DiskPeriod> periods;  // the newest last, which is not over yet
 };
 
-// Threads: all functions may be called from any thread; note waits for nothing.
+// Threads: all functions may be called from any thread; note never waits.
 class DiskMeter {
  public:
   struct Parts {
     std::function<Result<compute::DiskReading>(const std::string& instance_id)> read;
     std::function<std::vector<std::string>()> running;       // instances with a machine
-    std::function<std::unordered_set<std::string>()> known;  // volumes and instance stores; what is gone is forgotten
+    std::function<std::unordered_set<std::string>()> known;  // volumes and instance stores; the others are forgotten
     const Clock& clock;
     std::string file;  // empty: nothing is kept
   };
   explicit DiskMeter(Parts parts) : parts_(std::move(parts)) {}
   ~DiskMeter();
 
-  // Takes up what the file says, and reads every `pause` from now on.
+  // Loads the file, and reads every `pause` from now on.
   void begin(milliseconds pause);
-  // Reads no more by itself; reads a last time and writes the file. May be called again when machines have ended since.
+  // Stops the periodic readings; reads a last time and writes the file. May be called again if machines have ended since.
   void stop();
 
-  // Reads an instance's machine now: before it ends, before and after a disk leaves it.
+  // Reads an instance's machine now: call it before the machine ends, and before and after a disk leaves it.
   void collect(const std::string& instance_id);
   void note(const std::string& instance_id, const compute::DiskReading& reading);
 
@@ -73,13 +73,13 @@ class DiskMeter {
  private:
   // A disk in a machine.
   struct Plug {
-    std::string run;  // that `last` is of
-    DiskTotals last;  // what QEMU said
+    std::string run;  // the run that `last` belongs to
+    DiskTotals last;  // QEMU's figures
     std::optional<std::chrono::steady_clock::time_point> seen;
   };
   struct Meter {
-    std::string instance;               // that spoke of it last
-    std::map<std::string, Plug> plugs;  // by instance; more than one only with Multi-Attach
+    std::string instance;               // the one that reported it last
+    std::map<std::string, Plug> plugs;  // by instance; several only with Multi-Attach
     DiskTotals totals;
     std::deque<DiskPeriod> periods;
   };
@@ -99,7 +99,7 @@ class DiskMeter {
   std::map<std::string, std::set<std::string>> plugged_;                // by instance: the meters that have a plug of it
   std::map<std::string, std::chrono::steady_clock::time_point> taken_;  // the newest reading of each instance
   bool changed_ = false;
-  bool keeps_file_ = false;  // what the file says could not be read: it is not written over
+  bool keeps_file_ = false;  // the file could not be read, so it is not overwritten
   bool stopping_ = false;
   std::condition_variable stop_asked_;
   std::thread thread_;

@@ -62,7 +62,7 @@ std::string FlowLogLines::field(const Line& line, const std::string& name) const
   if (line.flow == nullptr) return "-";
   const auto& [source, destination, source_port, destination_port, protocol] = line.flow->addresses;
   const bool egress = line.flow->egress;
-  // Of the interface's own addresses these two show the primary one, whichever was in the packet.
+  // These two show the primary of the interface's own addresses, whichever was in the packet.
   if (name == "srcaddr") return egress ? interface.private_ip : format_ipv4(source);
   if (name == "dstaddr") return egress ? format_ipv4(destination) : interface.private_ip;
   if (name == "pkt-srcaddr") return format_ipv4(source);

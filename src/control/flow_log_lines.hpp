@@ -1,4 +1,4 @@
-// The text of a flow log's file: a line with the names of its fields, then one for each flow.
+// The text of a flow log's file: a line with the names of its fields, then one line per flow.
 #pragma once
 
 #include <string>
@@ -18,11 +18,11 @@ class FlowLogLines {
   FlowLogLines(const std::string& format, const std::string& region);
 
   void add(const state::NetworkInterface& interface, const network::FlowRecord& flow, Time first, Time last);
-  // Nothing flowed there ("NODATA"), or not all of it is known ("SKIPDATA").
+  // Nothing flowed there ("NODATA"), or not everything is known ("SKIPDATA").
   void add_status(const state::NetworkInterface& interface, std::string_view status, Time begin, Time end);
   bool empty() const { return empty_; }
   const std::string& text() const { return text_; }
-  // All of it, compressed, into a file that is not there yet.
+  // Writes all of it, compressed, into a file that does not exist yet.
   Result<void> pack(const std::string& path) const;
 
  private:

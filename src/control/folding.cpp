@@ -6,11 +6,11 @@ namespace brume::control {
 namespace {
 
 constexpr std::uint64_t bytes_per_second = 64ULL << 20;
-// Snapshots often go several at a time.
+// Snapshots are often deleted several at a time.
 constexpr milliseconds gather = seconds(1);
-// A machine that died took its report along; whoever wanted a volume has it no longer.
+// If a machine died before it could report, whoever wanted its volume no longer has it.
 constexpr milliseconds look_again = std::chrono::minutes(5);
-// Until it is asked again whether it is our turn to copy.
+// Time until the next check whether it is our turn to copy.
 constexpr milliseconds fold_pause = seconds(5);
 
 }  // namespace
@@ -56,7 +56,7 @@ void VolumeFolder::reconcile() {
 
 bool VolumeFolder::begin(const std::string& volume_key, const block::Fold& fold) {
   auto pass = files_.enter({fold.volume_id});
-  // As it is by now: others were before us.
+  // As it is by now, because others held it before us.
   const auto world = store_.world();
   const auto* volume = world->find<state::Volume>(volume_key);
   if (volume == nullptr) return false;
@@ -104,7 +104,7 @@ bool VolumeFolder::fold_closed(const state::Volume& volume, const block::Fold& f
     log::warning("block", "{}", done.error().message);
     return false;
   }
-  // Others may stand on other files by now: they are looked at anew.
+  // Others may stand on other files by now, so they are examined anew.
   wake_(key, done ? milliseconds(0) : look_again);
   return true;
 }

@@ -1,6 +1,6 @@
-// Keeps chains of files short and brings room back: when a snapshot goes, what only one volume still needs of it moves into that volume's
-// own file, in the background, one volume at a time and at a bounded rate. The machine that has the volume open does it, else the block
-// engine does, who gives way as soon as anybody wants the volume.
+// Keeps chains of files short and regains room. When a snapshot is deleted, what only one volume still needs of it moves into that volume's
+// own file, in the background, one volume at a time and at a bounded rate. The machine that has the volume open does it; otherwise the
+// block engine does, and yields as soon as anybody wants the volume.
 #pragma once
 
 #include <functional>
@@ -26,10 +26,10 @@ class VolumeFolder {
   void follow(const state::Commit& commit);
   void on_report(const compute::MachineReport& report);
   void reconcile();
-  // Breaks off what is under way; for the end of the daemon. What a machine does goes on.
+  // Aborts the running fold, at the end of the daemon. A fold by a machine continues.
   void stop() { stopping_.request_stop(); }
 
-  // What is under way.
+  // The running fold.
   struct Progress {
     std::string volume_id;
     int percent = 0;
@@ -37,7 +37,7 @@ class VolumeFolder {
   std::optional<Progress> progress() const;
 
  private:
-  // True: that is all for now; `reconcile` is woken when there is more to do.
+  // True: nothing more for now; `reconcile` is woken when there is more to do.
   bool begin(const std::string& volume_key, const block::Fold& fold);
   bool fold_closed(const state::Volume& volume, const block::Fold& fold, VolumeFiles::Pass& pass);
 
@@ -47,8 +47,8 @@ class VolumeFolder {
   Wake wake_;
   std::stop_source stopping_;
   mutable std::mutex mutex_;
-  std::string running_;             // volume that a machine folds
-  std::string machine_;             // who has that one's files open
+  std::string running_;             // volume that a machine is folding
+  std::string machine_;             // the machine or server that has its files open
   std::optional<Progress> closed_;  // volume that no machine has open
 };
 

@@ -46,10 +46,10 @@ void ImageReconciler::reconcile(const std::string& key) {
   const auto* image = world->find<state::Image>(key);
   if (image == nullptr) return;
   if (image->state == state::ImageState::deregistered) {
-    // A kernel or RAM disk in use by a machine is read at its start only.
+    // A machine reads its kernel and RAM disk only at its start.
     if (image->type != "machine")
       if (auto removed = engines_.block.remove_boot_file(image->id); !removed) log::warning("block", "{}", removed.error().message);
-    // The record stays for a while, so that the id is told from one that never was; the next deregistration or start removes it.
+    // The record stays for a while, so that the id can be told from one that never existed; the next deregistration or start removes it.
     store_.transact([&](state::Transaction& transaction) {
       const auto* found = transaction.find<state::Image>(key);
       if (found == nullptr || found->state != state::ImageState::deregistered) return;
@@ -149,7 +149,7 @@ void ImageReconciler::import_machine(const state::Image& image) {
   };
   auto imported = engines_.block.import_snapshot(snapshot_id, image.import_source, report);
   if (!imported && imported.error().kind == ErrorKind::exists) {
-    // Whole already, from before a crash; but its size was never recorded, so it is made again.
+    // Complete since before a crash, but its size was never recorded, so it is made again.
     if (auto removed = engines_.block.remove_snapshot(snapshot_id); removed)
       imported = engines_.block.import_snapshot(snapshot_id, image.import_source, report);
   }

@@ -1,4 +1,4 @@
-// The disks of an instance's machine: its volumes, and the disks of the host that it was given.
+// The disks of an instance's machine: its volumes and its instance stores.
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -11,13 +11,13 @@ bool InstanceReconciler::make_disks(const state::World& world, const state::Inst
   for (const auto& id : instance.volume_ids) {
     const auto* volume = world.find<state::Volume>(instance.account, id);
     const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
-    // Given away since, or on its way: the machine never had it.
+    // Detached since, or being attached: the machine never had it.
     if (attachment == nullptr || attachment->attachment_state == state::AttachmentState::detaching ||
         attachment->attachment_state == state::AttachmentState::busy)
       continue;
     volumes.push_back(volume);
   }
-  // The root may have been taken off and attached again, after the others.
+  // The root may have been detached and attached again, after the others.
   std::stable_partition(volumes.begin(), volumes.end(),
                         [&](const auto* volume) { return volume->attachment_to(instance.id)->device == instance.root_device_name; });
   for (const auto* volume : volumes) {

@@ -1,10 +1,10 @@
-// What control learns of a machine and only writes down in its instance: what the guest posted, and that it stands still.
+// What control learns about a machine and only records in its instance: what the guest posted, and that the machine is paused.
 #include "base/log.hpp"
 #include "control/instances.hpp"
 
 namespace brume::control {
 
-// Submitted and not waited for: what a guest writes, and how often, is its own affair, and the engine's thread serves all machines.
+// Submitted without waiting: the guest decides what it writes and how often, and the engine's thread serves all machines.
 void InstanceReconciler::note_password(const state::Instance& seen, const std::string& password) {
   if (seen.password_data == password) return;
   change_later(seen.key(), [password](state::Transaction& transaction, state::Instance& instance) {
@@ -21,7 +21,7 @@ void InstanceReconciler::note_impairment(const state::Instance& seen, const std:
   });
 }
 
-// Said once: what it is tried again for may last.
+// Logged once, because retries may go on for long.
 void InstanceReconciler::note_obstacle(const state::Instance& instance, const std::string& what) {
   bool is_new = false;
   note(instance.id, [&](Progress& p) { is_new = std::exchange(p.obstacle, what) != what; });

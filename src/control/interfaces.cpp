@@ -12,7 +12,7 @@ namespace {
 using state::InstanceState;
 using state::NetworkInterface;
 
-// A guest that does not let go is asked again and again, as EC2 does; each time only so long, since the machine waits meanwhile.
+// A guest that does not release a card is asked again and again, as in EC2. Each request is short, because the machine waits meanwhile.
 constexpr milliseconds unplug_limit = seconds(5);
 constexpr milliseconds interface_retry_pause = seconds(3);
 
@@ -37,7 +37,7 @@ void drop_addresses(state::Transaction& transaction, const state::Instance& inst
     }
     auto interface = *transaction.find<state::NetworkInterface>(instance.account, id);
     interface.public_ip.clear();
-    // Of EC2-Classic the private one too (NET-030): the next start brings another.
+    // For EC2-Classic the private address too (NET-030): the next start brings another one.
     if (domain::is_classic(interface)) interface.private_ip.clear();
     transaction.put(std::move(interface));
   }
@@ -73,7 +73,7 @@ void InterfaceReconciler::reconcile(const std::string& instance_key) {
   const auto* instance = world->find<state::Instance>(instance_key);
   if (instance == nullptr) return;
   const auto now = instance->state;
-  // On the way up or down the machine gets all of them, or loses all; then it is looked at again.
+  // While starting or stopping, the machine gets or loses all of them; it is reconciled again afterwards.
   if (now != InstanceState::running && now != InstanceState::stopped) return;
   for (const auto& id : instance->interface_ids) {
     const auto* interface = world->find<NetworkInterface>(instance->account, id);
@@ -87,10 +87,10 @@ void InterfaceReconciler::reconcile(const std::string& instance_key) {
 }
 
 void InterfaceReconciler::plug(const state::Instance& instance, const NetworkInterface& interface) {
-  // Until its tap is there; the VPC's reconciler wakes us.
+  // Waits for its tap; the VPC's reconciler wakes us.
   if (!vpcs_.ready(interface.id)) return;
   auto tap = engines_.network.open_tap(interface.vpc_id, interface.id);
-  // In use already: plugged in before a crash that came before it was said, or the machine was started anew with it.
+  // In use already: plugged in before a crash that came before this was recorded, or the machine was restarted with it.
   if (!tap && tap.error().kind == ErrorKind::refused) return settle_attached(interface);
   auto plugged =
       tap ? engines_.hypervisor.attach_nic(instance.id, {interface.id, interface.mac, std::move(*tap)}) : Result<void>(fail(tap.error()));
@@ -102,7 +102,7 @@ void InterfaceReconciler::plug(const state::Instance& instance, const NetworkInt
 void InterfaceReconciler::unplug(const state::Instance& instance, const NetworkInterface& interface) {
   const auto done = engines_.hypervisor.detach_nic(instance.id, interface.id, interface.detach_forced, unplug_limit);
   if (done || done.error().kind == ErrorKind::not_found) return settle_detached(interface);
-  log::warning("control", "{} does not let go of {}, asked again: {}", instance.id, interface.id, done.error().message);
+  log::warning("control", "{} does not release {}, asked again: {}", instance.id, interface.id, done.error().message);
   wake_(queue_key(instance.account, instance.id), interface_retry_pause);
 }
 

@@ -14,7 +14,7 @@ bool is_over(const RootReplacement& task) {
   return task.state == state::RootReplacementState::succeeded || task.state == state::RootReplacementState::failed;
 }
 
-// The instance's task that is under way.
+// The instance's running task.
 const RootReplacement* task_of(const state::World& world, const state::Instance& instance) {
   const RootReplacement* found = nullptr;
   world.each_indexed<RootReplacement>(state::Index::root_task_by_instance, instance.id, [&](const RootReplacement& task) {
@@ -39,7 +39,7 @@ void RootVolumes::recover() {
 void RootVolumes::follow(const state::Commit& commit) {
   for (const auto& change : commit.changes) {
     if (const auto* task = change.now<RootReplacement>(); task != nullptr && !is_over(*task)) wake_("root/" + task->key(), milliseconds(0));
-    // What a task waits for: its volume, or its instance that goes another way.
+    // What a task waits for: its volume, or its instance that is changing its state for another reason.
     const auto* volume = change.now<state::Volume>();
     const auto* made = change.old<state::Volume>();
     const auto* instance = change.now<state::Instance>();
@@ -57,7 +57,7 @@ void RootVolumes::end(state::Transaction& transaction, RootReplacement task, con
   task.state = failure.empty() ? state::RootReplacementState::succeeded : state::RootReplacementState::failed;
   task.failure = failure;
   task.ended = transaction.now();
-  // What was made for nothing goes.
+  // Removes what was made in vain.
   if (!failure.empty()) {
     log::warning("control", "the root volume of {} is not replaced: {}", task.instance_id, failure);
     if (const auto* made = transaction.find<state::Volume>(task.account, task.volume_id); made != nullptr && made->instance_id.empty()) {
@@ -79,7 +79,7 @@ void RootVolumes::reconcile(const std::string& key) {
     const auto* instance = transaction.find<state::Instance>(task->account, task->instance_id);
     const auto* volume = transaction.find<state::Volume>(task->account, task->volume_id);
     if (instance == nullptr || instance->state != InstanceState::running) {
-      // With the new root in its place it only remains that its machine starts, whenever that is.
+      // With the new root in place, the machine only has to start, whenever that is.
       if (instance != nullptr && has(*instance, task->volume_id)) return end(transaction, *task, "");
       return end(transaction, *task, "the instance does not run any more");
     }

@@ -1,5 +1,5 @@
-// Root volumes that take the place of others (CreateReplaceRootVolumeTask): the new one is made while the guest runs, then the guest is
-// restarted, and while its machine is down the instance's records name the new one.
+// Replaces root volumes (CreateReplaceRootVolumeTask): the new one is made while the guest runs, then the guest is restarted, and while its
+// machine is down the instance's records change to the new one.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 
 namespace brume::control {
 
-// Threads: follow may be called from any thread; swap and settle for one instance by one thread at a time.
+// Threads: follow may be called from any thread; swap and settle for one instance from one thread at a time.
 class RootVolumes {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
@@ -18,14 +18,14 @@ class RootVolumes {
   void recover();
   // Wakes "root/account/replacevol-…".
   void follow(const state::Commit& commit);
-  // Of a task: asks for the restart when the new volume is made, or gives up.
+  // Reconciles a task: asks for the restart once the new volume is made, or fails.
   void reconcile(const std::string& key);
 
-  // Is the instance's guest restarted for this?
+  // Whether the instance's guest is being restarted for this.
   bool waits_for(const state::Instance& instance) const;
-  // The machine is down: from now on the instance has the new volume.
+  // The machine is down: switches the instance to the new volume.
   void swap(const state::Instance& instance);
-  // The machine runs, with the new volume: the task is done.
+  // The machine runs with the new volume: completes the task.
   void settle(const state::Instance& instance);
 
  private:

@@ -9,12 +9,12 @@ namespace brume::control {
 namespace {
 
 constexpr milliseconds snapshot_retry_pause = seconds(2);
-// Until a copy that has to be encrypted asks again whether it is its turn.
+// Until a copy that must be encrypted checks again whether it is its turn.
 constexpr milliseconds snapshot_turn_pause = milliseconds(500);
-// How much further a copy has to be to be written down again, in percent.
+// How much progress, in percent, is worth recording.
 constexpr int progress_step = 10;
 
-// Not an import, whose bytes control/images.cpp brings.
+// Not an import, whose bytes control/images.cpp copies.
 bool is_to_be_taken(const state::Snapshot& snapshot) {
   return snapshot.state == state::SnapshotState::pending && !snapshot.volume_id.empty() && snapshot.copy_of.empty();
 }
@@ -23,13 +23,13 @@ bool is_to_be_copied(const state::Snapshot& snapshot) {
   return snapshot.state == state::SnapshotState::pending && !snapshot.copy_of.empty();
 }
 
-// A volume or a copy that is being made of it needs its bytes, and the key that its record has.
+// A volume or copy that is being made from it needs its bytes, and the key in its record.
 bool is_needed(const state::World& world, const std::string& id) {
   return world.find_indexed<state::Volume>(state::Index::volume_by_source, id) != nullptr ||
          world.find_indexed<state::Snapshot>(state::Index::snapshot_by_source, id) != nullptr;
 }
 
-// The snapshot that this change needs no more: a volume or copy of it is made, or will never be. Empty: none.
+// The snapshot that is no longer needed after this change: a volume or copy of it is complete, or will never be. Empty: none.
 std::string released_by(const state::Change& change) {
   if (const auto* before = change.old<state::Volume>(); before != nullptr && before->state == state::VolumeState::creating)
     if (const auto* now = change.now<state::Volume>(); now == nullptr || now->state != state::VolumeState::creating)
@@ -46,7 +46,7 @@ bool snapshot_needs_work(const state::Snapshot& snapshot) {
          is_written_directly(snapshot);
 }
 
-// An image of an instance that shall be shut down for it: control/images.cpp says when.
+// Belongs to an image of an instance that is shut down for it: control/images.cpp says when.
 bool waits_for_a_shutdown(const state::World& world, const state::Snapshot& snapshot) {
   bool waits = false;
   world.each_indexed<state::Image>(state::Index::image_by_snapshot, snapshot.id, [&](const state::Image& image) {
@@ -91,7 +91,7 @@ void SnapshotReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* snapshot = world->find<state::Snapshot>(key);
   if (snapshot != nullptr && snapshot->state == state::SnapshotState::deleting && is_needed(*world, snapshot->id))
-    return;  // until follow hears otherwise
+    return;  // until follow() sees something else
   if (snapshot == nullptr || snapshot->state == state::SnapshotState::deleting) return remove(key, snapshot);
   if (is_to_be_copied(*snapshot)) return copy(*world, *snapshot);
   if (is_written_directly(*snapshot)) {
@@ -123,7 +123,7 @@ void SnapshotReconciler::take_with_its_set(const state::World& world, const stat
                                         [&](const state::Snapshot& other) {
                                           if (other.id != snapshot.id && is_to_be_taken(other)) ids.push_back(other.id);
                                         });
-  // One of them does it for all; each was woken.
+  // One of them handles the whole set; each was woken.
   if (*std::min_element(ids.begin(), ids.end()) != snapshot.id || waits_for_a_shutdown(world, snapshot)) return;
   take(snapshot.account, ids);
 }
@@ -149,11 +149,11 @@ void SnapshotReconciler::take(const std::string& account, const std::vector<std:
 }
 
 Result<void> SnapshotReconciler::switch_all(const std::map<std::string, std::vector<compute::Disk>>& switches) {
-  // What a machine has open itself and what it is served are of one instant if it stands still meanwhile. A daemon that is killed in the
-  // midst of it leaves a machine that stands still, and the next has it go on.
+  // Disks that a machine has open itself and disks that are served to it are captured at one instant by pausing the machine meanwhile. If
+  // the daemon is killed then, the machine stays paused, and the next daemon resumes it.
   std::vector<std::string> still;
   Result<void> done;
-  // A machine that died in the midst of it leaves its volumes free: the next try needs none.
+  // If the machine dies during this, its volumes become free, and the next try needs no machine.
   const auto fail_with = [&](const Error& error) {
     done = fail(error.kind == ErrorKind::not_found ? ErrorKind::timed_out : error.kind, error.message);
   };
@@ -177,14 +177,14 @@ Result<void> SnapshotReconciler::switch_all(const std::map<std::string, std::vec
 }
 
 Result<void> SnapshotReconciler::take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots) {
-  std::map<std::string, std::vector<compute::Disk>> switches;  // by who has them open
+  std::map<std::string, std::vector<compute::Disk>> switches;  // by the machine or server that has them open
   for (const auto* snapshot : snapshots) {
     const auto* volume = world.find<state::Volume>(snapshot->account, snapshot->volume_id);
     if (volume == nullptr) return fail(ErrorKind::not_found, "the volume " + snapshot->volume_id + " is not there");
     const auto open = files_.is_open(*volume);
     if (!open) return fail(open.error());
     if (*open)
-      // From a snapshot that was broken off: what it prepared is used first, so that what follows it is in step.
+      // Left by a snapshot that was aborted: what it prepared is used first, so that the following steps match.
       if (auto followed = files_.catch_up(*volume); !followed) return followed;
     const auto secret = files_.key(*volume);
     if (!secret) return fail(secret.error());
@@ -261,7 +261,7 @@ void SnapshotReconciler::copy(const state::World& world, const state::Snapshot& 
     settled.progress = copied ? 100 : 0;
     settled.completed = transaction.now();
     if (copied) settled.size_gib = source->size_gib;
-    // Of one that was encrypted on the way the key is its own, and is there.
+    // If it is encrypted during the copy, it has a key of its own already.
     if (copied && source->encrypted) {
       settled.encrypted = source->encrypted;
       settled.wrapped_key = source->wrapped_key;

@@ -1,7 +1,7 @@
-// Snapshots: taken of volumes that machines write to or that lie still, copied, and removed.
+// Snapshots: taken of volumes that are being written to or not, copied, and removed.
 //
-// Snapshots that share a set are of one instant: their machine goes over to new files for all of its disks in one step. What was asked for
-// and not recorded as taken when the daemon dies is taken again: later, and whole.
+// Snapshots of one set are of one instant: their machine switches to new files for all of its disks in one step. A snapshot that was
+// requested and not recorded as taken when the daemon died is taken again: later, and whole.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace brume::control {
 
-// Threads: follow may be called from any thread; reconcile for one snapshot by one thread at a time.
+// Threads: follow may be called from any thread; reconcile for one snapshot from one thread at a time.
 class SnapshotReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
@@ -24,15 +24,15 @@ class SnapshotReconciler {
 
   void recover();
   void follow(const state::Commit& commit);
-  // Of a snapshot "account/snap-…".
+  // Reconciles a snapshot "account/snap-…".
   void reconcile(const std::string& key);
-  // Takes the pending ones among them, at one instant, and records how that went.
+  // Takes the pending ones among them at one instant, and records the result.
   void take(const std::string& account, const std::vector<std::string>& snapshot_ids);
 
  private:
   void take_with_its_set(const state::World& world, const state::Snapshot& snapshot);
   Result<void> take_all(const state::World& world, const std::vector<const state::Snapshot*>& snapshots);
-  // By who has the disks open: machines, and servers of volumes that several have.
+  // By the machine or server that has the disks open.
   Result<void> switch_all(const std::map<std::string, std::vector<compute::Disk>>& switches);
   void settle(const std::vector<const state::Snapshot*>& snapshots, const Result<void>& taken);
   void copy(const state::World& world, const state::Snapshot& snapshot);

@@ -1,5 +1,5 @@
-// When keys are to be woken: one time a key, the earliest that was asked for. Whoever needs a later one too asks again when it is woken,
-// as every reconciler does that still waits for something. So however often a key is asked for, it is woken once.
+// The times at which keys are to be woken: one per key, the earliest that was asked for. A reconciler that needs a later time too asks
+// again when it is woken, as every waiting reconciler does. So however often a wake is requested, the key is woken once.
 #pragma once
 
 #include <chrono>

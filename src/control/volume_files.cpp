@@ -33,11 +33,11 @@ VolumeFiles::Pass VolumeFiles::enter(const std::vector<std::string>& volume_ids)
   std::vector<std::stop_source> in_the_way;
   for (const auto& id : ids)
     if (const auto found = give_way_.find(id); found != give_way_.end()) in_the_way.push_back(found->second);
-  // It kills a process: not under the lock.
+  // request_stop() may kill a process, so call it without the lock.
   lock.unlock();
   for (auto& each : in_the_way) each.request_stop();
   lock.lock();
-  // All at once: nobody waits for one while holding another.
+  // All at once, so that nobody waits for one while holding another.
   left_.wait(lock, [&] { return std::none_of(ids.begin(), ids.end(), [&](const auto& id) { return inside_.count(id) != 0; }); });
   for (const auto& id : ids) wanted_.erase(wanted_.find(id));
   inside_.insert(ids.begin(), ids.end());
@@ -129,7 +129,7 @@ Result<void> VolumeFiles::make(const state::Volume& volume) {
   const auto bytes = static_cast<std::uint64_t>(volume.size_gib) << 30;
   auto made = volume.snapshot_id.empty() ? engines_.block.create(volume.id, bytes, *key)
                                          : engines_.block.clone(volume.id, volume.snapshot_id, bytes, *key);
-  // There already: made before a crash, and not recorded.
+  // It exists: made before a crash, and not recorded.
   if (!made && made.error().kind != ErrorKind::exists) return fail(made.error().within("cannot make the volume " + volume.id));
   return {};
 }
@@ -188,7 +188,7 @@ Result<void> VolumeFiles::serve(const state::Volume& volume) {
     if (!attachment->served || attachment->attachment_state == state::AttachmentState::attaching || instance == nullptr) continue;
     const auto machine = engines_.hypervisor.state(instance->id);
     if (!machine || *machine == compute::MachineState::ended) continue;
-    // Not plugged in, or not any more: there is nothing to be served.
+    // Not plugged in, or no longer: nothing to serve.
     if (const auto has = engines_.hypervisor.disk_generation(instance->id, volume.id); !has) continue;
     auto disk = open(volume, instance->id);
     if (!disk) return fail(disk.error());
@@ -202,7 +202,7 @@ Result<void> VolumeFiles::limit(const state::Volume& volume) const {
   const auto holder = holder_of(volume);
   if (!limits_ || holder.empty()) return {};
   auto limited = engines_.hypervisor.limit_disk(holder, volume.id, limits_(volume));
-  if (!limited && limited.error().kind == ErrorKind::not_found) return {};  // at its start it is told
+  if (!limited && limited.error().kind == ErrorKind::not_found) return {};  // it learns this at its start
   return limited;
 }
 

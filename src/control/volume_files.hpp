@@ -1,8 +1,8 @@
-// The bytes of volumes, for the reconcilers that touch them: who is at a volume just now, how it is opened, what its key is.
+// The files of volumes, for the reconcilers that touch them: who uses a volume at the moment, how it is opened, what its key is.
 //
-// A machine that starts, a snapshot, a plug and a growth must not meet at one volume: whoever works on the files of volumes holds a pass
-// for all of them at once. A pass is held for a moment, at most for the few seconds that a forced detach gives the guest; who needs
-// longer gives way to others or, with a copy that nobody can use before it is whole, has them wait.
+// A starting machine, a snapshot, a plug and a growth must not touch one volume at the same time. So a reconciler that works on volumes'
+// files holds a pass for all of them at once. A pass is held for a moment, at most for the few seconds that a forced detach gives the
+// guest. Longer work yields to others; only a copy that nobody can use before it is complete makes them wait.
 #pragma once
 
 #include <condition_variable>
@@ -31,7 +31,7 @@ class VolumeFiles {
     Pass& operator=(const Pass&) = delete;
     ~Pass();
 
-    // From now on `stop` is asked for when anybody waits for one of these; already, if somebody does.
+    // From now on a stop is requested when anybody waits for one of these; at once if somebody already does.
     void give_way(const std::stop_source& stop);
 
    private:
@@ -44,32 +44,33 @@ class VolumeFiles {
   VolumeFiles(state::Store& store, Engines engines, std::string host_key, Limits limits)
       : store_(store), engines_(engines), host_key_(std::move(host_key)), limits_(std::move(limits)) {}
 
-  // Waits until nobody else is at any of them.
+  // Waits until nobody else holds any of them.
   Pass enter(const std::vector<std::string>& volume_ids);
 
-  // Makes the file of a volume in "creating", blank or of its snapshot; success also when it is there already.
+  // Makes the file of a volume in "creating", blank or from its snapshot; succeeds also if it exists already.
   Result<void> make(const state::Volume& volume);
-  // Encrypted, of a snapshot that is not: all of it has to be copied, which takes its time.
+  // Whether it is encrypted and its snapshot is not: then all of it has to be copied, which takes time.
   static bool is_encrypted_anew(const state::World& world, const state::Volume& volume);
-  // Such copies keep threads of control's busy: but a few at a time. nullptr: too many are under way; else it is given back when it goes.
+  // Such copies occupy control's threads, so only a few run at a time. nullptr: too many are running; else the slot is freed when the
+  // result is destroyed.
   std::shared_ptr<void> begin_copy();
-  // As a disk of this instance's machine.
+  // The volume as a disk of this instance's machine.
   Result<compute::Disk> open(const state::Volume& volume, const std::string& instance_id);
-  // The same for what the block engine just opened.
+  // The same for a volume that the block engine just opened.
   Result<compute::Disk> disk(const state::Volume& volume, const block::OpenVolume& opened);
-  // The secret that opens an encrypted volume; empty when it is not encrypted.
+  // The secret that opens an encrypted volume; empty if it is not encrypted.
   Result<std::string> key(const state::Volume& volume) const;
   Result<std::string> key(const state::Snapshot& snapshot) const;
-  // The same of one that a client is to write: it is made, and durable, when there is none yet.
+  // The same for a snapshot that a client will write: made, and durable, if there is none yet.
   Result<std::string> provide_key(const state::Snapshot& snapshot);
   // True: the instance's machine has the volume open. `broken`, `timed_out` …: it cannot say.
   Result<bool> is_open(const state::Volume& volume) const;
-  // Of a volume that is served: its server lets in each machine that has it, and is started when it went.
+  // For a served volume: its server lets in each machine that has it, and is restarted if it is gone.
   Result<void> serve(const state::Volume& volume);
-  // A snapshot that was broken off may have left the machine in the file of before: it follows now.
+  // An aborted snapshot may have left the machine on the previous file: makes it switch now.
   Result<void> catch_up(const state::Volume& volume);
   Result<void> grow(const state::Volume& volume, std::uint64_t bytes);
-  // The instance's machine, if it has the volume, is held to what the volume's type promises.
+  // Limits the instance's machine, if it has the volume, to what the volume's type promises.
   Result<void> limit(const state::Volume& volume) const;
 
  private:
@@ -80,22 +81,22 @@ class VolumeFiles {
   const Engines engines_;
   const std::string host_key_;
   const Limits limits_;
-  std::mutex mutex_;  // never held across a call of anything else
+  std::mutex mutex_;  // never held during a call of another part
   std::condition_variable left_;
   std::set<std::string> inside_;
-  std::multiset<std::string> wanted_;                 // waited for
-  std::map<std::string, std::stop_source> give_way_;  // inside, and stopped when it is wanted
+  std::multiset<std::string> wanted_;                 // number of waiting threads
+  std::map<std::string, std::stop_source> give_way_;  // inside, and stopped if somebody waits
   int copies_ = 0;
 };
 
-// Who has the volume's files open, if anybody has: the machine that it is attached to, by its instance's id, or its own server, by the
-// volume's. Empty: nobody.
+// Who has the volume's files open: the machine that it is attached to, by its instance's id, or its own server, by the volume's id. Empty:
+// nobody.
 std::string holder_of(const state::Volume& volume);
 
 // By its id, whoever owns it. nullptr: there is none.
 const state::Snapshot* find_snapshot(const state::World& world, const std::string& id);
 
-// The disk of the host behind an instance's "ephemeral0", as the block engine knows it.
+// The block engine's name of the disk behind an instance's "ephemeral0".
 std::string instance_store_id(const std::string& instance_id, const std::string& virtual_name);
 
 }  // namespace brume::control

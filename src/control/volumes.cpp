@@ -10,12 +10,12 @@ using state::InstanceState;
 
 namespace {
 
-// A guest that has not let a volume go for this long is said to be busy with it.
+// If a guest has not released a volume after this time, it is shown as busy.
 constexpr milliseconds busy_after = seconds(5);
 // How long a guest may take before a forced detach takes the volume away.
 constexpr milliseconds force_after = seconds(5);
 constexpr milliseconds volume_retry_pause = seconds(2);
-// Until a volume that has to be encrypted asks again whether it is its turn.
+// Until a volume that must be encrypted checks again whether it is its turn.
 constexpr milliseconds volume_turn_pause = milliseconds(500);
 
 bool is_leaving(const state::VolumeAttachment& attachment) {
@@ -39,13 +39,13 @@ bool is_coming_or_leaving(const state::Volume& volume) {
   });
 }
 
-// Something is still to be done for it, and not by its instance's start.
+// Whether something is still to be done for it, other than by its instance's start.
 bool volume_needs_work(const state::Volume& volume) {
   return (volume.state == state::VolumeState::creating && volume.instance_id.empty()) || volume.state == state::VolumeState::deleting ||
          is_coming_or_leaving(volume);
 }
 
-// A snapshot that was asked for earlier is taken first.
+// A snapshot that was requested earlier is taken first.
 bool is_to_be_copied_first(const state::World& world, const state::Volume& volume) {
   return world.find_indexed<state::Snapshot>(state::Index::snapshot_by_volume, volume.id) != nullptr;
 }
@@ -55,7 +55,7 @@ bool is_to_be_copied_first(const state::World& world, const state::Volume& volum
 void VolumeReconciler::recover() {
   const auto world = store_.world();
   world->each<state::Volume>("", [&](const state::Volume& volume) {
-    // Also those that are attached: what they are held to may be another since the last daemon.
+    // Attached ones too: their limits may have changed since the last daemon.
     if (volume_needs_work(volume) || is_attached(volume)) wake(volume.key());
   });
   world->each<state::VolumeModification>("", [&](const state::VolumeModification& modification) {
@@ -75,12 +75,12 @@ void VolumeReconciler::follow(const state::Commit& commit) {
         modification != nullptr &&
         (modification->state == state::ModificationState::modifying || modification->state == state::ModificationState::optimizing))
       wake(change.key);
-    // What waited for its last snapshot to be taken.
+    // It waited for its last snapshot to be taken.
     if (const auto* snapshot = change.old<state::Snapshot>(); snapshot != nullptr && snapshot->state == state::SnapshotState::pending)
       if (const auto* volume = commit.world->find<state::Volume>(snapshot->account, snapshot->volume_id);
           volume != nullptr && volume->state == state::VolumeState::deleting)
         wake(volume->key());
-    // What waited for its machine to come or go.
+    // It waited for its machine to start or end.
     const auto* instance = change.now<state::Instance>();
     const auto* before = change.old<state::Instance>();
     if (instance == nullptr || before == nullptr || before->state == instance->state) continue;
@@ -92,7 +92,7 @@ void VolumeReconciler::follow(const state::Commit& commit) {
 
 void VolumeReconciler::on_report(const compute::MachineReport& report) {
   const auto world = store_.world();
-  // The server of a volume is gone, and its machines wait for another.
+  // The volume's server is gone, and its machines wait for another one.
   if (report.event == compute::MachineEvent::died && report.id.starts_with("vol-")) {
     log::warning("block", "the server of {} died: {}", report.id, report.detail);
     if (const auto* volume = world->find_indexed<state::Volume>(state::Index::volume_by_id, report.id)) wake(volume->key());
@@ -110,13 +110,14 @@ void VolumeReconciler::reconcile(const std::string& key) {
   const auto world = store_.world();
   const auto* volume = world->find<state::Volume>(key);
   if (volume == nullptr) {
-    // Erased by a reset of the simulation, or deleted: nothing of it stays.
+    // Removed by a reset of the simulation, or deleted: nothing of it stays.
     const auto id = key.substr(key.find('/') + 1);
     const auto pass = files_.enter({id});
     if (auto removed = engines_.block.remove_volume(id); !removed) log::error("block", "{}", removed.error().message);
     return;
   }
-  if (volume->state == state::VolumeState::deleting && is_to_be_copied_first(*world, *volume)) return;  // until follow hears otherwise
+  if (volume->state == state::VolumeState::deleting && is_to_be_copied_first(*world, *volume))
+    return;  // until follow() sees something else
   if (volume->state == state::VolumeState::deleting) return remove(*volume);
   if (volume->state == state::VolumeState::creating && volume->instance_id.empty()) return make(*volume);
   for (const auto* attachment : volume->attachments()) {
@@ -124,14 +125,14 @@ void VolumeReconciler::reconcile(const std::string& key) {
       attach(*volume, attachment->instance_id);
     if (is_leaving(*attachment)) detach(*volume, attachment->instance_id);
   }
-  // What comes or goes is left alone; with Multi-Attach others may have it meanwhile.
+  // A volume that is being made or deleted is left alone; a Multi-Attach volume may be used by others meanwhile.
   if (is_coming_or_leaving(*volume) && !volume->is_served()) return;
   if (const auto* modification = world->find<state::VolumeModification>(key)) modify(*volume, *modification);
   if (is_attached(*volume)) hold(*volume);
 }
 
 void VolumeReconciler::hold(const state::Volume& seen) {
-  // As it is now: a modification may have been done just before.
+  // As it is now, because a modification may have completed just before.
   auto world = store_.world();
   const auto* volume = world->find<state::Volume>(seen.key());
   if (volume == nullptr) return;
@@ -142,7 +143,7 @@ void VolumeReconciler::hold(const state::Volume& seen) {
     volume = world->find<state::Volume>(seen.key());
     if (volume == nullptr) return;
     done = files_.serve(*volume);
-    // Its machines stand still until it works.
+    // Its machines are blocked until it works.
     if (!done) wake(seen.key(), volume_retry_pause);
   }
   if (done) done = files_.limit(*volume);
@@ -197,9 +198,9 @@ void VolumeReconciler::attach(const state::Volume& seen, const std::string& inst
   if (attachment == nullptr || attachment->attachment_state != state::AttachmentState::attaching) return;
   const auto* instance = world->find<state::Instance>(volume->account, instance_id);
   if (instance == nullptr || instance->state == InstanceState::terminated) return settle_detached(*volume, instance_id);
-  // One of its disks at the next start.
+  // It becomes one of its disks at the next start.
   if (instance->state == InstanceState::stopped) return settle_attached(*volume, instance_id);
-  // On its way: its next state wakes us.
+  // The instance is changing its state; the next one wakes us.
   if (instance->state != InstanceState::running) return;
   const auto machine = engines_.hypervisor.state(instance->id);
   if (!machine || *machine == compute::MachineState::ended) return wake(volume->key(), volume_retry_pause);
@@ -227,7 +228,7 @@ void VolumeReconciler::detach(const state::Volume& seen, const std::string& inst
   const auto* volume = world->find<state::Volume>(seen.key());
   const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance_id);
   if (attachment == nullptr || !is_leaving(*attachment)) return;
-  // Also for an instance that is on its way down: as long as there is a machine it is asked, and it knows best whether it has the disk.
+  // Also for an instance that is going down: as long as there is a machine it is asked, because it knows best whether it has the disk.
   const auto limit = attachment->detach_forced ? force_after : milliseconds(0);
   meter_.collect(instance_id);
   const auto gone = engines_.hypervisor.detach_disk(instance_id, volume->id, attachment->detach_forced, limit);
@@ -240,7 +241,7 @@ void VolumeReconciler::detach(const state::Volume& seen, const std::string& inst
     const std::lock_guard lock(mutex_);
     asked_before = !asked_.insert({volume->id, instance_id}).second;
   }
-  // The guest has it still; it says when it lets go (on_report), and the look at the clock is for the word "busy" and for lost reports.
+  // The guest still uses it and reports the release (on_report). The timer exists for the state "busy" and for lost reports.
   if (asked_before) say_busy(*volume, instance_id);
   wake(volume->key(), busy_after);
 }
@@ -289,7 +290,7 @@ void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModi
     if (volume == nullptr) return;
     grown = files_.grow(*volume, static_cast<std::uint64_t>(asked.target_size_gib) << 30);
     if (!grown) log::error("block", "{}", grown.error().message);
-    // The machine could not say; it is asked again.
+    // The machine could not say, so it is asked again.
     if (!grown && grown.error().kind == ErrorKind::timed_out) return wake(seen.key(), volume_retry_pause);
   }
   store_.transact([&](state::Transaction& transaction) {
@@ -309,7 +310,7 @@ void VolumeReconciler::modify(const state::Volume& seen, const state::VolumeModi
       changed.throughput = modification.target_throughput;
       changed.multi_attach = modification.target_multi_attach;
       transaction.put(std::move(changed));
-      // Nothing has to be moved for the new size: the next look says that it is done.
+      // Nothing has to be moved for the new size: the next reconcile completes it.
       modification.state = state::ModificationState::optimizing;
       modification.progress = 99;
     } else {

@@ -1,6 +1,6 @@
-// Volumes: their files are made and removed, they are plugged into running machines and taken out of them, and they grow.
+// Volumes: their files are made and removed, they are plugged into running machines and unplugged, and they grow.
 //
-// A volume that was made together with its instance is made, and plugged, by the instance's start (control/instances.cpp).
+// A volume that was made together with its instance is made and plugged in by the instance's start (control/instances.cpp).
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class VolumeReconciler {
   void recover();
   void follow(const state::Commit& commit);
   void on_report(const compute::MachineReport& report);
-  // Of a volume "account/vol-…".
+  // Reconciles a volume "account/vol-…".
   void reconcile(const std::string& key);
 
  private:
@@ -33,10 +33,10 @@ class VolumeReconciler {
   void attach(const state::Volume& volume, const std::string& instance_id);
   void detach(const state::Volume& volume, const std::string& instance_id);
   void modify(const state::Volume& volume, const state::VolumeModification& modification);
-  // Its machine, or its server, which runs from now on, keeps it to what its type promises.
+  // From now on its machine or server limits it to what its type promises.
   void hold(const state::Volume& volume);
   void settle_attached(const state::Volume& volume, const std::string& instance_id);
-  // Free of the instance, also in the instance's record.
+  // Frees it from the instance, in the instance's record too.
   void settle_detached(const state::Volume& volume, const std::string& instance_id);
   void say_busy(const state::Volume& volume, const std::string& instance_id);
   template <class Change>
@@ -49,7 +49,7 @@ class VolumeReconciler {
   DiskMeter& meter_;
   Wake wake_;
   std::mutex mutex_;
-  std::set<std::pair<std::string, std::string>> asked_;  // volume and instance, whose guest was asked to let go and has not yet
+  std::set<std::pair<std::string, std::string>> asked_;  // volume and instance whose guest was asked to release it and has not yet
 };
 
 }  // namespace brume::control

@@ -20,7 +20,7 @@ std::vector<std::string> ranges_of_list(const state::World& world, const std::st
   return ranges;
 }
 
-// One permission for each range where the rule names a prefix list.
+// One permission per range if the rule names a prefix list.
 void add_permissions(const state::World& world, const std::string& account, const state::SecurityRule& rule,
                      std::vector<network::Permission>& out) {
   if (rule.prefix_list_id.empty()) {
@@ -48,7 +48,7 @@ RouteSpec::Target target_of(const state::World& world, const state::RouteTable& 
   return gateway != nullptr && gateway->vpc_id == table.vpc_id ? RouteSpec::Target::internet : RouteSpec::Target::nowhere;
 }
 
-// Routes of VPN connections hold where the table says so, unless it has one of its own to the same range.
+// Routes of VPN connections apply if the table propagates them, unless it has its own route to the same range.
 void add_propagated(const state::World& world, const state::RouteTable& table, network::RouteTableSpec& spec) {
   for (const auto& route : domain::propagated_routes(world, table)) {
     const auto same = [&](const RouteSpec& own) { return own.cidr == route.cidr; };
@@ -86,7 +86,7 @@ void add_vpns(const state::World& world, const state::Vpc& vpc, network::VpcSpec
   });
 }
 
-// Of IPv4, and of IPv6 where the VPC has it.
+// For IPv4, and for IPv6 if the VPC has it.
 bool lets_all_pass(const state::NetworkAcl& acl, const state::Vpc& vpc) {
   const auto first_lets_all = [&](bool egress, std::string state::AclEntry::*range, std::string_view all) {
     const auto is_of_kind = [&](const auto& entry) { return entry.egress == egress && !(entry.*range).empty(); };
@@ -123,7 +123,7 @@ void add_routing(const state::World& world, const state::Vpc& vpc, network::VpcS
   world.each_indexed<state::Subnet>(state::Index::subnet_by_vpc, vpc.id, [&](const state::Subnet& subnet) {
     network::SubnetSpec one{subnet.cidr};
     one.cidr6 = subnet.ipv6_cidr;
-    // The main table's association has no subnet: it is for those that no other names.
+    // The main table's association has no subnet: it is for subnets without an association of their own.
     for (const auto* table : tables)
       if (names_subnet(table->associations, subnet.id) || (one.route_table_id.empty() && table->is_main())) one.route_table_id = table->id;
     for (const auto* acl : acls)
@@ -142,7 +142,7 @@ std::vector<std::string> members_of(const state::World& world, const std::string
   return addresses;
 }
 
-// Those of active peerings with one of these ids.
+// The active peerings with one of these ids.
 void add_peer_groups(const state::World& world, const state::Vpc& vpc, const std::set<std::string>& peerings, network::VpcSpec& spec) {
   std::map<std::string, std::string> named;  // and over which peering
   world.each_indexed<state::SecurityGroup>(state::Index::security_group_by_vpc, vpc.id, [&](const state::SecurityGroup& group) {
@@ -155,7 +155,7 @@ void add_peer_groups(const state::World& world, const state::Vpc& vpc, const std
 
 bool names_public_addresses(const state::Vpc& vpc) { return vpc.dns_support && vpc.dns_hostnames; }
 
-// What a peer's guests are told of the VPC's public addresses, where both go by EC2's names.
+// What a peer's guests are told about the VPC's public addresses, if both use EC2's names.
 std::vector<network::AddressSpec> names_shown_by(const state::World& world, const state::Vpc& vpc) {
   std::vector<network::AddressSpec> names;
   if (world.find_indexed<state::InternetGateway>(state::Index::internet_gateway_by_vpc, vpc.id) == nullptr) return names;
@@ -202,9 +202,9 @@ network::DhcpSpec specify_dhcp(const state::World& world, const state::Vpc& vpc)
   return spec;
 }
 
-// Of itself, or of a subnet or an interface in it.
+// On the VPC itself, or on a subnet or an interface in it.
 bool has_flow_log(const state::World& world, const state::Vpc& vpc) {
-  // Most accounts have none, and then nobody has to be asked.
+  // Most accounts have none, so nothing has to be searched.
   bool any = false;
   world.each_of<state::FlowLog>(vpc.account, [&](const state::FlowLog&) {
     any = true;
@@ -246,7 +246,7 @@ network::InterfaceSpec specify(const state::World& world, const state::NetworkIn
   network::InterfaceSpec spec;
   spec.id = interface.id;
   spec.vpc_id = interface.vpc_id;
-  // The VPC's owner has the subnet, not always the interface's.
+  // The VPC's owner owns the subnet, but not always the interface.
   if (const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, interface.vpc_id))
     if (const auto* subnet = world.find<state::Subnet>(vpc->account, interface.subnet_id)) spec.subnet_cidr = subnet->cidr;
   spec.mac = interface.mac;
@@ -267,7 +267,7 @@ network::GroupSpec specify(const state::World& world, const state::SecurityGroup
   spec.vpc_id = group.vpc_id;
   for (const auto& rule : group.ingress) add_permissions(world, group.account, rule, spec.ingress);
   for (const auto& rule : group.egress) add_permissions(world, group.account, rule, spec.egress);
-  // Groups of EC2-Classic say what may come in; out goes everything (NET-048).
+  // Groups of EC2-Classic control what comes in; everything may go out (NET-048).
   if (domain::is_classic(group)) spec.egress.push_back({"-1", -1, -1, "0.0.0.0/0", ""});
   return spec;
 }
@@ -324,7 +324,7 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   for (const auto* gateway : {change.old<state::InternetGateway>(), change.now<state::InternetGateway>()}) {
     if (gateway == nullptr) continue;
     vpcs.insert(gateway->vpc_id);
-    // Its public addresses lead somewhere with it, and a peer may go by their names.
+    // It makes the VPC's public addresses reachable, and a peer may use their names.
     vpcs.merge(peers_of(world, gateway->vpc_id));
   }
   add_vpc_of<state::EgressOnlyGateway>(change, vpcs);
@@ -333,10 +333,10 @@ std::set<std::string> vpcs_touched_by(const state::World& world, const state::Ch
   add_vpc_of<state::NatGateway>(change, vpcs);
   for (const auto* peering : {change.old<state::VpcPeering>(), change.now<state::VpcPeering>()})
     if (peering != nullptr) vpcs.insert({peering->vpc_id, peering->peer_vpc_id});
-  // One log more or less; how its delivery goes is nothing to the network.
+  // A log was added or removed; its delivery status does not concern the network.
   if (const auto* before = change.old<state::FlowLog>(), *now = change.now<state::FlowLog>(); (before == nullptr) != (now == nullptr))
     if (const auto vpc_id = vpc_of(world, now != nullptr ? *now : *before); !vpc_id.empty()) vpcs.insert(vpc_id);
-  // Its ranges are its peers' business too.
+  // Its ranges concern its peers too.
   if (const auto* vpc = change.now<state::Vpc>()) vpcs.merge(peers_of(world, vpc->id));
   add_vpc_of<state::VpnGateway>(change, vpcs);
   for (const auto* connection : {change.old<state::VpnConnection>(), change.now<state::VpnConnection>()})

@@ -1,7 +1,7 @@
-// Runs work by key on a few threads: the same key never twice at once, a key that is woken while it runs runs once more after, and
-// waking a key that already waits is one run. A key has one timer at most, the earliest that was asked for (timers.hpp). So each piece of
-// work looks at the newest state instead of being handed a message, and nothing piles up: neither the queue nor the timers are ever more
-// than the number of things there are.
+// Runs work by key on a few threads: one key never runs twice at once, a key that is woken while it runs runs once more afterwards, and
+// waking a key that already waits has no effect. A key has at most one timer, the earliest that was asked for (timers.hpp). So each piece
+// of work looks at the newest state instead of being handed a message, and nothing piles up: neither the queue nor the timers ever exceed
+// the number of things there are.
 #pragma once
 
 #include <chrono>
@@ -19,17 +19,17 @@
 
 namespace brume::control {
 
-// Threads: all functions may be called from any thread, also from inside the work.
+// Threads: all functions may be called from any thread, from inside the work too.
 class WorkQueue {
  public:
-  // `work` gets the key. An exception out of it is logged, and the key is run again after a second.
+  // `work` gets the key. An exception from it is logged, and the key runs again after a second.
   WorkQueue(unsigned threads, std::function<void(const std::string& key)> work);
   ~WorkQueue();  // stop()
 
   void wake(const std::string& key);
-  // The key runs after `delay`, or before if somebody asked for that. The work has to ask again for what is later.
+  // The key runs after `delay`, or earlier if somebody asked for that. The work has to ask again for anything later.
   void wake_after(const std::string& key, milliseconds delay);
-  // Waits for what runs; what waits is dropped. Idempotent.
+  // Waits for what is running; drops what is waiting. Idempotent.
   void stop();
 
  private:
@@ -37,7 +37,7 @@ class WorkQueue {
 
   void run();
   void wake_locked(const std::string& key);
-  // Moves the timers that are due to the queue; the time of the next one.
+  // Moves the timers that are due to the queue; returns the time of the next one.
   Timers::Moment fire_timers();
 
   std::function<void(const std::string& key)> work_;

@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The lock that a daemon holds on its state: no other comes while this is held.
+// The lock that a daemon holds on its state: no other daemon starts while we hold it.
 Result<Descriptor> lock_home(const std::string& home) {
   const auto path = home + "/state.db.lock";
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -35,7 +35,7 @@ Result<Descriptor> lock_home(const std::string& home) {
   if (errno != EWOULDBLOCK) return fail_system("cannot lock " + path, errno);
   const auto holder = read_file(path, 64);
   const auto process = holder ? parse_integer(trim(*holder)) : std::nullopt;
-  // Of a daemon that is no more a child has it that was about to be started, and is a moment from its exec.
+  // A process that was about to be started by a daemon that died may still hold it, for the moment until its exec.
   const bool is_left_over = process && *process > 0 && ::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH;
   if (is_left_over && ::flock(lock.get(), LOCK_EX) == 0) return lock;
   return fail(ErrorKind::exists,
@@ -51,19 +51,19 @@ bool has_folders(const std::string& place) {
   return false;
 }
 
-// Of a simulation, and of a home that never started, there is nothing to end.
+// A simulation, or a home that never started, has nothing to end.
 bool may_hold(const std::string& home) {
   return path_exists(home + "/network/mark") || has_folders(home + "/machines") || has_folders(home + "/disk-servers") ||
          has_folders(home + "/regions");
 }
 
-// As Controller::power_off, without records to be told.
+// As Controller::power_off, but without records to update.
 Result<std::vector<std::string>> end_machines(const std::string& home, const Clock& clock) {
   if (!has_folders(home + "/machines") && !has_folders(home + "/disk-servers")) return std::vector<std::string>();
   std::mutex mutex;
   std::condition_variable ended;
-  std::set<std::string> heard;  // machines whose end was told
-  // Nothing is started, so it does not matter what machines could run on.
+  std::set<std::string> heard;  // machines that were reported as ended
+  // Nothing is started, so it does not matter which accelerator machines could use.
   auto hypervisor = compute::make_qemu_hypervisor({.folder = home + "/machines", .accelerator = "tcg"}, clock);
   if (!hypervisor) return fail(hypervisor.error());
 
@@ -87,7 +87,7 @@ Result<std::vector<std::string>> end_machines(const std::string& home, const Clo
     if (gone) gone = (*hypervisor)->forget_run(id);
     if (!gone) done = fail(gone.error().within("cannot end " + id));
   }
-  // Before what it tells goes.
+  // Must be destroyed before the variables that its callback uses.
   hypervisor->reset();
   if (!done) return fail(done.error());
   return std::move(*running);
@@ -100,7 +100,7 @@ Result<void> clean_up_region(const Configuration& c, const Clock& clock, Cleaned
   const auto networks = network::remove_host_network({c.path("network"), c.public_pool, c.region, c.uplink, c.resolver, c.ipv6_pool});
   if (!networks) return fail(networks.error());
   all.networks |= *networks;
-  // Nobody answers there any more.
+  // Nobody answers at that socket any more.
   ::unlink(c.path("admin.sock").c_str());
   return {};
 }
@@ -123,7 +123,7 @@ Result<CleanedUp> clean_up(const Configuration& configuration) {
   if (!lock) return fail(lock.error());
   const SystemClock clock;
   if (auto done = clean_up_region(configuration, clock, all); !done) return fail(done.error());
-  // Whatever regions there were, not only those that the options name today.
+  // All regions that exist on the disk, not only those that today's options name.
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(configuration.path("regions"), ignored)) {
     auto region = configuration;

@@ -15,7 +15,7 @@
 namespace brume::daemon {
 namespace {
 
-// The home folder as the options will say it: its brumed.conf is read before them.
+// The home that the options will name: its brumed.conf is read before the options are.
 std::string home_of(int argc, char** argv, std::string fallback) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -26,7 +26,7 @@ std::string home_of(int argc, char** argv, std::string fallback) {
   return fallback;
 }
 
-// The port that this home had last: clients know it by that. Nothing for a simulation, which has no home.
+// The port that this home had last, because clients know it. None for a simulation, which has no home.
 std::optional<std::uint16_t> port_before(int argc, char** argv, const std::string& home) {
   if (std::any_of(argv, argv + argc, [](const char* argument) { return std::string_view(argument) == "--simulate"; })) return std::nullopt;
   const auto kept = read_file(home + "/port", 64);
@@ -51,14 +51,14 @@ void add_storage_options(CLI::App& app, Configuration& c) {
       ->capture_default_str();
 }
 
-// An empty one ("--listen $UNSET") would be all addresses of the host, for a simulation that asks for no key.
+// An empty address ("--listen $UNSET") would mean all addresses of the host, even for a simulation that asks for no key.
 std::string wrong_address(const std::string& text) {
   unsigned char bytes[sizeof(in6_addr)];
   const bool is_address = ::inet_pton(AF_INET, text.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, text.c_str(), bytes) == 1;
   return is_address ? std::string() : "an address to listen on is an IP address such as 127.0.0.1 or ::1";
 }
 
-// An empty one would be the root of the file system.
+// An empty path would be the root of the file system.
 std::string wrong_folder(const std::string& text) { return text.empty() ? "a folder has a name" : std::string(); }
 
 std::string wrong_region(const std::string& text) {
@@ -69,7 +69,7 @@ std::string wrong_quota(const std::string& text) {
   return read_quota(text) ? std::string() : "a quota is a name and a number, such as vpcs=5, or none; brume account limit lists them";
 }
 
-// The first is the home region.
+// The first one is the home region.
 std::string take_regions(const std::vector<std::string>& names, Configuration& c) {
   std::set<std::string> seen;
   for (const auto& text : names) {
@@ -113,7 +113,7 @@ void add_network_options(CLI::App& app, Configuration& c, std::vector<std::strin
   app.add_option("--zones", c.zones, "Number of availability zones")->check(CLI::Range(1, 6))->capture_default_str();
 }
 
-// What instances and volumes may take, and how it is counted.
+// Options about how much instances and volumes may use, and how it is counted.
 void add_limits(CLI::App& app, Configuration& c) {
   app.add_option("--instance-limit", c.instance_limit, "Most instances of an account, pending or running; 0: no limit")
       ->capture_default_str();
@@ -173,7 +173,7 @@ Configuration Configuration::of_further(size_t n) const {
   own.more_regions.clear();
   own.is_further = true;
   own.home = path("regions/" + choice.name);
-  // What is named once is the first region's.
+  // An option that is given once belongs to the first region.
   own.public_pool.clear();
   if (own.ipv6_pool != "none") own.ipv6_pool.clear();
   own.uplink.clear();

@@ -25,7 +25,7 @@ std::string_view judge_room(std::uint64_t free_bytes, std::uint64_t total_bytes)
 }
 
 Error explain_start(Error error, const std::string& home) {
-  // What a start itself writes is less.
+  // A start itself writes less than this.
   constexpr std::uint64_t enough = 1 << 20;
   constexpr double gib = 1 << 30;
   for (const auto& disk : look_at_disks(home)) {

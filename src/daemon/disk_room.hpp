@@ -1,4 +1,4 @@
-// How much room the disks have that the installation lies on, and what that means: for `brume status`.
+// How much room is left on the installation's disks, and what that means: for `brume status`.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,13 @@ struct DiskRoom {
   std::uint64_t total_bytes = 0;
 };
 
-// "ok"; "low": an operator wants to know; "full": nothing new is made on it, and guests that write may stand still.
+// "ok"; "low": the operator should know; "full": nothing new is made on it, and guests that write may be paused.
 std::string_view judge_room(std::uint64_t free_bytes, std::uint64_t total_bytes);
 
-// The error of a start, said anew when a disk of the home is the cause: what is full, and what may go.
+// The error of a start, explained if a full disk of the home is the cause: which one, and what may be removed.
 Error explain_start(Error error, const std::string& home);
 
-// Of this home; one where state and volumes are on the same disk. A disk that cannot be asked is left out.
+// The disks of this home; one if state and volumes are on the same. A disk that cannot be asked is left out.
 std::vector<DiskRoom> look_at_disks(const std::string& home);
 
 }  // namespace brume::daemon

@@ -1,5 +1,4 @@
-// GET /health: whether the daemon does its work, for load balancers and monitors. 200 while everything works, else 503; what does not is
-// named.
+// GET /health: whether the daemon works, for load balancers and monitors. 200 if everything works, else 503 with what does not.
 #pragma once
 
 #include <functional>
@@ -15,14 +14,13 @@
 
 namespace brume::daemon {
 
-// Anybody may ask, so one look serves all who ask within a second of it.
-// Threads: answer may be called from any thread; the checks run on a worker's.
+// Anybody may ask, so the checks run at most once a second. Threads: answer may be called from any thread; the checks run on a worker.
 class Health {
  public:
-  // Says "ok", or in a few words what is wrong. May wait for some seconds, not for ever.
+  // Returns "ok", or in a few words what is wrong. May wait for some seconds, not forever.
   using Check = std::function<std::string()>;
 
-  // `now`: of a clock that only goes forward.
+  // `now`: from a clock that only moves forward.
   Health(std::vector<std::pair<std::string, Check>> checks, service::WorkerPool& workers, std::function<milliseconds()> now);
 
   void answer(const wire::Responder& respond);
@@ -40,7 +38,7 @@ class Health {
   wire::HttpResponse last_;
 };
 
-// Whether a change of the state becomes durable within two seconds: one is made.
+// Whether a change of the state becomes durable within two seconds; it makes one.
 std::string check_state(state::Store& store);
 // Whether the disks of the home have room.
 std::string check_disks(const std::string& home);

@@ -19,11 +19,11 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t most_builds = 32;
 constexpr auto stop_patience = std::chrono::hours(2);
-// Debian mends its packages: an older image is built anew.
+// Debian updates its packages, so an older image is built anew.
 constexpr auto image_life = std::chrono::hours(24 * 30);
 constexpr std::uint64_t mib = 1ULL << 20;
 
-// What a build takes at its peak, the packed result included.
+// What a build needs at its peak, including the packed result.
 std::uint64_t room_for(const std::string& recipe) { return recipe == "tiny" ? 500 * mib : 3000 * mib; }
 
 bool is_recipe_name(std::string_view name) {
@@ -31,7 +31,7 @@ bool is_recipe_name(std::string_view name) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string_view::npos;
 }
 
-// Of the recipe's files and of those that all recipes share: a changed recipe is built anew.
+// Covers the recipe's files and those that all recipes share: a changed recipe is built anew.
 std::string sum_of(const std::string& recipes, const std::string& recipe) {
   std::vector<std::string> files;
   std::error_code ignored;
@@ -47,7 +47,7 @@ std::string sum_of(const std::string& recipes, const std::string& recipe) {
   return to_hex(sha256(all)).substr(0, 16);
 }
 
-// Whether a finished image lies there that is not too old.
+// Whether a finished image is there that is not too old.
 bool is_built(const std::string& folder, Time now) {
   struct stat status {};
   if (::stat((folder + "/image.json").c_str(), &status) != 0) return false;
@@ -74,7 +74,7 @@ Result<void> ImageBuilds::want(ImageBuild build) {
   if (!is_recipe_name(build.recipe) || ::access((build.recipes + "/" + build.recipe + "/build").c_str(), X_OK) != 0)
     return fail(ErrorKind::not_found, "there is no recipe '" + build.recipe + "' in " + build.recipes);
   if (auto made = make_folders(parts_.home + "/images", 0711); !made) return made;
-  // One line a value; what has a line's end in it is told to this build only.
+  // One value per line; a value that contains a line break is used for this build only.
   std::string wish = build.recipes + "\n";
   for (const auto& [name, value] : build.environment)
     if (value.find('\n') == std::string::npos) wish += name + "=" + value + "\n";
@@ -104,7 +104,7 @@ void ImageBuilds::resume() {
         build.recipes = line;
       else if (const auto equals = line.find('='); equals != std::string_view::npos)
         build.environment.emplace_back(line.substr(0, equals), line.substr(equals + 1));
-    if (auto wanted = want(std::move(build)); !wanted) log::warning("images", "an image is not built on: {}", wanted.error().message);
+    if (auto wanted = want(std::move(build)); !wanted) log::warning("images", "cannot continue the build of an image: {}", wanted.error().message);
   }
 }
 
@@ -140,7 +140,7 @@ void ImageBuilds::work(const std::stop_token& stop) {
       next = *first;
     }
     auto made = make(next, stop);
-    // What was cut off goes on at the next start.
+    // A build that was cut off continues at the next start.
     if (!made && stop.stop_requested()) return;
     ::unlink(wish_of(next.recipe).c_str());
     if (made)
@@ -156,7 +156,7 @@ void ImageBuilds::work(const std::stop_token& stop) {
 }
 
 Result<std::string> ImageBuilds::make(const ImageBuild& build, const std::stop_token& stop) {
-  // One that somebody put into the home is taken as it is.
+  // An image that somebody put into the home is taken as it is.
   auto folder = parts_.home + "/images/" + build.recipe;
   if (path_exists(folder + "/image.json")) return parts_.add(folder);
   if (!parts_.cache.empty() && make_folders(parts_.cache, 0755))

@@ -10,13 +10,13 @@ namespace {
 using compute::CpuPlan;
 using domain::InstanceType;
 
-// Of a micro instance, in compute units times seconds. At its full 2 units a burst lasts 15 s; a boot may take four times that.
+// Budget of a micro instance, in compute units times seconds. At its full 2 units a burst lasts 15 s; a boot may take four times that.
 constexpr double micro_allotment = 30;
 constexpr double micro_at_start = 120;
 
-constexpr double credit = 60;          // of CPU credits: processor-seconds in one
+constexpr double credit = 60;          // processor-seconds in one CPU credit
 constexpr double launch_credits = 30;  // of a t2, for each of its processors
-constexpr double hours_saved = 24;     // what is earned in a day is the most that can be saved
+constexpr double hours_saved = 24;     // at most what is earned in a day can be saved
 constexpr double kept_stopped = 7 * 24 * 3600.0;
 
 CpuPlan of_units(const InstanceType& type, double processors, double units) {
@@ -28,9 +28,9 @@ CpuPlan of_units(const InstanceType& type, double processors, double units) {
     plan.base = std::min(type.units_between_bursts / units, processors);
     plan.allotment = micro_allotment / units;
     plan.at_start = micro_at_start / units;
-    plan.weight = plan.most / 4;  // a burst is mostly of what the others leave (NET-073)
+    plan.weight = plan.most / 4;  // a burst mostly uses what others leave (NET-073)
   } else if (plan.most >= processors) {
-    plan.most = 0;  // all of its processors: they are the limit
+    plan.most = 0;  // all of its processors, which are the limit
   }
   return plan;
 }
@@ -42,7 +42,8 @@ CpuPlan of_credits(const InstanceType& type, double processors, bool unlimited) 
   plan.base = type.credits_an_hour * credit / 3600;
   plan.allotment = type.credits_an_hour * hours_saved * credit;
   plan.may_overdraw = unlimited;
-  // The one family that is given credits at launch and at each start; of what it saved a stop leaves it nothing, the others all for a week.
+  // The only family that gets credits at launch and at each start, and that loses what it saved at a stop; the others keep everything for a
+  // week.
   if (type.name.starts_with("t2."))
     plan.at_start = launch_credits * processors * credit;
   else

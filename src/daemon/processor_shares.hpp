@@ -1,4 +1,4 @@
-// What an instance type promises of this machine's processors: from the type's figures to the engine's plan.
+// What an instance type promises of this machine's processors: turns the type's figures into the engine's plan.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@
 
 namespace brume::daemon {
 
-// EC2 compute units that one processor is worth when the operator says nothing. A compute unit is a processor of 2007 (INS-007): today's
+// How many EC2 compute units one processor is worth if the operator does not say. A compute unit is a processor of 2007 (INS-007): today's
 // are worth about four, and emulation costs about three quarters of that.
 double default_compute_units(std::string_view accelerator);
 

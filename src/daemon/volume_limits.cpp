@@ -12,15 +12,15 @@ using compute::DiskLimits;
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t volume_mib = 1024 * kib;
 
-// A larger request counts as several: on the types that are solid state at EC2, and on those that are magnetic.
+// A larger request counts as several: the size of one on solid-state types, and on magnetic types.
 constexpr std::int64_t solid_state_request = 256 * kib;
 constexpr std::int64_t magnetic_request = 1024 * kib;
 
-// gp2: 5.4 million requests are saved up, and spent at up to 3,000 a second.
+// gp2: up to 5.4 million requests are saved, and spent at up to 3,000 a second.
 constexpr std::int64_t burst_requests = 3000;
 constexpr std::int64_t saved_requests = 5'400'000;
 
-// Magnetic types: MiB a second for each TiB, lasting and in bursts; a burst spends a credit of as many bytes as the volume has.
+// Magnetic types: MiB a second for each TiB, sustained and in bursts; a burst may transfer as many bytes as the volume has.
 struct Magnetic {
   std::int64_t requests, lasting_per_tib, burst_per_tib, most_lasting, most_burst;
 };
@@ -53,7 +53,8 @@ DiskLimits of_gp2(std::int64_t requests, std::int64_t gib) {
   return limits;
 }
 
-// What so many requests can carry. io1: up to 500 MiB a second, above 32,000 IOPS 16 KiB for each, up to 1,000; io2: up to 4,000.
+// The throughput that so many requests can carry. io1: up to 500 MiB a second, above 32,000 IOPS 16 KiB for each, up to 1,000; io2: up to
+// 4,000.
 std::int64_t bytes_of_io(std::string_view type, std::int64_t requests) {
   if (type == "io2") return std::min(requests * 256 * kib, 4000 * volume_mib);
   return std::min(requests * 256 * kib, std::clamp(requests * 16 * kib, 500 * volume_mib, 1000 * volume_mib));
@@ -86,7 +87,7 @@ compute::DiskLimits limit_volume(const state::Volume& volume, VolumeLimits which
   if (volume.type == "gp2") return of_gp2(limits.requests, volume.size_gib);
   if (volume.type == "st1") return of_magnetic(st1, volume.size_gib);
   if (volume.type == "sc1") return of_magnetic(sc1, volume.size_gib);
-  // "standard": about a hundred, at best some hundreds.
+  // "standard": EC2 says about a hundred on average, with bursts of some hundreds.
   return {.requests = 200, .request_bytes = magnetic_request, .bytes = 90 * volume_mib};
 }
 

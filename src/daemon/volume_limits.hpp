@@ -1,4 +1,4 @@
-// What a volume's type promises of IOPS and throughput: from EC2's figures to the ceiling that the disk engine keeps.
+// What a volume's type promises of IOPS and throughput: turns EC2's figures into the ceiling that the disk engine enforces.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace brume::daemon {
 // Which volumes are held to the figures of their type.
 enum class VolumeLimits {
   off,
-  provisioned,  // those whose figures are chosen and paid for at EC2: io1, io2, gp3
+  provisioned,  // those whose figures clients choose and pay for at EC2: io1, io2, gp3
   all,          // also those whose figures follow from their size: gp2, st1, sc1, standard
 };
 std::optional<VolumeLimits> volume_limits_named(std::string_view name);

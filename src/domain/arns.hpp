@@ -6,7 +6,7 @@
 
 namespace brume::domain {
 
-// `resource` is what stands behind the account: "subnet/subnet-1". An empty region or account: the resource has none.
+// `resource` is the part after the account: "subnet/subnet-1". An empty region or account: the resource has none.
 std::string arn_of(std::string_view partition, std::string_view service, std::string_view region, std::string_view account,
                    std::string_view resource);
 

@@ -26,13 +26,13 @@ auto wrong(std::string_view line, std::string_view how) {
   return fail(ErrorKind::broken, std::string(how) + ": \"" + std::string(line) + "\"");
 }
 
-// What tables had before there were more. The fields that a line lacks keep their defaults.
+// The forms of earlier tables. Fields that a line lacks keep their defaults.
 constexpr size_t least_fields = 9;
 constexpr size_t fields_with_network = 12;
 constexpr size_t all_fields = 14;
 constexpr std::int64_t most_cores = 1024;
 
-// A figure above nought; nullopt: none.
+// A figure above zero; nullopt: none.
 std::optional<double> read_figure(std::string_view text) {
   double figure = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), figure);
@@ -58,7 +58,7 @@ bool read_compute(InstanceType& type, std::string_view text) {
   return promise == "ecu" && (figures.size() == 1 || type.units_between_bursts > 0);
 }
 
-// "2,4,8": these numbers. "2-8/2": from the first to the second in such steps, of one where none is said.
+// "2,4,8": these numbers. "2-8/2": from the first to the second in such steps; the step is one if omitted.
 std::optional<std::vector<std::int64_t>> read_cores(std::string_view text) {
   std::vector<std::int64_t> cores;
   for (const auto part : split(text, ',')) {
@@ -73,7 +73,8 @@ std::optional<std::vector<std::int64_t>> read_cores(std::string_view text) {
   return cores;
 }
 
-// Threads of each core, and the numbers of cores that can be chosen. Without the fields each processor is a core, and any number can be.
+// Threads of each core, and the numbers of cores that can be chosen. Without the fields each processor is a core, and any number can be
+// chosen.
 bool read_topology(InstanceType& type, std::string_view threads, std::string_view cores) {
   type.threads_per_core = parse_integer(threads).value_or(0);
   if (type.threads_per_core < 1 || type.processors % type.threads_per_core != 0) return false;

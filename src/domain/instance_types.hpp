@@ -1,5 +1,5 @@
-// The catalogue of instance types (INS-005): the guide's twelve and a modern set, read from models/instance-types.tsv, which is built
-// in, and from the operator's file of the same form, which adds types or replaces them.
+// The catalogue of instance types (INS-005): the guide's twelve and a modern set, read from the built-in models/instance-types.tsv, and
+// from the operator's file of the same form, which adds or replaces types.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@ namespace brume::domain {
 
 struct InstanceType {
   std::string name;
-  std::int64_t processors = 1;  // threads of its cores, all together
+  std::int64_t processors = 1;  // threads of all its cores together
   std::int64_t threads_per_core = 1;
-  std::vector<std::int64_t> valid_cores;  // of which a launch may choose one; the last is the default
+  std::vector<std::int64_t> valid_cores;  // from which a launch may choose one; the last is the default
   std::int64_t memory_mib = 0;
   std::vector<std::string> architectures;
   bool current_generation = true;
-  // What is promised of the processors: compute units in all (0: all of each), in bursts only when there is a figure between them; or
-  // CPU credits earned an hour.
+  // What is promised of the processors: compute units in total (0: all of each), only in bursts if there is a baseline; or CPU credits
+  // earned an hour.
   double compute_units = 0;
   double units_between_bursts = 0;
   double credits_an_hour = 0;
@@ -40,10 +40,10 @@ struct InstanceType {
   bool takes_strategy(std::string_view strategy) const { return strategy != "cluster" || cluster; }
 };
 
-// Rows of a table file added to `types`, by name. `broken`: which line is wrong and how.
+// Adds the rows of a table file to `types`, by name. `broken`: which line is wrong and how.
 Result<void> add_instance_types(std::vector<InstanceType>& types, std::string_view table);
 
-// The catalogue as it was set at start; sorted by name. set_… before the first request only.
+// The catalogue as set at the start; sorted by name. Call set_… only before the first request.
 const std::vector<InstanceType>& instance_types();
 Result<void> set_operator_instance_types(std::string_view table);
 // nullptr: no such type.

@@ -1,5 +1,5 @@
-// Availability zones as an account sees them: each account has letters of its own for the same zones, so that not everybody's first
-// choice is the same zone. A zone's id is the same for all.
+// Availability zones as an account sees them: each account has its own letters for the same zones, so that not everybody's first choice is
+// the same zone. A zone's id is the same for all.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ std::string make_zone_letters(Random& random, size_t zones);
 
 // The installation's zones with the account's names, sorted by name.
 std::vector<Zone> zones_of(const state::World& world, std::string_view account, const std::vector<Zone>& zones);
-// The id of the zone that the account calls so; empty: it has none of that name.
+// The id of the zone that the account calls so; empty: it has none with that name.
 std::string zone_id_of(const state::World& world, std::string_view account, const std::vector<Zone>& zones, std::string_view name);
 
 }  // namespace brume::domain

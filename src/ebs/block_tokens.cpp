@@ -11,7 +11,7 @@ namespace {
 constexpr size_t number_bytes = 8;
 constexpr size_t proof_bytes = 24;
 
-// The number that the token carries, and the proof that we gave it out for `what`.
+// The number in the token, with the proof that we issued it for `what`.
 std::string make_token(const service::Context& context, std::string_view what, std::int64_t number) {
   std::string bytes;
   for (int shift = 56; shift >= 0; shift -= 8) bytes += static_cast<char>((static_cast<std::uint64_t>(number) >> shift) & 0xffU);

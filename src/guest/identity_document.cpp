@@ -6,7 +6,7 @@
 namespace brume::guest {
 namespace {
 
-// Fields that are empty are null. Nobody is billed for an image and there is no market, so those two always are.
+// Empty fields are null. Billing products and marketplace codes do not exist here, so those two always are.
 std::string json_text(std::string_view text) {
   if (text.empty()) return "null";
   constexpr std::string_view digits = "0123456789abcdef";

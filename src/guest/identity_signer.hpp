@@ -1,4 +1,4 @@
-// Signs identity documents with the installation's own key, so that whoever has its certificate can check what an instance says of
+// Signs identity documents with the installation's own key, so that anybody who has its certificate can check what an instance says about
 // itself without asking Brume.
 #pragma once
 
@@ -13,19 +13,19 @@
 
 namespace brume::guest {
 
-// Threads: sign may be called from any thread; for a document that was not signed lately it computes for about a millisecond.
+// Threads: sign may be called from any thread. For a document that was not signed recently it computes for about a millisecond.
 class IdentitySigner {
  public:
-  // Takes key and certificate from `folder`, or makes them there: key.pem (0600) and certificate.pem. The certificate has to stay the
-  // same for as long as anybody may hold it.
+  // Takes key and certificate from `folder`, or makes them there: key.pem (0600) and certificate.pem. The certificate must stay the same
+  // for as long as anybody may hold a copy.
   static Result<std::unique_ptr<IdentitySigner>> open(const std::string& folder, const std::string& region, Time now);
   ~IdentitySigner();
 
   struct Signatures {
     std::string signature;  // base64, of the document's SHA-256
-    std::string pkcs7;      // base64 of a PKCS #7 message that has the document in it and no certificate
+    std::string pkcs7;      // base64 of a PKCS #7 message that contains the document and no certificate
   };
-  // Never null; empty when OpenSSL cannot.
+  // Never null; empty if OpenSSL fails.
   std::shared_ptr<const Signatures> sign(const std::string& document) const;
   const std::string& certificate() const { return certificate_text_; }  // PEM
 

@@ -17,9 +17,9 @@ struct MetadataConfiguration {
   std::string private_domain = "ec2.internal";            // "ip-172-31-0-5." + this
   std::string public_domain = "compute-1.amazonaws.com";  // "ec2-198-18-0-5." + this
   std::string system = "nitro";                           // what EC2 calls a KVM-style machine, in contrast to "xen"
-  std::vector<domain::Zone> zones;                        // as the first account calls them
-  std::shared_ptr<const IdentitySigner> signer;           // of identity documents; null: they have no signatures
-  std::string token_key;  // secret, at least 32 bytes; the same after a restart, or guests must fetch new tokens
+  std::vector<domain::Zone> zones;                        // as the first account sees them
+  std::shared_ptr<const IdentitySigner> signer;           // for identity documents; null: they are not signed
+  std::string token_key;  // secret, at least 32 bytes; if it changes at a restart, guests must fetch new tokens
 };
 
 }  // namespace brume::guest

@@ -14,7 +14,7 @@ using state::NetworkInterface;
 using View = MetadataView;
 using Value = MetadataValue;
 
-// An empty field of a record means that there is no such thing.
+// An empty field of a record means that the item does not exist.
 Value unless_empty(std::string text) {
   if (text.empty()) return std::nullopt;
   return text;
@@ -26,7 +26,8 @@ std::string local_name(const View& view, const NetworkInterface& interface) {
   return "ip-" + dashed(interface.private_ip) + "." + view.configuration.private_domain;
 }
 
-// What the guide calls a VPC: one that somebody made. The default one is what EC2-Classic was to it: names of groups and a public name.
+// What the guide calls a VPC: one that an account made. The default VPC behaves like EC2-Classic here: it has names of groups and a public
+// name.
 bool is_vpc_of_guide(const View& view) {
   if (view.version > last_guide_version) return false;
   const auto* vpc = view.world.find_indexed<state::Vpc>(Index::vpc_by_id, view.instance.vpc_id);
@@ -51,7 +52,7 @@ void each_interface(const View& view, Visitor visit) {
     if (const auto* interface = view.world.find<NetworkInterface>(view.instance.account, id)) visit(*interface);
 }
 
-// The one that {mac} names. The tree binds only names that macs() gives, so it is there.
+// The interface that {mac} names. The tree binds only names that macs() returned, so it exists.
 const NetworkInterface& named_interface(const View& view) {
   const NetworkInterface* found = &view.primary;
   each_interface(view, [&](const NetworkInterface& interface) {
@@ -76,7 +77,7 @@ std::string group_names(const View& view, const NetworkInterface& interface) {
   return join_lines(names);
 }
 
-// Names; in a VPC of the guide the ids (OPS-135).
+// Names; in a VPC as the guide knows it, ids (OPS-135).
 Value groups(const View& view) {
   return unless_empty(is_vpc_of_guide(view) ? join_lines(view.primary.group_ids) : group_names(view, view.primary));
 }
@@ -86,7 +87,7 @@ std::string subnet_block(const View& view, const NetworkInterface& interface) {
   return subnet ? subnet->cidr : std::string();
 }
 
-// Of EC2-Classic: it has neither VPC nor subnet, and its interface no name.
+// An interface of EC2-Classic: it has neither VPC nor subnet, and no name of its own.
 Value unless_classic(const NetworkInterface& interface, std::string text) {
   return domain::is_classic(interface) ? std::nullopt : unless_empty(std::move(text));
 }
@@ -116,7 +117,7 @@ std::string vpc_blocks6(const View& view, const NetworkInterface& interface) {
   return join_lines(blocks);
 }
 
-// The primary address first, each with the public one that stands for it, which may be empty.
+// The primary address first, each with the public address mapped to it, which may be empty.
 template <class Visitor>
 void each_address(const NetworkInterface& interface, Visitor visit) {
   visit(interface.private_ip, interface.public_ip);
@@ -137,7 +138,7 @@ std::vector<std::string> public_addresses(const NetworkInterface& interface) {
   return addresses;
 }
 
-// The private address behind the public one that {address} names.
+// The private address that the public {address} is mapped to.
 Value associated_address(const View& view) {
   Value found;
   each_address(named_interface(view), [&](const auto& private_ip, const auto& public_ip) {
@@ -165,7 +166,7 @@ std::vector<MetadataName> key_numbers(const View& view) {
   return {{"0", "0=" + view.instance.key_name}};
 }
 
-// Ends in a newline, alone of all values: scripts append it to authorized_keys as it is.
+// This value alone ends in a newline, because scripts append it to authorized_keys as it is.
 Value open_ssh_key(const View& view) {
   if (view.instance.public_key.empty()) return std::nullopt;
   std::string line = view.instance.public_key;
@@ -178,7 +179,7 @@ const state::TagSet* tags_of(const View& view) {
   return view.world.find<state::TagSet>(view.instance.account, view.instance.id);
 }
 
-// EC2 takes no other names for tags that go into the metadata: they could not be told from the tree around them.
+// EC2 accepts only these names for tags in the metadata: others could not be told from the tree around them.
 bool fits_a_path(std::string_view name) {
   if (name.empty() || name == "." || name == ".." || name == "_index") return false;
   return std::none_of(name.begin(), name.end(), [](char c) { return c == '/' || static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
@@ -259,14 +260,14 @@ Value signature_of(const View& view, std::string IdentitySigner::Signatures::*wh
 Value identity_signature(const View& view) { return signature_of(view, &IdentitySigner::Signatures::signature); }
 Value identity_message(const View& view) { return signature_of(view, &IdentitySigner::Signatures::pkcs7); }
 
-// What happens to it next: a guest that asks now and then learns that it is being stopped or terminated before its power button is
+// What happens to the instance next: a guest that polls this learns that it is being stopped or terminated before its power button is
 // pressed.
 Value instance_action(const View& view) {
   const auto now = view.instance.state;
   return now == state::InstanceState::stopping || now == state::InstanceState::shutting_down ? "shutdown" : "none";
 }
 
-// JSON lists. Nothing plans maintenance of an instance yet, so none is planned and none has been.
+// JSON lists. Nothing schedules maintenance of an instance yet, so both are empty.
 Value maintenance_events(const View&) { return "[]"; }
 
 // --- the tables
@@ -353,7 +354,7 @@ constexpr MetadataNames names[] = {
   {"{tag}",     tag_names},
 };
 
-// Those of EC2.
+// Values that EC2 itself has there.
 constexpr std::string_view versions[] = {
   "1.0",        "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04",
   "2011-01-01", "2011-05-01", "2012-01-12", "2014-02-25", "2014-11-05", "2015-10-20", "2016-04-19", "2016-06-30", "2016-09-02",

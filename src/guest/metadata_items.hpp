@@ -1,5 +1,5 @@
-// The table of everything the metadata service can say: one row an item, with the version that introduced it and how its value is read
-// from the World. The tree (metadata_tree) serves whatever stands here; adding an item is adding a row.
+// The table of everything the metadata service can say: one row per item, with the version that introduced it and how its value is read
+// from the World. The tree (metadata_tree) serves every row, so adding an item is adding a row.
 #pragma once
 
 #include <optional>
@@ -13,14 +13,14 @@
 
 namespace brume::guest {
 
-// Who asks, in which version, and the names that stand in the path asked for.
+// Who asks, in which version, and the names bound in the requested path.
 struct MetadataView {
   const state::World& world;
   const MetadataConfiguration& configuration;
   const state::Instance& instance;
   const state::NetworkInterface& primary;  // the interface with device index 0
-  std::vector<std::string_view> bound;     // what the path has in place of {…}, outermost first
-  std::string_view version = "latest";     // folder of the path asked for
+  std::vector<std::string_view> bound;     // what the path has in place of each {…}, outermost first
+  std::string_view version = "latest";     // folder of the requested path
 };
 
 // nullopt: does not apply to this instance, so it is neither listed nor found.
@@ -35,10 +35,10 @@ struct MetadataItem {
 
 struct MetadataName {
   std::string name;    // as it stands in a path
-  std::string listed;  // as the folder lists it; empty: by the usual rule
+  std::string listed;  // as the folder lists it; empty: by the general rule
 };
 
-// The names that a {…} stands for, within the names already bound.
+// The names that a {…} may have, given the names already bound.
 struct MetadataNames {
   std::string_view placeholder;
   std::vector<MetadataName> (*names)(const MetadataView&);
@@ -47,10 +47,10 @@ struct MetadataNames {
 std::span<const MetadataItem> metadata_items();
 std::span<const MetadataNames> metadata_names();
 
-// The last version that the guide of 2011 describes. Where it and today's EC2 differ, versions up to this one follow the guide.
+// The last version that the guide of 2011 describes. If the guide and today's EC2 differ, versions up to this one follow the guide.
 inline constexpr std::string_view last_guide_version = "2011-01-01";
 
-// Oldest first, "latest" not among them.
+// Oldest first, without "latest".
 std::span<const std::string_view> metadata_versions();
 
 }  // namespace brume::guest

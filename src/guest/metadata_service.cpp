@@ -44,7 +44,7 @@ HttpResponse respond(int status, std::string body, std::string_view content_type
   HttpResponse response;
   response.status = status;
   response.content_type = content_type;
-  // Some SDKs take a metadata service without this name for something that happens to listen there.
+  // Some SDKs do not take a server without this name for a metadata service.
   response.headers.emplace_back("Server", "EC2ws");
   response.headers.emplace_back("Accept-Ranges", "none");
   response.body = std::move(body);
@@ -64,7 +64,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// nullopt: a '%' without two hex digits.
+// nullopt: a '%' is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -81,8 +81,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return decoded;
 }
 
-// The names between the slashes. Doubled and final slashes do not count, so "latest//meta-data/" is "latest/meta-data"; ".." is a
-// name like any other, and one that nothing has. nullopt: no path at all.
+// The names between the slashes. Doubled and final slashes are ignored, so "latest//meta-data/" is "latest/meta-data"; ".." is a name like
+// any other, and nothing has it. nullopt: not a path.
 std::optional<std::vector<std::string>> names_of(std::string_view path) {
   if (!path.starts_with('/')) return std::nullopt;
   std::vector<std::string> names;
@@ -99,7 +99,7 @@ bool names_token(const std::vector<std::string>& path) {
   return path.size() == 3 && path[0] == "latest" && path[1] == "api" && path[2] == "token";
 }
 
-// "172.31.0.5", also when the socket shows it as an IPv6 address.
+// "172.31.0.5", even if the socket shows it as an IPv6 address.
 std::string_view as_ipv4(std::string_view address) {
   constexpr std::string_view mapped = "::ffff:";
   return address.starts_with(mapped) ? address.substr(mapped.size()) : address;
@@ -159,7 +159,7 @@ HttpResponse MetadataService::answer(const HttpRequest& request, std::string_vie
 
 HttpResponse MetadataService::answer_token(const HttpRequest& request, const Instance& instance) const {
   if (request.method != "PUT") return refuse_method(request.method, "OPTIONS, PUT");
-  // An open proxy on the instance would hand tokens to strangers; proxies say so.
+  // An open proxy on the instance would hand tokens to strangers; proxies reveal themselves by this header.
   const bool is_forwarded =
       std::any_of(request.headers.begin(), request.headers.end(), [](const auto& each) { return each.first == "x-forwarded-for"; });
   if (is_forwarded) return page(403);
@@ -168,7 +168,7 @@ HttpResponse MetadataService::answer_token(const HttpRequest& request, const Ins
   auto token = make_token(configuration_.token_key, instance.id, clock_.now(), seconds(*life));
   auto response = respond(200, std::move(token), "text/plain");
   response.headers.emplace_back(life_header_sent, std::to_string(*life));
-  // The token itself goes no further than this: what asks from behind the instance (a container's network, a proxy) never gets one.
+  // The token itself travels no further than this, so anything behind the instance (a container's network, a proxy) never gets one.
   response.hop_limit = static_cast<int>(std::clamp<std::int64_t>(instance.metadata_hop_limit, 1, 64));
   return response;
 }
@@ -179,7 +179,7 @@ HttpResponse MetadataService::answer_content(const HttpRequest& request, const M
   std::optional<seconds> left;
   const auto token = request.header(token_header);
   if (!token.empty()) left = check_token(configuration_.token_key, view.instance.id, clock_.now(), token);
-  // A bad token is refused even where none is needed: whoever sends one must learn that it is over.
+  // A bad token is refused even if none is needed, because its sender must learn that it has expired.
   if (!left && (!token.empty() || view.instance.metadata_tokens_required)) return page(401);
 
   HttpResponse response;

@@ -25,7 +25,7 @@ std::int64_t decode_end(std::string_view bytes) {
   return static_cast<std::int64_t>(end);
 }
 
-// The words in front keep this use of the key apart from any other.
+// The words in front keep this use of the key apart from any other use.
 Sha256 mac_of(std::string_view key, std::string_view instance_id, std::string_view end) {
   std::string message = "brume metadata token\n";
   message.append(end).append(instance_id);

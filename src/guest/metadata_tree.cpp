@@ -10,7 +10,7 @@ namespace brume::guest {
 struct MetadataTree::Node {
   std::string_view name;                 // of the table: "ami-id", "{mac}"
   const MetadataItem* item = nullptr;    // a leaf
-  const MetadataNames* names = nullptr;  // stands for any of these names
+  const MetadataNames* names = nullptr;  // matches any of these names
   std::vector<std::unique_ptr<Node>> children;
 
   Node& child(std::string_view wanted) {
@@ -22,12 +22,12 @@ struct MetadataTree::Node {
   }
 };
 
-// One request's way through the tree.
+// One request's walk through the tree.
 struct MetadataTree::Walk {
   MetadataView& view;
   std::string_view version;
 
-  // Versions are dates but for "1.0" and "latest", and the order of text is theirs.
+  // Versions are dates, except "1.0" and "latest", and sort as text.
   MetadataValue value(const MetadataItem& item) const {
     if (version < item.since) return std::nullopt;
     return item.value(view);
@@ -49,7 +49,7 @@ struct MetadataTree::Walk {
     return is_present;
   }
 
-  // The child that `name` leads to, bound when it is a {…}; nullptr: none.
+  // The child named `name`, bound if it is a {…}; nullptr: none.
   const Node* enter(const Node& node, std::string_view name) {
     for (const auto& child : node.children) {
       if (!child->names) {
@@ -65,7 +65,7 @@ struct MetadataTree::Walk {
     return nullptr;
   }
 
-  // Folders end in '/', but not those of the version folder itself: so EC2 has it.
+  // Folders end in '/', except in the listing of the version folder itself: EC2 does the same.
   std::vector<std::string> list(const Node& node, bool is_version_folder) {
     std::vector<std::string> lines;
     for (const auto& child : node.children) {
@@ -84,7 +84,7 @@ struct MetadataTree::Walk {
 
 namespace {
 
-// The guide's own spelling for user data (INS-059), in the versions that it knows.
+// The guide's own spelling for user data (INS-059), in the versions that the guide knows.
 std::string_view content_type_of(const MetadataItem& item, std::string_view version) {
   return item.content_type == "application/octet-stream" && version <= last_guide_version ? "application/x-octetstream" : item.content_type;
 }

@@ -1,5 +1,5 @@
-// Service Quotas: what an account may have of EC2, as its own service shows it. It is the operator who changes a quota (brume account
-// limit): asking for more is not built.
+// Service Quotas: an account's quotas for EC2, as that service shows them. The operator changes a quota (brume account limit); asking for
+// more is not built.
 #pragma once
 
 #include "service/action.hpp"

@@ -10,10 +10,10 @@ namespace brume::service {
 struct AnswerBudget::Books {
   explicit Books(AnswerLimits given) : limits(given) {}
 
-  // Throws unless `bytes` more fit. With the mutex held.
+  // Throws unless `bytes` more fit. Call with the mutex held.
   void require(const std::string& account, size_t bytes) const {
     const auto at = accounts.find(account);
-    // One answer is always let through: else what is larger than the limit could never be read.
+    // One answer is always accepted, else an answer larger than the limit could never be read.
     if (at != accounts.end() && at->second + bytes > limits.of_account)
       throw wire::ApiError(503, "RequestLimitExceeded", "Request limit exceeded: too many of your answers have not been read yet.");
     if (total > 0 && total + bytes > limits.in_all)
@@ -27,9 +27,9 @@ struct AnswerBudget::Books {
   }
 
   const AnswerLimits limits;
-  std::mutex mutex;  // what follows
+  std::mutex mutex;  // guards what follows
   size_t total = 0;
-  std::map<std::string, size_t> accounts;  // those with unread bytes
+  std::map<std::string, size_t> accounts;  // accounts with unread bytes
 };
 
 AnswerBudget::AnswerBudget(AnswerLimits limits) : books_(std::make_shared<Books>(limits)) {}

@@ -1,4 +1,4 @@
-// Which reads are likely to take long, from what the last ones took: these do not run on the threads that serve all connections.
+// Which reads are likely to take long, judging by the last ones: these do not run on the threads that serve all connections.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class LargeReads {
   static constexpr size_t large_answer = 256 << 10;
   static constexpr std::chrono::seconds remembered{60};
 
-  // A table of fixed size: two that share a place only go the longer way without need.
+  // A table of fixed size: two reads that share a slot only take the longer way unnecessarily.
   static constexpr size_t places = 1024;
   static size_t place(std::string_view account, std::string_view action) {
     const auto hash = std::hash<std::string_view>{};

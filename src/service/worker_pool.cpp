@@ -54,7 +54,7 @@ void WorkerPool::run() {
     } catch (const std::exception& error) {
       log::error("service", "work failed: {}", error.what());
     }
-    // What it holds may be large, or have a last word to say: not under the lock.
+    // What it holds may be large, or run code when destroyed: so not under the lock.
     work = nullptr;
     lock.lock();
     --queue.running;

@@ -15,7 +15,7 @@
 
 namespace brume::state {
 
-// `record` is of the kind.
+// `record` must be of the kind.
 std::string encode(Kind kind, const void* record);
 Result<std::shared_ptr<const void>> decode(Kind kind, std::string_view json);
 

@@ -76,7 +76,7 @@ class FormBuilder {
   void operator()(std::string_view name, const std::int64_t& value);
   void operator()(std::string_view name, const Time& value);
   void operator()(std::string_view name, const std::vector<std::string>& values);
-  // An enumeration with EC2's codes is stored as a number, one of a byte by its names.
+  // An enumeration with EC2's codes is stored as a number, a one-byte enumeration by its names.
   template <class E>
   requires std::is_enum_v<E>
   void operator()(std::string_view name, const E& value) {

@@ -41,7 +41,7 @@ void append_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
-// The comma behind the last of several becomes the bracket.
+// The comma after the last item becomes the bracket.
 void close(std::string& out, char bracket) {
   if (out.back() == ',')
     out.back() = bracket;
@@ -58,7 +58,7 @@ T& member(void* record, const Field& field) {
   return *reinterpret_cast<T*>(static_cast<std::byte*>(record) + field.offset);
 }
 
-// A number, or an enumeration that is stored as one.
+// A number, or an enumeration that is stored as a number.
 std::int64_t number_of(const void* record, const Field& field) {
   std::int64_t value = 0;
   std::memcpy(&value, static_cast<const std::byte*>(record) + field.offset, sizeof value);
@@ -131,7 +131,7 @@ class ObjectReader {
 };
 
 std::string ObjectReader::read() {
-  // Through the object in the order of the fields, which is the order that the writer leaves them in: no look-up at all.
+  // Walks the object in the order of the fields, in which the writer leaves them: no look-up at all.
   const auto* next = object_.begin();
   for (const auto& field : form_.fields) {
     if (next == object_.end()) break;
@@ -141,7 +141,7 @@ std::string ObjectReader::read() {
     ++next;
   }
   if (next == object_.end()) return {};
-  // Something was not in that order, or is not known: look every field up by its name.
+  // Something is in another order, or unknown: look every field up by its name.
   for (const auto& field : form_.fields) {
     const auto* value = object_.if_contains({field.name.data(), field.name.size()});
     if (value != nullptr) read_field(field, *value);
@@ -280,7 +280,7 @@ std::string read_object(std::string_view text, const Form& form, void* record) {
   json::monotonic_resource memory(room.data(), room.size());
   json::parse_options options;
   options.max_depth = 8;
-  // A name that a client sent in Latin-1 must not keep the daemon from starting.
+  // A name that a client sent in Latin-1 must not prevent the daemon from starting.
   options.allow_invalid_utf8 = true;
   json::error_code error;
   const auto document = json::parse({text.data(), text.size()}, error, &memory, options);

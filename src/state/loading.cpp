@@ -22,7 +22,7 @@ Error broken(std::string_view key, std::string_view why) {
   return {ErrorKind::broken, "entry " + std::string(key) + " of the state " + std::string(why)};
 }
 
-// Entries as the log hands them over, one behind the other, and what became of them.
+// Entries as the log delivers them, one after another, and what became of them.
 struct Batch {
   struct Entry {
     size_t key_begin, value_begin, end;  // in `text`
@@ -43,9 +43,9 @@ struct Batch {
 };
 
 constexpr size_t batch_entries = 512;
-constexpr size_t batches_ahead = 32;  // what is read and not handed over yet
+constexpr size_t batches_ahead = 32;  // read but not handed over yet
 
-// Decodes batches on threads of its own while the caller reads the log, and hands their records over in the log's order.
+// Decodes batches on its own threads while the caller reads the log, and hands their records over in the log's order.
 class Loader {
  public:
   explicit Loader(const RecordLoaded& loaded) : loaded_(loaded) {
@@ -66,7 +66,7 @@ class Loader {
   void end_decoders();
 
   const RecordLoaded& loaded_;
-  // Only the caller's thread touches these.
+  // Used by the caller's thread only.
   std::shared_ptr<Batch> filling_ = std::make_shared<Batch>();
   std::deque<std::pair<std::shared_ptr<Batch>, std::future<void>>> sent_;
   std::optional<Error> failure_;

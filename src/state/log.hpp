@@ -23,24 +23,24 @@ struct LogWrite {
   std::optional<std::string> value;  // nullopt: deleted
 };
 
-// What one append wrote, and the version that it made.
+// The writes of one append, and the version that it created.
 struct LogBatch {
   std::uint64_t version = 0;
   std::vector<LogWrite> writes;
 };
 using LogBatchPointer = std::shared_ptr<const LogBatch>;
 
-// What one append should hold at most. A single decision may be larger; a log that cannot take it then refuses with `exhausted`.
+// The most that one append should hold. A single decision may be larger; a log that cannot store it refuses with `exhausted`.
 struct LogLimits {
   size_t keys = 16384;
   size_t bytes = size_t{16} << 20;  // keys and values together
 };
 
-// Told of each append after the watched version, in order, each once. A null pointer: something in between is lost, load again. Runs on
-// a thread of the log, with its lock held: must not wait, and must not call the log.
+// Called for each append after the watched version, in order, once each. A null pointer: something in between is lost; load again. Runs on
+// a thread of the log with its lock held: must not block, and must not call the log.
 using LogSink = std::function<void(const LogBatchPointer&)>;
 
-// Destroying it ends the watch: the sink is not running then and never runs again. It may outlive the log.
+// Destroying it ends the watch: afterwards the sink is not running and never runs again. It may outlive the log.
 class LogWatch {
  public:
   virtual ~LogWatch() = default;
@@ -52,18 +52,18 @@ class Log {
   virtual ~Log() = default;
   // Every entry of one version, in key order; the result is that version.
   virtual Result<std::uint64_t> load(const std::function<void(std::string_view key, std::string_view value)>& entry) = 0;
-  // All or nothing; when it returns, the writes survive a power cut. `expected` is the version that the writes were decided on:
-  // `conflict` when the log is at another one. The result is the new version, which is higher. After any error nothing was written: a
-  // log that does not know the outcome has to find out before it returns.
+  // Atomic; when it returns, the writes survive a power failure. `expected` is the version that the decision was based on: `conflict` if
+  // the log has another one. The result is the new, higher version. After an error nothing was written: a log that does not know the
+  // outcome must find out before it returns.
   virtual Result<std::uint64_t> append(std::vector<LogWrite> writes, std::uint64_t expected) = 0;
   // Of the newest append that is known here.
   virtual std::uint64_t version() const = 0;
-  // Everything after version `from`. `not_found`: what came after it is not kept any more; load again.
+  // Watches everything after version `from`. `not_found`: that part of the history is no longer kept; load again.
   virtual Result<std::unique_ptr<LogWatch>> watch(std::uint64_t from, LogSink sink) = 0;
   virtual LogLimits limits() const { return {}; }
 };
 
-// The sinks of a log. Call both functions with the log's own lock held, so that no append falls between.
+// The sinks of a log. Call both functions with the log's own lock held, so that no append happens in between.
 class LogWatchers {
  public:
   std::unique_ptr<LogWatch> add(LogSink sink);

@@ -11,7 +11,7 @@ namespace {
 thread_local std::uint64_t walked = 0;
 
 constexpr size_t fan_out = 32;
-constexpr size_t poor = 8;          // a node with fewer looks for a neighbour to join
+constexpr size_t poor = 8;          // a node with fewer tries to join a neighbour
 constexpr size_t rich_enough = 24;  // … if both together stay below this, so that the next put does not split them again
 
 // At most fan_out keys in order, their bytes end to end.
@@ -70,7 +70,7 @@ class Keys {
     for (size_t j = i + 1; j < count_; ++j) ends_[j - 1] = ends_[j] - static_cast<std::uint32_t>(end - start);
     --count_;
   }
-  // Keeps the first `count` and gives back the room of the others.
+  // Keeps the first `count` and frees the room of the others.
   void truncate(size_t count) {
     count_ = static_cast<std::uint32_t>(count);
     if (capacity_ > used() + 2 * growth) resize(used());
@@ -83,7 +83,7 @@ class Keys {
   size_t used() const { return count_ == 0 ? 0 : ends_[count_ - 1]; }
 
  private:
-  static constexpr size_t growth = 192;  // a few keys: doubling would leave half of every leaf empty
+  static constexpr size_t growth = 192;  // a few keys only, because doubling would leave half of every leaf empty
 
   void resize(size_t size) {
     std::unique_ptr<char[]> bytes(new char[size]);
@@ -107,7 +107,7 @@ struct PersistentMap::Node {
 
   std::atomic<std::uint32_t> references{1};
   const bool is_leaf;
-  // Of a leaf: the entries' keys. Above: child i has the keys from keys[i] up to keys[i + 1]; the first child also has all below.
+  // In a leaf: the entries' keys. Above: child i has the keys from keys[i] up to keys[i + 1]; the first child also has everything below.
   Keys keys;
 
  protected:
@@ -139,10 +139,10 @@ size_t child_for(const Inner& inner, std::string_view key) {
   return place == 0 ? 0 : place - 1;
 }
 
-// The node behind `slot`, ready to be changed: copied first when somebody else holds it too. To be called from the root downwards,
-// for a node is only ours when the one above it is.
+// The node behind `slot`, ready to be changed: copied first if somebody else holds it too. Call from the root downwards, because a node is
+// only ours if the one above it is.
 Node& own(NodePointer& slot) {
-  // Acquire: what the last other holder did with the node came before.
+  // Acquire: whatever the last other holder did with the node has happened before.
   if (slot->references.load(std::memory_order_acquire) != 1) {
     Node* copy = slot->is_leaf ? static_cast<Node*>(new Leaf(as_leaf(*slot.get()))) : new Inner(as_inner(*slot.get()));
     slot = NodePointer(copy);
@@ -179,7 +179,7 @@ void insert_splitting(N& node, size_t at, std::string_view key, Item item, Split
   if (node.keys.count() < fan_out) return insert_item(node, at, key, std::move(item));
   auto* right = new N();
   split.right = NodePointer(right);
-  // Behind the last: keys come in order, as they do when a log is loaded. Leave this node full instead of half empty.
+  // After the last key: keys come in order, as they do when a log is loaded. Leave this node full instead of half empty.
   const size_t cut = at == fan_out ? fan_out : fan_out / 2;
   for (size_t i = cut; i < fan_out; ++i) {
     right->keys.insert(i - cut, node.keys.at(i));
@@ -218,13 +218,13 @@ template <class N>
 void append_all(N& left, const N& right, std::string_view right_bound) {
   for (size_t i = 0; i < right.keys.count(); ++i) {
     const size_t end = left.keys.count();
-    // The first key of an inner node may be stale; the bound that the parent has for it is the true one.
+    // The first key of an inner node may be stale; the parent's bound for it is the true one.
     insert_item(left, end, i == 0 && !right.is_leaf ? right_bound : right.keys.at(i),
                 typename decltype(left.items)::value_type(right.items[i]));
   }
 }
 
-// Joins child `left` of `inner` and the one behind it when both are small.
+// Joins child `left` of `inner` and its right neighbour if both are small.
 bool join(Inner& inner, size_t left) {
   if (left + 1 >= inner.keys.count()) return false;
   const NodePointer right = inner.items[left + 1];
@@ -238,7 +238,7 @@ bool join(Inner& inner, size_t left) {
   return true;
 }
 
-// The key is there.
+// The key must exist.
 void erase_below(NodePointer& slot, std::string_view key) {
   Node& node = own(slot);
   if (node.is_leaf) return erase_item(as_leaf(node), node.keys.lower_bound(key));
@@ -328,7 +328,7 @@ PersistentMap::Cursor PersistentMap::seek(std::string_view prefix, std::string_v
     const size_t at = !node->is_leaf ? child_for(as_inner(*node), bound)
                       : behind       ? node->keys.upper_bound(bound)
                                      : node->keys.lower_bound(bound);
-    // Each level but the last holds many nodes: sixteen levels are out of reach.
+    // Each level except the last holds many nodes, so sixteen levels are out of reach.
     if (cursor.depth_ == cursor.path_.size()) throw std::length_error("a map is too deep");
     cursor.path_[cursor.depth_++] = {node, at};
     if (node->is_leaf) break;

@@ -21,7 +21,7 @@ class PersistentMap {
   using Value = std::shared_ptr<const void>;
 
   PersistentMap() = default;
-  // Copies only: a map that was moved from would have to be emptied all the same.
+  // Copies only: a map that was moved from would have to be emptied anyway.
   PersistentMap(const PersistentMap&) = default;
   PersistentMap& operator=(const PersistentMap&) = default;
   ~PersistentMap() = default;
@@ -30,15 +30,15 @@ class PersistentMap {
   Value get(std::string_view key) const;
   size_t size() const { return size_; }
 
-  // These change this map only; copies made before keep what they had.
+  // These change this map only; copies made before keep their content.
   void put(std::string_view key, Value value);
   bool erase(std::string_view key);  // false: was not there
   void clear();
 
   struct Node;
 
-  // A counted reference to a node. The count is our own because std::shared_ptr cannot tell "nobody else holds it" to other threads'
-  // satisfaction: use_count() is a relaxed load.
+  // A counted reference to a node. The count is our own, because std::shared_ptr cannot reliably tell other threads that nobody else holds
+  // it: use_count() is a relaxed load.
   class NodePointer {
    public:
     NodePointer() = default;
@@ -58,7 +58,7 @@ class PersistentMap {
     Node* node_ = nullptr;
   };
 
-  // Walks in key order. Valid while the map version it came from lives and is unchanged.
+  // Walks in key order. Valid while its version of the map lives and is unchanged.
   class Cursor {
    public:
     bool valid() const { return depth_ > 0; }
@@ -69,7 +69,7 @@ class PersistentMap {
 
    private:
     friend class PersistentMap;
-    void settle();  // from behind a leaf's last entry to the next leaf's first, or to the end
+    void settle();  // from after a leaf's last entry to the next leaf's first, or to the end
     struct Step {
       const Node* node;
       size_t at;

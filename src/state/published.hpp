@@ -27,7 +27,7 @@ class Published {
     std::uint64_t word = word_.fetch_add(one_reader, std::memory_order_acquire) + one_reader;
     Holder* const holder = holder_of(word);
     std::shared_ptr<const T> value = holder->value;
-    // Our one is in the word as long as the holder is (it cannot come back there: it is published once).
+    // Our one is in the word as long as the holder is (it cannot return there, because it is published once).
     while (holder_of(word) == holder)
       if (word_.compare_exchange_weak(word, word - one_reader, std::memory_order_acq_rel, std::memory_order_acquire)) return value;
     if (holder->debt.fetch_sub(1, std::memory_order_acq_rel) == 1) delete holder;
@@ -49,7 +49,7 @@ class Published {
   struct Holder {
     explicit Holder(std::shared_ptr<const T> held) : value(std::move(held)) {}
     const std::shared_ptr<const T> value;
-    std::atomic<std::int64_t> debt{0};  // readers that the writer found in the word less those that have left since
+    std::atomic<std::int64_t> debt{0};  // readers that the writer found in the word, minus those that have left since
   };
 
   static std::uint64_t word_of(Holder* holder) {

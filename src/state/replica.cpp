@@ -20,7 +20,7 @@
 namespace brume::state {
 namespace {
 
-// Appends as the log's sink hands them over, until they are applied.
+// Appends that the log's sink has delivered and that are not applied yet.
 class Inbox {
  public:
   // Threads of the log.
@@ -32,13 +32,13 @@ class Inbox {
 
   struct Arrived {
     std::deque<LogBatchPointer> batches;
-    bool gap = false;  // something was lost: the log has to be read again
+    bool gap = false;  // something was lost: the log must be read again
   };
   Arrived take() {
     const std::lock_guard lock(mutex_);
     return {std::exchange(batches_, {}), std::exchange(gap_, false)};
   }
-  // Waits for a batch above `version`, for a gap or for `end`. False: neither came within the limit.
+  // Waits for a batch above `version`, for a gap or for `end`. False: none of them arrived within the limit.
   bool wait_for_newer_than(std::uint64_t version, std::optional<std::chrono::milliseconds> limit);
   void end();
   bool ended() const {
@@ -123,7 +123,7 @@ class Replica::Implementation {
   // Only the thread that applies touches it.
   std::optional<Error> broken_;
 
-  // Held while watchers are called, so that unwatch can promise that none is called afterwards; recursive, for a watcher may unwatch.
+  // Held while watchers are called, so that unwatch can promise that none is called afterwards; recursive, because a watcher may unwatch.
   std::recursive_mutex watchers_mutex_;
   std::vector<std::shared_ptr<Watcher>> watchers_;
   std::uint64_t next_watcher_ = 1;
@@ -144,7 +144,7 @@ Result<World> Replica::Implementation::load() {
   return world;
 }
 
-// Somebody may append between reading and watching; then it is read again.
+// Another append may happen between reading and watching; then the log is read again.
 Result<void> Replica::Implementation::start() {
   constexpr int tries = 20;
   for (int i = 0;; ++i) {
@@ -252,7 +252,7 @@ void Replica::Implementation::publish(World world, std::uint64_t version, std::v
   const auto watchers = watchers_;
   for (const auto& watcher : watchers) {
     if (!watcher->active) continue;
-    // What is called for others must not end this thread.
+    // Exceptions of callbacks must not end this thread.
     try {
       watcher->call(commit);
     } catch (const std::exception& failure) {

@@ -1,4 +1,4 @@
-// The state as a host has it that reads and writes: a Replica and a Writer over one log.
+// The state of a host that reads and writes: a Replica and a Writer over one log.
 #pragma once
 
 #include <cstdint>

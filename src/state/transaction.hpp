@@ -39,7 +39,7 @@ struct Commit {
 // What a decision may do. Lives only during the decision.
 class Transaction {
  public:
-  const World& world() const { return world_; }  // with this decision's own changes
+  const World& world() const { return world_; }  // including this decision's own changes
   Time now() const { return now_; }
   Random& random() const { return random_; }
 
@@ -68,8 +68,8 @@ class Transaction {
     put_erased(R::kind, std::string(key), nullptr);
   }
 
-  // For what has to happen outside and only once, such as a line in a log: called on the writer thread when the decision is durable,
-  // before it is settled, in the order of these calls; never when it fails. Must not wait.
+  // For effects outside the state that must happen only once, such as a line in a log: called on the writer thread once the decision is
+  // durable, before it is settled, in the order of these calls; never if the decision fails. Must not block.
   void when_durable(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
 
  private:
@@ -86,18 +86,18 @@ class Transaction {
   std::vector<std::function<void()>> effects_;
 };
 
-// May run more than once, each time from the start against a newer World: when another writer of the log was quicker, and when it does
-// not fit into a group any more. Only the last run counts. So a decision has no effect but its changes and what it gives when_durable;
-// what it hands out through captured variables it assigns anew in each run, and never adds to.
+// May run more than once, each time from the start against a newer World: if another writer of the log was faster, or if it no longer fits
+// into a group. Only the last run counts. So a decision must have no effect except its changes and what it passes to when_durable;
+// variables that it captures must be assigned in each run, never appended to.
 using Decision = std::function<void(Transaction&)>;
 // How long a decision may be delayed so that it can share a commit, which costs a sync of the disk whatever is in it: a decision whose
 // answer nobody waits for goes with the next one that somebody waits for, or after Writer::group_commit_delay.
 enum class Urgency : std::uint8_t { now, soon };
-// Called once, on the writer thread, after the decision is durable or has failed. Must not wait. A decision that throws is answered
-// with its group too: its error may have been caused by another decision in the same, not yet durable, group.
+// Called once, on the writer thread, after the decision is durable or has failed. Must not block. A decision that throws is also answered
+// together with its group, because its error may depend on another decision of the same group that is not durable yet.
 using Settled = std::function<void(std::exception_ptr failure)>;
 
-// Thrown to callers when the log cannot take more (disk full): nothing was changed. All decisions of the group get it.
+// Thrown to callers if the log cannot take more (disk full): nothing was changed. All decisions of the group get it.
 struct LogFailure : std::exception {
   explicit LogFailure(Error failure) : error(std::move(failure)) {}
   const char* what() const noexcept override { return error.message.c_str(); }

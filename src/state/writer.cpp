@@ -28,7 +28,7 @@ struct Pending {
   std::vector<std::function<void()>> effects;  // of its last run
 };
 
-// Changes of decisions one after another, one for each key, and what they write.
+// The merged changes of successive decisions, one for each key, and their writes.
 class MergedChanges {
  public:
   void merge(Change change) {
@@ -46,14 +46,14 @@ class MergedChanges {
   std::unordered_map<std::string, size_t> places_;
 };
 
-// What a group of decisions appends to the log: within its limits, unless a single decision is larger.
+// What a group of decisions appends to the log: within the log's limits, unless a single decision is larger.
 class Group {
  public:
   explicit Group(LogLimits limits) : limits_(limits) {}
 
-  // False: there is no room any more, and nothing was added.
+  // False: there is no more room, and nothing was added.
   bool take_in(const std::vector<Change>& changes);
-  // Without what came and went within the group. Empties it.
+  // Omits records that were added and removed within the group. Empties it.
   void take(std::vector<Change>& changes, std::vector<LogWrite>& writes);
 
  private:
@@ -115,7 +115,7 @@ void Group::take(std::vector<Change>& changes, std::vector<LogWrite>& writes) {
   bytes_ = 0;
 }
 
-// What is called for others must not end the writer.
+// A callback must not end the writer.
 template <class Function>
 void call_for_others(const Function& function) {
   try {
@@ -134,7 +134,7 @@ void Transaction::refuse_move(Kind kind, const std::string& key, std::string_vie
 }
 
 void Transaction::put_erased(Kind kind, std::string key, std::shared_ptr<const void> record) {
-  // Room first: after set() nothing may fail, or the decision could keep a change that the log does not get.
+  // Memory first: after set() nothing may fail, or the decision could keep a change that the log does not get.
   changes_.emplace_back();
   Change& change = changes_.back();
   change.kind = kind;
@@ -173,9 +173,9 @@ class Writer::Implementation {
   void settle_group(std::deque<Pending> group);
   void decide_and_append(std::deque<Pending>& group);
   Outcome append(std::deque<Pending>& group, Group& merged, World world);
-  // Runs decisions in order as long as there is room in `merged`; how many.
+  // Runs decisions in order while there is room in `merged`; returns how many.
   size_t decide_all(std::deque<Pending>& group, Group& merged, World& world);
-  std::vector<Change> decide(Pending& pending, World& world);  // none when it threw; the world then is half changed
+  std::vector<Change> decide(Pending& pending, World& world);  // absent if it threw; the world is then partly changed
   void put_back(std::deque<Pending>& group, size_t from);
   static void fail_all(std::deque<Pending>& group, const Error& error);
 
@@ -186,7 +186,7 @@ class Writer::Implementation {
   std::mutex queue_mutex_;
   std::condition_variable queue_changed_;
   std::deque<Pending> queue_;
-  std::optional<std::chrono::steady_clock::time_point> due_;  // when the queue has to be taken; none: it is empty
+  std::optional<std::chrono::steady_clock::time_point> due_;  // when the queue has to be processed; none: it is empty
   bool arrived_ = false;                                      // something of another writer may have come
   bool stopping_ = false;
 
@@ -226,7 +226,7 @@ bool Writer::Implementation::take_group(std::deque<Pending>& group) {
   return !group.empty() || !stopping_;
 }
 
-// Those from `from` on, to the front of the queue.
+// Puts the decisions from `from` on back to the front of the queue.
 void Writer::Implementation::put_back(std::deque<Pending>& group, size_t from) {
   if (from == group.size()) return;
   const std::lock_guard lock(queue_mutex_);
@@ -260,11 +260,11 @@ void Writer::Implementation::settle_group(std::deque<Pending> group) {
     call_for_others([&] {
       if (pending.settled) pending.settled(std::exchange(pending.failure, nullptr));
     });
-    pending = {};  // what the caller bound is gone once it is told
+    pending = {};  // what the caller bound is destroyed once it has been called
   }
 }
 
-// What there was no room for goes back to the front of the queue; `group` has the others, each with its failure.
+// Decisions without room go back to the front of the queue; `group` keeps the others, each with its failure.
 void Writer::Implementation::decide_and_append(std::deque<Pending>& group) {
   for (int lost = 0;; ++lost) {
     World world = *replica_.world();
@@ -316,7 +316,7 @@ Writer::Implementation::Outcome Writer::Implementation::append(std::deque<Pendin
   }
   if (version.error().kind == ErrorKind::conflict) return Outcome::conflict;
   log::error("state", "{} decisions taken back: {}", group.size(), version.error().message);
-  // Those that threw too: their error may have been caused by another decision of the group.
+  // Including those that threw: their error may depend on another decision of the group.
   fail_all(group, version.error());
   return Outcome::failed;
 }

@@ -24,17 +24,17 @@ class Writer {
  public:
   static constexpr size_t queue_limit = 4096;
   static constexpr size_t group_limit = 256;  // decisions in one commit; Log::limits() caps their keys and bytes
-  static constexpr int conflict_limit = 100;  // how often a group may lose against other writers before it fails
+  static constexpr int conflict_limit = 100;  // how often a group may conflict with other writers before it fails
   static constexpr std::chrono::milliseconds group_commit_delay{2};
-  static constexpr std::chrono::seconds news_wait{10};  // how long the watch may take to bring what a conflict told of
+  static constexpr std::chrono::seconds news_wait{10};  // how long the watch may take to deliver the writes that caused a conflict
 
-  // `replica` outlives the writer and has no other.
+  // `replica` must outlive the writer and have no other writer.
   Writer(Replica& replica, const Clock& clock, Random& random);
   ~Writer();
 
-  // Throws Overloaded (and then calls nothing) when queue_limit decisions wait or the writer was stopped.
+  // Throws Overloaded (and then calls nothing) if queue_limit decisions wait or the writer was stopped.
   void submit(Decision decision, Settled settled, Urgency urgency = Urgency::now);
-  // submit and wait. Rethrows what the decision threw; LogFailure when it could not be made durable.
+  // Submits and waits. Rethrows what the decision threw; LogFailure if it could not be made durable.
   void transact(const Decision& decision, Urgency urgency = Urgency::now);
 
   // Finishes what is queued, then ends the thread. Later submits fail with Overloaded.

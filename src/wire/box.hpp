@@ -1,4 +1,4 @@
-// An optional value on the heap, for generated structures that hold their own kind. Copies deeply.
+// An optional value on the heap, for generated structures that contain their own kind. Copies deeply.
 #pragma once
 
 #include <memory>

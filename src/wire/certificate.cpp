@@ -14,7 +14,7 @@ bool is_address(const std::string& name) {
   return ::inet_pton(AF_INET, name.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
 }
 
-// A name goes into OpenSSL's little language for extensions, where a comma would begin another entry.
+// A name goes into OpenSSL's syntax for extensions, where a comma would begin another entry.
 bool is_safe(const std::string& name) {
   return !name.empty() && name.size() <= 253 &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:*") == std::string::npos;

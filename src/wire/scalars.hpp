@@ -1,4 +1,4 @@
-// Scalars as the wire spells them.
+// Scalars in the form used on the wire.
 #pragma once
 
 #include <optional>

@@ -12,10 +12,10 @@
 namespace brume::wire {
 namespace {
 
-// A document is made whole before it is sent, so there is a largest one. EC2's own advice for many resources is pages of 1,000.
+// A document is built completely before it is sent, so its size is limited. For many resources EC2 itself advises pages of 1,000.
 constexpr size_t largest_document = 64 << 20;
 
-// 0: copy as it is; 1: look closer (markup, control characters, bytes of multi-byte characters).
+// 0: copy as it is; 1: examine (markup, control characters, bytes of multi-byte characters).
 constexpr std::array<std::uint8_t, 256> make_special() {
   std::array<std::uint8_t, 256> table{};
   for (size_t i = 0; i < 32; ++i) table[i] = 1;
@@ -39,7 +39,7 @@ std::string_view escape_of(char c) {
     case '"': return "&quot;";
     case '\'': return "&apos;";
     case '\r': return "&#xD;";       // a bare one would be read back as a line feed
-    default: return "\xEF\xBF\xBD";  // U+FFFD: XML 1.0 has no way to say this
+    default: return "\xEF\xBF\xBD";  // U+FFFD: XML 1.0 cannot express this
   }
 }
 
@@ -87,7 +87,7 @@ void XmlWriter::open(std::string_view tag, std::string_view attribute, std::stri
   raw(" ");
   raw(attribute);
   raw("=\"");
-  for (const char c : value) {  // line ends and tabs would be normalised away in an attribute
+  for (const char c : value) {  // line ends and tabs would be normalised in an attribute
     if (c == '\n') {
       raw("&#xA;");
     } else if (c == '\t') {

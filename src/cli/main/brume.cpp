@@ -20,7 +20,7 @@ struct AccountValues {
   bool json = false;
 };
 
-// What is changed of an account that is there.
+// The commands that change an existing account.
 void add_account_changes(CLI::App& account, const std::shared_ptr<AccountValues>& values, const Options& options, int& code) {
   auto* limit = account.add_subcommand("limit", "How many instances, addresses, VPCs, ... an account may have; alone: list them");
   limit->add_option("account", values->id, "Account id")->required();
@@ -95,7 +95,7 @@ void add_image_commands(CLI::App& app, const Options& options, int& code) {
   list->callback([&options, json, &code] { code = image_list(options, *json); });
 }
 
-// What runs and what it costs, and the way in for clients.
+// What runs, what it costs, and how clients get in.
 void add_look_commands(CLI::App& app, const Options& options, int& code) {
   struct Values {
     bool json = false;
@@ -116,7 +116,7 @@ void add_look_commands(CLI::App& app, const Options& options, int& code) {
   env_command->callback([&options, values, &code] { code = environment(options, values->account); });
 }
 
-// `remote`: what stands behind --, to be run in the instance.
+// `remote`: the words after --, to be run in the instance.
 void add_instance_commands(CLI::App& app, const Options& options, const std::vector<std::string>& remote, int& code) {
   const auto json = std::make_shared<bool>(false);
   auto* list = app.add_subcommand("list", "The instances of all accounts");
@@ -146,7 +146,7 @@ void add_key_commands(CLI::App& app, int& code) {
   fingerprint->callback([file, &code] { code = key_fingerprint(*file); });
 }
 
-// A region after the first has a home of its own below that of the first.
+// The home of a region after the first lies below that of the first.
 void choose_region(const CLI::App& app, const std::string& region, Options& options) {
   if (region.empty()) return;
   const std::string asked = app.get_subcommands().empty() ? std::string() : app.get_subcommands().front()->get_name();
@@ -160,7 +160,7 @@ void choose_region(const CLI::App& app, const std::string& region, Options& opti
   throw CLI::ValidationError("--region", "'" + asked + "' is for all regions");
 }
 
-// How many letters have to be put in, left out or replaced to make one of the other.
+// Edit distance: how many letters must be inserted, removed or replaced to turn one word into the other.
 size_t distance(std::string_view one, std::string_view other) {
   std::vector<size_t> row(other.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -172,7 +172,7 @@ size_t distance(std::string_view one, std::string_view other) {
   return row.back();
 }
 
-// What was typed where a command should be; empty: that is not what is wrong.
+// The word that was typed instead of a command; empty: that is not what is wrong.
 std::string unknown_command(const CLI::App& app) {
   const auto* at = &app;
   std::string line = "brume";
@@ -237,7 +237,7 @@ int main(int argc, char** argv) {
   });
   add_account_commands(app, options, code);
   add_image_commands(app, options, code);
-  // Not parsed: it is another program's, and may look like an option or an instance.
+  // Not parsed here: it belongs to another program, and may look like an option or an instance.
   const auto end = std::find(argv, argv + argc, std::string_view("--"));
   const std::vector<std::string> remote(end == argv + argc ? end : end + 1, argv + argc);
   add_instance_commands(app, options, remote, code);

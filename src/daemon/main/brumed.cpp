@@ -21,8 +21,8 @@ int run_clean_up(const brume::daemon::Configuration& configuration) {
   return 0;
 }
 
-// Each connection is a descriptor, and so is each open disk and socket of a machine. The usual limit of 1,024 would be used up by the
-// connections alone, and then nothing could be opened any more.
+// Each connection needs a descriptor, and so does each open disk and socket of a machine. The usual limit of 1,024 would be used up by
+// connections alone, and then nothing could be opened.
 void allow_descriptors() {
   constexpr rlim_t enough = 16384;
   rlimit limit{};

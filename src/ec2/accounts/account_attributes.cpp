@@ -16,7 +16,7 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
   world.each_of<state::Vpc>(context.account(), [&](const state::Vpc& vpc) {
     if (vpc.is_default) default_vpc = vpc.id;
   });
-  // Whoever has no limit is shown one that nobody reaches: the value is a number.
+  // An account without a limit is shown one that nobody reaches, because the value must be a number.
   const auto shown = [&](Quota quota) { return std::to_string(std::min<std::int64_t>(quota_of(world, context, quota), 1'000'000)); };
   struct Attribute {
     std::string_view name;
@@ -24,7 +24,7 @@ wire::ec2::DescribeAccountAttributesResponse describe_account_attributes(const s
     std::string further{};
   };
   const std::vector<Attribute> attributes = {
-      // One that has EC2-Classic has both.
+      // An account with EC2-Classic has both.
       domain::has_classic(world, context.account()) ? Attribute{"supported-platforms", "EC2", "VPC"}
                                                     : Attribute{"supported-platforms", "VPC"},
       {"default-vpc", default_vpc},

@@ -1,5 +1,5 @@
-// Whether new ids are long. Here they are, for every kind and everybody, and that cannot be changed back: the choice that EC2 once gave
-// has only one answer left, also there.
+// Whether new ids are long. Here they are, for every kind and everybody, and that cannot be changed: the choice that EC2 once offered has
+// only one answer left there too.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -55,7 +55,7 @@ void check_kind(const std::string& name) {
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter resource is invalid. Unknown resource type.", name));
 }
 
-// Of the kinds named, or of all.
+// The named kinds, or all.
 std::vector<wire::ec2::IdFormat> formats(const std::vector<std::string>& named) {
   for (const auto& name : named) check_kind(name);
   std::vector<wire::ec2::IdFormat> found;
@@ -74,7 +74,7 @@ std::vector<std::string> as_list(const std::optional<std::string>& name) {
 
 std::string root_of(const Context& context) { return domain::root_arn(context.services.settings.partition, context.account()); }
 
-// "all" stands for everybody where a principal may be changed.
+// "all" stands for everybody if a principal may be changed.
 void check_principal(const Context& context, const std::string& arn) {
   if (arn != root_of(context))
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter principalArn is invalid. Principal not found.", arn));
@@ -106,7 +106,7 @@ wire::ec2::DescribePrincipalIdFormatResponse describe_principals(const World&, c
                                                                  const wire::ec2::DescribePrincipalIdFormatRequest& request) {
   Page page(context, "DescribePrincipalIdFormat", request.max_results, request.next_token, {1, 1000});
   wire::ec2::DescribePrincipalIdFormatResponse response;
-  // The account itself is the only principal there is.
+  // The account itself is the only principal.
   const auto arn = root_of(context);
   if (arn > page.after() && page.take(arn)) {
     auto& item = response.principals.emplace_back();
@@ -117,7 +117,7 @@ wire::ec2::DescribePrincipalIdFormatResponse describe_principals(const World&, c
   return response;
 }
 
-// The only change there is left to ask for is the one that is made already.
+// The only change that can be requested has been made already.
 void check_change(const std::string& resource, bool long_ids) {
   if (resource != "all-current") check_kind(resource);
   if (!long_ids)

@@ -1,4 +1,4 @@
-// Tags of resources that EC2 shows without a list of tags when they have none.
+// Tags of resources that EC2 shows without a list of tags if they have none.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace brume::ec2 {
 
-// None: there is no list in the answer. Answers of the guide's API have the list in any case.
+// No tags: today's answers have no list. Answers of the guide's API always have one.
 inline std::optional<std::vector<wire::ec2::Tag>> tags_if_any(const state::World& world, const service::Context& context,
                                                               const std::string& account, const std::string& id) {
   auto tags = tags_of(world, account, id);

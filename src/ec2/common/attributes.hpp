@@ -13,8 +13,8 @@
 
 namespace brume::ec2 {
 
-// Throws InvalidParameterCombination unless the request names just one of the attributes that the action knows. `asked`: each with its
-// name and whether it is named. `noun`: EC2 has a sentence of its own for some resources ("subnet").
+// Throws InvalidParameterCombination unless the request names exactly one of the attributes that the action knows. `asked`: each
+// attribute's name and whether it is named. `noun`: EC2 has a sentence of its own for some resources ("subnet").
 inline void check_one_attribute(std::initializer_list<std::pair<std::string_view, bool>> asked, std::string_view noun = {}) {
   std::vector<std::string_view> names;
   for (const auto& [name, is_asked] : asked)

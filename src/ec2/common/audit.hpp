@@ -1,5 +1,5 @@
-// Who launched, started, stopped, rebooted and terminated what: one line a request in the operator's log, at the level that is always on.
-// The key's id, never its secret.
+// Who launched, started, stopped, rebooted and terminated what: one line per request in the operator's log, at the level that is always on.
+// It has the key's id, never its secret.
 #pragma once
 
 #include <string>

@@ -20,7 +20,7 @@ constexpr int swept_per_token = 4;
 
 std::string name_of(std::string_view action, const std::string& token) { return fmt::format("{}:{}", action, token); }
 
-// What may differ between a request and its repetition: how it is addressed and signed.
+// Parameters that may differ between a request and its repetition: how it is addressed and signed.
 bool is_of_the_sending(std::string_view name) {
   static constexpr std::array<std::string_view, 11> names = {"Action",          "Version",          "AWSAccessKeyId", "Signature",
                                                              "SignatureMethod", "SignatureVersion", "Timestamp",      "Expires",
@@ -29,14 +29,14 @@ bool is_of_the_sending(std::string_view name) {
 }
 
 std::string digest_of(const Context& context) {
-  // A caller from inside has no parameters: its token alone says which request it is.
+  // A caller from inside has no parameters: its token alone identifies the request.
   if (context.parameters == nullptr) return {};
   std::vector<const std::pair<std::string, std::string>*> pairs;
   for (const auto& pair : context.parameters->pairs())
     if (!is_of_the_sending(pair.first)) pairs.push_back(&pair);
   std::sort(pairs.begin(), pairs.end(), [](const auto* a, const auto* b) { return *a < *b; });
   std::string text;
-  // With the lengths, so that no two requests run together to the same text.
+  // With the lengths, so that no two requests produce the same text.
   for (const auto* pair : pairs) text += fmt::format("{}:{}={}:{};", pair->first.size(), pair->first, pair->second.size(), pair->second);
   return to_hex(sha256(text));
 }
@@ -59,7 +59,7 @@ bool is_over(const state::World& world, const state::ClientToken& token, Time no
   return now - token.created >= kept && !has_instances(world, token.resource_id);
 }
 
-// Tokens are spread like random numbers, so a few looked at beside each new one keep the old from piling up, without ever walking all.
+// Tokens are distributed like random numbers. So checking a few at each new one removes old ones without ever walking all.
 void sweep(state::Transaction& transaction, const std::string& account, const std::string& after) {
   std::vector<std::string> over;
   int looked_at = 0;

@@ -1,4 +1,4 @@
-// Resources that stay described for an hour after their deletion, with the state "deleted": their records have `state` and `deleted`.
+// Resources that are described for an hour after their deletion, in the state "deleted": their records have `state` and `deleted`.
 #pragma once
 
 #include <chrono>
@@ -13,13 +13,13 @@ namespace brume::ec2 {
 
 inline constexpr auto shown_after_deletion = std::chrono::hours(1);
 
-// Its hour is over: nobody is shown it any more, whether or not it has been swept away.
+// Its hour is over: it is not shown any more, whether or not it has been removed.
 template <class R>
 bool is_forgotten(const R& record, Time now) {
   return record.state != decltype(record.state)::available && now - record.deleted >= shown_after_deletion;
 }
 
-// As check_owned: the ids are well formed, and of what the account is shown.
+// Like check_owned: the ids are well formed, and belong to what the account is shown.
 template <class R>
 void check_shown(const state::World& world, std::string_view account, std::string_view prefix, const std::vector<std::string>& ids,
                  Time now) {

@@ -23,7 +23,8 @@
 
 namespace brume::ec2 {
 
-// The ids that a request names are well formed and the account's. `prefix` as in resource_ids.cpp. Throws Invalid….Malformed, ….NotFound.
+// Checks that the ids in a request are well formed and the account's. `prefix` as in resource_ids.cpp. Throws Invalid….Malformed,
+// ….NotFound.
 template <class R>
 void check_owned(const state::World& world, std::string_view account, std::string_view prefix, const std::vector<std::string>& ids) {
   std::vector<std::string> unknown;
@@ -36,17 +37,17 @@ void check_owned(const state::World& world, std::string_view account, std::strin
 
 template <class R>
 struct ListingOptions {
-  std::string_view action;  // names the tokens
+  std::string_view action;  // identifies the tokens
   std::span<const FilterField<R>> filters;
   PageLimits limits = {};
-  // Not empty: EC2 refuses ids together with MaxResults, and calls the ids so ("instancesSet").
+  // Not empty: EC2 refuses ids together with MaxResults, and has this name for the ids ("instancesSet").
   std::string_view exclusive_ids = {};
 };
 
 template <class R>
 class Listing {
  public:
-  // Looks at filters, max_results and next_token of the request, as far as its type has them. The request must outlive the listing.
+  // Reads filters, max_results and next_token of the request, as far as its type has them. The request must outlive the listing.
   template <class Request>
   Listing(const state::World& world, const service::Context& context, const Request& request, const ListingOptions<R>& options)
       : world_(world), context_(context), options_(options), filters_(options.filters, request.filters, &context) {
@@ -56,7 +57,7 @@ class Listing {
     }
   }
 
-  // show(const R&) for each of the account's records that fits, in key order. With ids: only for those; all must be there. Returns the
+  // Calls show(const R&) for each matching record of the account, in key order. With ids: only for those, and all must exist. Returns the
   // NextToken, if there is more.
   template <class Show>
   std::optional<std::string> each(const std::vector<std::string>& ids, std::string_view prefix, Show&& show) const {
@@ -68,13 +69,13 @@ class Listing {
         ids, [](const R&) { return true; }, show);
   }
 
-  // Of those named, all of which are known to be there, or of all, those for which is_asked(const R&) holds.
+  // Those of the named records, all of which are known to exist, or of all records, for which is_asked(const R&) is true.
   template <class IsAsked, class Show>
   std::optional<std::string> each_where(const std::vector<std::string>& ids, IsAsked&& is_asked, Show&& show) const {
     return ids.empty() ? each_where(is_asked, show) : each_named(ids, is_asked, show);
   }
 
-  // The same for the account's records for which is_asked(const R&) holds.
+  // The same for the account's records for which is_asked(const R&) is true.
   template <class IsAsked, class Show>
   std::optional<std::string> each_where(IsAsked&& is_asked, Show&& show) const {
     if (is_keyed_by_id())
@@ -88,7 +89,7 @@ class Listing {
  private:
   Page make_page() const { return Page(context_, options_.action, max_results_, next_token_, options_.limits); }
 
-  // Most are; a key pair is kept under its name.
+  // Most are kept under their id; a key pair is kept under its name.
   static bool is_keyed_by_id() {
     R sample;
     sample.account = "account";
@@ -118,7 +119,7 @@ class Listing {
     return true;
   }
 
-  // Pages end with whole keys ("account/id"); each_of goes on after an id.
+  // Pages end with whole keys ("account/id"); each_of continues after an id.
   std::string_view after(const Page& page) const {
     const std::string_view key = page.after();
     return key.substr(std::min(key.size(), context_.account().size() + 1));

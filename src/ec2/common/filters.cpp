@@ -13,7 +13,7 @@ namespace {
 constexpr size_t filter_limit = 50;  // of one request
 constexpr size_t value_limit = 200;  // of one filter
 
-// Bytes of the UTF-8 character at `at`: ? and * stand for characters, not for parts of them.
+// Length of the UTF-8 character at `at`: ? and * stand for characters, not for parts of them.
 size_t character_size(std::string_view text, size_t at) {
   size_t size = 1;
   while (at + size < text.size() && (static_cast<unsigned char>(text[at + size]) & 0xC0) == 0x80) ++size;
@@ -23,7 +23,7 @@ size_t character_size(std::string_view text, size_t at) {
 }  // namespace
 
 bool matches_pattern(std::string_view pattern, std::string_view value) {
-  // Two positions and one place to come back to: no recursion, so that a hostile "*a*a*a*…" costs at most length times length.
+  // Two positions and one place to return to: no recursion, so that a hostile "*a*a*a*…" costs at most length times length.
   size_t p = 0;
   size_t v = 0;
   size_t star = std::string_view::npos;

@@ -29,10 +29,10 @@
 
 namespace brume::ec2 {
 
-// Does `value` fit `pattern`, in which * stands for any text, ? for one character, and \ takes the meaning from the next? Case counts.
+// Whether `value` matches `pattern`, in which * is any text, ? is one character, and \ makes the next character literal. Case counts.
 bool matches_pattern(std::string_view pattern, std::string_view value);
 
-// Takes the values that a record has for one filter and remembers whether one of them is asked for.
+// Takes the values that a record has for one filter and remembers whether one of them matches.
 class FilterValues {
  public:
   explicit FilterValues(const std::vector<std::string>& patterns) : patterns_(patterns) {}
@@ -57,7 +57,7 @@ template <class R>
 struct FilterSubject {
   const state::World& world;
   const R& record;
-  const service::Context* context = nullptr;  // when the FilterSet was given one: who asks, and of what installation
+  const service::Context* context = nullptr;  // if the FilterSet was given one: the caller and its installation
 };
 
 template <class R>
@@ -75,7 +75,7 @@ struct MemberOf<Value R::*> {
 };
 }  // namespace detail
 
-// The values are those of a member: one, or each of a list of texts.
+// The values of a member: one, or each of a list of texts.
 template <auto member>
 constexpr auto field(std::string_view name) {
   using R = typename detail::MemberOf<decltype(member)>::Record;
@@ -96,13 +96,13 @@ constexpr auto field_if_set(std::string_view name) {
 }
 
 namespace detail {
-// Throws MissingParameter: no name; FilterLimitExceeded: too many values. `place` counts from 1. A filter without values is a good
-// request that nothing matches: programs compute the list of values, and it may come out empty.
+// Throws MissingParameter: no name; FilterLimitExceeded: too many values. `place` counts from 1. A filter without values is valid and
+// matches nothing: programs compute the list of values, and it may be empty.
 void check_filter(const wire::ec2::Filter& filter, size_t place = 1);
 void check_filter_count(size_t filters);
 [[noreturn]] void refuse_filter(std::string_view name);
 bool is_tag_filter(std::string_view name);
-bool are_plain(const std::vector<std::string>& patterns);  // each fits nothing but itself
+bool are_plain(const std::vector<std::string>& patterns);  // each matches only itself
 bool tags_match(const state::World& world, std::string_view account, std::string_view resource_id, const wire::ec2::Filter& filter);
 }  // namespace detail
 
@@ -126,7 +126,7 @@ class FilterSet {
 
   bool empty() const { return filters_.empty(); }
 
-  // Where a filter of the resource's own ids names them without a pattern: these, and nothing else has to be looked at.
+  // If a filter on the resource's own ids names them without a pattern: these ids, so that nothing else has to be examined.
   std::optional<std::vector<std::string>> ids() const {
     constexpr auto own_id = ec2::field<&R::id>("").values;
     for (const auto& [filter, field] : filters_)
@@ -134,7 +134,7 @@ class FilterSet {
     return std::nullopt;
   }
 
-  // `account` owns the tags that are looked at, `resource_id` has them.
+  // `account` owns the tags, `resource_id` has them.
   bool match(const state::World& world, const R& record, std::string_view account, std::string_view resource_id) const {
     for (const auto& [filter, field] : filters_) {
       if (field == nullptr) {

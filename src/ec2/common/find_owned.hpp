@@ -1,4 +1,4 @@
-// A resource that a request names by its id, for every kind alike.
+// Finds a resource that a request names by its id, for every kind alike.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,10 @@
 
 namespace brume::ec2 {
 
-// Is it there and not empty? Clients send "" for what they leave out.
+// Whether it is given and not empty. Clients send "" for what they omit.
 inline bool given(const std::optional<std::string>& text) { return text && !text->empty(); }
 
-// The account's own. `prefix` as in resource_ids.cpp. Throws MissingParameter, the kind's Malformed and NotFound codes.
+// The account's own record. `prefix` as in resource_ids.cpp. Throws MissingParameter, the kind's Malformed and NotFound codes.
 template <class R>
 const R& find_owned(const state::World& world, const std::string& account, std::string_view prefix, std::string_view parameter,
                     const std::optional<std::string>& id) {

@@ -29,17 +29,17 @@ struct PageLimits {
 
 class Page {
  public:
-  // `list` names what is listed. Throws InvalidParameterValue for a MaxResults outside of the limits, InvalidNextToken. Without
-  // MaxResults the page holds everything.
+  // `list` identifies what is listed. Throws InvalidParameterValue for a MaxResults out of range, InvalidNextToken. Without MaxResults the
+  // page holds everything.
   Page(const service::Context& context, std::string_view list, const std::optional<std::int64_t>& max_results,
        const std::optional<std::string>& next_token, PageLimits limits = {});
 
-  // The key that the page before ended with; empty for the first page.
+  // The key that the previous page ended with; empty for the first page.
   const std::string& after() const { return after_; }
-  // Counts the entry with this key as part of the page. False: the page is full, the entry belongs to the next one.
+  // Counts the entry with this key as part of the page. False: the page is full, and the entry belongs to the next one.
   bool take(std::string_view key);
   bool full() const { return limited_ && taken_ == room_; }
-  // Only when take has refused an entry.
+  // Only if take has refused an entry.
   std::optional<std::string> next_token() const;
 
  private:

@@ -1,4 +1,4 @@
-// Ids as clients write them, what EC2 calls the kinds of resource they belong to, and the errors for those that are not right.
+// Ids as clients write them, EC2's names for the kinds of resource they belong to, and the errors for wrong ones.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 
 namespace brume::ec2 {
 
-// One row a kind of resource that has ids, whether or not it is built.
+// One row per kind of resource that has ids, whether or not it is built.
 struct ResourceKind {
   std::string_view prefix;     // of ids: "vol"
   std::string_view type;       // in tags: "volume"
-  std::string_view malformed;  // code for an id that is none: "InvalidVolumeID.Malformed"
-  std::string_view not_found;  // code for one that the account does not have: "InvalidVolume.NotFound"
+  std::string_view malformed;  // code for a malformed id: "InvalidVolumeID.Malformed"
+  std::string_view not_found;  // code for an id that the account does not have: "InvalidVolume.NotFound"
   std::string_view one;        // its sentence, with {} for the id
   std::string_view many;       // for several, "a, b"
 };
@@ -37,7 +37,7 @@ void check_account_id(std::string_view id);
 wire::ApiError id_unknown(std::string_view prefix, std::string_view id);
 wire::ApiError ids_unknown(std::string_view prefix, const std::vector<std::string>& ids);
 
-// "instance" for "i-…", "security-group" for "sg-…" …; empty when no kind of resource has such ids.
+// "instance" for "i-…", "security-group" for "sg-…" …; empty if no kind of resource has such ids.
 std::string_view resource_type_of(std::string_view id);
 
 // "The instance IDs 'i-1, i-2' do not exist" or the singular form.

@@ -35,7 +35,7 @@ bool owns(const World& world, const std::string& account, const std::string& id)
   return world.find<R>(account, id) != nullptr;
 }
 
-// An account tags what it may see, shared images too; the tags are its own (NET-020).
+// An account may tag what it can see, including shared images; the tags are its own (NET-020).
 bool sees_image(const World& world, const std::string& account, const std::string& id) {
   const auto* image = world.find_indexed<state::Image>(Index::image_by_id, id);
   return image != nullptr && image->state != state::ImageState::deregistered && may_launch(*image, account);
@@ -106,8 +106,8 @@ constexpr Taggable taggables[] = {
     {"fl", owns<state::FlowLog>},
 };
 
-// Throws unless the account may tag this resource. `gone_is_fine`: what is left of a resource that is no more can be removed.
-// EC2 reads an id here before it knows a kind: a malformed one is InvalidID, whatever it begins with.
+// Throws unless the account may tag this resource. `gone_is_fine`: tags that are left of a deleted resource can be removed. EC2 checks the
+// form of an id here before it knows the kind: a malformed one is InvalidID, whatever it begins with.
 void check_resource(const World& world, const std::string& account, const std::string& id, bool gone_is_fine) {
   const auto prefix = std::string_view(id).substr(0, id.find('-'));
   for (const auto& kind : taggables) {
@@ -175,13 +175,13 @@ void put_tags(state::Transaction& transaction, std::string_view account, std::st
   transaction.put(std::move(set));
 }
 
-// No tags named: all go.
+// No tags named: all are deleted.
 void remove_tags(state::Transaction& transaction, const std::string& account, const std::string& resource_id,
                  const std::vector<wire::ec2::Tag>& named) {
   const auto* there = transaction.find<state::TagSet>(account, resource_id);
   if (there == nullptr) return;
   state::TagSet set = *there;
-  // A key without a value means the tag whatever its value; an empty value means only an empty one (NET-022).
+  // A key without a value means the tag with any value; an empty value means only an empty one (NET-022).
   std::erase_if(set.tags, [&](const state::Tag& tag) {
     return named.empty() || std::any_of(named.begin(), named.end(), [&](const wire::ec2::Tag& asked) {
              return asked.key == tag.name && (!asked.value || *asked.value == tag.value);
@@ -237,7 +237,7 @@ struct OneTag {
   const state::Tag& tag;
 };
 
-// tag-key and tag-value are declared here because the tag itself is meant, not the tags of a resource.
+// tag-key and tag-value are declared here because they mean the tag itself, not the tags of a resource.
 const FilterField<OneTag> tag_filters[] = {
     {"key", [](const auto& at, auto& out) { out.add(at.record.tag.name); }},
     {"value", [](const auto& at, auto& out) { out.add(at.record.tag.value); }},
@@ -247,7 +247,7 @@ const FilterField<OneTag> tag_filters[] = {
     {"tag-value", [](const auto& at, auto& out) { out.add(at.record.tag.value); }},
 };
 
-// "tag:Owner" asks here for the tag itself, not for all tags of a resource that has it: the same as key=Owner and value=…
+// "tag:Owner" means the tag itself here, not all tags of a resource that has it: the same as key=Owner and value=…
 std::vector<wire::ec2::Filter> spell_out(const std::vector<wire::ec2::Filter>& filters) {
   std::vector<wire::ec2::Filter> out;
   for (const auto& filter : filters) {
@@ -297,7 +297,7 @@ wire::ec2::DescribeTagsResponse describe_tags(const World& world, const Context&
   return response;
 }
 
-// The tags that a request asks for on resources of one type.
+// The tags that a request wants on resources of one type.
 std::vector<state::Tag> check_tags_asked(const std::vector<wire::ec2::TagSpecification>& specifications, std::string_view type) {
   std::vector<state::Tag> tags;
   for (const auto& specification : specifications) {

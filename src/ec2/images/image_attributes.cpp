@@ -50,7 +50,7 @@ wire::ec2::DescribeImageAttributeResponse describe_image_attribute(const state::
   } else if (name == "productCodes") {
     response.product_codes = show_product_codes(image.product_codes);
   } else if (name == "blockDeviceMapping") {
-    // Today's EC2 has taken this attribute back: the mappings are in DescribeImages.
+    // Today's EC2 has withdrawn this attribute: the mappings are in DescribeImages.
     if (!context.is_2011()) throw wire::ApiError(400, "AuthFailure", "Unauthorized attempt to access restricted resource");
     response.block_device_mappings = show_block_devices(image);
   } else if (context.is_2011()) {
@@ -106,7 +106,7 @@ Permissions read_permissions(const std::vector<wire::ec2::LaunchPermission>& ask
   return permissions;
 }
 
-// Both ways to say it: LaunchPermission.Add.1.UserId, and OperationType=add with UserId.1 and UserGroup.1.
+// Both forms: LaunchPermission.Add.1.UserId, and OperationType=add with UserId.1 and UserGroup.1.
 PermissionChange read_permission_change(const ModifyImageAttributeRequest& request) {
   PermissionChange change;
   change.names_organizations = !request.organization_arns.empty() || !request.organizational_unit_arns.empty();
@@ -141,7 +141,7 @@ void check_permissions(const Permissions& permissions) {
                            fmt::format("Invalid attribute item value \"{}\" for group item type.", group));
 }
 
-// What is there already is added, and what is not there removed, without a complaint.
+// Adding what exists and removing what does not is accepted.
 void change_permissions(const state::World& world, Image& image, const PermissionChange& change) {
   if (change.add.empty() && change.remove.empty() && !change.names_organizations)
     throw wire::invalid_parameter_combination("No attributes specified.");
@@ -163,7 +163,7 @@ void change_permissions(const state::World& world, Image& image, const Permissio
   });
 }
 
-// The guide's API keeps its rule that there are no paid images on EBS (AMI-070); today they all are.
+// The guide's API keeps its rule that there are no paid images on EBS (AMI-070); today all of them are.
 void set_product_code(const Context& context, Image& image, const std::vector<std::string>& codes) {
   if (context.is_2011() && root_device(image) != nullptr)
     throw wire::unsupported_operation("Only instance store-backed images can have a product code.");
@@ -183,7 +183,7 @@ void set_imds_support(Image& image, const std::string& value) {
   image.imds_support = value;
 }
 
-// The attribute that a request is about, by its name or by the parameter that carries its value; one at a time.
+// The attribute that a request is about, by its name or by the parameter with its value; one at a time.
 std::string attribute_of(const ModifyImageAttributeRequest& request) {
   std::vector<std::string> given;
   if (request.description) given.emplace_back("description");

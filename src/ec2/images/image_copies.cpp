@@ -1,5 +1,5 @@
-// CopyImage: an image of one's own out of one that may be launched, with snapshots of its own, so that nothing that happens to the
-// original reaches the copy. Control copies the snapshots' bytes and then makes the image available.
+// CopyImage: makes an image of one's own from one that may be launched, with its own snapshots, so that nothing that happens to the
+// original affects the copy. Control copies the snapshots' bytes and then makes the image available.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,7 +38,8 @@ void refuse_unbuilt_copy_options(const Image& source, const CopyImageRequest& re
   if (root_device(source) == nullptr) throw wire::unsupported_operation("Images in S3 cannot be copied.");
 }
 
-// To launch an image is not yet to read its disks: those must be the account's own, shared with it, or the operator's for everybody.
+// Permission to launch an image does not include reading its disks: those must be the account's own, shared with it, or the operator's for
+// everybody.
 const state::Snapshot& find_readable(const state::World& world, const Context& context, const Image& image, const std::string& id) {
   const auto* snapshot = world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, id);
   const bool provided = image.is_public && !image.owner_alias.empty();
@@ -47,7 +48,7 @@ const state::Snapshot& find_readable(const state::World& world, const Context& c
   return *snapshot;
 }
 
-// What an image says of itself. What its owner says about it (permissions, tags, deprecation, protection) stays behind.
+// What an image says about itself. What its owner decided about it (permissions, tags, deprecation, protection) is not copied.
 Image begin_copy(state::Transaction& transaction, const Context& context, const Image& source, const CopyImageRequest& request) {
   Image copy = source;
   copy.account = context.account();
@@ -71,7 +72,7 @@ Image begin_copy(state::Transaction& transaction, const Context& context, const 
 void copy_tags(state::Transaction& transaction, const Image& source, const Image& copy, const CopyImageRequest& request) {
   auto specifications = request.tag_specifications;
   if (request.copy_image_tags.value_or(false) && source.account == copy.account) {
-    // Those of the request win over those of the source with the same key.
+    // The request's tags replace the source's with the same key.
     std::set<std::string> named;
     for (const auto& specification : specifications)
       if (specification.resource_type == "image")

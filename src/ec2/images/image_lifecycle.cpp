@@ -1,4 +1,4 @@
-// What an owner does about an image between registering and deregistering it: deprecate, disable, protect, keep private.
+// What an owner can do with an image between registering and deregistering it: deprecate, disable, protect, keep private.
 #include <fmt/format.h>
 
 #include "ec2/images/images.hpp"
@@ -47,7 +47,7 @@ Image find_machine_image(const state::World& world, const Context& context, cons
   return image;
 }
 
-// Nobody but the owner has it any more, not even after it was enabled again.
+// Only the owner can use it from now on, even after it is enabled again.
 wire::ec2::DisableImageResponse disable_image(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::DisableImageRequest& request) {
   auto image = find_machine_image(transaction.world(), context, *request.image_id);

@@ -1,5 +1,5 @@
-// DescribeImageReferences: what of the account's names an image: instances, and the newest versions of launch templates. Parameters of
-// the Systems Manager and recipes of the Image Builder may be asked for; no account has any.
+// DescribeImageReferences: which of the account's resources name an image: instances, and the newest versions of launch templates. Requests
+// may also ask for parameters of the Systems Manager and recipes of the Image Builder; no account has any.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -23,7 +23,7 @@ constexpr std::string_view kinds[] = {"ec2:Instance", "ec2:LaunchTemplate", "ima
                                       "ssm:Parameter"};
 constexpr std::string_view states[] = {"pending", "running", "shutting-down", "terminated", "stopping", "stopped"};
 
-// Where to look, and how far.
+// Where to look, and how many.
 struct Search {
   std::set<std::string, std::less<>> kinds;
   std::set<std::string, std::less<>> states;  // of instances; empty: any

@@ -48,7 +48,7 @@ const FilterField<Image> image_filters[] = {
     field<&Image::ena_support>("ena-support"),
     {"free-tier-eligible", [](const auto&, auto& out) { out.add(false); }},
     {"hypervisor", [](const auto&, auto& out) { out.add("xen"); }},
-    {"image-allowed", [](const auto&, auto& out) { out.add(true); }},  // there are no criteria that could say otherwise
+    {"image-allowed", [](const auto&, auto& out) { out.add(true); }},  // no other criteria exist
     field<&Image::id>("image-id"),
     field<&Image::type>("image-type"),
     field<&Image::is_public>("is-public"),
@@ -95,7 +95,7 @@ void describe_origin(wire::ec2::Image& item, const Image& image) {
   item.product_codes = show_product_codes(image.product_codes);
 }
 
-// What only the owner is told.
+// Shown to the owner only.
 void describe_to_owner(wire::ec2::Image& item, const Image& image) {
   if (image.deregistration_protection != "disabled") item.deregistration_protection = image.deregistration_protection;
   if (image.last_launched != Time{}) item.last_launched_time = format_iso8601(image.last_launched);
@@ -137,7 +137,7 @@ wire::ec2::Image describe(const state::World& world, const Context& context, con
   }
   describe_origin(item, image);
   if (image.account == context.account()) describe_to_owner(item, image);
-  // Whoever sees an image may tag it; each account sees its own tags (NET-020).
+  // Anybody who sees an image may tag it; each account sees its own tags (NET-020).
   item.tags = tags_of(world, context.account(), image.id);
   return item;
 }
@@ -152,7 +152,7 @@ bool is_owned_as_asked(const Image& image, const std::vector<std::string>& owner
 }
 
 // "all": public ones. The account itself or "self": what others have shared with it. Another account: what this one has shared with it
-// (whom others have shared with is nobody else's business).
+// (with whom others have shared is not disclosed).
 bool is_executable_as_asked(const Image& image, const std::vector<std::string>& users, const std::string& account) {
   if (users.empty()) return true;
   return std::any_of(users.begin(), users.end(), [&](const std::string& user) {
@@ -162,7 +162,7 @@ bool is_executable_as_asked(const Image& image, const std::vector<std::string>& 
   });
 }
 
-// Deprecated and disabled images are listed when they are asked for; the owner always sees its deprecated ones.
+// Deprecated and disabled images are listed on request; the owner always sees its deprecated ones.
 bool is_listed(const Image& image, const Context& context, const wire::ec2::DescribeImagesRequest& request) {
   if (image.state == state::ImageState::deregistered || !may_launch(image, context.account())) return false;
   if (image.state == state::ImageState::disabled && !request.include_disabled.value_or(false)) return false;
@@ -178,7 +178,7 @@ void check_image_id(const std::string& id) {
   check_id(boots ? prefix : std::string_view("ami"), id);
 }
 
-// Also one that was deregistered lately. nullptr: an id that never was, as far as the account can know.
+// Including one that was deregistered recently. nullptr: an id that never existed, as far as the account can know.
 const Image* find_known(const state::World& world, const std::string& account, const std::string& id) {
   check_image_id(id);
   const auto* image = world.find_indexed<Image>(state::Index::image_by_id, id);
@@ -189,7 +189,7 @@ wire::ApiError no_longer_available(const std::string& id) {
   return {400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is no longer available", id)};
 }
 
-// In the order of keys, each once. Throws unless all are there or were: programs ask for an image by its id until it is gone.
+// In the order of keys, each once. Throws unless all exist or existed: programs poll an image by its id until it is gone.
 std::vector<const Image*> find_named(const state::World& world, const std::string& account, const std::vector<std::string>& ids) {
   std::vector<const Image*> found;
   std::vector<std::string> unknown;
@@ -278,7 +278,7 @@ std::string delete_snapshot_of(state::Transaction& transaction, const Image& ima
   return "success";
 }
 
-// Ids of deregistered images are known for a while; then what is left of them goes, here and at the next start.
+// Ids of deregistered images are remembered for a while; then the rest is removed, here and at the next start.
 void forget_deregistered(state::Transaction& transaction, const std::string& account) {
   std::vector<std::string> old;
   transaction.world().each_of<Image>(account, [&](const Image& image) {

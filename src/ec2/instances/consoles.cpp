@@ -1,4 +1,4 @@
-// What an instance shows: its serial console (INS-073), its screen, and the password that Windows posts on the console (INS-086).
+// The outputs of an instance: its serial console (INS-073), its screen, and the password that Windows posts on the console (INS-086).
 #include "wire/ec2/consoles.hpp"
 #include "base/text.hpp"
 #include "ec2/instances/instances.hpp"
@@ -10,7 +10,7 @@ using service::Context;
 
 constexpr size_t console_limit = 64 * 1024;  // of GetConsoleOutput
 
-// Always the newest there is: what the guest writes can be read at once, so that Latest asks for nothing more.
+// Always the newest: what the guest writes can be read at once, so Latest makes no difference.
 wire::ec2::GetConsoleOutputResponse get_console_output(const Context& context, const wire::ec2::GetConsoleOutputRequest& request) {
   const auto world = context.services.store.world();
   const auto& instance = find_instance(*world, context.account(), *request.instance_id);
@@ -42,7 +42,7 @@ wire::ec2::GetConsoleScreenshotResponse get_console_screenshot(const Context& co
   return response;
 }
 
-// Control notes what is posted as soon as it is; before that, and for guests that post nothing, the answer is an empty password.
+// Control records a password as soon as it is posted; before that, and for guests that post none, the answer is an empty password.
 wire::ec2::GetPasswordDataResponse get_password_data(const state::World& world, const Context& context,
                                                      const wire::ec2::GetPasswordDataRequest& request) {
   const auto& instance = find_instance(world, context.account(), *request.instance_id);
@@ -53,7 +53,7 @@ wire::ec2::GetPasswordDataResponse get_password_data(const state::World& world, 
   return response;
 }
 
-// Guests boot by legacy BIOS, which keeps no variables: there is nothing to be shown of any instance, and the member is left out.
+// Guests boot by legacy BIOS, which keeps no variables: so there are none to show, and the member is omitted.
 wire::ec2::GetInstanceUefiDataResponse get_uefi_data(const state::World& world, const Context& context,
                                                      const wire::ec2::GetInstanceUefiDataRequest& request) {
   const auto& instance = find_instance(world, context.account(), *request.instance_id);

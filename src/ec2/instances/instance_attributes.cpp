@@ -25,7 +25,7 @@ wire::ApiError invalid_attribute_value(std::string message) { return {400, "Inva
 
 // Describe -------------------------------------------------------------------------------------------------------------------------
 
-// The generated answer leaves empty lists out, so that only what was asked for is in it; an empty list that was asked for is shown.
+// The generated answer omits empty lists, so that only the requested attribute is in it; a requested empty list is shown.
 struct AttributeAnswer {
   wire::ec2::DescribeInstanceAttributeResponse answer;
   std::string_view empty_list;
@@ -135,7 +135,7 @@ void need_stopped(const Subject& subject) {
 
 const state::NetworkInterface& only_interface(const Subject& subject) {
   const auto& instance = subject.instance;
-  // Which of several is meant nobody can know.
+  // Nobody can know which of several is meant.
   if (instance.interface_ids.size() > 1)
     throw wire::ApiError(400, "InvalidInstanceID",
                          fmt::format("There are multiple interfaces attached to instance '{}'. Please specify an interface ID for the "
@@ -175,7 +175,7 @@ void change_type(Subject& subject, const std::string& value) {
   instance.memory_mib = type->memory_mib;
   instance.processors = type->processors;
   instance.threads_per_core = type->threads_per_core;
-  // No other is added: they are mapped at launch only (STO-085).
+  // None can be added: they are mapped at launch only (STO-085).
   fit_instance_stores(*type, instance.instance_stores);
 }
 
@@ -202,7 +202,7 @@ void change_shutdown_behavior(Subject& subject, const std::string& value) {
   subject.instance.terminate_on_shutdown = value == "terminate";
 }
 
-// What only an instance in a VPC has; groups of one in EC2-Classic are those of its launch (INS-036).
+// Only an instance in a VPC has these; the groups of one in EC2-Classic are those of its launch (INS-036).
 void need_vpc(const Subject& subject, std::string_view what) {
   if (domain::is_classic(subject.instance))
     throw wire::invalid_parameter_combination(
@@ -233,7 +233,7 @@ void change_groups(Subject& subject, const std::vector<std::string>& ids) {
   subject.transaction.put(std::move(interface));
 }
 
-// What is to be deleted with the instance is also listed with what it holds outside.
+// What is deleted with the instance is also listed in its Dependents.
 void note_deletion(Subject& subject, const std::string& volume_id, bool with_instance) {
   const auto* found = subject.transaction.find<state::Dependents>(subject.instance.key());
   if (found == nullptr) return;
@@ -261,7 +261,7 @@ void change_devices(Subject& subject, const std::vector<wire::ec2::InstanceBlock
     auto volume = *found;
     auto& attachment = *volume.attachment_to(subject.instance.id);
     attachment.delete_on_termination = *mapping.ebs->delete_on_termination;
-    // What others may have too is looked at when the instance goes.
+    // A volume that others may have too is examined when the instance goes.
     if (!attachment.served) note_deletion(subject, volume.id, attachment.delete_on_termination);
     subject.transaction.put(std::move(volume));
   }
@@ -325,11 +325,11 @@ void add(std::vector<Asked>& asked, std::string_view name, const std::optional<w
   add(asked, name, std::optional(as_text));
 }
 
-// Both ways of asking (INS-051): "EbsOptimized.Value=true", and "Attribute=ebsOptimized&Value=true".
+// Both forms (INS-051): "EbsOptimized.Value=true", and "Attribute=ebsOptimized&Value=true".
 std::vector<Asked> read_asked(const ModifyInstanceAttributeRequest& request) {
   std::vector<Asked> asked;
   if (request.attribute) {
-    // Some clients name the attribute besides a list that says all there is to say.
+    // Some clients name the attribute in addition to a list that says everything.
     if (request.value || (request.block_device_mappings.empty() && request.groups.empty())) {
       asked.push_back({*request.attribute, [name = *request.attribute, text = request.value](Subject& subject) {
                          if (!text) throw wire::missing_parameter("Value");
@@ -389,7 +389,7 @@ service::Done reset_instance_attribute(state::Transaction& transaction, const Co
     return {};
   }
   need_stopped(subject);
-  // Back to what its image says, which may be gone since.
+  // Back to the value of its image, which may be gone since.
   const auto* image = transaction.find<state::Image>(instance.image_account, instance.image_id);
   if (image == nullptr) throw wire::id_not_found("AMIID", "image", instance.image_id);
   if (name == "kernel")

@@ -15,7 +15,7 @@ using Values = FilterValues;
 
 const service::Settings& settings(const At& at) { return at.context->services.settings; }
 
-// A filter on what nothing here has: EC2 knows it, and no instance matches.
+// A filter on something that nothing here has: EC2 knows it, and no instance matches.
 void none(const At&, Values&) {}
 void no(const At&, Values& out) { out.add(false); }
 
@@ -23,13 +23,13 @@ void add_if_any(Values& out, const std::string& value) {
   if (!value.empty()) out.add(value);
 }
 
-// Of a terminated instance nothing but itself is left, though the records of it may wait to be cleared away.
+// Of a terminated instance only itself is left, even if its records still wait to be removed.
 bool is_gone(const state::Instance& instance) { return instance.state == state::InstanceState::terminated; }
 
 template <class Add>
 void each_interface(const At& at, Add&& add) {
   const auto& instance = at.record;
-  // One of EC2-Classic has none that a client sees.
+  // An instance of EC2-Classic has none that a client sees.
   if (is_gone(instance) || domain::is_classic(instance)) return;
   for (const auto& id : instance.interface_ids)
     if (const auto* interface = at.world.find<state::NetworkInterface>(instance.account, id)) add(*interface);
@@ -66,7 +66,7 @@ void group_names(const At& at, Values& out) {
   with_primary(at, [&](const auto& interface) { each_group(at, interface, [&](const auto& group) { out.add(group.name); }); });
 }
 
-// Of every interface: each private address and the public one that stands for it, which may be empty.
+// Of every interface: each private address and the public one mapped to it, which may be empty.
 template <class Add>
 void each_address(const At& at, Add&& add) {
   each_interface(at, [&](const auto& i) {
@@ -243,7 +243,7 @@ const FilterField<state::Instance> instance_fields[] = {
      [](const At& at, Values& out) { each_volume(at, [&](const auto& v, const auto&) { out.add(v.attachment_state); }); }},
     {"block-device-mapping.volume-id", [](const At& at, Values& out) { each_volume(at, [&](const auto&, const auto& id) { out.add(id); }); }},
 
-    // Of its network interfaces. "association.…" is what the first VPC clients called the first of them.
+    // Filters on its network interfaces. "association.…" is what the first VPC clients called the first of them.
     {"association.allocation-id", allocation_ids},
     {"association.association-id", association_ids},
     {"association.ip-owner-id", public_address_owners},

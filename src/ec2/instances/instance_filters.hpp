@@ -1,4 +1,4 @@
-// The filters of DescribeInstances (NET-010): every one that EC2 documents, for both API versions.
+// The filters of DescribeInstances (NET-010): all that EC2 documents, for both API versions.
 #pragma once
 
 #include <span>
@@ -7,7 +7,7 @@
 
 namespace brume::ec2 {
 
-// For a FilterSet that is given the context: names are formed with the installation's domains.
+// For a FilterSet with a context, because names are formed with the installation's domains.
 std::span<const FilterField<state::Instance>> instance_filters();
 
 }  // namespace brume::ec2

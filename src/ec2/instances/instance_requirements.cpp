@@ -1,4 +1,4 @@
-// GetInstanceTypesFromInstanceRequirements: which types of the catalogue have the attributes that are asked for.
+// GetInstanceTypesFromInstanceRequirements: which types of the catalogue have the requested attributes.
 #include "ec2/instances/instance_requirements.hpp"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ constexpr std::string_view virtualization = "hvm";
 
 bool is_among(std::string_view one, const Names& all) { return std::find(all.begin(), all.end(), one) != all.end(); }
 
-// What neither the catalogue nor anything else here knows of a type: to leave it out would name types that do not fit.
+// Attributes that neither the catalogue nor anything else here knows: ignoring them would return types that do not match.
 void refuse_what_is_not_known(const InstanceRequirementsRequest& asked) {
   const auto refuse = [](bool given, std::string_view what) {
     if (given) throw wire::unsupported_operation(fmt::format("{} is not supported: the instance types here do not say it.", what));
@@ -42,7 +42,7 @@ void check_each(std::string_view name, const Names& values, std::initializer_lis
           fmt::format("Value ({}) for parameter {} is invalid. It is one of [{}].", value, name, fmt::join(known, ", ")));
 }
 
-// "included", "required" or "excluded" of what a type may have.
+// "included", "required" or "excluded".
 bool fits(std::string_view name, const std::optional<std::string>& asked, std::string_view otherwise, bool has) {
   const auto choice = asked.value_or(std::string(otherwise));
   check_each(name, {choice}, {"included", "required", "excluded"});
@@ -82,7 +82,7 @@ bool fits_accelerators(const InstanceRequirementsRequest& asked) {
   return fits("AcceleratorTotalMemoryMiB", asked.accelerator_total_memory_mib, 0) && counted && !named;
 }
 
-// Every part is looked at, whether or not one before it has said no: what is wrong with it is wrong of all types.
+// Every part is read, whether or not an earlier one has said no, because a mistake in it is a mistake for all types.
 bool fits_all(const InstanceRequirementsRequest& asked, const domain::InstanceType& type) {
   const double gib_each = static_cast<double>(type.memory_mib) / 1024 / static_cast<double>(type.processors);
   const bool parts[] = {
@@ -111,7 +111,7 @@ wire::ec2::GetInstanceTypesFromInstanceRequirementsResponse types_that_fit(
   if (!asked.allowed_instance_types.empty() && !asked.excluded_instance_types.empty())
     throw wire::invalid_parameter_combination("AllowedInstanceType and ExcludedInstanceType cannot be used together.");
   Page page(context, "GetInstanceTypesFromInstanceRequirements", request.max_results, request.next_token, {1, 1000});
-  // Every requirement is read for any type, so that an ordinary mistake in one is told before what is not known here.
+  // Every requirement is read for any type, so that an ordinary mistake is reported before what is unknown here.
   if (!domain::instance_types().empty()) fits_all(asked, domain::instance_types().front());
   refuse_what_is_not_known(asked);
   if (request.context && !request.context->empty()) throw wire::unsupported_operation("Context is not supported.");

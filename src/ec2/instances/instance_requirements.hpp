@@ -1,4 +1,4 @@
-// Types chosen by what they have (instance_type_listing.cpp shows what that is).
+// Types chosen by their attributes (instance_type_listing.cpp shows those).
 #pragma once
 
 #include <vector>

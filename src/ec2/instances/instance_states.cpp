@@ -1,4 +1,4 @@
-// StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the instances named, or none.
+// StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the named instances, or none.
 #include <set>
 
 #include "domain/classic.hpp"
@@ -97,7 +97,7 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
     response.stopping_instances.push_back(show_change(instance, before));
     if (before != InstanceState::stopped) transaction.put(std::move(instance));
   }
-  // Nothing has been changed yet: what a decision puts before it throws is dropped.
+  // Nothing has been changed yet: what a decision puts before it throws is discarded.
   if (request.hibernate.value_or(false))
     throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
                          "The instances were not launched with hibernation, which is not supported.");
@@ -105,8 +105,8 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
   return response;
 }
 
-// What may be terminated is, even when others are refused: the zones without a protected instance go on (EC2's rule). So the refusal
-// comes out when the answer is written, after the change was made.
+// Instances that may be terminated are, even if others are refused: zones without a protected instance proceed (EC2's rule). So the refusal
+// is thrown when the answer is written, after the change was made.
 struct Terminated {
   wire::ec2::TerminateInstancesResponse answer;
   std::optional<wire::ApiError> refusal;
@@ -117,7 +117,7 @@ void write(wire::XmlWriter& out, const Terminated& terminated) {
   wire::ec2::write(out, terminated.answer);
 }
 
-// Protected from being stopped is protected from being terminated.
+// Protection against stopping also protects against termination.
 std::optional<wire::ApiError> termination_refusal(const state::Instance& instance) {
   if (instance.state == InstanceState::terminated || (!instance.termination_protected && !instance.stop_protected)) return std::nullopt;
   return wire::ApiError(400, "OperationNotPermitted",

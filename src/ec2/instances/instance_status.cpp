@@ -1,7 +1,7 @@
-// DescribeInstanceStatus and ReportInstanceStatus: how instances are, as far as the host can tell.
+// DescribeInstanceStatus and ReportInstanceStatus: the health of instances, as far as the host can tell.
 //
-// A guest is "initializing" until it has run for a while. It is "impaired" while its machine stands still because a disk of the host
-// failed or is full; control notes that in the instance (state::Instance::impairment).
+// A guest is "initializing" until it has run for a while. It is "impaired" while its machine is paused because a disk of the host failed or
+// is full; control records that in the instance (state::Instance::impairment).
 #include "wire/ec2/instance_status.hpp"
 #include "base/log.hpp"
 #include "ec2/common/filters.hpp"
@@ -60,7 +60,7 @@ const FilterField<StatusSubject> status_fields[] = {
        const auto& instance = at.record.instance;
        out.add(domain::zone_id_of(at.world, instance.account, at.record.settings.zones, instance.zone));
      }},
-    // Nobody schedules events here: the operator's own hands are the only maintenance.
+    // Nobody schedules events here: maintenance is done by the operator by hand.
     {"event.code", no_status_values},
     {"event.description", no_status_values},
     {"event.instance-event-id", no_status_values},
@@ -77,7 +77,7 @@ const FilterField<StatusSubject> status_fields[] = {
     {"system-status.status", add_status},
 };
 
-// Instance, host and disks are judged by the same sign, so they are told alike.
+// Instance, host and disks are judged by the same sign, so all get the same status.
 template <class Summary>
 void describe_health(const state::Instance& instance, Health health, Summary& summary) {
   summary.status = names_of(health).summary;
@@ -147,7 +147,7 @@ void need_known(std::string_view value, std::string_view name, std::span<const s
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter {} is invalid.", value, name));
 }
 
-// What the user found goes to the operator, in the log; it changes nothing that DescribeInstanceStatus says, as with EC2.
+// The user's report goes into the operator's log; as in EC2, it changes nothing in DescribeInstanceStatus.
 service::Done report_instance_status(const state::World& world, const Context& context,
                                      const wire::ec2::ReportInstanceStatusRequest& request) {
   static constexpr std::string_view statuses[] = {"ok", "impaired"};

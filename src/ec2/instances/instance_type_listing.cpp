@@ -1,4 +1,4 @@
-// DescribeInstanceTypes and DescribeInstanceTypeOfferings: the catalogue as clients see it. What stands here is what guests get.
+// DescribeInstanceTypes and DescribeInstanceTypeOfferings: the catalogue as clients see it. It says what guests really get.
 #include <algorithm>
 
 #include "domain/instance_types.hpp"
@@ -221,7 +221,7 @@ const FilterField<Offering> offering_filters[] = {
     {"location", [](const auto& at, auto& out) { out.add(at.record.location); }},
 };
 
-// Every type in every zone: all zones are the same hosts.
+// Every type in every zone, because all zones are the same hosts.
 std::vector<std::string> locations(const state::World& world, const Context& context, const std::string& kind) {
   const auto& settings = context.services.settings;
   if (kind == "region") return {settings.region};

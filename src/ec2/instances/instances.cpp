@@ -77,7 +77,7 @@ wire::ec2::InstanceNetworkInterface describe_interface(const state::World& world
 
 void describe_network(const state::World& world, const Context& context, const state::Instance& instance, wire::ec2::Instance& item) {
   const auto* primary = primary_interface(world, instance);
-  // A terminated instance has neither addresses nor a place in a VPC any more, though its records may wait to be cleared away.
+  // A terminated instance has neither addresses nor a place in a VPC, even if its records still wait to be removed.
   if (primary == nullptr || instance.state == state::InstanceState::terminated) {
     item.private_dns_name = "";
     item.public_dns_name = "";
@@ -89,7 +89,7 @@ void describe_network(const state::World& world, const Context& context, const s
   item.private_dns_name = private_dns_name(settings, primary->private_ip);
   if (!public_ip.empty()) item.public_ip_address = public_ip;
   item.public_dns_name = public_dns_name(world, settings, primary->vpc_id, public_ip);
-  // The guide has neither name nor address before the instance runs; VPC clients of today are given the private ones at once.
+  // In the guide's API neither name nor address is shown before the instance runs; today's VPC clients get the private ones at once.
   if (context.is_2011() && instance.state == state::InstanceState::pending) {
     item.private_ip_address.reset();
     item.private_dns_name = "";
@@ -105,7 +105,7 @@ void describe_network(const state::World& world, const Context& context, const s
       item.network_interfaces.push_back(describe_interface(world, context, instance, *interface));
 }
 
-// What may be set of an instance, and what of it is the same for all of them here: they run under SeaBIOS, in subnets that have IPv4.
+// Options of an instance that are the same for all here: they run under SeaBIOS, in subnets that have IPv4.
 void describe_options(const state::Instance& instance, wire::ec2::Instance& item) {
   item.ena_support = instance.ena_support;
   if (!instance.sriov_net_support.empty()) item.sriov_net_support = instance.sriov_net_support;
@@ -130,7 +130,7 @@ bool is_asked(const std::vector<const state::Instance*>& asked, const state::Ins
   return std::find(asked.begin(), asked.end(), &instance) != asked.end();
 }
 
-// Collects instances into the reservations they were launched in, in the order of each reservation's first instance.
+// Groups instances by the reservation they were launched in, in the order of each reservation's first instance.
 class ReservationList {
  public:
   void add(const state::Instance& instance) {
@@ -138,7 +138,7 @@ class ReservationList {
     if (added) members_.emplace_back();
     members_[at->second].push_back(&instance);
   }
-  // When all are known: an instance of an answer is kilobytes large and is not moved again.
+  // Once all are known, because an instance in an answer is kilobytes large and should not be moved again.
   std::vector<wire::ec2::Reservation> describe(const state::World& world, const Context& context) const {
     std::vector<wire::ec2::Reservation> reservations;
     reservations.reserve(members_.size());

@@ -14,7 +14,7 @@ using service::Context;
 constexpr std::string_view options[] = {"tokens", "endpoint", "tags", "enforced", "hop-limit"};
 constexpr std::string_view no_preference = "no-preference";
 
-// One setting an account and option, there only while something is preferred.
+// One setting per account and option, which exists only while something is preferred.
 std::string setting_name(std::string_view option, std::string_view account) { return fmt::format("metadata-{}/{}", option, account); }
 
 std::optional<std::string> preferred(const state::World& world, std::string_view option, std::string_view account) {

@@ -1,4 +1,4 @@
-// What an account has chosen for the metadata service of instances whose launch says nothing of it.
+// An account's defaults for the metadata service of instances whose launch does not mention it.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace brume::ec2 {
 
-// To be called for an instance that is about to be launched, before what the launch itself says of metadata.
+// Call for an instance that is about to be launched, before the launch's own values.
 void apply_metadata_defaults(const state::World& world, state::Instance& instance);
 
-// What the account has chosen is forgotten.
+// Forgets the account's defaults.
 void erase_metadata_defaults(state::Transaction& transaction, const std::string& account);
 
 std::vector<service::Action> metadata_default_actions();

@@ -1,4 +1,4 @@
-// User data: what a launch gives its instances to read (OPS-136).
+// User data, which a launch gives its instances to read (OPS-136).
 #pragma once
 
 #include <string_view>

@@ -1,9 +1,9 @@
-// Elastic IP addresses (NET-036 ff., OPS-061, OPS-122). An address stands for one private address of one interface; the packet path
+// Elastic IP addresses (NET-036 ff., OPS-061, OPS-122). An address is mapped to one private address of one interface; the packet path
 // follows the interface's record.
 //
 // Domain "vpc" is today's: named by allocation and association ids, kept while the instance is stopped. Domain "standard" is the guide's:
-// named by the address itself, let go at a stop, and what 2011's clients and accounts with EC2-Classic get when they ask for no domain.
-// Such accounts have both, each for its own kind of instances; in an account without EC2-Classic both stand for instances in VPCs.
+// named by the address itself, disassociated at a stop, and the default for 2011's clients and for accounts with EC2-Classic. Such accounts
+// have both, each for its own kind of instances; in an account without EC2-Classic both are mapped to instances in VPCs.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -109,8 +109,8 @@ wire::ec2::AllocateAddressResponse allocate_address(state::Transaction& transact
   return response;
 }
 
-// The instance of which the Elastic IP was the public address gets one of the pool in its place (NET-037), if it is one that is given
-// such an address at its start and has no further interface.
+// The instance whose public address the Elastic IP was gets one of the pool instead (NET-037), if it is given such an address at its start
+// and has no further interface.
 void give_back_public_address(state::Transaction& transaction, const std::string& account, const std::string& interface_id) {
   const auto* found = transaction.find<NetworkInterface>(account, interface_id);
   if (found == nullptr || !found->public_ip.empty() || !found->wants_public_address || found->device_index != 0) return;
@@ -146,7 +146,7 @@ wire::ec2::ReleaseAddressResponse release_address(state::Transaction& transactio
         400, "InvalidAddress.Locked",
         fmt::format("The address with allocation id [{}] has a reverse record; reset its domain-name first.", address.allocation_id));
   if (!address.association_id.empty()) {
-    // NET-044: the guide's addresses are taken off first.
+    // NET-044: the guide's addresses are disassociated first.
     if (address.domain == "vpc")
       throw wire::ApiError(400, "InvalidIPAddress.InUse", fmt::format("Address {} is in use.", address.public_ip));
     refuse_managed(transaction.world(), address);
@@ -170,7 +170,7 @@ const NetworkInterface& interface_of_instance(const World& world, const Context&
                          fmt::format("There are multiple interfaces attached to instance '{}'. Please specify an interface ID for the "
                                      "operation instead.",
                                      id));
-  // Not by find_interface: of one in EC2-Classic no client knows the interface. NET-042: it has to run.
+  // Not by find_interface, because no client knows the interface of an instance in EC2-Classic. NET-042: the instance must be running.
   const auto& interface = *world.find<NetworkInterface>(context.account(), instance.interface_ids.front());
   if (domain::is_classic(interface) && now != state::InstanceState::running)
     throw wire::ApiError(400, "InvalidInstanceID",
@@ -178,7 +178,7 @@ const NetworkInterface& interface_of_instance(const World& world, const Context&
   return interface;
 }
 
-// Where there are two kinds of instances, each has its own kind of addresses (NET-036).
+// If there are two kinds of instances, each has its own kind of addresses (NET-036).
 void check_domain(const World& world, const ElasticIp& address, const NetworkInterface& interface) {
   if (!domain::has_classic(world, address.account) || domain::is_classic(interface) == (address.domain == "standard")) return;
   throw wire::invalid_parameter_combination(
@@ -233,7 +233,7 @@ wire::ec2::AssociateAddressResponse associate_address(state::Transaction& transa
                            fmt::format("the private IP address {} is already associated with {}", private_ip, earlier->allocation_id));
     domain::disassociate(transaction, *earlier);
   }
-  // A public address of the pool goes back to it.
+  // A public address of the pool returns to it.
   interface = *transaction.find<NetworkInterface>(target.key());
   domain::set_public_ip(interface, private_ip, address.public_ip);
   transaction.put(std::move(interface));
@@ -264,7 +264,7 @@ wire::ec2::DisassociateAddressResponse disassociate_address(state::Transaction& 
   if (found == nullptr)
     throw wire::ApiError(400, "InvalidAssociationID.NotFound",
                          fmt::format("The association ID '{}' does not exist", *request.association_id));
-  // An address that stands for nothing is as asked.
+  // An address that is not associated is already as requested.
   if (found->association_id.empty()) return {};
   refuse_managed(transaction.world(), *found);
   disassociate_address(transaction, *found);
@@ -273,7 +273,7 @@ wire::ec2::DisassociateAddressResponse disassociate_address(state::Transaction& 
 
 // ----- between the domains
 
-// NotFound, AuthFailure, or why it cannot go to the domain.
+// NotFound, AuthFailure, or the reason why it cannot change its domain.
 ElasticIp address_to_move(const World& world, const Context& context, const std::string& public_ip, const std::string& domain) {
   const auto& address = find_by_public_ip(world, context.account(), public_ip);
   if (address.domain == domain)
@@ -281,7 +281,7 @@ ElasticIp address_to_move(const World& world, const Context& context, const std:
   if (!address.association_id.empty())
     throw wire::ApiError(400, "InvalidIPAddress.InUse",
                          fmt::format("Address {} is in use: it moves when it stands for nothing.", public_ip));
-  // Where the domains are counted together nothing changes.
+  // If the domains are counted together, nothing changes.
   if (domain::has_classic(world, context.account())) check_address_limit(world, context, domain);
   return address;
 }

@@ -35,7 +35,7 @@ Ipv6Block range_of(const Subnet& subnet) {
   return *range;
 }
 
-// As it is written from then on.
+// In the form in which it is written from then on.
 std::string check_address(const World& world, const Subnet& subnet, const std::string& text) {
   const auto address = parse_ipv6(text);
   if (!address) throw wire::invalid_parameter_value(fmt::format("Invalid IPv6 address: '{}'", text));
@@ -48,7 +48,7 @@ std::string check_address(const World& world, const Subnet& subnet, const std::s
   return written;
 }
 
-// By chance: nobody finds guests by counting.
+// Random, so that nobody finds guests by counting.
 std::string free_address(state::Transaction& transaction, const Subnet& subnet, const NetworkInterface& interface) {
   const auto range = range_of(subnet);
   for (;;) {
@@ -61,7 +61,7 @@ std::string free_address(state::Transaction& transaction, const Subnet& subnet, 
   }
 }
 
-// Well said or not, there are none.
+// Well-formed or not, there are none.
 [[noreturn]] void refuse_ipv6_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
   if (!prefixes.empty() && count) throw wire::invalid_parameter_combination("Specify prefixes or their number, but not both.");
   if (count && *count < 1) throw wire::invalid_parameter_value("Ipv6PrefixCount must be positive");

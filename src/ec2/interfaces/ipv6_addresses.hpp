@@ -11,21 +11,21 @@
 
 namespace brume::ec2 {
 
-// What is asked for an interface, looked up and checked.
+// What a request wants for an interface, looked up and checked.
 struct Ipv6Plan {
   std::vector<std::string> addresses;  // these,
   std::int64_t count = 0;              // and so many free ones
 };
 
-// `instance_type`: empty where the interface is attached to nothing. Of nothing asked for, what the subnet gives by itself.
-// Throws InvalidParameterCombination, InvalidParameterValue, InvalidIPAddress.InUse, PrivateIpAddressLimitExceeded.
+// `instance_type`: empty if the interface is not attached. If nothing is requested, the subnet's default. Throws
+// InvalidParameterCombination, InvalidParameterValue, InvalidIPAddress.InUse, PrivateIpAddressLimitExceeded.
 Ipv6Plan plan_ipv6(const state::World& world, const state::Subnet& subnet, const std::string& instance_type,
                    const std::optional<std::int64_t>& count, const std::vector<std::string>& addresses);
-// The interface gets them; the caller puts it.
+// Adds them to the interface; the caller puts it.
 std::vector<std::string> give_ipv6_addresses(state::Transaction& transaction, const state::Subnet& subnet, const Ipv6Plan& plan,
                                              state::NetworkInterface& interface);
 
-// How many an interface of the type may have: none where the type is older than IPv6 in EC2.
+// How many an interface of the type may have: none if the type is older than IPv6 in EC2.
 std::int64_t ipv6_addresses_per_interface(const std::string& instance_type);
 // Throws PrivateIpAddressLimitExceeded, and InvalidParameterCombination for a type without IPv6.
 void check_ipv6_count(const std::string& instance_type, size_t count);

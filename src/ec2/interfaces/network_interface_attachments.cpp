@@ -1,5 +1,5 @@
-// AttachNetworkInterface, DetachNetworkInterface (OPS-044, OPS-045, OPS-055, OPS-056). To a stopped instance an interface comes and goes
-// at once; with a running one control plugs it, and the attachment is "attaching" or "detaching" until it has.
+// AttachNetworkInterface, DetachNetworkInterface (OPS-044, OPS-045, OPS-055, OPS-056). With a stopped instance the effect is immediate;
+// with a running one control plugs the card, and the attachment is "attaching" or "detaching" until it has.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -69,7 +69,7 @@ wire::ec2::AttachNetworkInterfaceResponse attach_network_interface(state::Transa
   response.attachment_id = interface.attachment_id;
   response.network_card_index = 0;
   if (is_running(instance)) {
-    // Written before it is made: control finds the tap here and makes it.
+    // Recorded before it is made: control finds the tap here and makes it.
     if (const auto* found = transaction.find<state::Dependents>(instance.key())) {
       auto dependents = *found;
       dependents.taps.push_back(interface.id);
@@ -81,7 +81,7 @@ wire::ec2::AttachNetworkInterfaceResponse attach_network_interface(state::Transa
   return response;
 }
 
-// From a machine that is not there it is gone at once.
+// Without a machine it is detached at once.
 void detach_now(state::Transaction& transaction, NetworkInterface interface) {
   if (const auto* found = transaction.find<state::Instance>(interface.account, interface.instance_id)) {
     auto instance = *found;

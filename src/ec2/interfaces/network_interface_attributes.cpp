@@ -1,4 +1,4 @@
-// Attributes of network interfaces: description, groups, source/destination check, what becomes of it at termination (OPS-057 ff.).
+// Attributes of network interfaces: description, groups, source/destination check, deletion on termination (OPS-057 ff.).
 #include <fmt/format.h>
 
 #include "ec2/common/attributes.hpp"

@@ -27,7 +27,7 @@ using state::NetworkInterface;
 using state::World;
 using At = FilterSubject<NetworkInterface>;
 
-// That can be asked for; of which only the first is built.
+// The types that can be requested; only the first is built.
 constexpr std::string_view interface_types[] = {"interface", "efa", "efa-only", "branch", "trunk"};
 
 // ----- filters
@@ -304,7 +304,7 @@ NetworkInterface make_network_interface(state::Transaction& transaction, const s
   interface.wants_public_address = false;
   interface.private_ip = plan.private_ip;
   for (const auto& address : plan.secondary_ips) interface.secondary.push_back({address, ""});
-  // Put at each step, so that the next address taken is another one.
+  // Put at each step, so that the next address is a different one.
   transaction.put(interface);
   if (interface.private_ip.empty()) {
     interface.private_ip = take_private_address(transaction, plan.subnet);

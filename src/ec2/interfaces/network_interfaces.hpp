@@ -13,10 +13,10 @@
 
 namespace brume::ec2 {
 
-// Most that any type of instances takes; what is attached to nothing may have so many.
+// The most that any type of instance allows; an unattached interface may have so many.
 inline constexpr size_t addresses_per_interface = 50;
 
-// What a new interface is to be. Addresses and groups must have been checked (check_private_address, find_interface_groups).
+// Describes a new interface. Addresses and groups must have been checked (check_private_address, find_interface_groups).
 struct InterfacePlan {
   state::Subnet subnet;
   std::vector<std::string> group_ids;
@@ -27,28 +27,28 @@ struct InterfacePlan {
   Ipv6Plan ipv6;
 };
 
-// A new record in this subnet, with its id and hardware address; it has no address yet and is not put.
+// A new record in this subnet, with its id and MAC address; it has no IP address yet and has not been put.
 state::NetworkInterface new_interface(state::Transaction& transaction, const std::string& account, const state::Subnet& subnet,
                                       const std::string& description);
 // Throws SecurityGroupsPerInterfaceLimitExceeded (NET-048).
 void check_groups_of_interface(size_t groups);
 
-// The record, with its addresses taken, attached to nothing, not yet put. Throws InsufficientFreeAddressesInSubnet.
+// The record with its addresses, unattached and not yet put. Throws InsufficientFreeAddressesInSubnet.
 state::NetworkInterface make_network_interface(state::Transaction& transaction, const std::string& account, const InterfacePlan& plan);
 
-// What a type of instances takes; an operator may have taken the type out of the table, and then its instances keep what they have.
-// Throws AttachmentLimitExceeded.
+// Checks what a type of instances allows; if an operator has removed the type from the table, its instances keep what they have. Throws
+// AttachmentLimitExceeded.
 void check_interface_count(const std::string& instance_type, size_t count);
-// Of one interface; an empty type: the interface is attached to nothing. Throws PrivateIpAddressLimitExceeded.
+// For one interface; an empty type: the interface is not attached. Throws PrivateIpAddressLimitExceeded.
 void check_address_count(const std::string& instance_type, size_t count);
 
-// Writes the attachment into the record; the caller puts both, and adds the interface's id to the instance's, by device index.
+// Writes the attachment into the record; the caller puts both, and adds the interface's id to the instance's, in order of device index.
 void attach_to(state::Transaction& transaction, state::NetworkInterface& interface, const state::Instance& instance,
                std::int64_t device_index, bool delete_on_termination);
-// Puts the interface's id among the instance's, which are by device index.
+// Inserts the interface's id among the instance's, which are in order of device index.
 void add_interface_id(const state::World& world, state::Instance& instance, const state::NetworkInterface& interface);
 
-// The groups of these ids, all in this VPC; without any the VPC's "default". Throws InvalidGroupId.Malformed, InvalidGroup.NotFound,
+// The groups with these ids, all in this VPC; without any the VPC's "default". Throws InvalidGroupId.Malformed, InvalidGroup.NotFound,
 // SecurityGroupsPerInterfaceLimitExceeded.
 std::vector<std::string> find_interface_groups(const state::World& world, const std::string& account, const std::string& vpc_id,
                                                const std::vector<std::string>& ids);
@@ -67,9 +67,9 @@ wire::ec2::NetworkInterface show_interface(const state::World& world, const serv
 wire::ec2::NetworkInterfaceAttachment show_attachment(const state::NetworkInterface& interface);
 std::vector<wire::ec2::GroupIdentifier> show_groups(const state::World& world, const state::NetworkInterface& interface);
 
-// Whose the public address is: the account's for an Elastic IP, else "amazon"; as `ipOwnerId` says it.
+// The owner of the public address: the account for an Elastic IP, else "amazon"; shown as `ipOwnerId`.
 std::string public_ip_owner(const state::World& world, const std::string& public_ip);
-// The public address as answers show it: "in force" only once the instance runs (INS-035). Elastic IPs always.
+// The public address as answers show it: once the instance runs (INS-035), Elastic IPs always.
 std::string shown_public_ip(const state::World& world, const state::NetworkInterface& interface, const std::string& public_ip);
 
 // Parts of network_interface_actions().

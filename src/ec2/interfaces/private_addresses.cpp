@@ -17,7 +17,7 @@ auto find_secondary(NetworkInterface& interface, const std::string& address) {
   return std::find_if(interface.secondary.begin(), interface.secondary.end(), [&](const auto& one) { return one.private_ip == address; });
 }
 
-// Takes the address from the interface of the same subnet that has it as a secondary one, with the Elastic IP that stands for it.
+// Takes the address away from the interface of the same subnet that has it as a secondary one, with the Elastic IP mapped to it.
 state::SecondaryAddress take_from_other(state::Transaction& transaction, const NetworkInterface& to, const std::string& address) {
   state::SecondaryAddress moved{address, ""};
   const auto* found =
@@ -39,7 +39,7 @@ state::SecondaryAddress take_from_other(state::Transaction& transaction, const N
   return moved;
 }
 
-// Well said or not, there are none.
+// Well-formed or not, there are none.
 [[noreturn]] void refuse_ipv4_prefixes(const std::vector<std::string>& prefixes, const std::optional<std::int64_t>& count) {
   if (!prefixes.empty() && count) throw wire::invalid_parameter_combination("Specify prefixes or their number, but not both.");
   if (count && *count < 1) throw wire::invalid_parameter_value("Ipv4PrefixCount must be positive");

@@ -1,4 +1,4 @@
-// What the files of RunInstances share: everything that a request means, looked up and checked, before anything is changed.
+// What the files of RunInstances share: everything that a request means, looked up and checked before anything is changed.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace brume::ec2 {
 
-// A network interface of each instance: a new one, or one that is there.
+// A network interface of each instance: a new one, or an existing one.
 struct LaunchInterface {
   std::string existing_id;  // empty: a new one, as follows
   std::int64_t device_index = 0;
@@ -45,7 +45,7 @@ struct Launch {
 // UnsupportedOperation: `what` is not supported yet.
 void refuse(bool asked, std::string_view what);
 
-// launch_options.cpp: what is asked that Brume does not do, and what an instance is besides its disks and interfaces.
+// launch_options.cpp: requested options that Brume does not have, and everything about an instance except its disks and interfaces.
 void refuse_what_is_not_built(const wire::ec2::RunInstancesRequest& request);
 void read_options(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
                   const Launch& launch, state::Instance& instance);
@@ -57,24 +57,24 @@ void choose_processors(const std::optional<std::int64_t>& cores, const std::opti
 // launch_network.cpp: zone, subnets, groups, addresses.
 void read_network(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request,
                   Launch& launch);
-// Throws VPCResourceNotSpecified: instances of the type run in a VPC only.
+// Throws VPCResourceNotSpecified if instances of the type run only in a VPC.
 void check_runs_in_classic(std::string_view type);
-// For how many instances there are private and public addresses, of at most `instances`.
+// For how many instances, at most `instances`, there are private and public addresses.
 std::int64_t count_with_addresses(const state::World& world, const Launch& launch, std::int64_t instances);
-// Makes or attaches the instance's interfaces and notes them in it.
+// Makes or attaches the instance's interfaces and records them in it.
 void make_interfaces(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                      state::Instance& instance);
 
 // launch_disks.cpp: the image's block devices with the request's laid over them (STO-112).
 void read_disks(const state::World& world, const service::Context& context, const wire::ec2::RunInstancesRequest& request, Launch& launch);
-// A store that the type does not have is left out, as EC2 does; the others are as large as the type's (STO-083).
-// What a small type has after its only store becomes its swap space, and is called "swap" from then on (STO-082).
+// A store that the type does not have is omitted, as in EC2; the others are as large as the type's (STO-083). The second store of a small
+// type becomes its swap space, and is called "swap" from then on (STO-082).
 void fit_instance_stores(const domain::InstanceType& type, std::vector<state::BlockDevice>& stores);
-// How a mapping names the store: what an instance has as "swap" was "ephemeral1".
+// The name of the store in a mapping: what an instance has as "swap" was "ephemeral1".
 std::string mapped_name(const state::BlockDevice& store);
-// How many instances' volumes the account's limits allow, of at most `instances`.
+// For how many instances, at most `instances`, the account's limits allow the volumes.
 std::int64_t count_with_disks(const state::World& world, const service::Context& context, const Launch& launch, std::int64_t instances);
-// Makes the instance's volumes and notes them and its instance stores in it.
+// Makes the instance's volumes and records them and its instance stores in it.
 void make_disks(state::Transaction& transaction, const Launch& launch, const std::vector<wire::ec2::TagSpecification>& tags,
                 state::Instance& instance);
 

@@ -19,7 +19,7 @@ using service::Context;
 using wire::ec2::InstanceNetworkInterfaceSpecification;
 using wire::ec2::RunInstancesRequest;
 
-// The zone asked for, by name or by id; empty when none is.
+// The requested zone, by name or by id; empty if none is requested.
 std::string read_zone(const state::World& world, const Context& context, const RunInstancesRequest& request) {
   if (!request.placement) return {};
   const auto name = request.placement->availability_zone.value_or("");
@@ -39,8 +39,8 @@ const state::Subnet& default_subnet(const state::World& world, const Context& co
     throw wire::ApiError(400, "VPCIdNotSpecified",
                          "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.");
   if (subnets.empty()) throw wire::ApiError(400, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
-  // Without a zone: of those with room, where the fewest addresses were handed out. Nothing here counts instances: a launch costs the
-  // same in a full account.
+  // Without a zone: the zone with room in which the fewest addresses were handed out. Instances are not counted, so a launch costs the same
+  // in a full account.
   std::stable_sort(subnets.begin(), subnets.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [handed_out, subnet] : subnets)
     if (has_free_addresses(world, *subnet, count)) return *subnet;
@@ -77,17 +77,17 @@ void read_groups(const state::World& world, const Context& context, const std::v
   for (const auto& name : names) {
     const state::SecurityGroup* found = nullptr;
     world.each_of<state::SecurityGroup>(context.account(), [&](const state::SecurityGroup& group) {
-      // 2011's clients put ids into the list of names, and EC2 takes them.
+      // 2011's clients put ids into the list of names, and EC2 accepts them.
       if (group.vpc_id == interface.subnet.vpc_id && (group.name == name || group.id == name)) found = &group;
     });
     if (found == nullptr) throw missing(name);
     add_group(interface, *found);
   }
-  // NET-048: an instance of EC2-Classic may be in as many as there are.
+  // NET-048: an instance of EC2-Classic may be in any number of groups.
   if (interface.subnet.vpc_id != domain::classic_network) check_groups_of_interface(interface.group_ids.size());
 }
 
-// The one primary address and the further ones, said in three ways.
+// The primary address and the further ones, which can be given in three ways.
 void read_addresses(const InstanceNetworkInterfaceSpecification& asked, LaunchInterface& interface) {
   interface.private_ip = asked.private_ip_address.value_or("");
   for (const auto& address : asked.private_ip_addresses) {
@@ -150,7 +150,7 @@ LaunchInterface read_existing(const state::World& world, const Context& context,
   return interface;
 }
 
-// Packer, like other clients in Go, sends the parameter also when it has no subnet to name.
+// Packer, like other clients in Go, sends the parameter even if it has no subnet to name.
 bool names_subnet(const std::optional<std::string>& subnet_id) { return subnet_id && !subnet_id->empty(); }
 
 LaunchInterface read_new(const state::World& world, const Context& context, const InstanceNetworkInterfaceSpecification& asked,
@@ -169,7 +169,7 @@ LaunchInterface read_new(const state::World& world, const Context& context, cons
   return interface;
 }
 
-// EC2 names the one parameter that belongs into the interfaces.
+// EC2's error names the one parameter that belongs into the interfaces.
 void refuse_beside_interfaces(const RunInstancesRequest& request) {
   const auto refuse_if = [](bool given, std::string_view noun) {
     if (given)
@@ -189,7 +189,7 @@ void read_specified(const state::World& world, const Context& context, const Run
   check_interface_count(launch.type->name, count);
   std::set<std::int64_t> indexes;
   for (const auto& asked : request.network_interfaces) {
-    // A single interface that says nothing is the first.
+    // A single interface without an index is the first.
     if (!asked.device_index && count > 1) throw wire::missing_parameter("NetworkInterface.DeviceIndex");
     const auto index = asked.device_index.value_or(0);
     if (index < 0 || !indexes.insert(index).second)
@@ -221,7 +221,7 @@ void read_simple(const state::World& world, const Context& context, const RunIns
   launch.interfaces.push_back(std::move(interface));
 }
 
-// Into EC2-Classic: a launch that names neither subnet nor interface, of an account that has it.
+// Into EC2-Classic: a launch of an account that has it, which names neither subnet nor interface.
 bool is_for_classic(const state::World& world, const Context& context, const RunInstancesRequest& request) {
   if (names_subnet(request.subnet_id) || !domain::has_classic(world, context.account())) return false;
   const auto& asked = request.network_interfaces;
@@ -238,7 +238,7 @@ void read_classic(const state::World& world, const Context& context, const RunIn
   check_runs_in_classic(launch.type->name);
   LaunchInterface interface;
   interface.subnet = *domain::find_classic_subnet(world);
-  // The zones in turn, for those who do not say which (NET-071).
+  // The zones in turn, for launches that do not name one (NET-071).
   const auto zones = domain::zones_of(world, context.account(), context.services.settings.zones);
   interface.subnet.zone = zone.empty() ? zones[addresses_handed_out(world, interface.subnet) % zones.size()].name : std::move(zone);
   interface.public_address = true;
@@ -253,7 +253,7 @@ state::NetworkInterface make_launch_interface(state::Transaction& transaction, c
   interface.wants_public_address = asked.public_address;
   if (asked.public_address) interface.public_ip = take_public_address(transaction);
   for (const auto& address : asked.secondary_ips) interface.secondary.push_back({address, ""});
-  // Put at each step, so that the next address taken is another one.
+  // Put at each step, so that the next address is a different one.
   for (std::int64_t i = 0; i < asked.secondary_count; ++i) {
     transaction.put(interface);
     interface.secondary.push_back({take_private_address(transaction, asked.subnet), ""});
@@ -265,7 +265,7 @@ state::NetworkInterface make_launch_interface(state::Transaction& transaction, c
 }  // namespace
 
 void check_runs_in_classic(std::string_view type) {
-  // The families that are older than VPCs; the newer ones never were outside of one.
+  // The families that are older than VPCs; newer ones never existed outside of one.
   constexpr std::string_view families[] = {"t1",  "m1",  "m2", "m3", "c1",  "c3",  "cc1", "cc2",
                                            "cg1", "cr1", "d2", "g2", "hi1", "hs1", "i2",  "r3"};
   const auto family = type.substr(0, type.find('.'));
@@ -329,7 +329,7 @@ void make_interfaces(state::Transaction& transaction, const Launch& launch, cons
     interface.delete_on_termination = asked.delete_on_termination;
     interface.attached = transaction.now();
     interface.attachment_state = state::AttachmentState::attached;
-    // Of an interface that no client sees there is nothing to tag.
+    // An interface that no client sees cannot be tagged.
     if (asked.existing_id.empty() && !domain::is_classic(interface))
       tag_on_create(transaction, instance.account, interface.id, "network-interface", tags);
     instance.interface_ids.push_back(interface.id);

@@ -1,4 +1,4 @@
-// The options of a launch: everything about an instance but its place in the network and its disks.
+// The options of a launch: everything about an instance except its place in the network and its disks.
 #include "base/text.hpp"
 #include "ec2/images/images.hpp"
 #include "ec2/instances/instances.hpp"
@@ -36,7 +36,7 @@ void refuse_volume(const wire::ec2::EbsBlockDevice& asked) {
          "VolumeInitializationRate and EbsCardIndex");
 }
 
-// What the enumeration of a parameter has, or InvalidParameterValue.
+// A value of the parameter's enumeration, or InvalidParameterValue.
 std::string one_of(const std::optional<std::string>& value, std::initializer_list<std::string_view> known, std::string_view name) {
   auto chosen = value ? *value : std::string(*known.begin());
   if (std::find(known.begin(), known.end(), chosen) == known.end())
@@ -75,7 +75,7 @@ void read_credits(const RunInstancesRequest& request, const domain::InstanceType
 }
 
 void read_placement(const state::World& world, const RunInstancesRequest& request, const Launch& launch, state::Instance& instance) {
-  // What a VPC of dedicated hardware holds is dedicated, whatever the launch says.
+  // Everything in a VPC of dedicated hardware is dedicated, whatever the launch says.
   if (const auto* vpc = world.find_indexed<state::Vpc>(state::Index::vpc_by_id, launch.vpc_id)) instance.tenancy = vpc->tenancy;
   if (launch.group != nullptr) instance.placement_group = launch.group->name;
   if (!request.placement) return;
@@ -130,10 +130,10 @@ void check_enumerations(const RunInstancesRequest& request) {
   if (request.placement) one_of(request.placement->affinity, {"default", "host"}, "Affinity");
 }
 
-// Nothing that is asked for is silently left out: only what Brume gives anyway, or what means nothing here, is passed over.
+// No requested option is silently ignored, except what Brume gives anyway, or what means nothing here.
 void refuse_what_is_not_built(const RunInstancesRequest& request) {
   refuse(request.instance_market_options.has_value(), "InstanceMarketOptions");
-  // Packer always names one, of no letters.
+  // Packer always sends an empty one.
   if (const auto& profile = request.iam_instance_profile)
     refuse(!profile->name.value_or("").empty() || !profile->arn.value_or("").empty(), "IamInstanceProfile");
   if (request.hibernation_options && request.hibernation_options->configured.value_or(false))

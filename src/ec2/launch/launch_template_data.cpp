@@ -19,7 +19,7 @@ constexpr std::string_view prefix = "LaunchTemplateData.";
 
 std::string_view first_part(std::string_view name) { return name.substr(0, name.find('.')); }
 
-// Members that both sides call the same.
+// Members that have the same name on both sides.
 template <class From, class To>
 void copy_ebs(const From& from, To& to) {
   to.encrypted = from.encrypted;
@@ -165,11 +165,11 @@ Items items_of(const Parameters& parameters, std::string_view list) {
   return items;
 }
 
-// Items of `below` whose `key` no item of `above` has are added; where `deep`, the others give the fields that the item above lacks.
+// Adds the items of `below` whose `key` no item of `above` has; if `deep`, items of `below` also fill in fields that the item above lacks.
 void overlay_items(std::string_view list, const std::string& key, bool deep, const Parameters& above, const Parameters& below,
                    Parameters& out) {
   const auto upper = items_of(above, list);
-  size_t next = 100'000;  // behind every number that a request may hold
+  size_t next = 100'000;  // after every number that a request may contain
   for (const auto& [number, fields] : items_of(below, list)) {
     const auto named = fields.find(key);
     const bool has_name = named != fields.end();  // clang 14 captures no structured binding

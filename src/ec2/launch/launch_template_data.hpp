@@ -1,4 +1,4 @@
-// What a version of a launch template says: kept as the parameters that a client sent, shown as EC2 shows them.
+// The content of a launch template's version: kept as the parameters that a client sent, shown as EC2 shows them.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ using Parameters = std::vector<state::Parameter>;
 
 // The parameters of a request below "LaunchTemplateData.", sorted by name, without that prefix.
 Parameters template_parameters(const std::vector<std::pair<std::string, std::string>>& sent);
-// `above` where it says something, else `below`: parameter by parameter, block device mappings by their device, tags by resource type,
-// security groups all or none.
+// `above` where it has a value, else `below`: parameter by parameter, block device mappings by device, tags by resource type, security
+// groups all or none.
 Parameters overlaid(const Parameters& above, const Parameters& below);
 
 wire::ec2::RequestLaunchTemplateData read_template_data(const Parameters& parameters);
@@ -23,7 +23,7 @@ wire::ec2::ResponseLaunchTemplateData show_template_data(const wire::ec2::Reques
 // A template that would launch an instance like this one.
 wire::ec2::ResponseLaunchTemplateData template_data_of(const state::World& world, const state::Instance& instance);
 
-// Throws UnsupportedOperation for what no launch here could make use of and no answer could show.
+// Throws UnsupportedOperation for parameters that no launch here could use and no answer could show.
 void check_template_data(const wire::ec2::RequestLaunchTemplateData& data);
 
 }  // namespace brume::ec2

@@ -64,7 +64,7 @@ const LaunchTemplateVersion* version_numbered(const state::World& world, const L
   return world.find<LaunchTemplateVersion>(of.account, LaunchTemplateVersion::id_of(of.id, number));
 }
 
-// Version numbers are given again to nobody, so the newest that is left has to be looked for.
+// Version numbers are never reused, so the newest remaining one has to be searched.
 std::int64_t newest(const state::World& world, const LaunchTemplate& of) {
   for (auto number = of.latest_version; number > 0; --number)
     if (version_numbered(world, of, number) != nullptr) return number;
@@ -252,7 +252,7 @@ wire::ec2::DeleteLaunchTemplateResponse delete_template(state::Transaction& tran
   return response;
 }
 
-// Each version by itself: those that cannot go are named with the reason.
+// Each version by itself: those that cannot be deleted are listed with the reason.
 wire::ec2::DeleteLaunchTemplateVersionsResponse delete_versions(state::Transaction& transaction, const Context& context,
                                                                 const wire::ec2::DeleteLaunchTemplateVersionsRequest& request) {
   const auto& of = find_template(transaction.world(), context.account(), request.launch_template_id, request.launch_template_name);
@@ -363,7 +363,7 @@ const FilterField<VersionRecord> version_filters[] = {
     {"ram-disk-id", [](const auto& at, auto& out) { add_if_set(out, at.record.data.ram_disk_id); }},
 };
 
-// Newest first: keys that sort the other way round.
+// Newest first: keys that sort in reverse.
 std::string listing_key(const LaunchTemplateVersion& version) {
   return LaunchTemplateVersion::id_of(version.template_id, 9'999'999'999 - version.number);
 }
@@ -375,7 +375,7 @@ std::optional<std::int64_t> read_bound(const std::optional<std::string>& text, s
   return number;
 }
 
-using Versions = std::map<std::string, VersionRecord>;  // by listing_key: a version that is asked for twice is listed once
+using Versions = std::map<std::string, VersionRecord>;  // by listing_key: a version that is requested twice is listed once
 
 void add_version(Versions& versions, const LaunchTemplate& of, const LaunchTemplateVersion& version) {
   versions.emplace(listing_key(version), VersionRecord{of, version, read_template_data(version.parameters)});
@@ -398,7 +398,7 @@ Versions versions_of_one(const state::World& world, const LaunchTemplate& of,
 
 Versions versions_of_all(const state::World& world, const Context& context,
                          const wire::ec2::DescribeLaunchTemplateVersionsRequest& request) {
-  // EC2 answers with the options of its command line, whoever asks.
+  // EC2's answer has the names of its command line's options, whoever asks.
   static constexpr const char* ways =
       "To describe the launch template data for all your launch templates, for ‘--versions’ specify ‘$Latest’, ‘$Default’, or both, and "
       "omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To describe the launch template data for a specific "
@@ -444,7 +444,7 @@ wire::ec2::GetLaunchTemplateDataResponse get_data(const state::World& world, con
   return response;
 }
 
-// Of resources that a launch on demand does not make.
+// For resources that an on-demand launch does not make.
 bool is_of_another_launch(std::string_view resource_type) {
   return resource_type == "spot-instances-request" || resource_type == "elastic-gpu";
 }
@@ -457,7 +457,7 @@ wire::ec2::RunInstancesRequest with_launch_template(const state::World& world, c
   const auto& version = find_version(world, of, specification.version.value_or("").empty() ? "$Default" : *specification.version);
   used = {of.id, version.number};
   Parameters asked;
-  // A caller from inside asks for the template as it is.
+  // A caller from inside gets the template as it is.
   if (context.parameters != nullptr)
     for (const auto& [name, value] : context.parameters->pairs()) asked.push_back({name, value});
   std::vector<std::pair<std::string, std::string>> merged;

@@ -14,8 +14,8 @@ struct UsedTemplate {
   std::int64_t version = 0;
 };
 
-// The request of `context`, completed by the template that it names: what it says itself counts, of block device mappings device by
-// device and of tags resource type by resource type. Throws the errors of a template or version that is not there.
+// The request of `context`, completed by the template that it names: its own values take precedence, for block device mappings by device
+// and for tags by resource type. Throws the errors of a missing template or version.
 wire::ec2::RunInstancesRequest with_launch_template(const state::World& world, const service::Context& context,
                                                     const wire::ec2::LaunchTemplateSpecification& specification, UsedTemplate& used);
 

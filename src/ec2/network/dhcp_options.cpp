@@ -1,4 +1,4 @@
-// DHCP option sets: what a VPC's guests are told besides their address. A set is never changed, only put in place of another.
+// DHCP option sets: what a VPC's guests are told besides their address. A set never changes; another one can replace it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,8 +54,8 @@ wire::ApiError wrong_value(const state::DhcpOption& option, std::string_view val
   return wire::invalid_parameter_value(fmt::format("Value ({}) for parameter value is invalid. Invalid value for {}.", value, option.name));
 }
 
-// One name, or several with blanks between them, which guests of Linux take as the domains to search. All of it is one value of DHCP, so
-// it has at most 255 bytes.
+// One name, or several separated by blanks, which Linux guests take as the domains to search. All of it is one DHCP value, so it has at
+// most 255 bytes.
 bool are_domains(const std::string& text) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ";
   return !trim(text).empty() && text.size() <= 255 && text.find_first_not_of(letters) == std::string::npos;
@@ -77,7 +77,7 @@ void check_addresses(const state::DhcpOption& option) {
   if (ipv6 > 0 && !of_names) throw wire::unsupported_operation("Time servers with IPv6 addresses are not supported.");
 }
 
-// These become lines of the DHCP server's configuration: only what is an address, a name or a number gets there.
+// These become lines of the DHCP server's configuration, so only addresses, names and numbers are accepted.
 void check_option(const state::DhcpOption& option) {
   const auto& values = option.values;
   if (values.empty()) throw wire::missing_parameter("DhcpConfiguration.Value");
@@ -146,7 +146,7 @@ wire::ec2::AssociateDhcpOptionsResponse associate_options(state::Transaction& tr
                                                           const wire::ec2::AssociateDhcpOptionsRequest& request) {
   const auto id = request.dhcp_options_id.value_or("");
   auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
-  // "default": none of one's own, EC2's.
+  // "default": none of the account's own, but EC2's.
   vpc.dhcp_options_id = id == "default" ? std::string() : find_options(transaction.world(), context, request.dhcp_options_id).id;
   transaction.put(std::move(vpc));
   return {};

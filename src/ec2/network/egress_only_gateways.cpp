@@ -1,4 +1,4 @@
-// Egress-only internet gateways: a VPC's way out for IPv6, by which nobody comes in. Which subnets go there, route tables say.
+// Egress-only internet gateways: a VPC's way out for IPv6 that lets nobody in. Route tables decide which subnets use it.
 #include <fmt/format.h>
 
 #include "ec2/actions.hpp"
@@ -77,7 +77,7 @@ wire::ec2::DeleteEgressOnlyInternetGatewayResponse delete_egress_only_gateway(
 wire::ec2::DescribeEgressOnlyInternetGatewaysResponse describe_egress_only_gateways(
     const World& world, const Context& context, const wire::ec2::DescribeEgressOnlyInternetGatewaysRequest& request) {
   wire::ec2::DescribeEgressOnlyInternetGatewaysResponse response;
-  // EC2 knows them by their tags only.
+  // EC2 has only filters on tags for them.
   const Listing<EgressOnlyGateway> gateways(world, context, request, {.action = "DescribeEgressOnlyInternetGateways", .filters = {}});
   response.next_token = gateways.each(request.egress_only_internet_gateway_ids, "eigw", [&](const EgressOnlyGateway& gateway) {
     response.egress_only_internet_gateways.push_back(show_egress_only_gateway(world, gateway));

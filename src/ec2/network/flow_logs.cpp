@@ -61,7 +61,7 @@ wire::ec2::FlowLog show_flow_log(const World& world, const FlowLog& log) {
 
 wire::ApiError invalid(std::string message) { return {400, "InvalidParameter", std::move(message)}; }
 
-// A bucket and, below it, a folder: a path that cannot lead elsewhere.
+// A bucket and a folder below it, as a path that cannot lead elsewhere.
 void check_destination(const std::string& destination, const std::string& partition) {
   const auto head = fmt::format("arn:{}:s3:::", partition);
   const auto wrong = [&] { return invalid(fmt::format("LogDestination '{}' is not the ARN of a bucket", destination)); };
@@ -135,7 +135,7 @@ FlowLog read_log(const Context& context, const wire::ec2::CreateFlowLogsRequest&
   return log;
 }
 
-// What was well said and is not built.
+// Valid requests for what is not built.
 void refuse_unbuilt_flow_log_options(const wire::ec2::CreateFlowLogsRequest& request, const FlowLog& log) {
   if (!is_one_of(types_built, *request.resource_type))
     throw wire::unsupported_operation(fmt::format("Flow logs of a {} are not supported.", *request.resource_type));
@@ -226,10 +226,10 @@ wire::ec2::CreateFlowLogsResponse create_logs(state::Transaction& transaction, c
 
 // ----- describe, delete
 
-// Ids that nobody knows are left out without a word.
+// Unknown ids are silently ignored.
 wire::ec2::DescribeFlowLogsResponse describe_logs(const World& world, const Context& context,
                                                   const wire::ec2::DescribeFlowLogsRequest& request) {
-  // This one calls its filters "Filter".
+  // This action calls its filters "Filter".
   const struct {
     const std::vector<wire::ec2::Filter>& filters;
     const std::optional<std::int64_t>& max_results;
@@ -245,7 +245,7 @@ wire::ec2::DescribeFlowLogsResponse describe_logs(const World& world, const Cont
   return response;
 }
 
-// With some of them unknown the others are deleted; with all of them it is an error.
+// If some are unknown the others are deleted; if all are, it is an error.
 wire::ec2::DeleteFlowLogsResponse delete_logs(state::Transaction& transaction, const Context& context,
                                               const wire::ec2::DeleteFlowLogsRequest& request) {
   if (request.flow_log_ids.empty()) throw wire::missing_parameter("FlowLogId");

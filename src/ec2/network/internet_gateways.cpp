@@ -1,4 +1,4 @@
-// Internet gateways (OPS-036). A VPC with one can have public addresses; its route tables say who may use it.
+// Internet gateways (OPS-036). A VPC with one can have public addresses; its route tables decide who may use it.
 #include <fmt/format.h>
 
 #include "ec2/accounts/quotas.hpp"

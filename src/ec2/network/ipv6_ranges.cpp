@@ -47,9 +47,9 @@ std::vector<Ipv6Block> pools(const World& world) {
   return *blocks;
 }
 
-// A /56 that no VPC has a part of. One that was given back rests until all have had their turn.
+// A /56 that no VPC uses. A returned one rests until all others have had their turn.
 std::string free_range(state::Transaction& transaction) {
-  constexpr std::uint64_t most = 65536;  // of a pool: nobody looks further
+  constexpr std::uint64_t most = 65536;  // of a pool: the search ends there
   std::vector<Ipv6Block> taken;
   transaction.world().each<Vpc>("", [&](const Vpc& vpc) {
     for (const auto& range : vpc.ipv6)

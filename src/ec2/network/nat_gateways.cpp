@@ -1,5 +1,5 @@
-// NAT gateways: a subnet without public addresses reaches the internet through one. Its address is an Elastic IP, its place an interface
-// that no instance has.
+// NAT gateways: through one, a subnet without public addresses reaches the internet. It has an Elastic IP and an interface that belongs to
+// no instance.
 #include <fmt/format.h>
 
 #include "domain/elastic_ips.hpp"
@@ -80,7 +80,7 @@ std::string one_of(const std::optional<std::string>& asked, std::string_view usu
   return value;
 }
 
-// Other kinds of NAT gateways say less than this one needs: what of the request is there is right by now.
+// Other kinds of NAT gateways need less than this one: the given parameters are valid by now.
 void refuse_unbuilt_nat_options(const wire::ec2::CreateNatGatewayRequest& request) {
   refuse_nat_option(one_of(request.connectivity_type, "public", "private", "ConnectivityType") == "private", "A private NAT gateway");
   refuse_nat_option(one_of(request.availability_mode, "zonal", "regional", "AvailabilityMode") == "regional" || given(request.vpc_id) ||
@@ -104,7 +104,7 @@ void check_nat_request(const World& world, const Context& context, const wire::e
   refuse_unbuilt_nat_options(request);
 }
 
-// What EC2 finds out only while it sets the gateway up: the call succeeds, and the gateway says it. Empty: nothing is in the way.
+// Errors that EC2 finds only while it sets the gateway up: the call succeeds, and the gateway shows them. Empty: none.
 struct Failure {
   std::string code;
   std::string message;
@@ -119,7 +119,7 @@ Failure why_it_fails(const World& world, const InterfacePlan& plan, const state:
   return {};
 }
 
-// Its interface, which the Elastic IP leads to from now on.
+// Its interface, which the Elastic IP is mapped to from now on.
 void set_up(state::Transaction& transaction, const InterfacePlan& plan, state::ElasticIp address, NatGateway& gateway) {
   auto interface = make_network_interface(transaction, gateway.account, plan);
   interface.requester_id = "nat-gateway";
@@ -168,7 +168,7 @@ std::string make_nat_gateway(state::Transaction& transaction, const Context& con
   return gateway.id;
 }
 
-// As EC2 says it of one just made, whatever becomes of it.
+// As EC2 shows a new one, whatever becomes of it.
 wire::ec2::NatGateway show_new(const World& world, NatGateway gateway) {
   gateway.state = state::NatState::available;
   auto item = show_nat_gateway(world, gateway);
@@ -205,7 +205,7 @@ wire::ec2::DeleteNatGatewayResponse delete_nat_gateway(state::Transaction& trans
 
 wire::ec2::DescribeNatGatewaysResponse describe_nat_gateways(const World& world, const Context& context,
                                                              const wire::ec2::DescribeNatGatewaysRequest& request) {
-  // This one calls its filters "Filter".
+  // This action calls its filters "Filter".
   const struct {
     const std::vector<wire::ec2::Filter>& filters;
     const std::optional<std::int64_t>& max_results;

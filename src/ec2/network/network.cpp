@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kept_low = 4;   // network, router, DNS, future use
 constexpr std::uint64_t kept_high = 1;  // broadcast
 
-// Where the search for a free address goes on, so that it does not begin at the start of a full range every time.
+// Where the next search for a free address starts, so that it does not begin at the start of a full range every time.
 std::uint64_t cursor(const state::World& world, const std::string& name) {
   const auto* setting = world.find<state::Setting>(name);
   return setting == nullptr ? 0 : std::stoull(setting->value);
@@ -35,7 +35,7 @@ bool has_default_group(const state::World& world, const state::Vpc& vpc) {
   return found;
 }
 
-// "default": its members reach each other, and everything outside (NET-049).
+// "default": its members reach each other and everything outside (NET-049).
 void make_default_group(state::Transaction& transaction, const state::Vpc& vpc) {
   if (has_default_group(transaction.world(), vpc)) return;
   state::SecurityGroup group;
@@ -76,7 +76,7 @@ void make_default_acl(state::Transaction& transaction, const state::Vpc& vpc) {
   transaction.put(std::move(acl));
 }
 
-// An internet gateway, and the main route table leads to it.
+// An internet gateway, and a route to it in the main route table.
 void open_to_internet(state::Transaction& transaction, const state::Vpc& vpc) {
   state::InternetGateway gateway;
   gateway.account = vpc.account;
@@ -137,7 +137,7 @@ void make_classic_place(state::Transaction& transaction, const std::string& acco
     std::int64_t from;
     std::int64_t to;
   };
-  // NET-049: its members reach each other by all that a group of EC2-Classic can name.
+  // NET-049: its members reach each other with everything that a group of EC2-Classic can name.
   for (const auto& range : {Range{"icmp", -1, -1}, Range{"tcp", 0, 65535}, Range{"udp", 0, 65535}}) {
     auto& rule = group.ingress.emplace_back();
     rule.id = make_id(transaction.random(), "sgr");
@@ -286,7 +286,7 @@ std::vector<Ipv4Block> public_ranges(const state::World& world) {
 
 namespace {
 
-// Of a range: without the first and the last address, which some systems treat as broadcast.
+// From a range: without the first and the last address, which some systems treat as broadcast.
 std::uint64_t usable_of(const Ipv4Block& range) { return range.size() > 2 ? range.size() - 2 : range.size(); }
 
 std::uint32_t address_of(const Ipv4Block& range, std::uint64_t number) {
@@ -315,7 +315,7 @@ bool is_public_address_used(const state::World& world, const std::string& addres
 
 namespace {
 
-// Free addresses of the pool after the last one given, until visit(number, address) returns false.
+// Free addresses of the pool after the last one handed out, until visit(number, address) returns false.
 template <class Visit>
 void each_free_public_address(const state::World& world, Visit&& visit) {
   const auto ranges = public_ranges(world);

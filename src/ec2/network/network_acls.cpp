@@ -1,4 +1,4 @@
-// Network ACLs (OPS-038): ordered rules at a subnet's edge, applied to each packet without memory. Every subnet is in exactly one.
+// Network ACLs (OPS-038): ordered rules at a subnet's edge, applied to each packet independently. Every subnet is in exactly one.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,7 +47,7 @@ void each_range(const AclAt& at, FilterValues& out) {
 // ICMP for IPv6 in an entry for IPv4 is a protocol like any other: it has no types.
 bool is_icmp(const AclEntry& entry) { return entry.protocol == "1" || (entry.protocol == "58" && !entry.cidr6.empty()); }
 
-// Filters take some protocols by their names as well.
+// Filters also accept names for some protocols.
 std::string name_of_protocol(const std::string& number) {
   if (number == "1") return "icmp";
   if (number == "6") return "tcp";
@@ -210,7 +210,7 @@ wire::ec2::DescribeNetworkAclsResponse describe_acls(const World& world, const C
 
 // ----- entries
 
-// A number, and no name as groups' rules have it: tools that take names ("aws ec2 create-network-acl-entry") send the number.
+// A number, and no name as in groups' rules: tools that accept names ("aws ec2 create-network-acl-entry") send the number.
 std::string read_protocol(const std::optional<std::string>& asked) {
   if (!asked || asked->empty()) throw wire::missing_parameter("Protocol");
   const auto number = parse_integer(*asked);

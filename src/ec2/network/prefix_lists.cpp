@@ -1,5 +1,5 @@
-// Managed prefix lists: ranges under one name, which routes and rules of groups refer to. A list that changes changes at once wherever it
-// is named; each change of its entries is a version, and earlier ones can be had back.
+// Managed prefix lists: ranges under one name, which routes and rules of groups refer to. A change of a list takes effect at once wherever
+// it is named; each change of its entries is a version, and earlier ones can be restored.
 #include "ec2/network/prefix_lists.hpp"
 #include "domain/arns.hpp"
 
@@ -50,7 +50,7 @@ wire::ec2::ManagedPrefixList show_prefix_list(const World& world, const Context&
                                         "prefix-list/" + list.id);
   item.owner_id = list.account;
   item.address_family = "IPv4";
-  // EC2's own have neither a version nor a number of entries that anybody is told.
+  // EC2's own lists show neither a version nor a number of entries.
   if (!is_aws(list)) item.max_entries = list.max_entries;
   if (!is_aws(list)) item.version = list.version;
   item.state = state::name_of(list.state);
@@ -59,7 +59,7 @@ wire::ec2::ManagedPrefixList show_prefix_list(const World& world, const Context&
   return item;
 }
 
-// As EC2 says it of a list that it has just been told about.
+// As EC2 shows a list right after a request for it.
 wire::ec2::ManagedPrefixList show_changing(const World& world, const Context& context, const PrefixList& list, std::string_view state) {
   auto item = show_prefix_list(world, context, list);
   item.state = std::string(state);
@@ -108,7 +108,7 @@ void add_entries(PrefixList& list, const std::vector<wire::ec2::AddPrefixListEnt
   std::sort(list.entries.begin(), list.entries.end(), [](const auto& a, const auto& b) { return a.cidr < b.cidr; });
 }
 
-// What would be wrong with them in any case is said first.
+// Mistakes that are wrong in any case are reported first.
 void refuse_ipv6(const PrefixList& list, const std::vector<wire::ec2::AddPrefixListEntry>& asked) {
   for (const auto& one : asked) read_range6("Entry.Cidr", one.cidr);
   if (static_cast<std::int64_t>(asked.size()) > list.max_entries) throw too_many_entries();
@@ -131,7 +131,7 @@ std::optional<PrefixList> find_aws_list(const Context& context, const std::strin
   return std::nullopt;
 }
 
-// The account's own; EC2's nobody may change.
+// The account's own; nobody may change EC2's.
 const PrefixList& find_list(const World& world, const Context& context, const std::optional<std::string>& id) {
   if (given(id) && find_aws_list(context, *id))
     throw wire::ApiError(400, "OperationNotPermitted", fmt::format("The prefix list '{}' is managed by AWS.", *id));
@@ -253,7 +253,7 @@ std::vector<std::string> users_of(const World& world, const PrefixList& list) {
   return ids;
 }
 
-// Of a list that is named somewhere EC2 answers the same, and says afterwards that it stays.
+// For a list that is in use EC2 answers the same, and says afterwards that it stays.
 wire::ec2::DeleteManagedPrefixListResponse delete_list(state::Transaction& transaction, const Context& context,
                                                        const wire::ec2::DeleteManagedPrefixListRequest& request) {
   auto list = find_list(transaction.world(), context, request.prefix_list_id);
@@ -274,7 +274,7 @@ wire::ec2::DeleteManagedPrefixListResponse delete_list(state::Transaction& trans
 
 // ----- describe
 
-// All that are named are there.
+// Checks that all named ones exist.
 void check_lists(const World& world, const Context& context, const std::vector<std::string>& ids) {
   std::vector<std::string> unknown;
   for (const auto& id : ids) {

@@ -1,4 +1,4 @@
-// Route tables (OPS-037): create, delete, describe, and which subnets each rules. Their routes are in routes.cpp.
+// Route tables (OPS-037): create, delete, describe, and which subnets use each. Their routes are in routes.cpp.
 #include "ec2/network/route_tables.hpp"
 
 #include <fmt/format.h>
@@ -37,7 +37,7 @@ void each_route(const RouteTableAt& at, FilterValues& out) {
   for (const auto& route : at.record.routes)
     if (!(route.*member).empty()) out.add(route.*member);
 }
-// With the VPC's own ranges, which every table leads to.
+// Including the VPC's own ranges, which every table has.
 void add_destinations(const RouteTableAt& at, FilterValues& out) {
   each_route<&RouteEntry::cidr>(at, out);
   if (const auto* vpc = at.world.find<state::Vpc>(at.record.account, at.record.vpc_id))
@@ -222,7 +222,7 @@ wire::ec2::DeleteRouteTableResponse delete_route_table(state::Transaction& trans
 
 // ----- associations
 
-// The table that rules the subnet by name, or the VPC's main one for an empty id.
+// The table that the subnet is associated with, or the VPC's main one for an empty id.
 std::optional<RouteTable> associated_table(const World& world, const std::string& vpc_id, const std::string& subnet_id) {
   std::optional<RouteTable> found;
   world.each_indexed<RouteTable>(state::Index::route_table_by_vpc, vpc_id, [&](const RouteTable& table) {

@@ -8,7 +8,7 @@ namespace brume::ec2 {
 
 // The account's own. Throws MissingParameter, InvalidRouteTableId.Malformed, InvalidRouteTableID.NotFound.
 const state::RouteTable& find_route_table(const state::World& world, const std::string& account, const std::optional<std::string>& id);
-// False: its target is gone, is not attached to the VPC any more, or does not run ("blackhole").
+// False: its target is gone, is no longer attached to the VPC, or does not run ("blackhole").
 bool is_active(const state::World& world, const state::RouteTable& table, const state::RouteEntry& route);
 
 // CreateRoute, ReplaceRoute, DeleteRoute; part of route_table_actions().

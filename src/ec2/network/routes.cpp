@@ -1,6 +1,5 @@
-// CreateRoute, ReplaceRoute, DeleteRoute. A route leads a range to an internet gateway, an interface (a NAT instance's), a NAT gateway
-// or a peer VPC; one of IPv6 to an internet
-// gateway, an egress-only one or an interface.
+// CreateRoute, ReplaceRoute, DeleteRoute. A route leads a range to an internet gateway, an interface (of a NAT instance), a NAT gateway or
+// a peer VPC; an IPv6 route to an internet gateway, an egress-only one or an interface.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -42,7 +41,7 @@ RouteEntry read_destination(const World& world, const Context& context, const Re
   return route;
 }
 
-// One of them.
+// Exactly one of them.
 std::string destination_of(const RouteEntry& route) { return route.cidr + route.cidr6 + route.prefix_list_id; }
 
 auto find_route(RouteTable& table, const RouteEntry& asked) {
@@ -56,7 +55,7 @@ wire::ApiError different_networks(const RouteTable& table, std::string_view noun
   return wire::invalid_parameter_value(fmt::format("route table {} and {} {} belong to different networks", table.id, noun, id));
 }
 
-// Of some kinds of targets there are none here, so no id of one is known.
+// Some kinds of targets do not exist here, so no id of one is known.
 void refuse_target(std::string_view prefix, std::string_view code_noun, std::string_view noun, const std::optional<std::string>& id) {
   if (!given(id)) return;
   throw is_well_formed_id(prefix, *id) ? wire::id_not_found(code_noun, noun, *id) : wire::id_malformed(code_noun, *id);
@@ -67,7 +66,7 @@ void refuse_other_targets(const World& world, const RouteTable& table, const Req
   refuse_target("tgw", "TransitGatewayID", "transitGateway", request.transit_gateway_id);
   refuse_target("lgw", "LocalGatewayID", "localGateway", request.local_gateway_id);
   refuse_target("cagw", "CarrierGatewayID", "carrierGateway", request.carrier_gateway_id);
-  // Only an endpoint of a Gateway Load Balancer can stand in a route by itself; a gateway endpoint makes its routes.
+  // Only an endpoint of a Gateway Load Balancer can be a route's target; a gateway endpoint makes its routes itself.
   if (given(request.vpc_endpoint_id)) {
     const auto& endpoint = find_owned<state::VpcEndpoint>(world, table.account, "vpce", "VpcEndpointId", request.vpc_endpoint_id);
     throw wire::invalid_parameter_value(
@@ -119,7 +118,7 @@ void set_egress_only(const World& world, const RouteTable& table, const std::opt
   route.egress_only_id = gateway.id;
 }
 
-// What of IPv6 is not built: NAT64, and IPv6 between VPCs and through VPN connections.
+// Not built for IPv6: NAT64, routes to other VPCs and through VPN connections.
 template <class Request>
 void refuse_without_ipv6(const Request& request, const RouteEntry& route) {
   if (!route.cidr6.empty() && (given(request.nat_gateway_id) || given(request.vpc_peering_connection_id) ||
@@ -128,7 +127,7 @@ void refuse_without_ipv6(const Request& request, const RouteEntry& route) {
         "A route of IPv6 leads to an internet gateway, an egress-only one, an instance or a network interface.");
 }
 
-// One that waits to be accepted may be named already: the route leads nowhere until then.
+// A peering that waits to be accepted may be named already: the route leads nowhere until then.
 void set_peering(const World& world, const Context& context, const RouteTable& table, const std::string& id, RouteEntry& route) {
   check_id("pcx", id);
   const auto* peering = find_peering(world, context.account(), id, context.now);
@@ -139,7 +138,7 @@ void set_peering(const World& world, const Context& context, const RouteTable& t
   route.peering_id = id;
 }
 
-// One that is deleted or failed is still described, and no route may begin to lead there.
+// A deleted or failed one is still described, but no new route may lead there.
 void set_nat(const World& world, const RouteTable& table, const std::string& id, RouteEntry& route) {
   check_id("nat", id);
   const auto* nat = world.find<state::NatGateway>(table.account, id);
@@ -186,7 +185,7 @@ void check_against_local6(const World& world, const RouteTable& table, const Rou
   }
 }
 
-// Inside the VPC only an interface may be put in the way.
+// Inside the VPC only an interface can be a target.
 void check_against_local(const World& world, const RouteTable& table, const RouteEntry& route) {
   if (!route.cidr6.empty()) return check_against_local6(world, table, route);
   if (route.cidr.empty()) return;
@@ -204,7 +203,7 @@ void check_against_local(const World& world, const RouteTable& table, const Rout
   }
 }
 
-// How many routes the table has with this one: a prefix list counts for as many as it may have entries.
+// The table's number of routes including this one: a prefix list counts as the number of entries that it may have.
 std::int64_t weight_with(const World& world, const Context& context, const RouteTable& table, const RouteEntry& added) {
   auto weight = weight_of(world, context, added.prefix_list_id);
   for (const auto& route : table.routes) weight += weight_of(world, context, route.prefix_list_id);

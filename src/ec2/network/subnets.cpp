@@ -1,4 +1,4 @@
-// Subnets: a range of a VPC in one zone. Which route table and network ACL rule there stands in those records.
+// Subnets: a range of a VPC in one zone. Which route table and network ACL they use is in those records.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -111,7 +111,7 @@ void refuse_subnet_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
-// By name or by id; the first one when neither is given.
+// By name or by id; the first one if neither is given.
 std::string read_zone(const World& world, const Context& context, const std::optional<std::string>& name,
                       const std::optional<std::string>& id) {
   if (name && id) throw wire::invalid_parameter_combination("Specify an Availability Zone or an Availability Zone ID, but not both.");
@@ -126,7 +126,7 @@ std::string read_zone(const World& world, const Context& context, const std::opt
                   name ? *name : *id, name ? "availabilityZone" : "availabilityZoneId", fmt::join(names, ", ")));
 }
 
-// The VPC's subnets; throws when there is no room for one more.
+// The VPC's subnets; throws if there is no room for one more.
 std::vector<Ipv4Block> taken_ranges(const World& world, const Context& context, const state::Vpc& vpc) {
   std::vector<Ipv4Block> taken;
   world.each_of<Subnet>(vpc.account, [&](const Subnet& subnet) {
@@ -153,7 +153,7 @@ std::string read_subnet_range(const World& world, const Context& context, const 
   return text;
 }
 
-// After all that can be wrong with the rest of the request. What is asked for here may stand in place of a range.
+// After everything that can be wrong with the rest of the request. What is requested here may replace a range.
 void refuse_unbuilt_subnet_options(const wire::ec2::CreateSubnetRequest& request) {
   refuse_subnet_option(request.ipv6_native.value_or(false), "A subnet of IPv6 alone");
   refuse_subnet_option(
@@ -183,7 +183,7 @@ wire::ec2::CreateSubnetResponse create_subnet(state::Transaction& transaction, c
   return response;
 }
 
-// The first /20 of the default VPC that no subnet has a part of.
+// The first /20 of the default VPC that no subnet uses.
 wire::ec2::CreateDefaultSubnetResponse create_default_subnet(state::Transaction& transaction, const Context& context,
                                                              const wire::ec2::CreateDefaultSubnetRequest& request) {
   if (!request.availability_zone && !request.availability_zone_id) throw wire::missing_parameter("AvailabilityZone");
@@ -235,7 +235,8 @@ bool value_of(std::string_view name, const std::optional<wire::ec2::AttributeBoo
   return *attribute->value;
 }
 
-// What asks for names after addresses is as asked already; other names cannot be had, nor can they at launch (ModifyPrivateDnsNameOptions).
+// A request for names after addresses is fulfilled already; other names are not built, neither here nor at launch
+// (ModifyPrivateDnsNameOptions).
 void check_host_names(const wire::ec2::ModifySubnetAttributeRequest& request) {
   const auto type =
       given(request.private_dns_hostname_type_on_launch) ? *request.private_dns_hostname_type_on_launch : std::string(host_names);
@@ -269,7 +270,7 @@ wire::ec2::ModifySubnetAttributeResponse modify_subnet_attribute(state::Transact
   return {};
 }
 
-// Route tables and ACLs forget the subnet.
+// Removes the subnet from route tables and ACLs.
 template <class R>
 void leave_all(state::Transaction& transaction, state::Index index, const Subnet& subnet) {
   std::vector<R> changed;

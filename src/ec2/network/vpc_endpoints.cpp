@@ -1,5 +1,5 @@
-// VPC endpoints of type Gateway (S3, DynamoDB), and what the services behind them are called. They are records only: no such service is
-// inside a VPC yet, so the lists of their addresses are empty, and a route to one leads no packet anywhere.
+// VPC endpoints of type Gateway (S3, DynamoDB), and the names of the services behind them. They are only records: no such service is inside
+// a VPC yet, so the lists of their addresses are empty, and a route to one leads no packet anywhere.
 #include "ec2/network/vpc_endpoints.hpp"
 
 #include <fmt/format.h>
@@ -116,7 +116,7 @@ std::string read_policy(const std::optional<std::string>& policy) {
   return *policy;
 }
 
-// The table may lead to the endpoint: it is of its VPC, and to no other endpoint of the same service.
+// Whether the table may lead to the endpoint: it is in its VPC, and leads to no other endpoint of the same service.
 void add_table(const World& world, VpcEndpoint& endpoint, const std::string& id) {
   const auto& table = find_route_table(world, endpoint.account, id);
   if (table.vpc_id != endpoint.vpc_id)
@@ -138,8 +138,8 @@ void check_endpoint_limit(const World& world, const Context& context) {
   check_quota(world, context, Quota::vpc_endpoints, count);
 }
 
-// Types that EC2 has. One of type Gateway is a record and a route; the others need what is not inside a VPC here: an interface at which
-// the service answers, a balancer, a network of services. They are refused, once all that the request says of them is right.
+// EC2's types. One of type Gateway is a record and a route; the others need what does not exist inside a VPC here: an interface at which
+// the service answers, a balancer, a network of services. They are refused once the rest of the request is valid.
 void check_type(const World& world, const Context& context, const wire::ec2::CreateVpcEndpointRequest& request, const std::string& vpc_id) {
   constexpr std::array<std::string_view, 5> types = {"Gateway", "Interface", "GatewayLoadBalancer", "Resource", "ServiceNetwork"};
   const auto type = given(request.vpc_endpoint_type) ? *request.vpc_endpoint_type : std::string(types.front());
@@ -154,7 +154,7 @@ void check_type(const World& world, const Context& context, const wire::ec2::Cre
   throw wire::unsupported_operation(fmt::format("An endpoint of type {} is not supported yet: only those of type Gateway.", type));
 }
 
-// Of the request and the VPC, which is there.
+// From the request and the VPC, which exists.
 void check_creation(const World& world, const Context& context, const wire::ec2::CreateVpcEndpointRequest& request,
                     const std::string& vpc_id) {
   check_type(world, context, request, vpc_id);
@@ -262,7 +262,7 @@ wire::ec2::ServiceDetail show_service(const Service& one) {
     item.availability_zone_ids.push_back(zone.id);
   }
   item.owner = "amazon";
-  item.vpc_endpoint_policy_supported = false;  // it is kept, and nothing obeys it
+  item.vpc_endpoint_policy_supported = false;  // it is kept, and not enforced
   item.acceptance_required = false;
   item.manages_vpc_endpoints = false;
   item.supported_ip_address_types.push_back("ipv4");

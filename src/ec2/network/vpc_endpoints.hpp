@@ -11,7 +11,7 @@ namespace brume::ec2 {
 // The endpoints that the table leads to.
 void each_endpoint(const state::World& world, const state::RouteTable& table, const std::function<void(const state::VpcEndpoint&)>& visit);
 
-// Before a route table goes: endpoints do not name it any more.
+// Before a route table is deleted: removes it from endpoints.
 void leave_endpoints(state::Transaction& transaction, const state::RouteTable& table);
 
 }  // namespace brume::ec2

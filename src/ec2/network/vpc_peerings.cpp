@@ -1,5 +1,5 @@
-// VPC peering connections: asked for by the owner of one VPC, accepted by the owner of the other. What they let pass is decided by routes
-// and groups on both sides.
+// VPC peering connections: requested by the owner of one VPC, accepted by the owner of the other. Routes and groups on both sides decide
+// what passes.
 #include "ec2/network/vpc_peerings.hpp"
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ using state::World;
 
 constexpr auto time_to_accept = std::chrono::days(7);
 constexpr size_t active_limit = 50;   // of a VPC
-constexpr size_t waiting_limit = 25;  // of those that a VPC has asked for
+constexpr size_t waiting_limit = 25;  // requests that a VPC may have pending
 
 // ----- states
 
@@ -38,7 +38,7 @@ std::string state_at(const VpcPeering& peering, Time now) {
 
 std::string message_at(const VpcPeering& peering, Time now) { return is_expired(peering, now) ? "Expired" : peering.message; }
 
-// How long what came to nothing is still shown.
+// How long a peering that never became active is still shown.
 bool is_shown(const VpcPeering& peering, Time now) {
   const auto state = state_at(peering, now);
   if (state == "active" || state == "pending-acceptance") return true;
@@ -46,7 +46,7 @@ bool is_shown(const VpcPeering& peering, Time now) {
   return now - peering.ended < (state == "rejected" ? milliseconds(std::chrono::days(2)) : milliseconds(std::chrono::hours(2)));
 }
 
-// What failed was never said to the other side, whose VPC may not even be there.
+// A failed request was never shown to the other side, whose VPC may not even exist.
 bool sees(const VpcPeering& peering, const std::string& account, Time now) {
   return is_shown(peering, now) &&
          (peering.account == account || (peering.peer_account == account && peering.state != state::PeeringState::failed));
@@ -122,7 +122,7 @@ wire::ec2::VpcPeeringConnection show_peering(const World& world, const Context& 
   item.vpc_peering_connection_id = peering.id;
   const bool active = peering.is_active();
   item.requester_vpc_info = show_side(world, context, peering.account, peering.vpc_id, true);
-  // Until both agree the requester learns nothing of the other's VPC.
+  // Until both agree the requester learns nothing about the other's VPC.
   item.accepter_vpc_info = show_side(world, context, peering.peer_account, peering.peer_vpc_id, active);
   if (active) {
     item.requester_vpc_info->peering_options = show_options(peering.requester_shows_names);
@@ -136,7 +136,7 @@ wire::ec2::VpcPeeringConnection show_peering(const World& world, const Context& 
   return item;
 }
 
-// As EC2 says it of one that is just on its way to its state.
+// As EC2 shows one that is just changing its state.
 wire::ec2::VpcPeeringConnection show_moving(const World& world, const Context& context, const VpcPeering& peering, std::string_view code,
                                             std::string message) {
   auto item = show_peering(world, context, peering);
@@ -178,7 +178,7 @@ void check_active_limit(const World& world, const VpcPeering& peering) {
 
 // ----- create
 
-// With one of the VPCs, or their pair.
+// With one of the VPCs, or with their pair.
 void check_new(const World& world, const VpcPeering& peering, Time now) {
   const auto waits = [&](const VpcPeering& one) { return state_at(one, now) == "pending-acceptance"; };
   if (count_of(world, peering.vpc_id, [&](const VpcPeering& one) { return waits(one) && one.vpc_id == peering.vpc_id; }) >= waiting_limit)
@@ -193,7 +193,7 @@ void check_new(const World& world, const VpcPeering& peering, Time now) {
   });
 }
 
-// What is shown to nobody any more goes with the next request.
+// Peerings that are no longer shown are removed with the next request.
 void sweep(state::Transaction& transaction, const std::string& account) {
   std::vector<VpcPeering> over;
   transaction.world().each_indexed<VpcPeering>(Index::peering_by_account, account, [&](const VpcPeering& one) {
@@ -232,7 +232,7 @@ wire::ec2::CreateVpcPeeringConnectionResponse create(state::Transaction& transac
     end(peering, state::PeeringState::failed, "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
   tag_on_create(transaction, peering.account, peering.id, "vpc-peering-connection", request.tag_specifications);
   wire::ec2::CreateVpcPeeringConnectionResponse response;
-  // Whether it comes to anything is found out after the answer.
+  // Whether it succeeds is found out after the answer.
   response.vpc_peering_connection =
       show_moving(transaction.world(), context, peering, "initiating-request", "Initiating Request to " + peering.peer_account);
   response.vpc_peering_connection->expiration_time = peering.expires;
@@ -252,7 +252,7 @@ wire::ec2::AcceptVpcPeeringConnectionResponse accept(state::Transaction& transac
   const auto* other = transaction.find<state::Vpc>(state::owned_key(peering.peer_account, peering.peer_vpc_id));
   wire::ec2::AcceptVpcPeeringConnectionResponse response;
   if (vpc == nullptr || other == nullptr || ranges_meet(*vpc, *other)) {
-    // A range came since it was asked for.
+    // A range was added since it was requested.
     end(peering, state::PeeringState::failed, "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range", transaction.now());
     response.vpc_peering_connection = show_peering(transaction.world(), context, peering);
   } else {
@@ -323,7 +323,7 @@ wire::ec2::DescribeVpcPeeringConnectionsResponse describe(const World& world, co
 
 using AskedOptions = std::optional<wire::ec2::PeeringConnectionOptionsRequest>;
 
-// Without EC2's names on both sides there is nothing to show and nobody to show it to.
+// Without EC2's names on both sides there is nothing to show, and nobody to show it to.
 void check_names(const World& world, const VpcPeering& peering) {
   for (const auto* vpc_id : {&peering.vpc_id, &peering.peer_vpc_id}) {
     const auto* vpc = world.find_indexed<state::Vpc>(Index::vpc_by_id, *vpc_id);
@@ -395,7 +395,7 @@ void end_peerings(state::Transaction& transaction, const state::Vpc& vpc) {
   std::vector<VpcPeering> waiting;
   transaction.world().each_indexed<VpcPeering>(Index::peering_by_vpc, vpc.id, [&](const VpcPeering& one) {
     const bool waits = state_at(one, transaction.now()) == "pending-acceptance";
-    // What another account asked for wants an answer first: it has to be rejected.
+    // A request from another account has to be answered first: it must be rejected.
     if (one.is_active() || (waits && one.account != vpc.account)) throw has_dependencies("vpc", vpc.id);
     if (waits) waiting.push_back(one);
   });

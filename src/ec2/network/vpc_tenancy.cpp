@@ -1,5 +1,5 @@
-// The tenancy of a VPC: in one of tenancy "dedicated" every instance is, that is, on hardware that no other account's instances share
-// (capacity.cpp sees to it).
+// The tenancy of a VPC: in one with tenancy "dedicated" every instance is dedicated, that is, on hardware that no other account's instances
+// share (enforced in capacity.cpp).
 #include <fmt/format.h>
 
 #include "ec2/actions.hpp"

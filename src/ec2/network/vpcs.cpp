@@ -1,4 +1,4 @@
-// VPCs (OPS-035 ff.): ranges, attributes, and what each has from the first. Its subnets are in subnets.cpp.
+// VPCs (OPS-035 ff.): ranges, attributes, and what each begins with. Its subnets are in subnets.cpp.
 #include "ec2/network/vpcs.hpp"
 
 #include <fmt/format.h>
@@ -29,7 +29,7 @@ using state::World;
 
 constexpr size_t range_limit = 5;  // of a VPC
 
-// The VPC's first range has an association too, one to one: its id has the VPC's digits.
+// The VPC's first range has an association too: its id has the VPC's digits.
 std::string first_association_id(const Vpc& vpc) { return "vpc-cidr-assoc-" + vpc.id.substr(vpc.id.find('-') + 1); }
 
 std::string dhcp_options_id(const Vpc& vpc) { return vpc.dhcp_options_id.empty() ? "default" : vpc.dhcp_options_id; }
@@ -102,7 +102,8 @@ wire::ec2::DescribeVpcsResponse describe_vpcs(const World& world, const Context&
 
 // ----- create, delete
 
-// What means something else here: this host's, metadata's, all that no packet may have as an address, and the public addresses' range.
+// Ranges with another meaning here: this host's, metadata's, everything that no packet may have as an address, and the public addresses'
+// range.
 void check_usable(const World& world, const Ipv4Block& range) {
   std::vector<std::string> kept = {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "198.18.0.0/15"};
   // In simulation the pool may be as large as 10.0.0.0/8, and no packet flows.
@@ -271,8 +272,8 @@ std::optional<wire::ec2::DisassociateVpcCidrBlockResponse> disassociate_ipv6(sta
   return response;
 }
 
-// The three ranges of RFC 1918 do not go together in one VPC, nor with a VPC that began with public addresses; nor does 172.31.0.0/16,
-// which default VPCs have, with the rest of its own, nor 10.0.0.0/16 with a VPC in 10.0.0.0/15 (VPC user guide, IPv4 CIDR block
+// The three ranges of RFC 1918 cannot be combined in one VPC, nor with a VPC that began with public addresses; neither can 172.31.0.0/16,
+// which default VPCs have, with the rest of its own block, nor 10.0.0.0/16 with a VPC in 10.0.0.0/15 (VPC user guide, IPv4 CIDR block
 // associations).
 void check_goes_with(const Vpc& vpc, const Ipv4Block& range) {
   constexpr Ipv4Block tens{0x0A000000, 8};
@@ -294,7 +295,7 @@ void check_goes_with(const Vpc& vpc, const Ipv4Block& range) {
                                      format_ipv4_block(range), vpc.cidr));
 }
 
-// Packets to a range of the VPC stay in it: a route to a part of it would lead nowhere from then on.
+// Packets to a range of the VPC stay in it, so a route to a part of it would lead nowhere from then on.
 void check_against_routes(const World& world, const Vpc& vpc, const Ipv4Block& range) {
   world.each_indexed<state::RouteTable>(state::Index::route_table_by_vpc, vpc.id, [&](const state::RouteTable& table) {
     for (const auto& route : table.routes)

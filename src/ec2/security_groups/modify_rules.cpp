@@ -1,4 +1,4 @@
-// Rules that stay and become others: ModifySecurityGroupRules, and the descriptions of rules. The id and the tags of a rule stay.
+// Changing rules in place: ModifySecurityGroupRules, and the descriptions of rules. A rule keeps its id and tags.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using state::SecurityGroup;
 using state::SecurityRule;
 using ChangedRules = std::vector<SecurityRule> SecurityGroup::*;
 
-// Throws what EC2 says of a rule id that is malformed, or of none of the group's rules.
+// Throws EC2's error for a rule id that is malformed, or is not one of the group's rules.
 SecurityRule& find_rule(std::vector<SecurityRule>& rules, const std::string& id) {
   const auto at = std::find_if(rules.begin(), rules.end(), [&](const SecurityRule& rule) { return rule.id == id; });
   if (at == rules.end()) throw wire::id_not_found("SecurityGroupRuleId", "security group rule", id);
@@ -36,7 +36,7 @@ std::string rule_id_of(const std::optional<std::string>& id, std::set<std::strin
 
 // ----- ModifySecurityGroupRules
 
-// A rule stays of its kind: an IPv4 range becomes another IPv4 range, a group another group.
+// A rule keeps its kind: an IPv4 range becomes another IPv4 range, a group another group.
 void check_kind(const SecurityRule& before, const wire::ec2::SecurityGroupRuleRequest& asked) {
   struct Kind {
     const std::string& now;
@@ -53,7 +53,7 @@ void check_kind(const SecurityRule& before, const wire::ec2::SecurityGroupRuleRe
       throw wire::invalid_parameter_value(fmt::format("The type of the security group rule '{}' cannot be changed", before.id));
 }
 
-// What Authorize takes with a nod (host bits of a range, ports of all protocols) is refused here.
+// What Authorize corrects silently (host bits of a range, ports of all protocols) is refused here.
 void check_spelling(const wire::ec2::SecurityGroupRuleRequest& asked, const SecurityRule& read) {
   if (read.protocol == "-1" && (asked.from_port.value_or(-1) != -1 || asked.to_port.value_or(-1) != -1))
     throw wire::invalid_parameter_value("Specific ports may not be given together with all protocols");

@@ -25,7 +25,7 @@ using service::Context;
 using state::SecurityRule;
 using state::World;
 
-// The guide's API has a code of its own for rules that are wrong in form.
+// The guide's API has a code of its own for malformed rules.
 wire::ApiError malformed(const Context& context, std::string message) {
   if (context.is_2011()) return {400, "InvalidPermission.Malformed", std::move(message)};
   return wire::invalid_parameter_value(std::move(message));
@@ -33,7 +33,7 @@ wire::ApiError malformed(const Context& context, std::string message) {
 
 bool is_icmp(std::string_view protocol) { return protocol == "icmp" || protocol == "icmpv6"; }
 
-// EC2-Classic misses a parameter where a VPC finds its value wrong.
+// EC2-Classic reports a missing parameter where a VPC reports a wrong value.
 std::string read_protocol(const Context& context, const state::SecurityGroup& group, const std::optional<std::string>& asked) {
   if (!given(asked)) {
     if (domain::is_classic(group)) throw wire::missing_parameter("ipProtocol");
@@ -100,10 +100,10 @@ std::string read_cidr6(const Context& context, const std::optional<std::string>&
   return fmt::format("{}/{}", text.data(), *prefix);
 }
 
-// Said alike of a group elsewhere and of another account's, whether it is there or not.
+// The same answer for a group elsewhere and for another account's, whether it exists or not.
 wire::ApiError elsewhere() { return {400, "InvalidGroup.NotFound", "You have specified two resources that belong to different networks."}; }
 
-// A stale rule that is there already: so that it can be named for its removal.
+// An existing stale rule, so that it can be named for its removal.
 bool take_as_known(const World& world, const state::SecurityGroup& group, const std::string& owner, const wire::ec2::UserIdGroupPair& pair,
                    SecurityRule& rule) {
   for (const auto* rules : {&group.ingress, &group.egress})
@@ -129,7 +129,7 @@ void read_group(const World& world, const Context& context, const state::Securit
   if (by_id) check_id("sg", "GroupId", *pair.group_id);
   const auto owner = given(pair.user_id) ? *pair.user_id : context.account();
   if (by_id && take_as_known(world, group, owner, pair, rule)) return;
-  // All accounts meet in EC2-Classic (NET-052); in a VPC another's group is a peer's, and named by its id.
+  // In EC2-Classic all accounts' groups can be named (NET-052); in a VPC another account's group is a peer's, and is named by its id.
   const bool foreign = owner != context.account() && !domain::is_classic(group);
   if (foreign && !by_id) throw elsewhere();
   const auto* peer =

@@ -32,7 +32,7 @@ const FilterField<OneRule> rule_filters[] = {
     {"security-group-rule-id", [](const auto& at, auto& out) { out.add(at.record.rule->id); }},
 };
 
-// EC2 reads the values of these filters, which those of other calls may be any text.
+// EC2 parses the values of these filters, while those of other calls may be any text.
 void check_filter_ids(const std::vector<wire::ec2::Filter>& filters) {
   struct Kind {
     std::string_view filter;
@@ -49,7 +49,7 @@ void check_filter_ids(const std::vector<wire::ec2::Filter>& filters) {
           throw wire::ApiError(400, std::string(kind.code), fmt::format("The {} ID '{}' is malformed", kind.noun, value));
 }
 
-// By id: so that a page that ended with a rule goes on behind its place though it be gone.
+// By id, so that a page that ended with a rule continues after its place even if the rule is gone.
 std::vector<OneRule> rules_in_order(const SecurityGroup& group) {
   std::vector<OneRule> rules;
   for (const auto& rule : group.ingress) rules.push_back({&group, &rule, false});
@@ -58,7 +58,7 @@ std::vector<OneRule> rules_in_order(const SecurityGroup& group) {
   return rules;
 }
 
-// The ids that are named, sorted; all are well formed and of the account's rules.
+// The named ids, sorted; all are well formed and belong to the account's rules.
 std::vector<std::string> rules_asked(const World& world, const std::string& account, std::vector<std::string> ids) {
   for (const auto& id : ids) check_id("sgr", "SecurityGroupRuleId", id);
   std::sort(ids.begin(), ids.end());

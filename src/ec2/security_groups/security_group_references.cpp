@@ -1,4 +1,4 @@
-// Rules that name groups of peer VPCs: who refers to a group from over there, and which rules refer to what is there no more.
+// Rules that name groups of peer VPCs: which peers refer to a group, and which rules refer to groups that no longer exist.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ bool names(const SecurityGroup& group, const std::string& peer_id) {
   return std::any_of(group.ingress.begin(), group.ingress.end(), named) || std::any_of(group.egress.begin(), group.egress.end(), named);
 }
 
-// Over active peerings only: over others nobody can refer to anything.
+// Only over active peerings: over others nobody can refer to anything.
 void add_references(const World& world, const SecurityGroup& group, std::vector<wire::ec2::SecurityGroupReference>& out) {
   world.each_indexed<VpcPeering>(state::Index::peering_by_vpc, group.vpc_id, [&](const VpcPeering& peering) {
     if (!peering.is_active()) return;

@@ -14,7 +14,7 @@ const state::Vpc* default_vpc(const state::World& world, const std::string& acco
 const state::SecurityGroup* find_group_by_name(const state::World& world, const std::string& account, const std::string& vpc_id,
                                                const std::string& name);
 
-// Where the account's groups are that are called by name: EC2-Classic, or the default VPC. Throws VPCIdNotSpecified (it has neither).
+// Where the account's groups can be named by name: EC2-Classic, or the default VPC. Throws VPCIdNotSpecified (it has neither).
 std::string network_of_names(const state::World& world, const std::string& account);
 
 // By id, or by name (network_of_names); exactly one of them must be given. Throws InvalidGroupId.Malformed, InvalidGroup.NotFound,

@@ -1,6 +1,5 @@
-// Whether an account's new volumes are encrypted without being asked for, and under which key. There is no key management service: each
-// account has the one key that EC2 gives it without being asked, alias/aws/ebs, and no other. Behind it stands the installation's own
-// key, which seals the key of each volume.
+// Whether an account's new volumes are encrypted by default, and with which key. There is no key management service: each account has only
+// the key that EC2 gives it by itself, alias/aws/ebs. Behind it is the installation's own key, which seals the key of each volume.
 #include <fmt/format.h>
 
 #include "base/crypto.hpp"
@@ -50,7 +49,7 @@ std::string alias_arn(const Context& context) {
   return domain::arn_of(settings.partition, "kms", settings.region, context.account(), default_alias);
 }
 
-// In the shape of a UUID, which ids of keys have.
+// In the form of a UUID, like ids of keys.
 std::string key_id(const Context& context, const std::string& account) {
   auto digits = to_hex(sha256("aws/ebs " + context.services.settings.region + " " + account)).substr(0, 32);
   digits[12] = '4';
@@ -70,7 +69,7 @@ wire::ec2::GetEbsDefaultKmsKeyIdResponse get_key(const state::World&, const Cont
   return response;
 }
 
-// To choose the only one there is changes nothing.
+// Choosing the only one changes nothing.
 wire::ec2::ModifyEbsDefaultKmsKeyIdResponse modify_key(const state::World&, const Context& context,
                                                        const wire::ec2::ModifyEbsDefaultKmsKeyIdRequest& request) {
   if (!is_account_key(context, *request.kms_key_id)) throw no_such_key(*request.kms_key_id);

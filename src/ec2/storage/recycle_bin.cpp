@@ -1,6 +1,5 @@
-// Recycle bins of images, snapshots and volumes: where retention rules keep what is deleted. There are no such rules (the service that
-// makes them is not built), so that what is deleted is gone at once: each bin is empty, and whoever asks for an id is told that it is not
-// in there.
+// Recycle bins of images, snapshots and volumes, in which retention rules keep what is deleted. There are no such rules (their service is
+// not built), so deleted things are gone at once: each bin is empty, and every id that is asked for is not in it.
 #include "wire/ec2/recycle_bin.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/paging.hpp"

@@ -1,4 +1,4 @@
-// Who may make volumes of a snapshot (STO-052), and whether an account lets its snapshots be public at all.
+// Who may make volumes of a snapshot (STO-052), and whether an account allows public snapshots at all.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ using service::Context;
 
 constexpr size_t change_limit = 500;  // of one request
 
-// The attribute named; there is one that can be changed, and 2011's clients need not name it.
+// The named attribute; only one can be changed, and 2011's clients need not name it.
 void check_is_permission(const std::optional<std::string>& attribute) {
   if (attribute && !attribute->empty() && *attribute != "createVolumePermission")
     throw wire::invalid_parameter_value(fmt::format("Value ({}) for parameter attribute is invalid.", *attribute));
@@ -24,7 +24,7 @@ wire::ec2::DescribeSnapshotAttributeResponse describe_snapshot_attribute(const s
   const auto& snapshot = find_own_snapshot(world, context.account(), *request.snapshot_id);
   wire::ec2::DescribeSnapshotAttributeResponse response;
   response.snapshot_id = snapshot.id;
-  // The attribute that is asked for and no other, also when there is nothing in it.
+  // The requested attribute and no other, even if it is empty.
   if (request.attribute == "productCodes") {
     response.product_codes.emplace();  // no snapshot here has any
     return response;
@@ -36,7 +36,7 @@ wire::ec2::DescribeSnapshotAttributeResponse describe_snapshot_attribute(const s
   return response;
 }
 
-// What one request adds or removes, in whichever of the forms of fifteen years it came.
+// What one request adds or removes, in any of the forms of fifteen years.
 struct PermissionChange {
   std::vector<std::string> added, removed;  // accounts, and "all"
 };
@@ -93,7 +93,7 @@ void check_snapshot_may_be_shared(const state::World& world, const state::Snapsh
                          "Snapshots cannot be shared publicly: block public access for snapshots is enabled in this account.");
 }
 
-// Adding twice and removing what is not there are fine.
+// Adding twice and removing what does not exist are accepted.
 service::Done modify_snapshot_attribute(state::Transaction& transaction, const Context& context,
                                         const wire::ec2::ModifySnapshotAttributeRequest& request) {
   auto snapshot = find_own_snapshot(transaction.world(), context.account(), *request.snapshot_id);

@@ -1,5 +1,5 @@
-// Locks keep a snapshot from being deleted until a day: in governance mode as long as its owner wants, in compliance mode beyond recall
-// once the cooling-off period is over.
+// Locks protect a snapshot from deletion until a day: in governance mode as long as its owner wants, in compliance mode irrevocably once
+// the cooling-off period is over.
 #include <fmt/format.h>
 
 #include "ec2/common/describe.hpp"

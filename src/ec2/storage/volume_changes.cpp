@@ -1,7 +1,7 @@
-// ModifyVolume and DescribeVolumesModifications. Control grows the file and, where a machine has the disk, tells the guest.
+// ModifyVolume and DescribeVolumesModifications. Control grows the file and, if a machine has the disk, tells the guest.
 //
-// As in EC2 since January 2026 the next modification may begin as soon as the last one is done, four in a day. (Before, there had to be
-// six hours between two.)
+// As in EC2 since January 2026, the next modification may begin as soon as the last one is done, four in a day. (Before, six hours had to
+// pass between two.)
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,7 +59,7 @@ wire::ec2::VolumeModification describe_modification(const VolumeModification& mo
   return item;
 }
 
-// What the volume shall be: what is asked for, the rest as it is, or as the new type has it.
+// The volume's new figures: the requested ones, and for the rest the present ones or the new type's.
 VolumeShape target_of(const state::Volume& volume, const wire::ec2::ModifyVolumeRequest& request) {
   auto target = shape_of(volume);
   if (request.size && *request.size < volume.size_gib) throw wire::invalid_parameter_value("New size cannot be smaller than existing size");
@@ -74,7 +74,8 @@ VolumeShape target_of(const state::Volume& volume, const wire::ec2::ModifyVolume
   return target;
 }
 
-// Multi-Attach can be switched of io2 only, and on while no instance has the volume: each that has it opens it in a way of its own.
+// Multi-Attach can be changed only for io2, and switched on only while no instance has the volume, because it is then opened in another
+// way.
 void check_multi_attach(const state::Volume& volume, const VolumeShape& target, bool enabled) {
   const auto attached = volume.attachments().size();
   if (volume.type == "io1" && (volume.multi_attach || enabled))
@@ -98,7 +99,7 @@ void check_may_be_modified(const state::World& world, const state::Volume& volum
         fmt::format("Cannot modify volume '{}' while a modification of it is '{}'.", volume.id, state::name_of(last->state)));
 }
 
-// Of the volume, begun within the day before `now`. Throws VolumeModificationRateExceeded when there may be no other.
+// Modifications of the volume begun within the day before `now`. Throws VolumeModificationRateExceeded if there may be no more.
 std::vector<state::EarlierModification> modifications_of_the_day(const state::World& world, const state::Volume& volume, Time now) {
   std::vector<state::EarlierModification> recent;
   const auto* last = world.find<VolumeModification>(volume.key());
@@ -147,7 +148,7 @@ wire::ec2::ModifyVolumeResponse modify_volume(state::Transaction& transaction, c
   return response;
 }
 
-// Those of the volumes named that were ever modified; at least one has to be.
+// Those of the named volumes that were ever modified; at least one must be.
 void check_modified(const state::World& world, const std::string& account, const std::vector<std::string>& ids) {
   check_owned<state::Volume>(world, account, "vol", ids);
   for (const auto& id : ids)
@@ -166,7 +167,7 @@ wire::ec2::DescribeVolumesModificationsResponse describe_modifications(const sta
       context.account(),
       [&](const VolumeModification& modification) {
         if (!ids.empty() && std::find(ids.begin(), ids.end(), modification.volume_id) == ids.end()) return true;
-        // A volume that went with its instance.
+        // A volume that was deleted with its instance.
         if (world.find<state::Volume>(modification.key()) == nullptr) return true;
         if (!filters.match(world, modification, modification.account, modification.volume_id)) return true;
         if (!page.take(modification.volume_id)) return false;

@@ -80,7 +80,7 @@ void check_throughput(const VolumeType& type, const VolumeShape& shape) {
                     static_cast<double>(shape.throughput) / static_cast<double>(iops_of(shape))));
 }
 
-// A name without "/dev/", in the form in which names of one place are alike: "sdf", "sdf1", "hdc".
+// A name without "/dev/", in the form in which names of one place are equal: "sdf", "sdf1", "hdc".
 std::string place_of(std::string_view device) {
   if (device.starts_with("/dev/")) device.remove_prefix(5);
   if (device.starts_with("xvd")) return "sd" + std::string(device.substr(3));
@@ -107,7 +107,7 @@ void check_volume_quota(const state::World& world, const service::Context& conte
 
 void check_snapshot_quota(const state::World& world, const service::Context& context, std::int64_t snapshots) {
   const auto most = quota_of(world, context, Quota::snapshots);
-  // Nearly always there are not so many in all of the installation.
+  // Nearly always the whole installation has fewer.
   if (snapshots <= most - static_cast<std::int64_t>(world.size<state::Snapshot>())) return;
   world.each_of<state::Snapshot>(context.account(), [&](const state::Snapshot&) { return ++snapshots <= most; });
   if (snapshots > most) throw quota_exceeded(Quota::snapshots, most);
@@ -129,7 +129,7 @@ void check_can_multi_attach(const std::string& type) {
 
 std::int64_t iops_of(const VolumeShape& shape) {
   if (shape.iops != 0) return shape.iops;
-  // gp2 gives three for each GiB.
+  // gp2 gives three per GiB.
   if (shape.type == "gp2") return std::clamp<std::int64_t>(3 * shape.size_gib, 100, 16'000);
   const auto* type = find_type(shape.type);
   return type == nullptr ? 0 : type->default_iops;
@@ -143,7 +143,7 @@ std::int64_t throughput_of(const VolumeShape& shape) {
 
 VolumeShape shape_of(const state::Volume& volume) {
   VolumeShape shape{volume.type, volume.size_gib, volume.iops, volume.throughput};
-  // A number that follows from the type and size is not one that was chosen.
+  // A number that follows from the type and size was not chosen by the client.
   const auto* type = find_type(shape.type);
   if (type == nullptr || type->most_iops == 0) shape.iops = 0;
   if (type == nullptr || type->most_throughput == 0) shape.throughput = 0;
@@ -158,7 +158,7 @@ bool is_device_name(std::string_view device) {
   const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
   if (rest.empty() || !is_letter(rest.front())) return false;
   rest.remove_prefix(1);
-  // Guests with more disks than letters go on at xvdba.
+  // Guests with more disks than letters continue with xvdba.
   if (is_xvd && !rest.empty() && is_letter(rest.front())) rest.remove_prefix(1);
   if (rest.empty()) return true;
   // A partition's number, 1 to 15.

@@ -1,4 +1,4 @@
-// DescribeVolumeStatus, and the attributes that go with it: whether I/O goes on after trouble, and product codes.
+// DescribeVolumeStatus, and the attributes that belong to it: whether I/O continues after trouble, and product codes.
 #include <fmt/format.h>
 
 #include "domain/zones.hpp"
@@ -11,9 +11,9 @@ namespace {
 
 using service::Context;
 
-// Does an instance of it stand still because the host failed to read or write this volume, or has no room for it?
+// Whether an instance is paused because the host failed to read or write this volume, or has no room for it.
 bool stands_still(const state::World& world, const state::Volume& volume) {
-  // What control wrote down names the disk, as the machine has it: the volume's id without its dash.
+  // Control's record names the disk as the machine does: the volume's id without its dash.
   auto disk = volume.id;
   std::erase(disk, '-');
   const auto attachments = volume.attachments();
@@ -23,8 +23,8 @@ bool stands_still(const state::World& world, const state::Volume& volume) {
   });
 }
 
-// What is known of a volume's health. One whose file could not be made, or whose guest waits for the host's disk, is impaired; while it is
-// being made nothing is known.
+// What is known about a volume's health. One whose file could not be made, or whose guest waits for the host's disk, is impaired; while it
+// is being made nothing is known.
 std::string_view overall(const state::World& world, const state::Volume& volume) {
   if (volume.state == state::VolumeState::error || stands_still(world, volume)) return "impaired";
   return volume.state == state::VolumeState::creating ? "insufficient-data" : "ok";
@@ -49,7 +49,7 @@ const FilterField<state::Volume> status_filters[] = {
        out.add(io_enabled(at.world, at.record));
        out.add(io_performance);
      }},
-    // There are no events, and nothing that would have to be done about them.
+    // There are no events, and nothing to be done about them.
     {"action.code", [](const auto&, auto&) {}},
     {"action.description", [](const auto&, auto&) {}},
     {"action.event-id", [](const auto&, auto&) {}},
@@ -111,8 +111,8 @@ service::Done modify_volume_attribute(state::Transaction& transaction, const Con
   return {};
 }
 
-// Nothing here takes a volume's I/O away until somebody says that it may go on: it goes on by itself when the host's disk does, with
-// AutoEnableIO or without. So it is enabled; but there has to be a volume.
+// Nothing here blocks a volume's I/O until somebody enables it: it resumes by itself when the host's disk does, with AutoEnableIO or
+// without. So it is enabled already; but the volume must exist.
 service::Done enable_volume_io(const state::World& world, const Context& context, const wire::ec2::EnableVolumeIORequest& request) {
   const auto& volume = find_volume(world, context.account(), *request.volume_id);
   if (volume.state != state::VolumeState::available && volume.state != state::VolumeState::in_use)

@@ -17,7 +17,7 @@ const state::Volume& find_volume(const state::World& world, const std::string& a
 wire::ec2::Volume describe_volume(const state::World& world, const service::Context& context, const state::Volume& volume);
 wire::ec2::VolumeAttachment describe_attachment(const state::Volume& volume, const state::VolumeAttachment& attachment);
 
-// Throws IncorrectState unless a snapshot can be taken of it.
+// Throws IncorrectState unless a snapshot of it can be taken.
 void check_can_be_snapshot(const state::Volume& volume);
 
 std::vector<service::Action> volume_attachment_actions();

@@ -1,4 +1,4 @@
-// Customer gateways: where the other end of a VPN connection answers.
+// Customer gateways: the other end of VPN connections.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,8 +27,7 @@ const FilterField<CustomerGateway> customer_gateway_filters[] = {
     {"type", [](const auto&, auto& out) { out.add("ipsec.1"); }},
 };
 
-// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out of
-// today's answers.
+// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create omits the list in today's answers.
 wire::ec2::CustomerGateway show_customer_gateway(const World& world, const CustomerGateway& gateway, bool with_no_tags) {
   wire::ec2::CustomerGateway item;
   item.customer_gateway_id = gateway.id;
@@ -59,7 +58,7 @@ wire::ec2::CreateCustomerGatewayResponse create_customer_gateway(state::Transact
   check_tag_types(request.tag_specifications, {"customer-gateway"});
   CustomerGateway gateway;
   gateway.account = context.account();
-  // A device that shows a certificate may have any address.
+  // A device that is identified by a certificate may have any address.
   const bool any_address = given(request.certificate_arn) && !given(request.ip_address) && !given(request.public_ip);
   if (!any_address) gateway.ip_address = read_address(request);
   gateway.asn = request.bgp_asn ? *request.bgp_asn : request.bgp_asn_extended.value_or(65000);
@@ -74,7 +73,7 @@ wire::ec2::CreateCustomerGatewayResponse create_customer_gateway(state::Transact
     if (other.ip_address == gateway.ip_address && other.asn == gateway.asn && other.device_name == gateway.device_name) same = &other;
   });
   wire::ec2::CreateCustomerGatewayResponse response;
-  // One with the same address and number is that one.
+  // A request with the same address and number returns the existing one.
   if (same != nullptr) {
     response.customer_gateway = show_customer_gateway(transaction.world(), *same, context.is_2011());
     return response;

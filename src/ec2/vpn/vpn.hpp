@@ -8,7 +8,7 @@
 
 namespace brume::ec2 {
 
-// What the customer's side has to be set up with: an XML document, with the pre-shared keys.
+// The settings for the customer's side: an XML document with the pre-shared keys.
 std::string customer_configuration(const state::VpnConnection& connection, const state::CustomerGateway& customer,
                                    const state::VpnGateway& gateway);
 

@@ -1,4 +1,4 @@
-// The document that a customer's engineer sets up the other end with: addresses, pre-shared keys, and what the tunnels are made of.
+// The document with which a customer's engineer sets up the other end: addresses, pre-shared keys, and the tunnels' parameters.
 #include <fmt/format.h>
 
 #include "base/ipv4.hpp"

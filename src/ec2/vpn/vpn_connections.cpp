@@ -59,7 +59,7 @@ const FilterField<VpnConnection> connection_filters[] = {
      }},
 };
 
-// `tunnels`: as they are now; of those that it does not name nobody knows that they are up.
+// `tunnels`: their present state; tunnels that it does not name are not known to be up.
 wire::ec2::VpnConnection show_connection(const World& world, const VpnConnection& connection, const std::vector<TunnelStatus>& tunnels) {
   wire::ec2::VpnConnection item;
   item.vpn_connection_id = connection.id;
@@ -109,7 +109,7 @@ void refuse_connection_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported.", what));
 }
 
-// What was well said and is not built.
+// Valid requests for what is not built.
 void refuse_options(const Options& options) {
   refuse_connection_option(!options.static_routes_only.value_or(false), "A VPN connection with dynamic routes (BGP)");
   refuse_connection_option(options.enable_acceleration.value_or(false), "EnableAcceleration");
@@ -152,7 +152,7 @@ std::string read_key(state::Transaction& transaction, const TunnelOptions& asked
   return key;
 }
 
-// A /30 of 169.254.0.0/16 that no other tunnel of the gateway has, and none of those that mean something else.
+// A /30 of 169.254.0.0/16 that no other tunnel of the gateway uses, and that has no other meaning.
 std::string read_inside(state::Transaction& transaction, const TunnelOptions& asked, std::set<std::string>& used) {
   constexpr std::uint32_t base = 0xA9FE0000;
   if (given(asked.tunnel_inside_cidr)) {
@@ -181,7 +181,7 @@ void check_limit(const World& world, const Context& context, const state::VpnGat
   check_quota(world, context, Quota::vpn_connections, count);
 }
 
-// The near end: a virtual private gateway. Of transit gateways and concentrators there are none, so no id of one is known.
+// The near end: a virtual private gateway. Transit gateways and concentrators do not exist here, so no id of one is known.
 const state::VpnGateway& find_near_end(const World& world, const Context& context, const wire::ec2::CreateVpnConnectionRequest& request) {
   const int count = static_cast<int>(given(request.vpn_gateway_id)) + static_cast<int>(given(request.transit_gateway_id)) +
                     static_cast<int>(given(request.vpn_concentrator_id));
@@ -301,7 +301,7 @@ wire::ec2::DeleteVpnConnectionRouteResponse delete_route(state::Transaction& tra
   return {};
 }
 
-// Whether the tunnels are up, the network says at the time.
+// The network says at that moment whether the tunnels are up.
 wire::ec2::DescribeVpnConnectionsResponse describe_connections(const Context& context,
                                                                const wire::ec2::DescribeVpnConnectionsRequest& request) {
   const auto world = context.services.store.world();

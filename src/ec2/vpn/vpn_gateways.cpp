@@ -1,4 +1,4 @@
-// Virtual private gateways: a VPC's end of its VPN connections, and the route tables that learn of what is behind them.
+// Virtual private gateways: a VPC's end of its VPN connections, and the route tables that learn the routes behind them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,8 +47,7 @@ wire::ec2::VpcAttachment attachment(const std::string& vpc_id) {
   return item;
 }
 
-// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create leaves the list out of
-// today's answers.
+// `with_no_tags`: an untagged one has an empty list of tags, as Describe shows it; Create omits the list in today's answers.
 wire::ec2::VpnGateway show_vpn_gateway(const World& world, const VpnGateway& gateway, bool with_no_tags) {
   wire::ec2::VpnGateway item;
   item.vpn_gateway_id = gateway.id;
@@ -104,7 +103,7 @@ wire::ec2::AttachVpnGatewayResponse attach_vpn_gateway(state::Transaction& trans
   return response;
 }
 
-// Its routes go with it.
+// Its routes are deleted with it.
 void stop_propagating(state::Transaction& transaction, const VpnGateway& gateway) {
   std::vector<state::RouteTable> tables;
   transaction.world().each_of<state::RouteTable>(gateway.account, [&](const state::RouteTable& table) {

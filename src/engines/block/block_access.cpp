@@ -40,7 +40,7 @@ bool any_encrypted(const ImageChain& chain) {
   return std::any_of(chain.begin(), chain.end(), [](const auto& file) { return file.encrypted; });
 }
 
-// One of QEMU's tools with the key, if one is needed, and a file in memory as /proc/self/fd/4.
+// Runs one of QEMU's tools with the key, if one is needed, and a file in memory as /proc/self/fd/4.
 class Tool {
  public:
   explicit Tool(const char* program) { command_.program = program; }
@@ -63,7 +63,7 @@ class Tool {
     if (key_) add({"--object", "secret,id=key,file=/proc/self/fd/" + std::to_string(secret_descriptor)});
   }
   static std::string data_path() { return "/proc/self/fd/" + std::to_string(data_descriptor); }
-  // What it says goes into the file in memory.
+  // Its output goes into the file in memory.
   void collect() { command_.output_file = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(data_.get()); }
   Result<void> run(milliseconds limit) {
     auto done = run_checked(command_, limit);
@@ -117,7 +117,7 @@ Result<std::vector<Extent>> mapped_extents(const ImageChain& chain, const std::s
   tool.add({"json:" + json::serialize(node_of(chain))});
   tool.collect();
   if (auto done = tool.run(map_limit); !done) {
-    // It spoke into the file.
+    // It wrote into the file.
     const auto said = tool.data(4096);
     return fail(said && !said->empty() ? Error{ErrorKind::broken, *said} : done.error());
   }
@@ -140,7 +140,7 @@ Result<void> encrypt_image(const ImageChain& chain, const std::string& to, const
                            const std::function<void(int percent)>& progress) {
   auto secret = make_secret_file(key);
   if (!secret) return fail(secret.error());
-  // JSON for the source only; as options a comma would end the path, and the name is one of ours in the folder of the file.
+  // JSON is used for the source only: in options a comma would end the path, and the name is one of ours in the file's folder.
   const auto slash = to.rfind('/');
   Command command;
   command.program = "qemu-img";

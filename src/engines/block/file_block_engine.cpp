@@ -1,5 +1,5 @@
-// Volumes and snapshots as chains of qcow2 files (layers.hpp). A clone is an empty file on top of the snapshot's, a snapshot lets the
-// volume go on in an empty file on top of what it wrote so far: both take the same time whatever the size.
+// Volumes and snapshots as chains of qcow2 files (layers.hpp). A clone is an empty file on top of the snapshot's; after a snapshot the
+// volume continues in an empty file on top of what it wrote so far. Both take the same time whatever the size.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,7 +32,7 @@ namespace brume::block {
 namespace {
 
 constexpr std::string_view format_options = "cluster_size=64k,lazy_refcounts=off,compat=1.1";
-// The key is random and long: there is nothing to slow a guesser down for.
+// The key is random and long, so slowing down a guesser is not needed.
 constexpr std::string_view encryption_options = ",encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10";
 
 Result<void> check_ids(std::initializer_list<std::string_view> ids) {
@@ -60,8 +60,8 @@ class Unfinished {
   const std::string path_;
 };
 
-// QEMU times its key derivation before it uses it, and gives up where the kernel's clock of a thread's processor time, which ticks every
-// few milliseconds, stood still meanwhile. The next try meets another part of the tick.
+// QEMU times its key derivation before it uses it, and gives up if the kernel's clock of a thread's processor time, which ticks every few
+// milliseconds, stood still meanwhile. The next try starts at another part of the tick.
 Result<CommandOutput> run_create(const Command& command) {
   constexpr int most_tries = 8;
   for (int tries = 1;; ++tries) {
@@ -110,22 +110,22 @@ class FileBlockEngine final : public BlockEngine {
  private:
   std::string boot_path(const std::string& id) const { return layers_.folder() + "/boot/" + id; }
   Result<void> check_room(std::uint64_t wanted) const;
-  // An empty layer for the volume over `below` (empty: over nothing), linked to nothing yet.
+  // An empty layer for the volume over `below` (empty: over none), without a link yet.
   Result<void> make_layer(const std::string& layer, const std::string& below, std::uint64_t bytes, const std::string& key);
-  // A layer of its own with all that `source` shows, encrypted. Linked to nothing until it is whole.
+  // A layer of its own with all that `source` shows, encrypted. It gets a link when it is whole.
   Result<void> make_encrypted_copy(const std::string& layer, const std::string& source, std::uint64_t bytes, const std::string& key,
                                    const std::function<void(int percent)>& progress);
-  // `exists` when there is such a volume or snapshot, and durably so: its maker may have failed at the last step.
+  // `exists` if there is such a volume or snapshot, and makes that durable: its maker may have failed at the last step.
   Result<void> check_unused(LinkKind kind, const std::string& id);
   Result<void> remove(LinkKind kind, const std::string& id);
   Result<std::string> volume_layer(const std::string& volume_id) const;
   ImageChain image_of(std::span<const std::string> layers) const;
-  // What others stand on is read by machines of other users, and changes no more.
+  // A layer that others stand on is read by machines of other users, and never changes again.
   Result<void> settle_bases(const std::vector<std::string>& chain) const;
   Result<void> give(const std::string& layer, unsigned user) const;
 
   LayerStore layers_;
-  std::mutex formatting_;  // held while a store is formatted: the next who wants the same one finds it
+  std::mutex formatting_;  // held while a store is formatted, so that the next one that wants the same finds it
 };
 
 Result<void> FileBlockEngine::check_room(std::uint64_t wanted) const {
@@ -142,7 +142,7 @@ Result<void> FileBlockEngine::make_layer(const std::string& layer, const std::st
   command.folder = layers_.folder() + "/layers";
   std::string options(format_options);
   Descriptor secret;
-  // -u: the file below is not opened; it may need a key, and its size is known.
+  // -u: do not open the file below, which may need a key; its size is known.
   command.arguments = {"create", "-q", "-u", "-f", "qcow2"};
   if (!key.empty()) {
     auto file = make_secret_file(key);
@@ -159,7 +159,7 @@ Result<void> FileBlockEngine::make_layer(const std::string& layer, const std::st
   const bool quick = !key.empty() && !below.empty() && layers_.encrypted(below);
   auto written = quick ? write_encrypted_overlay({made.path(), layers_.path_of(below), LayerStore::relative(below), bytes})
                        : Result<void>(fail(ErrorKind::broken, ""));
-  // Not a file of the form that we write: QEMU's way takes any.
+  // Not a file in the form that we write, so QEMU's way is used, which takes any.
   if (!written && written.error().kind == ErrorKind::broken) {
     ::unlink(made.path().c_str());
     if (auto created = run_create(command); !created) return fail(explain(created.error()));
@@ -234,7 +234,7 @@ Result<void> FileBlockEngine::remove(LinkKind kind, const std::string& id) {
   if (auto valid = check_ids({id}); !valid) return valid;
   const bool is_there = !layers_.target(kind, id).empty();
   if (is_there) layers_.step("remove.link");
-  // Not there: the try before this one may have come as far as that, and no further.
+  // It does not exist: an earlier try may have got exactly this far.
   if (auto gone = is_there ? layers_.unlink(kind, id) : layers_.settle(kind); !gone) return gone;
   layers_.collect();
   return {};
@@ -299,13 +299,13 @@ Result<void> FileBlockEngine::resize(const std::string& volume_id, std::uint64_t
   if (!layer) return fail(layer.error());
   const auto header = read_qcow2_header(layers_.path_of(*layer));
   if (!header) return fail(header.error());
-  // Large enough, perhaps since a try that failed at its last step.
+  // Large enough already, perhaps since a try that failed at its last step.
   if (header->virtual_bytes >= bytes) return sync_path(layers_.path_of(*layer));
   Command command;
   command.program = "qemu-img";
   command.folder = layers_.folder();
   command.arguments = {"resize", "-q"};
-  // The layer alone: what is below may need keys of its own, and is not touched.
+  // Only this layer: those below may need keys of their own, and are not touched.
   std::string name = R"(json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":")" + *layer + "\"}";
   Descriptor secret;
   if (layers_.encrypted(*layer)) {
@@ -397,7 +397,7 @@ Result<std::vector<Extent>> FileBlockEngine::snapshot_extents(const std::string&
   return mapped_extents(image_of(*chain), key).map(merge_extents);
 }
 
-// What both stand on is the same; what lies above it, on either side, may differ.
+// What both stand on is the same; the layers above that, on either side, may differ.
 Result<Difference> FileBlockEngine::changed_extents(const std::string& snapshot_id, const std::string& since, const std::string& key) {
   const Held snapshot(layers_, layers_.hold(LinkKind::snapshot, snapshot_id));
   const Held before(layers_, layers_.hold(LinkKind::snapshot, since));
@@ -472,7 +472,7 @@ Result<void> FileBlockEngine::fold(const Fold& fold, const std::string& key, con
   const auto is_base = [&](const ImageFile& file) { return file.path == fold.base; };
   job.base = static_cast<size_t>(std::find_if(job.chain.begin(), job.chain.end(), is_base) - job.chain.begin());
   if (job.base == job.chain.size() && !fold.base.empty()) return fail(ErrorKind::invalid, fold.volume_id + " stands on other files by now");
-  // Copies what differs, then changes the header: cut off anywhere, the volume reads the same.
+  // Copies what differs, then changes the header: aborted anywhere, the volume reads the same.
   layers_.step("fold.stream");
   if (auto done = stream(job, pace.progress, pace.stop); !done)
     return fail(explain(done.error()).within("cannot shorten the chain of " + fold.volume_id));
@@ -486,7 +486,7 @@ Result<void> FileBlockEngine::note_fold(const std::string& volume_id) {
   if (!layer) return fail(layer.error());
   const auto chain = layers_.chain(*layer);
   if (!chain) return fail(chain.error());
-  // Not only the volume's own: a snapshot may have been taken since, and what was folded is below it now.
+  // Not only the volume's own layer: a snapshot may have been taken since, and the folded one is now below it.
   for (const auto& each : *chain)
     if (auto read = layers_.reread(each); !read) return read;
   layers_.collect();

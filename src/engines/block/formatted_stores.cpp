@@ -14,8 +14,8 @@ namespace {
 constexpr std::string_view prefix = "formatted-";
 constexpr auto longest_format = std::chrono::minutes(5);
 
-// An inode for each MiB and a small journal: stores are large, and what mkfs writes is kept. No room is set aside for root, as nobody
-// but the guest's own programs fills it.
+// One inode per MiB and a small journal, because stores are large and what mkfs writes is kept. No room is reserved for root, because only
+// the guest's own programs fill the disk.
 Command format_command(StoreContent content, const std::string& file) {
   Command command;
   if (content == StoreContent::swap) {
@@ -43,7 +43,7 @@ Result<void> format_store(StoreContent content, std::uint64_t bytes, const std::
   auto made = sized ? Result<void>() : Result<void>(fail_system("cannot make " + raw, errno));
   if (made) {
     auto formatted = run_checked(format_command(content, raw), longest_format);
-    // Small clusters: what mkfs writes are many pieces of a few KiB, far apart.
+    // Small clusters, because mkfs writes many pieces of a few KiB, far apart.
     Command convert;
     convert.program = "qemu-img";
     convert.arguments = {"convert", "-O", "qcow2", "-f", "raw", "-o", "cluster_size=4k,lazy_refcounts=off,compat=1.1", raw, to};

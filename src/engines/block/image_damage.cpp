@@ -19,10 +19,10 @@ namespace {
 
 constexpr std::uint64_t sector = 512;
 constexpr auto longest_check = std::chrono::minutes(10);
-// No table of an image in a format that is taken is larger.
+// No table of an image in an accepted format is larger.
 constexpr std::uint64_t largest_table = 64 << 20;
 
-// A file with numbers in it, big or little endian.
+// A file of numbers, big or little endian.
 class Reader {
  public:
   explicit Reader(const std::string& file) : name_(file), file_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
@@ -39,7 +39,7 @@ class Reader {
   std::uint64_t size() const { return size_; }
   const std::string& name() const { return name_; }
 
-  // `invalid`: the file ends before.
+  // `invalid`: the file ends too early.
   Result<std::string> read(std::uint64_t offset, std::uint64_t bytes) const {
     if (bytes > largest_table) return damaged("has a table that is too large");
     if (offset > size_ || bytes > size_ - offset) return cut_off(offset + bytes);
@@ -59,7 +59,7 @@ class Reader {
                                         " bytes, and by its own tables at least " + std::to_string(needed) + "; copy it again");
   }
   tl::unexpected<Error> damaged(const std::string& how) const { return fail(ErrorKind::invalid, name_ + " is damaged: it " + how); }
-  // Something of this length is at this place.
+  // Checks that the file has so many bytes at this place.
   Result<void> need(std::uint64_t offset, std::uint64_t bytes) const {
     if (offset > size_ || bytes > size_ - offset) return cut_off(offset + bytes);
     return {};
@@ -115,7 +115,7 @@ class Qcow2Walk {
   static constexpr std::uint64_t all_parts = UINT64_MAX;
   std::uint64_t cluster() const { return std::uint64_t{1} << cluster_bits_; }
 
-  // A table that says where the clusters of the disk from `place` on are.
+  // A table that says where the disk's clusters are, beginning at `place` of the disk.
   Result<void> walk_second(std::uint64_t table, std::uint64_t place) const {
     const auto entries = file_.read(table, cluster());
     if (!entries) return fail(entries.error());
@@ -124,7 +124,7 @@ class Qcow2Walk {
         return there;
     return {};
   }
-  // `parts`: of the 32 parts of a cluster those that are there, in the lower half.
+  // `parts`: which of a cluster's 32 parts are there, in the lower half.
   Result<void> check_entry(std::uint64_t entry, std::uint64_t parts, std::uint64_t place) const {
     constexpr std::uint64_t compressed = std::uint64_t{1} << 62;
     constexpr std::uint64_t zeroes = 1;
@@ -138,7 +138,7 @@ class Qcow2Walk {
     if (offset == 0 || (entry_bytes_ == 8 && (entry & zeroes) != 0)) return {};
     std::uint64_t needed = cluster();
     if (parts != all_parts) needed = needed / 32 * static_cast<std::uint64_t>(std::bit_width(parts & 0xffffffffU));
-    // Behind the end of the disk nothing has to be.
+    // Beyond the end of the disk nothing has to be there.
     return file_.need(offset, std::min(needed, virtual_bytes_ - place));
   }
 
@@ -148,7 +148,7 @@ class Qcow2Walk {
   std::uint64_t entry_bytes_ = 8;
 };
 
-// VHDX: [MS-VHDX]. Its tables are found by the two regions that the file names, what they mean by numbers of 16 bytes.
+// VHDX: [MS-VHDX]. Two regions that the file names lead to its tables; their meaning is given by numbers of 16 bytes.
 class VhdxWalk {
  public:
   explicit VhdxWalk(const Reader& file) : file_(file) {}
@@ -164,7 +164,7 @@ class VhdxWalk {
     const auto sector_bytes = find_fact(*facts, "\x1d\xbf\x41\x81\x6f\xa9\x09\x47\xba\x47\xf2\x33\xa8\xfa\xab\x5f", 4);
     if (block_bytes < (1 << 20) || block_bytes > (256 << 20) || (sector_bytes != 512 && sector_bytes != 4096))
       return file_.damaged("has blocks or sectors of no size that there is");
-    // After as many blocks as one bitmap speaks for comes the entry of the bitmap.
+    // After every run of blocks that one bitmap covers comes the bitmap's own entry.
     const auto chunk = (std::uint64_t{1} << 23) * sector_bytes / block_bytes;
     for (std::uint64_t i = 0; i * 8 < blocks->size(); ++i) {
       const auto entry = little(*blocks, i * 8, 8);
@@ -198,7 +198,7 @@ class VhdxWalk {
   const Reader& file_;
 };
 
-// VMDK in one file: "Virtual Disk Format 5.0" of VMware. A directory of tables of grains; compressed ones have their length before them.
+// VMDK in one file: VMware's "Virtual Disk Format 5.0". A directory of tables of grains; compressed grains have their length in front.
 class VmdkWalk {
  public:
   explicit VmdkWalk(const Reader& file) : file_(file) {}
@@ -206,8 +206,8 @@ class VmdkWalk {
   Result<void> run() {
     auto head = file_.read(0, sector);
     if (!head) return fail(head.error());
-    if (!head->starts_with("KDMV")) return {};  // a form that qemu-img alone knows
-    // Written in one go: where the directory is was known at the end only.
+    if (!head->starts_with("KDMV")) return {};  // a form that only qemu-img knows
+    // Written as a stream: the place of the directory was known only at the end.
     if (little(*head, 56, 8) == UINT64_MAX) head = file_.read(file_.size() < 2 * sector ? 0 : file_.size() - 2 * sector, sector);
     if (!head) return fail(head.error());
     if (!head->starts_with("KDMV")) return file_.damaged("lacks the mark at its end; copy it again");
@@ -248,11 +248,11 @@ class VmdkWalk {
 
   const Reader& file_;
   bool compressed_ = false;
-  std::uint64_t capacity_ = 0;  // in sectors, as is the grain
+  std::uint64_t capacity_ = 0;  // in sectors, like the grain
   std::uint64_t grain_ = 0;
 };
 
-// A VHD has its footer at its end, in old ones of 511 bytes, and one of variable size a copy of it at its start.
+// A VHD has its footer at its end (of 511 bytes in old ones), and one of variable size has a copy of it at its start.
 Result<void> check_vhd(const Reader& file) {
   constexpr std::string_view mark = "conectix";
   constexpr std::uint64_t fixed = 2;
@@ -275,7 +275,7 @@ Result<void> check_vhd(const Reader& file) {
   return {};
 }
 
-// A raw image says nothing of its length; its partitions do.
+// A raw image does not say its length; its partitions do.
 Result<void> check_partitions(const Reader& file, std::uint64_t disk_bytes) {
   constexpr std::uint64_t protective = 0xee;
   if (disk_bytes < 3 * sector) return {};
@@ -284,13 +284,13 @@ Result<void> check_partitions(const Reader& file, std::uint64_t disk_bytes) {
   if (big(*head, 510, 2) != 0x55aa) return {};
   const auto gpt = std::string_view(*head).substr(sector);
   if (gpt.starts_with("EFI PART")) {
-    const auto last = little(gpt, 32, 8);  // where the other copy of this table is
+    const auto last = little(gpt, 32, 8);  // place of the other copy of this table
     if (last >= disk_bytes / sector && last < UINT64_MAX / sector) return file.cut_off((last + 1) * sector);
     return {};
   }
   std::uint64_t end = 0;
   for (size_t at = 446; at < 510; at += 16) {
-    // Not a table, but the program of a boot sector.
+    // Not a partition table, but the program of a boot sector.
     if (((*head)[at] & 0x7f) != 0) return {};
     const auto type = big(*head, at + 4, 1);
     if (type != 0 && type != protective) end = std::max(end, little(*head, at + 8, 4) + little(*head, at + 12, 4));
@@ -299,10 +299,10 @@ Result<void> check_partitions(const Reader& file, std::uint64_t disk_bytes) {
   return {};
 }
 
-// What QEMU itself finds in the tables: clusters that two places claim, counts that are wrong. `invalid`: too much to go on.
+// What QEMU itself finds in the tables: clusters that two places claim, wrong counts. `invalid`: too much to continue.
 Result<void> check_tables(const std::string& file, const ImageFacts& facts) {
   constexpr int repairable = 2;
-  constexpr int leaks = 3;  // room that is lost, and nothing of the disk
+  constexpr int leaks = 3;  // room that is lost, but nothing of the disk
   Command command;
   command.program = "prlimit";
   command.arguments = {"--as=4294967296", "--cpu=300", "qemu-img", "check", "-q", "--force-share", "-f", facts.format, file};

@@ -73,7 +73,7 @@ std::string read_at(const std::string& file, off_t offset, size_t size) {
   return bytes;
 }
 
-// The image by its format, with nothing else behind it even if it changes after it was looked at.
+// The image with its format named, and nothing below it, even if the file changes after it was examined.
 std::string source_of(const std::string& file, const std::string& format) {
   json::object source = {{"driver", format}, {"file", {{"driver", "file"}, {"filename", file}, {"locking", "off"}}}};
   if (format == "qcow2") source["backing"] = nullptr;
@@ -100,7 +100,7 @@ Result<void> check_single_file(const std::string& file, const json::object& info
   return {};
 }
 
-// "    (12.34/100%)\r": the last of them.
+// The last of the texts "    (12.34/100%)\r".
 int printed_percent(std::string_view text) {
   const auto end = text.rfind("/100%)");
   if (end == std::string_view::npos) return 0;
@@ -110,7 +110,7 @@ int printed_percent(std::string_view text) {
   return static_cast<int>(std::clamp<std::int64_t>(parse_integer(trim(number.substr(0, number.find('.')))).value_or(0), 0, 100));
 }
 
-// What is left of the output without its progress lines: the complaint.
+// The output without its progress lines, which is the complaint.
 std::string complaint(std::string_view text) {
   const auto end = text.rfind('\r');
   return std::string(trim(end == std::string_view::npos ? text : text.substr(end + 1)).substr(0, 600));
@@ -135,19 +135,19 @@ Result<ImageFacts> judge_image(const std::string& file, const std::string& info)
 
 namespace {
 
-// Of a file's content: its size and when it was last written to, in nanoseconds.
+// Identifies a file's content: its size and time of last change in nanoseconds.
 std::pair<std::int64_t, std::int64_t> stamp_of(const std::string& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return {};
   return {status.st_size, std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
 }
 
-// What has no mark that qemu-img knows.
+// A file without any mark that qemu-img knows.
 Result<void> judge_raw(const std::string& file, std::int64_t size, ImageFacts& facts) {
   if (const auto* archive = archive_name(read_at(file, 0, 512)))
     return fail(ErrorKind::invalid, file + " is no disk image but " + archive + " data; unpack it first");
   if (size % 512 != 0) return fail(ErrorKind::invalid, file + " is no disk image: its size is not a number of whole sectors");
-  // A VHD of fixed size has its only mark at the end.
+  // The only mark of a VHD of fixed size is at its end.
   if (size > 512 && read_at(file, size - 512, 8) == "conectix") facts.format = "vpc";
   return {};
 }
@@ -161,7 +161,7 @@ Result<ImageFacts> examine_image(const std::string& file) {
   if (!S_ISREG(status.st_mode)) return fail(ErrorKind::invalid, file + " is not a file");
   if (file.empty() || file.front() != '/') return fail(ErrorKind::invalid, file + " is not an absolute path");
   Command command;
-  // Bounded: an image can be made so that reading its tables takes any amount of memory.
+  // Bounded, because an image can be made so that reading its tables takes any amount of memory.
   command.program = "prlimit";
   command.arguments = {"--as=2147483648", "--cpu=30", "qemu-img", "info", "--output=json", "--force-share", file};
   auto output = run(command, longest_look);
@@ -181,7 +181,7 @@ Result<void> convert_image(const std::string& file, const ImageFacts& facts, con
                            const std::function<void(int percent)>& progress) {
   Command command;
   command.program = "qemu-img";
-  // With -C QEMU has the kernel move the bytes, which shares blocks where it can. Elsewhere it would only keep zeroes that are written out.
+  // With -C the kernel moves the bytes for QEMU, which shares blocks if possible. Otherwise it would only keep zeroes that are written out.
   const bool shares = (facts.format == "raw" || facts.format == "qcow2") && can_share_blocks(file, to.substr(0, to.rfind('/')));
   command.arguments = {
       "convert", "-p", "-O", "qcow2", "-o", "cluster_size=64k,lazy_refcounts=off,compat=1.1", source_of(file, facts.format), to};

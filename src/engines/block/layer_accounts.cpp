@@ -9,7 +9,7 @@
 namespace brume::block {
 namespace {
 
-// A volume stands on no more files than this for long: each costs its machine memory, and a read of what was never written a look.
+// A volume has no more files than this for long: each costs its machine memory, and lengthens the search for what was never written.
 constexpr size_t longest_chain = 16;
 
 Holding holding(const LayerStore& layers, LinkKind kind, const std::string& id, const std::map<std::string, std::int64_t>& users) {
@@ -46,7 +46,7 @@ std::vector<Fold> foldable_of(const LayerStore& layers) {
   for (const auto& id : layers.ids(LinkKind::volume)) {
     const auto chain = layers.chain(layers.target(LinkKind::volume, id));
     if (!chain) continue;
-    // Down to the first that is needed all the same; when that leaves too many, down to the last.
+    // Down to the first layer that others need; if that leaves too many, down to the last.
     size_t base = 1;
     while (base < chain->size() && !layers.serves_others((*chain)[base], (*chain)[base - 1])) ++base;
     if (base == 1 && chain->size() > longest_chain) base = chain->size() - 1;

@@ -1,4 +1,4 @@
-// What volumes and snapshots cost on the disk, and which volumes could stand on fewer files.
+// The cost of volumes and snapshots on the disk, and which volumes could stand on fewer files.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 namespace brume::block {
 
-// What a file takes on its disk; 0 when it is not there.
+// A file's room on its disk; 0 if it does not exist.
 std::uint64_t allocated(const std::string& path);
 
 std::vector<Holding> holdings_of(const LayerStore& layers, std::initializer_list<LinkKind> kinds);
-// Takes the time that it takes to walk each volume's chain once.
+// Takes as long as walking each volume's chain once.
 std::vector<Fold> foldable_of(const LayerStore& layers);
 
 }  // namespace brume::block

@@ -30,7 +30,7 @@ const char* folder_name(LinkKind kind) {
 
 size_t index_of(LinkKind kind) { return static_cast<size_t>(kind); }
 
-// What is in a folder; nothing when it is not there.
+// The content of a folder; empty if it does not exist.
 Result<std::vector<std::filesystem::directory_entry>> entries_of(const std::string& folder) {
   std::vector<std::filesystem::directory_entry> entries;
   std::error_code code;
@@ -39,13 +39,13 @@ Result<std::vector<std::filesystem::directory_entry>> entries_of(const std::stri
   return entries;
 }
 
-// The volume or snapshot that a layer was made for: "vol-X" of "layers/vol-X.3.qcow2".
+// The volume or snapshot that a layer was made for: "vol-X" for "layers/vol-X.3.qcow2".
 std::string maker_of(const std::string& layer) {
   const auto name = std::filesystem::path(layer).stem().string();
   return generation_of(layer) == 0 ? name : name.substr(0, name.rfind('.'));
 }
 
-// "../layers/x.qcow2", as said by a file in `folder` ("volumes"), is "layers/x.qcow2".
+// Turns "../layers/x.qcow2", as named by a file in `folder` ("volumes"), into "layers/x.qcow2".
 std::string layer_named(const std::string& folder, const std::string& name) {
   return (std::filesystem::path(folder) / name).lexically_normal().string();
 }
@@ -88,12 +88,12 @@ Result<void> LayerStore::load() {
   for (const auto kind : kinds) {
     if (auto read = read_links(kind); !read) return read;
     if (auto adopted = old ? adopt_old_files(kind) : Result<void>(); !adopted) return adopted;
-    // What is seen may be what a daemon before us could not sync; from here on files go by it.
+    // The names that we see may be ones that an earlier daemon could not sync; from here on files depend on them.
     if (auto settled = settle(kind); !settled) return settled;
   }
   if (auto read = read_links(LinkKind::aside); !read) return read;
   if (auto settled = settle(LinkKind::aside); !settled) return settled;
-  // Made last: as long as it is not there, the old files have not all got their links.
+  // Made last: as long as it is not there, not all old files have got their links.
   return make_folders(folder_ + "/layers", 0711);
 }
 
@@ -107,7 +107,7 @@ Result<void> LayerStore::read_layers() {
       if (!file.ends_with(suffix) || entry.is_symlink(code)) continue;
       const auto added = add(std::string(name) + "/" + file);
       if (added) continue;
-      // Not a layer at all: what leads to it is told of with its link. Anything else may pass, and must not be taken for a loss.
+      // Not a layer at all: it is reported with the link that leads to it. Other causes may pass, and must not be taken for a loss.
       if (added.error().kind != ErrorKind::broken) return added;
       log::error("block", "{}", added.error().message);
     }
@@ -122,7 +122,7 @@ Result<void> LayerStore::read_links(LinkKind kind) {
     const auto id = entry.path().filename().string();
     std::error_code code;
     const bool is_link = entry.is_symlink(code);
-    // Beside an id the name of what lies aside has a time.
+    // In aside/ a name has a time after the id.
     if (!code && (!is_link || (kind != LinkKind::aside && !is_id(id)))) continue;
     const auto named = code ? std::filesystem::path() : std::filesystem::read_symlink(entry.path(), code);
     if (code) return fail_system("cannot read the link " + entry.path().string(), code.value());
@@ -264,7 +264,7 @@ Result<void> LayerStore::reread(const std::string& layer) {
     const auto known = layers_.find(layer);
     if (known != layers_.end() && known->second.below == read->below) return {};
   }
-  // With all that it holds itself by now, before what it stood on may go.
+  // Together with everything that it holds itself, before what it stood on may be removed.
   if (auto synced = sync_path(path_of(layer)); !synced) return synced;
   const std::lock_guard lock(mutex_);
   set_layer(layer, std::move(*read));
@@ -301,7 +301,7 @@ Result<void> LayerStore::unlink(LinkKind kind, const std::string& id) {
     const std::lock_guard lock(mutex_);
     set_link(kind, id, {});
   }
-  // On the disk before the layers go: a link must not outlive what it names.
+  // Synced before the layers are removed: a link must not outlive what it names.
   return settle(kind);
 }
 
@@ -403,7 +403,7 @@ std::string LayerStore::dangling(const std::function<bool(const std::string& id)
   return find_dangling(counts);
 }
 
-// Read from the disk, whatever the maps say: a link of the one that the layer was made for.
+// Read from the disk, whatever the maps say: the link of the volume or snapshot that the layer was made for.
 bool LayerStore::disk_leads_to(const std::string& layer) const {
   const auto id = maker_of(layer);
   return std::any_of(std::begin(kinds), std::end(kinds), [&](LinkKind kind) {
@@ -427,7 +427,7 @@ std::pair<std::string, Layer> LayerStore::take_garbage() {
     const auto found = layers_.find(name);
     if (found == layers_.end() || is_named(name) || above_.count(name) != 0) continue;
     if (disk_leads_to(name)) {
-      log::error("block", "{} is kept: its volume or snapshot leads to it on the disk, and not in memory", name);
+      log::error("block", "{} is kept: a link on the disk leads to it that memory does not know", name);
       continue;
     }
     const auto layer = found->second;
@@ -450,7 +450,7 @@ std::vector<std::string> LayerStore::collect() {
     const std::lock_guard lock(mutex_);
     leaving_.erase(one.first);
     if (!gone) {
-      // Held, so that this very loop does not meet it again.
+      // Held, so that this loop does not find it again.
       reserved_.insert(one.first);
       set_layer(one.first, one.second);
       kept.push_back(one.first);

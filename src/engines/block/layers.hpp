@@ -1,4 +1,4 @@
-// The files of the file engine, and who stands on whom.
+// The files of the file engine, and which stands on which.
 //
 //   layers/vol-X.3.qcow2     a layer: the third file that the volume vol-X wrote to. 0600 and the machine's user's while it is written
 //                            to; 0444 when something stands on it, and from then on it never changes
@@ -9,14 +9,14 @@
 //                            what it was
 //   *.part                   being made; renamed when whole and synced
 //
-// A layer names the one below it in its header, by a name relative to itself, so the whole folder can be moved. Links are replaced by
-// renaming: after a crash there is the old one or the new one. A layer that no link leads to, over any number of others, is nobody's and
-// is removed: so deleting a volume or a snapshot removes a link, and never what another needs. The folders may be passed through but
-// not listed by others (0711).
+// A layer names the one below it in its header, relative to itself, so the whole folder can be moved. Links are replaced by renaming:
+// after a crash there is the old one or the new one. A layer that no link reaches, directly or through other layers, is
+// garbage-collected. So deleting a volume or a snapshot removes a link, and never what another needs. Others may pass through the
+// folders but not list them (0711).
 //
-// The maps say what the file system shows: each change of a link reaches them at once, before the folder is synced. Until that sync has
-// succeeded a crash may bring the old link back, so the layer that it named is kept; a sync that failed is made up for by the next call
-// (settle). Nothing is removed while a link leads to a file that is not there: the chain below the gap cannot be known.
+// The maps mirror the file system: each change of a link reaches them at once, before the folder is synced. Until that sync has
+// succeeded a crash may bring the old link back, so the layer that it named is kept; the next call makes up for a failed sync
+// (settle). Nothing is removed while a link dangles, because the chain below the gap cannot be known.
 //
 // Threads: any; one mutex guards the maps. Files are removed without it.
 #pragma once
@@ -40,7 +40,7 @@ namespace brume::block {
 enum class LinkKind { volume, snapshot, aside };
 
 struct Layer {
-  std::string below;  // name of the layer that it stands on; empty: none
+  std::string below;  // name of the layer below; empty: none
   bool encrypted = false;
 };
 
@@ -48,50 +48,50 @@ class LayerStore {
  public:
   LayerStore(std::string folder, StepHook hook) : folder_(std::move(folder)), hook_(std::move(hook)) {}
 
-  // Reads what is there; fails when anything cannot be read, since what is not known would be taken for nobody's. Files of before there
-  // were layers become layers under their old names.
+  // Reads what is there; fails if anything cannot be read, because unknown layers would be taken for orphans. Files from before there were
+  // layers become layers under their old names.
   Result<void> load();
 
   const std::string& folder() const { return folder_; }
   std::string path_of(const std::string& layer) const { return folder_ + "/" + layer; }
   std::string link_path(LinkKind kind, const std::string& id) const;
-  // `layer` as a layer in layers/ names it.
+  // `layer` as another layer in layers/ names it.
   static std::string relative(const std::string& layer) { return layer.starts_with("layers/") ? layer.substr(7) : "../" + layer; }
 
-  // The layer that the link names; empty: there is no such link.
+  // The layer that the link leads to; empty: there is no such link.
   std::string target(LinkKind kind, const std::string& id) const;
-  // From the layer down, itself first. `broken` when a file is missing.
+  // The layer and all below it, itself first. `broken` if a file is missing.
   Result<std::vector<std::string>> chain(const std::string& layer) const;
   bool encrypted(const std::string& layer) const;
-  // Those that begin with `prefix`.
+  // The links whose ids begin with `prefix`.
   std::vector<std::string> ids(LinkKind kind, const std::string& prefix = {}) const;
-  // How many volumes and snapshots lead to each layer.
+  // How many volumes and snapshots reach each layer.
   std::map<std::string, std::int64_t> users() const;
-  // Whether a link names it, or others than `above` stand on it.
+  // Whether a link leads to it, or layers other than `above` stand on it.
   bool serves_others(const std::string& layer, const std::string& above) const;
 
   // A name for a new layer of this volume or snapshot, which collect() spares until release().
   std::string reserve(const std::string& id);
-  // target(), which collect() spares until release(), even when the link goes. Empty: no such link, nothing to release.
+  // target(), which collect() spares until release(), even if the link is removed. Empty: no such link, and nothing to release.
   std::string hold(LinkKind kind, const std::string& id);
   void release(const std::string& layer);
-  // A finished file becomes the layer whose name was reserved; when that fails nothing of it stays.
+  // Makes a finished file the layer whose name was reserved; if that fails nothing of it stays.
   Result<void> keep(const std::string& made, const std::string& layer, unsigned mode);
-  // The machine, or a tool, changed its header: below is what it stands on now. Synced when it is another layer than before, which may
-  // be removed from now on.
+  // The machine, or a tool, changed the layer's header: `below` is what it stands on now. Synced if it is another layer than before,
+  // because the previous one may be removed from now on.
   Result<void> reread(const std::string& layer);
-  // `broken`: there is no such layer. After any other failure the link may be there, and settle() makes it durable.
+  // `broken`: there is no such layer. After any other failure the link may exist, and settle() makes it durable.
   Result<void> link(LinkKind kind, const std::string& id, const std::string& layer);
   Result<void> unlink(LinkKind kind, const std::string& id);
-  // What the links of this kind say is durable. Costs nothing when no sync has failed.
+  // Makes the links of this kind durable. Costs nothing unless a sync has failed.
   Result<void> settle(LinkKind kind);
-  // Removes the layers that are nobody's; returns their names. Removes none while a link dangles.
+  // Garbage-collects layers; returns the names of those removed. Removes none while a link dangles.
   std::vector<std::string> collect();
-  // BlockEngine::sweep.
+  // See BlockEngine::sweep.
   Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time now, milliseconds keep_aside);
-  // A volume or snapshot that leads to a file that is not there, if `counts` says so of its id; empty: there is none.
+  // A volume or snapshot whose link dangles, considering only ids for which `counts` is true; empty: there is none.
   std::string dangling(const std::function<bool(const std::string& id)>& counts) const;
-  // Removes what was being made when a crash came.
+  // Removes files that were half made when a crash came.
   std::vector<std::string> remove_unfinished() const;
 
   void step(std::string_view name) const {
@@ -99,22 +99,22 @@ class LayerStore {
   }
 
  private:
-  // The link lies in aside/ from now on: what it leads to stays, and no volume or snapshot has the name.
+  // Moves the link into aside/: what it leads to stays, and no volume or snapshot has the name.
   Result<void> set_aside(LinkKind kind, const std::string& id, Time now);
-  // Lets go of what was set aside before this; returns the names.
+  // Removes the links that were set aside before this time; returns their names.
   std::vector<std::string> drop_aside(Time before);
-  // `broken`: no link leads to most of the layers. A crash leaves few of those; so many tell of links that were lost.
+  // `broken`: no link leads to most of the layers. A crash leaves few such layers; many mean that links were lost.
   Result<void> check_owners() const;
   struct Doubt {
-    std::uint64_t change;  // number of the change that it comes from
+    std::uint64_t change;  // number of the change that made it
     std::string layer;
   };
   // The links of one kind.
   struct Links {
     std::map<std::string, std::string> layers;  // by id
-    std::uint64_t changes = 1;                  // how often one changed in the folder; the first was before us
+    std::uint64_t changes = 1;                  // number of changes in the folder; the first was before this process
     std::uint64_t synced = 0;                   // the changes up to this one are durable
-    std::vector<Doubt> doubts;                  // what links named before changes that are not: a crash may bring them back
+    std::vector<Doubt> doubts;                  // targets of links before changes that are not durable: a crash may bring them back
   };
 
   Result<Layer> read_layer(const std::string& layer) const;
@@ -122,15 +122,15 @@ class LayerStore {
   Result<void> read_links(LinkKind kind);
   Result<void> adopt_old_files(LinkKind kind);
   Result<void> add(const std::string& layer);
-  // All of these with the mutex held.
-  void set_link(LinkKind kind, const std::string& id, const std::string& layer);  // empty: it goes
+  // Call all of these with the mutex held.
+  void set_link(LinkKind kind, const std::string& id, const std::string& layer);  // empty: removes the link
   void set_layer(const std::string& name, Layer layer);
   void drop_layer(const std::string& name);
-  void refer(const std::string& name, int by);   // one link or layer more, or less, leads to it
-  bool is_named(const std::string& name) const;  // by a link, a doubt or somebody who holds it
+  void refer(const std::string& name, int by);   // one more or one fewer link or layer leads to it
+  bool is_named(const std::string& name) const;  // reached by a link, by one that a crash may bring back, or by somebody who holds it
   std::string find_dangling(const std::function<bool(const std::string& id)>& counts) const;
   bool disk_leads_to(const std::string& layer) const;
-  // A layer that is nobody's, no longer in the maps; empty: there is none.
+  // A garbage layer, already removed from the maps; empty: there is none.
   std::pair<std::string, Layer> take_garbage();
 
   const std::string folder_;
@@ -139,12 +139,12 @@ class LayerStore {
   std::map<std::string, Layer> layers_;
   Links links_[3];  // by kind
   std::multiset<std::string> reserved_;
-  std::map<std::string, std::set<std::string>> above_;  // who stands on a layer
-  std::map<std::string, std::int64_t> named_;           // how many links name a layer
-  std::set<std::string> missing_;                       // named or stood on, and not there
-  std::set<std::string> loose_;                         // may be nobody's
+  std::map<std::string, std::set<std::string>> above_;  // the layers that stand on a layer
+  std::map<std::string, std::int64_t> named_;           // number of links that lead to a layer
+  std::set<std::string> missing_;                       // named or stood on, but missing
+  std::set<std::string> loose_;                         // possibly garbage
   std::set<std::string> leaving_;                       // being removed: their names are not given out again
-  std::string complained_of_;                           // the dangling link that the log knows of
+  std::string complained_of_;                           // the dangling link that was logged
 };
 
 // Spares a layer from collect() while it lives.
@@ -163,12 +163,12 @@ class Held {
   const std::string layer_;
 };
 
-// "vol-…", "i-…-ephemeral0": fit to be a file's name.
+// "vol-…", "i-…-ephemeral0": safe as a file's name.
 bool is_id(std::string_view id);
-// The number in a layer's name: 3 of "layers/vol-X.3.qcow2"; 0 when there is none.
+// The number in a layer's name: 3 in "layers/vol-X.3.qcow2"; 0 if there is none.
 std::int64_t generation_of(std::string_view layer);
 Result<void> sync_path(const std::string& path);
-// Gives a finished file its name for good.
+// Gives a finished file its final name.
 Result<void> publish(const std::string& made, const std::string& path, unsigned mode);
 
 }  // namespace brume::block

@@ -1,5 +1,5 @@
-// The few facts that stand in the first bytes of a qcow2 file of our own making: read directly, since asking qemu-img costs a process.
-// Files of others are never read with this; qemu-img knows their ways.
+// The few facts in the first bytes of a qcow2 file that we made, read directly because qemu-img costs a process. Other people's files are
+// never read with this; qemu-img knows all their forms.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace brume::block {
 
 struct Qcow2Header {
   std::uint64_t virtual_bytes = 0;
-  std::string backing_file;  // as written in it; empty: none
+  std::string backing_file;  // as it names it; empty: none
   bool encrypted = false;    // LUKS
 };
 

@@ -63,9 +63,9 @@ Result<std::string> read_luks_header(const std::string& path) {
   return fail(ErrorKind::broken, path + " has no LUKS header");
 }
 
-// In this order: header, table of reference counts, reference counts, first table of the disk's places, LUKS header.
+// In this order: header, table of reference counts, reference counts, first table of the disk's clusters, LUKS header.
 struct Layout {
-  std::uint64_t entries;  // of the first table: one for 512 MiB
+  std::uint64_t entries;  // entries of the first table: one covers 512 MiB
   std::uint64_t table;    // where it is
   std::uint64_t luks;
   std::uint64_t end;
@@ -92,7 +92,7 @@ std::string make_header(const Qcow2Overlay& overlay, const Layout& layout, std::
   put(head, 40, layout.table, 8);
   put(head, 48, cluster, 8);
   put(head, 56, 1, 4);
-  put(head, 96, 4, 4);  // counts of 16 bits
+  put(head, 96, 4, 4);  // counts have 16 bits
   put(head, 100, header_bytes, 4);
   size_t at = header_bytes;
   put(head, at, extension_of_backing_format, 4);
@@ -129,7 +129,7 @@ Result<void> write_encrypted_overlay(const Qcow2Overlay& overlay) {
   if (overlay.below_name.empty() || overlay.below_name.size() > longest_below_name)
     return fail(ErrorKind::invalid, "the name of a backing file has 1 to 1023 characters");
   const auto layout = lay_out(overlay.virtual_bytes, luks_header->size());
-  // One block of counts speaks for 2 GiB of the file.
+  // One block of counts covers 2 GiB of the file.
   if (layout.end / cluster > cluster / 2) return fail(ErrorKind::invalid, "a disk of that size has too large a table");
   const Descriptor file(::open(overlay.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) return fail_system("cannot make " + overlay.path, errno);

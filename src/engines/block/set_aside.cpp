@@ -1,7 +1,7 @@
-// Volumes and snapshots that no record knows: set aside, and let go of after a while.
+// Sets aside volumes and snapshots that no record knows, and removes them after a while.
 //
-// Only the link moves, from volumes/ or snapshots/ into aside/, beside them: it leads to the same layer there, so the layer and all below
-// it stay where they are and are nobody's to remove.
+// Only the link moves, from volumes/ or snapshots/ into aside/ beside them. It leads to the same layer there, so that layer and all below
+// it are still reachable and stay.
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ namespace brume::block {
 namespace {
 
 constexpr char separator = '@';
-constexpr size_t few_orphans = 3;  // that crashes may leave, in a store that has hardly anything else
+constexpr size_t few_orphans = 3;  // orphans that crashes may leave in a store that has hardly anything else
 
 }  // namespace
 
@@ -27,12 +27,12 @@ Result<void> LayerStore::set_aside(LinkKind kind, const std::string& id, Time no
   const auto from = link_path(kind, id);
   const auto to = link_path(LinkKind::aside, name);
   step("aside.move");
-  // One that is there already is another's, and stays.
+  // A link that is there already belongs to another one, and stays.
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
     return fail_system("cannot set " + id + " aside", errno);
   {
     const std::lock_guard lock(mutex_);
-    // The new link first: the layer is somebody's at every moment.
+    // The new link first, so that the layer is reachable at every moment.
     const std::string layer = links_[static_cast<size_t>(kind)].layers[id];
     set_link(LinkKind::aside, name, layer);
     set_link(kind, id, {});
@@ -47,7 +47,7 @@ std::vector<std::string> LayerStore::drop_aside(Time before) {
   for (const auto& name : ids(LinkKind::aside)) {
     const auto at = name.rfind(separator);
     const auto since = at == std::string::npos ? std::nullopt : parse_iso8601(std::string_view(name).substr(at + 1));
-    // What says no time was put there by somebody, who will also take it away.
+    // A name without a time was put there by somebody, who will also remove it.
     if (!since || *since >= before) continue;
     if (auto gone = unlink(LinkKind::aside, name); !gone)
       log::warning("block", "{}", gone.error().message);
@@ -78,7 +78,7 @@ Result<Swept> LayerStore::sweep(const std::function<bool(const std::string& id)>
   Swept swept;
   swept.removed = remove_unfinished();
   const auto counts = [&](const std::string& id) { return is_formatted_id(id) || known(id); };
-  // What is not there may have been moved away, or be on a disk that is not mounted: nothing else goes until somebody has looked.
+  // A missing one may have been moved away, or be on a disk that is not mounted: nothing else is removed until somebody has looked.
   if (const auto id = dangling(counts); !id.empty()) {
     log::error("block", "{} leads to a file that is not there: nothing of {} is removed", id, folder_);
     return swept;

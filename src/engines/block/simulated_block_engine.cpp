@@ -1,4 +1,4 @@
-// Pretends: remembers names and sizes, and of bytes only those that a client puts into a snapshot itself.
+// Pretends: remembers names and sizes, and only those bytes that a client puts into a snapshot itself.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -14,11 +14,11 @@ constexpr std::uint64_t piece_bytes = 64 << 10;
 constexpr size_t most_pieces = 4096;  // 256 MiB
 
 using Piece = std::shared_ptr<const std::string>;
-// What a volume or snapshot has; copies share their pieces, as real ones share their files.
+// The content of a volume or snapshot; copies share their pieces, as real ones share their files.
 struct Content {
   std::uint64_t bytes = 0;
   std::map<std::uint64_t, Piece> pieces;  // by number
-  std::set<std::uint64_t> written;        // of these: since it was made, or since the last snapshot
+  std::set<std::uint64_t> written;        // since it was made, or since the last snapshot
 };
 
 class SimulatedBlockEngine final : public BlockEngine {
@@ -67,7 +67,7 @@ class SimulatedBlockEngine final : public BlockEngine {
     found->second.bytes = std::max(found->second.bytes, bytes);
     return {};
   }
-  // As engines do that take snapshots by themselves: there is nothing for a machine to switch to.
+  // Like an engine that takes snapshots by itself: there is nothing for a machine to switch to.
   Result<std::optional<OpenVolume>> prepare_snapshot(const std::string& volume_id, unsigned, const std::string&) override {
     return usage(volume_id).map([](const Usage&) { return std::optional<OpenVolume>(); });
   }
@@ -185,7 +185,7 @@ class SimulatedBlockEngine final : public BlockEngine {
       }
     return all;
   }
-  // Takes any name of a file, there or not: nothing is read. Every disk has 1 GiB.
+  // Accepts any name of a file, existing or not: nothing is read. Every disk has 1 GiB.
   Result<std::uint64_t> import_snapshot(const std::string& snapshot_id, const std::string&,
                                         const std::function<void(int percent)>& progress) override {
     constexpr std::uint64_t bytes = 1ULL << 30;
@@ -213,7 +213,7 @@ class SimulatedBlockEngine final : public BlockEngine {
     boot_files_.erase(image_id);
     return {};
   }
-  // Nothing is aside: what is in memory does not outlive the records.
+  // Nothing is ever set aside: what is in memory does not outlive the records.
   Result<Swept> sweep(const std::function<bool(const std::string& id)>& known, Time /*now*/, milliseconds /*keep_aside*/) override {
     std::vector<std::string> unknown;
     {

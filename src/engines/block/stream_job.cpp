@@ -28,18 +28,18 @@ constexpr auto listen_time = seconds(1);
 constexpr auto longest_job = std::chrono::hours(24 * 7);
 constexpr const char* job_name = "fold";
 
-// One end of a QMP conversation: a line is an object.
+// One end of a QMP conversation: one object per line.
 class Talk {
  public:
   explicit Talk(Descriptor socket) : socket_(std::move(socket)) {}
 
   void say(const json::object& command) const {
     const auto line = json::serialize(command) + "\n";
-    // Short beside the socket's buffer. One who has gone is noticed by listening.
+    // Short compared with the socket's buffer. A peer that is gone is noticed when reading.
     [[maybe_unused]] const auto sent = ::send(socket_.get(), line.data(), line.size(), MSG_NOSIGNAL);
   }
 
-  // timed_out: nothing within `limit`; `broken`: the other side has gone, or makes no sense.
+  // timed_out: nothing within `limit`; `broken`: the other side is gone, or sends nonsense.
   Result<json::object> listen(milliseconds limit) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
@@ -77,7 +77,7 @@ Result<void> failed(const std::string& why) {
   return fail(why.find("No space left") != std::string::npos ? ErrorKind::exhausted : ErrorKind::broken, why);
 }
 
-// Of the answer to query-block-jobs: there is one at most.
+// From the answer to query-block-jobs, which has one job at most.
 std::optional<int> percent_of(const json::value& answer) {
   const auto* jobs = answer.if_array();
   if (jobs == nullptr || jobs->empty()) return std::nullopt;
@@ -88,7 +88,7 @@ std::optional<int> percent_of(const json::value& answer) {
   return length == 0 ? 0 : static_cast<int>(std::min<std::uint64_t>(done * 100 / length, 100));
 }
 
-// nullopt: it goes on.
+// nullopt: it is still running.
 std::optional<Result<void>> outcome(const json::object& heard) {
   if (const auto* error = heard.if_contains("error"); error != nullptr && error->is_object())
     return failed(text_at(error->get_object(), "desc"));
@@ -130,7 +130,7 @@ Result<void> stream(const StreamJob& job, const std::function<void(int percent)>
   Descriptor theirs(ends[1]);
   Command command;
   command.program = "qemu-storage-daemon";
-  command.ends_with_us = true;  // nobody would tell it to end, and it has the volume
+  command.ends_with_us = true;  // else nobody would tell it to end, and it has the volume open
   command.descriptors = {{theirs.get(), talk_descriptor}};
   Descriptor secret;
   if (!job.key.empty()) {
@@ -146,7 +146,7 @@ Result<void> stream(const StreamJob& job, const std::function<void(int percent)>
   const std::stop_callback stopped(stop, [&killer] { killer.request_stop(); });
   auto running = std::async(std::launch::async, [&] {
     auto ended = run(command, longest_job, killer.get_token());
-    // Ours of their end kept the conversation open.
+    // Our copy of their end kept the conversation open.
     theirs.close();
     return ended;
   });
@@ -154,11 +154,11 @@ Result<void> stream(const StreamJob& job, const std::function<void(int percent)>
   if (done)
     talk.say({{"execute", "quit"}});
   else
-    killer.request_stop();  // it may be beyond listening
+    killer.request_stop();  // it may no longer react
   const auto ended = running.get();
   if (stop.stop_requested()) return fail(ErrorKind::refused, "it was broken off");
   if (!ended) return fail(ended.error());
-  // One that did not come as far as talking has written why.
+  // A process that ended before it could talk has written why.
   if (!done && !ended->errors.empty()) return failed(ended->errors);
   if (done && ended->status != 0) return fail(ErrorKind::broken, "qemu-storage-daemon ended with status " + std::to_string(ended->status));
   return done;

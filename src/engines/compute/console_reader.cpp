@@ -8,7 +8,7 @@
 namespace brume::compute {
 
 ConsoleReader::ConsoleReader(milliseconds period, Parts parts) : period_(period), parts_(std::move(parts)) {
-  // Signals are the business of the daemon's main thread.
+  // The daemon's main thread handles signals.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -63,8 +63,8 @@ void ConsoleReader::run() {
       lock.lock();
       for (const auto& machine : machines) {
         if (stopping_) break;
-        look_at_ended(lock);  // somebody may wait for its folder
-        // One that has ended meanwhile has its last look before it, or to come.
+        look_at_ended(lock);  // somebody may be waiting to remove its folder
+        // If it has ended meanwhile, its last reading has happened before, or is still to come.
         if (!machine->ended()) look_at(lock, *machine, parts_.look);
       }
       lock.unlock();

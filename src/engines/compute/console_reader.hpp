@@ -1,5 +1,5 @@
-// Reads what guests write to their consoles and keeps those files in bounds, on a thread of its own: a disk of the host that is slow, or
-// hangs, delays this and nothing else. QEMU's monitors are served by the event loop's thread, which never waits for a console.
+// Reads what guests write to their consoles and limits the size of those files, on a thread of its own: a slow or hanging disk of the host
+// delays this and nothing else. QEMU's monitors are served by the event loop's thread, which never waits for a console.
 #pragma once
 
 #include <condition_variable>
@@ -16,23 +16,24 @@
 
 namespace brume::compute {
 
-// Threads: any. One machine is looked at by one thread at a time.
+// Threads: any. Only one thread reads one machine at a time.
 class ConsoleReader {
  public:
   struct Parts {
-    std::function<std::vector<std::shared_ptr<Machine>>()> machines;  // that run
-    std::function<void(Machine& machine)> look;                       // reads what is new, which is bounded
-    std::function<void(Machine& machine)> look_last;                  // the machine has ended
-    std::function<void()> round;                                      // after each round: what else takes its time
+    std::function<std::vector<std::shared_ptr<Machine>>()> machines;  // the running machines
+    std::function<void(Machine& machine)> look;                       // reads what is new, up to a bound
+    std::function<void(Machine& machine)> look_last;                  // whether the machine has ended
+    std::function<void()> round;                                      // after each round: other work that takes time
   };
   ConsoleReader(milliseconds period, Parts parts);
   ~ConsoleReader() { stop(); }
 
-  // It has ended: a last look soon.
+  // The machine has ended: read it once more, soon.
   void ended(std::shared_ptr<Machine> machine);
-  // Before its folder goes: the last look has been, here if it has not yet. False: the disk hangs, and it has not within `limit`.
+  // Call before the folder is removed: the last reading has happened then, or happens here. False: the disk hangs, and it did not happen
+  // within `limit`.
   bool finish(const std::string& id, milliseconds limit);
-  // What has ended gets its last look. Waits for the thread.
+  // Machines that have ended get their last reading. Waits for the thread.
   void stop();
 
  private:
@@ -44,8 +45,8 @@ class ConsoleReader {
   const Parts parts_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::list<std::shared_ptr<Machine>> ended_;  // no last look yet
-  std::string reading_;                        // whom the thread looks at
+  std::list<std::shared_ptr<Machine>> ended_;  // no last reading yet
+  std::string reading_;                        // the machine that the thread is reading
   bool stopping_ = false;
   std::thread thread_;
 };

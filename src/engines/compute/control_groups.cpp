@@ -18,13 +18,13 @@
 namespace brume::compute {
 namespace {
 
-// Files of the kernel: neither made nor replaced. What it does not want is not done.
+// Files of the kernel: neither made nor replaced. If it refuses a value, nothing happens.
 bool tell(const std::string& path, const std::string& text) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-// Microseconds of processor time in each period of 100 ms, which is the kernel's own default; fewer than 1,000 it does not take.
+// Microseconds of processor time in each period of 100 ms, the kernel's default; the kernel does not accept fewer than 1,000.
 std::string limit_text(int version, double processors) {
   constexpr double period = 100'000;
   if (processors <= 0) return version == 2 ? "max 100000" : "-1";
@@ -41,7 +41,7 @@ ControlGroups::ControlGroups(const std::string& mark, const std::string& root) {
     trouble_ = try_limits();
     return;
   }
-  // The old hierarchies, one for each purpose: the share of the processors, and the two by which systemd knows its services.
+  // The old hierarchies, one per purpose: processor shares, and the two by which systemd tracks its services.
   if (path_exists(root + "/cpu/cgroup.procs")) {
     version_ = 1;
     hierarchies_.push_back({root + "/cpu/" + mark, "cpu.shares", "cpu.cfs_quota_us", 1024, 2, 262'144});
@@ -51,7 +51,7 @@ ControlGroups::ControlGroups(const std::string& mark, const std::string& root) {
     if (path_exists(root + "/" + name + "/cgroup.procs")) hierarchies_.push_back({root + "/" + name + "/" + mark, "", "", 0, 0, 0});
 }
 
-// With a group of its own that holds nothing: whether the host really lets us.
+// Tries it with an empty group of our own, to see whether the host really lets us.
 std::string ControlGroups::try_limits() {
   if (hierarchies_.empty()) return "this host has no control groups for processors";
   const auto& hierarchy = hierarchies_.front();
@@ -69,7 +69,7 @@ std::string ControlGroups::try_limits() {
   return trouble;
 }
 
-// All machines together weigh as much as the host's processors: with the kernel's default it would be as much as one program.
+// All machines together weigh as much as the host's processors; the kernel's default would be the weight of one program.
 void ControlGroups::prepare(const Hierarchy& hierarchy) {
   if (hierarchy.weight_file.empty()) return;
   if (version_ == 2) tell(hierarchy.folder + "/cgroup.subtree_control", "+cpu");
@@ -107,7 +107,7 @@ void ControlGroups::leave(const std::string& id) {
 void ControlGroups::remove(const std::string& id) {
   bool busy = false;
   for (const auto& hierarchy : hierarchies_) {
-    // The kernel may count a process that has just ended for a moment more.
+    // The kernel may still count a process that has just ended.
     if (::rmdir((hierarchy.folder + "/" + id).c_str()) != 0 && errno == EBUSY) busy = true;
     ::rmdir(hierarchy.folder.c_str());  // stays while another machine is in it
   }
@@ -134,7 +134,7 @@ void ControlGroups::tidy_within(std::chrono::milliseconds limit) {
       for (const auto& id : left_over_) {
         Descriptor file(::open((hierarchies_.front().folder + "/" + id + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
         if (!file) continue;
-        // Read once: only a change after that is told.
+        // Read once, because only later changes are reported.
         std::array<char, 256> text{};
         if (::read(file.get(), text.data(), text.size()) <= 0) continue;
         if (std::string_view(text.data()).find("populated 0") != std::string_view::npos) continue;
@@ -152,7 +152,7 @@ void ControlGroups::sweep() {
   const std::lock_guard lock(mutex_);
   for (const auto& hierarchy : hierarchies_) {
     std::error_code code;
-    // The kernel lets only empty ones go.
+    // The kernel removes only empty groups.
     for (const auto& entry : std::filesystem::directory_iterator(hierarchy.folder, code))
       if (entry.is_directory(code)) ::rmdir(entry.path().c_str());
     ::rmdir(hierarchy.folder.c_str());

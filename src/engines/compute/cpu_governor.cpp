@@ -9,14 +9,14 @@
 namespace brume::compute {
 namespace {
 
-constexpr auto saving_period = std::chrono::seconds(60);  // what a kill -9 of the daemon may forget
+constexpr auto saving_period = std::chrono::seconds(60);  // what a kill -9 of the daemon may lose
 
 std::optional<CpuBudget> read_budget(const std::string& file) {
   const auto text = read_file(file, 4096);
   return text ? CpuBudget::from_text(*text) : std::nullopt;
 }
 
-// When the file was last written: the end of the run that it tells of, or a minute before it.
+// When the file was last written: at the end of the run that it describes, or up to a minute before.
 Time written(const std::string& file, Time otherwise) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return otherwise;
@@ -32,7 +32,7 @@ std::optional<double> processor_seconds(pid_t process) {
   const auto name_end = text->rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   const auto fields = split(std::string_view(*text).substr(name_end + 2), ' ');
-  // The 14th and 15th of the whole line: user and system time of all threads, ended ones too.
+  // Fields 14 and 15 of the whole line: user and system time of all threads, including ended ones.
   const auto user = fields.size() > 12 ? parse_integer(fields[11]) : std::nullopt;
   const auto system = fields.size() > 12 ? parse_integer(fields[12]) : std::nullopt;
   if (!user || !system) return std::nullopt;
@@ -127,7 +127,7 @@ void CpuGovernor::save() {
   for (const auto& [id, machine] : machines) keep(machine);
 }
 
-// Without it a restart would begin with a full budget: no more than that.
+// Without the file a restart would begin with a full budget, and no more than that.
 void CpuGovernor::keep(const Machine& machine) {
   if (machine.budget.plan().kind == CpuPlan::Kind::steady) return;
   if (!path_exists(machine.file.substr(0, machine.file.rfind('.')))) return;  // forgotten meanwhile

@@ -1,4 +1,4 @@
-// Holds each machine to its plan: looks every second at what it used and tells its control group what it may use from now on.
+// Holds each machine to its plan: every second it checks how much the machine used and sets the new limit of its control group.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@
 
 namespace brume::compute {
 
-// Seconds of processor time that a process and its threads have used, in the guest and for it; nullopt: it has ended.
+// Seconds of processor time that a process and its threads have used, in the guest and on its behalf; nullopt: it has ended.
 std::optional<double> processor_seconds(pid_t process);
 
 // Threads: any.
@@ -28,19 +28,19 @@ class CpuGovernor {
   explicit CpuGovernor(Limiter limiter, Meter meter = processor_seconds) : limiter_(std::move(limiter)), meter_(std::move(meter)) {}
   ~CpuGovernor() { save(); }
 
-  // A machine has started. `file` is where its budget is kept while it runs and after its end; what its last run left there comes along
-  // as far as the plan says. `time` of day: now.
+  // A machine has started. `file` keeps its budget while it runs and after its end; what its last run left there is carried over as far as
+  // the plan allows. `time` of day: now.
   void begin(const std::string& id, pid_t process, const CpuPlan& plan, const std::string& file, Moment now, Time time);
-  // It runs since before this daemon: goes on with what `file` says. Without one it is as its group was left, until change().
+  // It was running before this daemon: continues with what `file` says. Without a file its group is left as it is, until change().
   void resume(const std::string& id, pid_t process, const std::string& file, Moment now);
-  // Nothing when the plan is the one that it has, or there is no such machine.
+  // Does nothing if the plan is the one that it has, or if there is no such machine.
   void change(const std::string& id, const CpuPlan& plan);
-  // What it has left is kept in its file.
+  // Writes what it has left into its file.
   void end(const std::string& id);
 
-  // Every second or so. Writes no files.
+  // Call about every second. Writes no files.
   void tick(Moment now);
-  // Keeps all budgets when that was not done for a while. Waits for the disk.
+  // Writes all budgets, if that was not done for a while. Waits for the disk.
   void save_now_and_then(Moment now);
   void save();
 
@@ -49,8 +49,8 @@ class CpuGovernor {
     pid_t process = -1;
     CpuBudget budget{CpuPlan{}};
     std::string file;
-    double used = 0;   // when last looked at
-    double limit = 0;  // as last set; -1: not known
+    double used = 0;   // time of the last check
+    double limit = 0;  // the last limit set; -1: unknown
     Moment looked{};
   };
   void take(const std::string& id, Machine machine);

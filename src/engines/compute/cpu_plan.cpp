@@ -7,9 +7,9 @@
 namespace brume::compute {
 namespace {
 
-// The guide gives no figures for the clamp ("indicative"): these make the pictures of its micro chapter (NET-073).
+// The guide gives no figures for the clamp ("indicative"). These reproduce the pictures in its chapter on micro instances (NET-073).
 constexpr double first_clamp = 30;     // seconds
-constexpr double longest_clamp = 960;  // five doublings on
+constexpr double longest_clamp = 960;  // five doublings
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void CpuBudget::spend_micro(double elapsed, double used) {
   if (clamped_) {
     clamp_left_ -= elapsed;
     if (clamp_left_ > 0) return;
-    // Half of it: the whole comes back only to who stays at the background for a while, and with it the patience for bursts.
+    // Half of it: the whole budget, and with it the patience for bursts, returns only after some time at the background level.
     clamped_ = false;
     saved_ = plan_.allotment / 2;
     return;
@@ -59,10 +59,10 @@ void CpuBudget::spend_credits(double elapsed, double used) {
     launch_ -= of_launch;
     change += of_launch;
   }
-  // Below 0 too: what was used beyond the end is paid back before the next burst. Overdrawn is at most what a day earns.
+  // May be below 0: what was used beyond the end is paid back before the next burst. At most a day's earnings can be overdrawn.
   saved_ = std::clamp(saved_ + change, -plan_.allotment, plan_.allotment);
   if (plan_.may_overdraw || left() > std::max(plan_.base, 0.01))
-    clamped_ = false;  // worth a second, so that it does not flicker
+    clamped_ = false;  // enough for a second, so that the limit does not flicker
   else if (left() <= 0)
     clamped_ = true;
 }

@@ -10,7 +10,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr auto limit = seconds(5);
-constexpr size_t most_nesting = 128;  // a level for each file that a disk stands on
+constexpr size_t most_nesting = 128;  // one level for each file below a disk's own
 
 const json::object* object_at(const json::object& object, std::string_view key) {
   const auto* value = object.if_contains(key);
@@ -30,7 +30,7 @@ std::uint64_t number_at(const json::object& object, std::string_view key) {
   return code ? 0 : number;
 }
 
-// "/machine/peripheral/vol0123/virtio-backend": the volume; empty: it is no disk of ours.
+// The volume in "/machine/peripheral/vol0123/virtio-backend"; empty: not one of our disks.
 std::string volume_of(std::string_view device) {
   constexpr std::string_view before = "/machine/peripheral/";
   if (!device.starts_with(before)) return {};

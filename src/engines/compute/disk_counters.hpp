@@ -1,4 +1,4 @@
-// What the disks of a machine did since it started, as QEMU counts it.
+// What the disks of a machine have done since it started, as QEMU counts it.
 #pragma once
 
 #include <chrono>
@@ -14,11 +14,11 @@ namespace brume::compute {
 
 class Machine;
 
-// What a disk did, as sums.
+// What a disk has done, as sums.
 struct DiskWork {
   std::uint64_t reads = 0;
   std::uint64_t read_bytes = 0;
-  std::uint64_t read_ns = 0;  // the sum of how long each took
+  std::uint64_t read_ns = 0;  // the sum of their durations
   std::uint64_t writes = 0;
   std::uint64_t write_bytes = 0;
   std::uint64_t write_ns = 0;
@@ -29,20 +29,20 @@ struct DiskWork {
   std::uint64_t failures = 0;  // requests that failed
 };
 
-// All of it only grows while the disk stays plugged in.
+// All figures only grow while the disk stays plugged in.
 struct DiskCounters : DiskWork {
   std::string volume_id;                 // as in Disk: "vol-…", "ephemeral0"
   std::optional<std::uint64_t> idle_ns;  // since the last request; none: there was none yet
 };
 
 struct DiskReading {
-  std::string run;  // of the machine: another one after each start, and counted from zero
-  // Not later than the moment that the counters are of.
+  std::string run;  // run of the machine: changes at each start, when counters begin at zero
+  // Not later than the moment at which the counters were read.
   std::chrono::steady_clock::time_point taken{};
   std::vector<DiskCounters> disks;
 };
 
-// QEMU's answer to query-blockstats. A disk that was taken away by force, and that the guest still holds, is not among them.
+// Reads QEMU's answer to query-blockstats. It leaves out a disk that was taken away by force and that the guest still holds.
 Result<std::vector<DiskCounters>> parse_block_stats(std::string_view answer);
 
 // See Hypervisor::disk_counters.

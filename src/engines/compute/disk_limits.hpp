@@ -1,5 +1,5 @@
-// What a volume's type promises of IOPS and throughput, as the ceiling that its disk is held to. It is never more than a ceiling: what the
-// host's own disk cannot do, no number here makes it do.
+// What a volume's type promises of IOPS and throughput, as the ceiling that its disk is held to. It is only a ceiling: no number here makes
+// the host's disk faster.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +7,12 @@
 namespace brume::compute {
 
 struct DiskLimits {
-  // Requests a second, reads and writes together; 0: as many as there are.
+  // Requests a second, reads and writes together; 0: no limit.
   std::int64_t requests = 0;
-  // For a while it may be this many: until `burst_seconds` of them are spent, which come back at `requests` a second. 0: no bursts.
+  // Bursts may reach this many, until `burst_seconds` of them are spent, which are regained at `requests` a second. 0: no bursts.
   std::int64_t burst_requests = 0;
   std::int64_t burst_seconds = 0;
-  // A request of more bytes than this counts as several.
+  // A request with more bytes than this counts as several.
   std::int64_t request_bytes = 0;
   // The same for bytes.
   std::int64_t bytes = 0;

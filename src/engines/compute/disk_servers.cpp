@@ -17,7 +17,7 @@ namespace {
 constexpr auto server_greeting_limit = seconds(20);
 constexpr auto export_limit = seconds(5);
 constexpr auto server_quit_limit = seconds(10);
-constexpr auto unknown_limit = seconds(2);  // of one whose process is not known
+constexpr auto unknown_limit = seconds(2);  // of a server whose process is unknown
 
 std::string door_folder(const MachineFolder& folder) { return folder.path() + "/door"; }
 std::string door_of(const MachineFolder& folder) { return door_folder(folder) + "/nbd"; }
@@ -59,7 +59,7 @@ Result<std::shared_ptr<Machine>> DiskServers::start(const Disk& disk) const {
   if (!qmp) return fail(qmp.error());
   auto door = listen_unix(door_of(folder));
   if (!door) return fail(door.error());
-  // Whoever comes as far as a link to it may come in; the folders around the links see to who that is.
+  // Anybody who can reach a link to it may connect; the folders around the links restrict who that is.
   if (::chmod(door_of(folder).c_str(), 0666) != 0) return fail_system("cannot open " + door_of(folder), errno);
   const auto process = start_detached(disk_server_command(folder.path(), qmp->get(), door->get(), user));
   if (!process) return fail(process.error());
@@ -94,7 +94,7 @@ Result<void> DiskServers::open_door(const std::string& volume_id, const Client& 
   struct stat wanted {};
   if (::stat(door.c_str(), &wanted) != 0) return fail_system("cannot find " + door, errno);
   if (::lstat(link.c_str(), &now) == 0 && now.st_ino == wanted.st_ino && now.st_dev == wanted.st_dev) return {};
-  // One of before leads to a server that is gone.
+  // An earlier link leads to a server that is gone.
   ::unlink(link.c_str());
   if (::link(door.c_str(), link.c_str()) != 0) return fail_system("cannot make " + link, errno);
   return {};
@@ -201,7 +201,7 @@ void DiskServers::take_up(const std::string& volume_id, const std::set<std::stri
   const auto machine = make_machine(volume_id);
   const auto process = folder.process();
   if (!process || !process->alive(parts_.user(volume_id)) || !machine->watch(*process)) {
-    // The daemon died before it wrote down which process it is, or the process has ended: who needs a server is given another.
+    // The daemon died before it recorded the process, or the process has ended: a new server is started when one is needed.
     if (const auto monitor = machine->monitor()) {
       (*monitor)->post("quit");
       (*monitor)->wait_until_closed(unknown_limit);

@@ -1,12 +1,12 @@
-// Disks that several machines have at once (EBS Multi-Attach). Two QEMUs cannot write to one qcow2 file: a qemu-storage-daemon has the
-// disk's files open instead, one for each such disk, and the machines are its clients. It begins with the first of them and ends with the
-// last, outlives the daemon as machines do, and is found again by its folder, <home>/disk-servers/<volume id>/:
+// Disks that several machines have at once (EBS Multi-Attach). Two QEMUs cannot write to one qcow2 file, so one qemu-storage-daemon per
+// such disk has its files open, and the machines are its clients. It starts with the first machine and ends with the last, outlives the
+// daemon as machines do, and is found again by its folder, <home>/disk-servers/<volume id>/:
 //
 //   process, qmp, log   as a machine's (machine_folder.hpp)
-//   door/nbd            the socket that machines come in by
+//   door/nbd            the socket that machines connect to
 //
-// Each machine has an export of its own. The door is in a folder that only we may enter; a machine that may come in has a link to it in
-// its own folder, disks/<volume>, where nobody else can go. A machine whose server died waits and comes in again.
+// Each machine has an export of its own. The door is in a folder that only we may enter; a machine that may connect has a link to it in
+// its own folder, disks/<volume>, which nobody else can reach. If the server dies, its machines wait and reconnect.
 #pragma once
 
 #include <functional>
@@ -29,38 +29,38 @@ class DiskServers {
   struct Client {
     std::string id;
     std::string folder;            // the machine's
-    std::optional<unsigned> user;  // none: ours
+    std::optional<unsigned> user;  // none: as our user
   };
   struct Parts {
     std::string folder;
     EventLoop& loop;
-    std::function<std::optional<unsigned>(const std::string& volume_id)> user;  // that a server runs as
-    std::function<void(const std::string& volume_id)> left;                     // nothing of the server is left: nor does it need a user
-    std::function<void(MachineReport)> report;                                  // `died`, by the volume's id
+    std::function<std::optional<unsigned>(const std::string& volume_id)> user;  // the user that a server runs as
+    std::function<void(const std::string& volume_id)> left;  // nothing of the server is left, so it needs no user any more
+    std::function<void(MachineReport)> report;               // `died`, by the volume's id
   };
   explicit DiskServers(Parts parts) : parts_(std::move(parts)) {}
 
   // nullptr: none runs for this volume.
   std::shared_ptr<Machine> find(const std::string& volume_id) const;
 
-  // From now on the machine may come in. Starts the server when there is none.
+  // Lets the machine connect from now on. Starts the server if there is none.
   Result<void> admit(const Disk& disk, const Client& client);
-  // The machine does not have the disk any more. The files are free when the last one has gone.
+  // The machine does not have the disk any more. The files are free once the last machine has left.
   Result<void> dismiss(const std::string& volume_id, const std::string& client_id);
-  // It has ended.
+  // The server has ended.
   void dismiss_everywhere(const std::string& client_id);
 
-  // Larger. No machine may be inside meanwhile: they come in again by themselves, and have to be told of the size. Returns who.
+  // Makes it larger. No machine may be connected meanwhile; they reconnect by themselves and must be told the size. Returns which machines.
   Result<std::set<std::string>> resize(const std::string& volume_id, std::uint64_t bytes);
 
-  // Takes up the servers that run since before, and ends what serves none of these machines.
+  // Takes over the servers that were running before, and ends those that serve none of these machines.
   void recover(const std::set<std::string>& running);
-  // Leaves them alone from now on.
+  // Leaves the servers alone from now on.
   void release();
 
  private:
   struct Server {
-    std::mutex turn;  // held while it is started, ended, or a machine is let in or shut out
+    std::mutex turn;  // held while it is started or ended, or while a machine is let in or shut out
     std::shared_ptr<Machine> machine;
     std::set<std::string> clients;
   };
@@ -71,7 +71,7 @@ class DiskServers {
   Result<std::shared_ptr<Machine>> start(const Disk& disk) const;
   Result<void> open_door(const std::string& volume_id, const Client& client) const;
   void keep(Server& server, std::shared_ptr<Machine> machine);
-  // With its turn held: not before all machines have gone.
+  // Call with its turn held, after all machines have left.
   Result<void> end_unused(Server& server, const std::string& volume_id);
   Result<void> shut_out(Server& server, const std::string& volume_id, const std::string& client_id);
   void take_up(const std::string& volume_id, const std::set<std::string>& running);

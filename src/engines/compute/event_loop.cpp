@@ -22,7 +22,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make() {
   event.data.u64 = 0;
   if (::epoll_ctl(loop->epoll_.get(), EPOLL_CTL_ADD, loop->bell_.get(), &event) != 0)
     return fail_system("cannot make an event loop", errno);
-  // Signals are the business of the daemon's main thread.
+  // The daemon's main thread handles signals.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -50,7 +50,7 @@ Result<std::uint64_t> EventLoop::add(int descriptor, std::shared_ptr<Watcher> wa
 
 void EventLoop::remove(int descriptor, std::uint64_t watch) {
   if (descriptor >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
-  std::shared_ptr<Watcher> last;  // dies outside the lock
+  std::shared_ptr<Watcher> last;  // destroyed outside the lock
   const std::lock_guard lock(mutex_);
   const auto found = watchers_.find(watch);
   if (found == watchers_.end()) return;
@@ -82,7 +82,7 @@ void EventLoop::stop() {
   }
   wake();
   thread_.join();
-  std::map<std::uint64_t, std::shared_ptr<Watcher>> last;  // die outside the lock
+  std::map<std::uint64_t, std::shared_ptr<Watcher>> last;  // destroyed outside the lock
   const std::lock_guard lock(mutex_);
   last.swap(watchers_);
 }

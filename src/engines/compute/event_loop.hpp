@@ -17,7 +17,7 @@
 
 namespace brume::compute {
 
-// Something that is told when its descriptor can be read. Always on the loop's thread.
+// Called when its descriptor can be read. Always on the loop's thread.
 class Watcher {
  public:
   virtual ~Watcher() = default;
@@ -34,7 +34,7 @@ class EventLoop {
 
   // Calls watcher->ready() while `descriptor` can be read or is at its end. The loop keeps the watcher alive until remove.
   Result<std::uint64_t> add(int descriptor, std::shared_ptr<Watcher> watcher);
-  // Before the descriptor is closed. A call to ready() may still be under way on the loop's thread when this returns.
+  // Call before the descriptor is closed. A call to ready() may still be running on the loop's thread when this returns.
   void remove(int descriptor, std::uint64_t watch);
   // Runs `task` on the loop's thread, soon.
   void post(std::function<void()> task);

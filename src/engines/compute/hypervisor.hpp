@@ -1,7 +1,7 @@
-// Machines that run guests. One implementation drives QEMU over QMP, one only pretends (simulation mode).
+// Machines that run guests. One implementation drives QEMU over QMP; one only pretends (simulation mode).
 //
-// Nothing but src/control calls this. Machines are named by instance id. A machine outlives the daemon: after a restart the engine
-// finds the running ones again (recover), with their console and their events.
+// Only src/control calls this. Machines are named by instance id. A machine outlives the daemon: after a restart the engine finds the
+// running ones again (recover), with their console and their events.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@
 
 namespace brume::compute {
 
-// A file that others stand on; a machine only reads it.
+// A file below others; a machine only reads it.
 struct BaseFile {
   std::string file;
   bool encrypted = false;
@@ -32,14 +32,14 @@ struct Disk {
   std::string file;         // absolute path, readable and writable by the machine's user
   std::string format;       // "qcow2", "raw"
   std::string device = {};  // "/dev/sdf": the guest finds it by disk_number(device), see device_names.hpp; may be empty
-  std::int64_t generation = 0;       // tells the files apart that a volume has one after another, one for each snapshot
-  std::vector<BaseFile> bases = {};  // what the file stands on, the nearest first; all of it
-  bool encrypted = false;            // the file
+  std::int64_t generation = 0;       // tells apart the files that a volume has one after another, one for each snapshot
+  std::vector<BaseFile> bases = {};  // all files below, the nearest first
+  bool encrypted = false;            // whether `file` is encrypted
   DiskLimits limits = {};            // what its type promises
-  // The machine, where others may have the disk too: a server has its files open then, and each machine is a client of it. Empty: the
+  // Set if other machines may have the disk too: then a server has its files open, and this machine is one of its clients. Empty: the
   // machine has them open itself.
   std::string served_to = {};
-  std::string key = {};  // opens those of the files that are encrypted. Never shown, logged or put on a command line
+  std::string key = {};  // opens the encrypted files. Never shown, logged or put on a command line
 };
 
 struct Nic {
@@ -50,7 +50,7 @@ struct Nic {
 
 struct MachineSpec {
   std::string id;       // instance id
-  std::string uuid;     // "ec2…" in UUID shape: what the guest's firmware tables say (cloud-init looks for it)
+  std::string uuid;     // "ec2…" in UUID form for the guest's firmware tables (cloud-init looks for it)
   std::string product;  // product name in the firmware tables: the instance type ("t2.micro"); may be empty
   std::int64_t memory_mib = 512;
   std::int64_t processors = 1;
@@ -67,11 +67,11 @@ enum class MachineState { running, paused, ended };
 enum class MachineEvent {
   guest_shutdown,  // the guest turned itself off (or answered the power button); the machine has ended
   guest_reset,     // the guest rebooted; the machine runs on
-  died,            // the process ended in any other way; detail says what it left on standard error
+  died,            // the process ended in any other way; detail: its last words on standard error
   io_error,        // a disk failed or is full; the machine is paused
   resumed,
   disk_folded,      // fold_disk has ended; detail: the volume's name without its dash
-  device_gone,      // the guest let a disk or card go that it had been asked for before; detach_… finishes it
+  device_gone,      // the guest released a disk or card later than requested; detach_… finishes the detachment
   password_posted,  // the guest wrote a sealed administrator's password to its serial port; detail is the password, in base64
 };
 
@@ -79,20 +79,20 @@ struct MachineReport {
   std::string id;
   MachineEvent event;
   std::string detail;
-  std::optional<DiskReading> counters = {};  // of guest_shutdown: what the disks had done by then
+  std::optional<DiskReading> counters = {};  // for guest_shutdown: what the disks had done by then
 };
 
-// A disk that is `served_to` machines is known by its volume's id wherever a machine's is asked for: its server has its files open, so
-// that snapshots, growth, folding and limits are its business. It runs from the first machine to the last.
+// A disk that is `served_to` machines is addressed by its volume's id wherever a machine's id is expected: its server has its files open
+// and does snapshots, growth, folding and limits. It runs from the first machine to the last.
 //
-// Threads: all functions may be called from any thread. start, kill, forget and reset of one machine are made one after another by the
-// caller, and so are the calls for one disk or card; those for different disks of a machine may come at once. A call returns when its
-// effect has happened, within the named limit.
+// Threads: all functions may be called from any thread. The caller makes calls of start, kill, forget and reset for one machine one after
+// another, and likewise calls for one disk or card; calls for different disks of a machine may run at once. A call returns when its effect
+// has happened, within the named limit.
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
 
-  // "kvm", "tcg", "simulated", with a sentence why, for `brume status` and the log.
+  // "kvm", "tcg" or "simulated", with the reason, for `brume status` and the log.
   struct Description {
     std::string accelerator;
     std::string reason;
@@ -100,93 +100,92 @@ class Hypervisor {
   };
   virtual Description describe() const = 0;
 
-  // Called before anything else. Reports come on the engine's threads, one at a time; the receiver must not wait. Empty: nobody is told
-  // from now on; when this returns, the receiver of before is not being told anything, and never will be again (base/receiver.hpp).
+  // Call before anything else. Reports come on the engine's threads, one at a time; the receiver must not wait. Empty: nobody is told from
+  // now on. When this returns, the previous receiver is not running and will never be called again (base/receiver.hpp).
   virtual void on_report(std::function<void(MachineReport)> receiver) = 0;
-  // Takes up the machines that run since before this daemon; returns their ids. Machines that ended meanwhile are not among them:
-  // how each of them ended (guest_shutdown, died) is reported, again at every recover until forget or the next start; of those that
-  // went down with the host nothing is. A machine that
-  // stands still since before is reported too (io_error). Machines whose start had not finished are removed.
+  // Finds the machines that were running before this daemon; returns their ids. How machines ended meanwhile (guest_shutdown, died) is
+  // reported, and reported again at every recover until forget or the next start. Nothing is reported for machines that went down with the
+  // host. A paused machine is reported too (io_error). Machines whose start had not finished are removed.
   virtual Result<std::vector<std::string>> recover() = 0;
 
-  // Starts the machine; returns when the guest's processors run. On an error nothing is left of it. ≤ 30 s.
+  // Starts the machine; returns when the guest's processors run. On an error nothing of it is left. ≤ 30 s.
   virtual Result<void> start(MachineSpec spec) = 0;
-  // Presses the power button; a guest_shutdown report follows when the guest obeys.
+  // Presses the power button; a guest_shutdown report follows if the guest obeys.
   virtual Result<void> press_power_button(const std::string& id) = 0;
-  // Resets the machine as its reset button would.
+  // Resets the machine, like its reset button.
   virtual Result<void> reset(const std::string& id) = 0;
-  // Ends the machine at once; success when it is gone or never was. No report follows.
+  // Ends the machine at once; succeeds also if it does not run. No report follows.
   virtual Result<void> kill(const std::string& id) = 0;
   virtual Result<MachineState> state(const std::string& id) = 0;
   virtual Result<void> resume(const std::string& id) = 0;
-  // Its processors stand still, and what it asked of its disks is done, until resume.
+  // Stops its processors and completes its disk requests, until resume.
   virtual Result<void> pause(const std::string& /*id*/) { return {}; }
 
-  // Another plan for a machine that runs; nothing for one that does not.
+  // Another plan for a running machine; ignored if it does not run.
   virtual void change_cpu(const std::string& /*id*/, const CpuPlan& /*plan*/) {}
 
-  // `exists`: it is there already.
+  // `exists`: it is plugged in already.
   virtual Result<void> attach_disk(const std::string& id, const Disk& disk) = 0;
-  // A disk that the machine has, and that is served to it: whatever became of the server, it runs from now on and lets the machine in.
+  // For a disk of the machine that is served to it: makes sure that the server runs and lets the machine in, whatever happened to it.
   virtual Result<void> serve_disk(const std::string& /*id*/, const Disk& /*disk*/) { return {}; }
-  // Asks the guest to let go and waits; timed_out when it did not within `limit` (force: takes it anyway). A device_gone report follows
-  // when it lets go later. Success when it is not there; not_found when the machine does not run.
+  // Asks the guest to release it and waits; timed_out if it did not within `limit` (force: takes it anyway). A device_gone report follows
+  // if it is released later. Succeeds if it is not there; not_found if the machine does not run.
   virtual Result<void> detach_disk(const std::string& id, const std::string& volume_id, bool force, milliseconds limit) = 0;
-  // From one instant on the machine writes to `overlays`, empty files over those that it writes to now, which change no more. Either
-  // all do or none. Returns how long the machine's disks stood still at most.
+  // From one instant on the machine writes to `overlays`, empty files over those that it writes to now, which never change again. All
+  // switch or none. Returns the longest time that the machine's disks stood still.
   virtual Result<milliseconds> switch_disks(const std::string& id, const std::vector<Disk>& overlays) = 0;
   // Of the file that the machine writes to. not_found: the machine does not run or has no such disk.
   virtual Result<std::int64_t> disk_generation(const std::string& id, const std::string& volume_id) = 0;
-  // Copies into the disk's own file, in the background, what lies between it and `base` (empty: everything), so that it stands on
-  // `base` alone. `base_name` is what the file's header shall say. A disk_folded report follows, done or not. Snapshot, growth and
-  // detachment of the disk break it off, which harms nothing. `exists`: under way.
+  // Copies into the disk's own file, in the background, everything between it and `base` (empty: all), so that it stands on `base` alone.
+  // The file's header will say `base_name`. A disk_folded report follows in any case. Snapshot, growth and detachment of the disk abort it,
+  // which harms nothing. `exists`: one is running.
   virtual Result<void> fold_disk(const std::string& id, const std::string& volume_id, const std::string& base, const std::string& base_name,
                                  std::uint64_t bytes_per_second) = 0;
-  // How far that is. not_found: none is under way.
+  // Its progress. not_found: none is running.
   virtual Result<int> fold_percent(const std::string& id, const std::string& /*volume_id*/) {
     return fail(ErrorKind::not_found, id + " folds nothing");
   }
-  // From now on the disk is held to these. not_found: the machine does not run or has no such disk.
+  // Limits the disk from now on. not_found: the machine does not run or has no such disk.
   virtual Result<void> limit_disk(const std::string& /*id*/, const std::string& /*volume_id*/, const DiskLimits& /*limits*/) { return {}; }
-  // The guest sees the new size; the disk may only grow.
+  // The guest sees the new size; a disk can only grow.
   virtual Result<void> resize_disk(const std::string& id, const std::string& volume_id, std::uint64_t bytes) = 0;
-  // What the disks of a running machine did since it started. not_found: it does not run, or (simulation) nothing counts.
+  // What the disks of a running machine have done since it started. not_found: it does not run, or (simulation) nothing is counted.
   virtual Result<DiskReading> disk_counters(const std::string& id) { return fail(ErrorKind::not_found, id + " counts nothing"); }
   virtual Result<void> attach_nic(const std::string& id, Nic nic) = 0;
   virtual Result<void> detach_nic(const std::string& id, const std::string& interface_id, bool force, milliseconds limit) = 0;
 
-  // The last `limit` bytes that the guest wrote to its serial port since its last start (kept after death until forget), and when.
+  // The last `limit` bytes that the guest wrote to its serial port since its last start (kept after its death until forget), and when.
   struct Console {
     std::string text;
     Time written{};
   };
   virtual Result<Console> console(const std::string& id, size_t limit) = 0;
-  // What the machine shows on its screen. `refused`: it has none.
+  // The content of the machine's screen. `refused`: it has none.
   virtual Result<Picture> screenshot(const std::string& id) = 0;
-  // Presses and releases a key that writes nothing, so that a dark screen lights up.
+  // Presses and releases a key that types nothing, to wake a dark screen.
   virtual Result<void> press_key(const std::string& id) = 0;
-  // Removes what an ended machine left (folder, console, log), for good.
+  // Removes for good what an ended machine left (folder, console, log).
   virtual Result<void> forget(const std::string& id) = 0;
-  // The same, but for what its next start goes on from: its processor credits.
+  // The same, but keeps what its next start needs: its processor credits.
   virtual Result<void> forget_run(const std::string& id) = 0;
 
-  // The user number that this machine's process runs as: its disk files belong to it.
+  // The user number that this machine's process runs as, which owns its disk files.
   virtual unsigned user_of(const std::string& id) const = 0;
 };
 
 struct QemuConfiguration {
   std::string folder;       // "<home>/machines": one folder a machine: pid file, QMP socket, console, log. The machines' users
                             // must be able to pass through every folder above it (mode 0711)
-  std::string accelerator;  // "auto": probe; "kvm", "tcg": as told
+  std::string accelerator;  // "auto": probe; "kvm", "tcg": as given
   unsigned user_base = 0x60000000;
-  bool pause_on_disk_trouble = true;  // false: the guest gets an I/O error when a disk of the host fails or is full
+  bool pause_on_disk_trouble = true;  // false: the guest gets an I/O error if a disk of the host fails or is full
 };
 Result<std::unique_ptr<Hypervisor>> make_qemu_hypervisor(const QemuConfiguration& configuration, const Clock& clock);
 
-// Pretends: starts, stops and resets at once, remembers what it was told, writes a console text that says so.
+// Pretends: starts, stops and resets at once, remembers what it was told, and writes a console text that says so.
 std::unique_ptr<Hypervisor> make_simulated_hypervisor(const Clock& clock);
 
-// Really boots a few instructions under /dev/kvm with a time limit. The reason says what happened either way.
+// Boots a few instructions under /dev/kvm with a time limit. The reason says what happened in either case.
 struct KvmProbe {
   bool works = false;
   std::string reason;

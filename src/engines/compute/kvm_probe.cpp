@@ -1,5 +1,5 @@
-// Does /dev/kvm run an ordinary guest? Being there is not enough: on nested and on paravirtual hosts QEMU starts with it and then hangs
-// or misbehaves. So firmware and a boot sector are really run, from real mode through protected to long mode.
+// Finds out whether /dev/kvm runs an ordinary guest. Its existence is not enough: on nested and paravirtual hosts QEMU starts with it and
+// then hangs or misbehaves. So firmware and a boot sector are really run, from real mode through protected to long mode.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,10 +16,9 @@ namespace brume::compute {
 namespace {
 
 constexpr auto probe_limit = seconds(5);
-constexpr int expected_status = 0x2a << 1 | 1;  // what isa-debug-exit makes of 0x2a
+constexpr int expected_status = 0x2a << 1 | 1;  // the exit status that isa-debug-exit turns 0x2a into
 
-// Loaded at 0x7c00: builds page tables at 0x1000, enters long mode, adds up 64-bit numbers and says 0x2a at port 0xf4 if the sum is
-// right.
+// Loaded at 0x7c00: builds page tables at 0x1000, enters long mode, adds 64-bit numbers and writes 0x2a to port 0xf4 if the sum is right.
 constexpr std::array<unsigned char, 174> boot_code = {
     0xfa,                                                        // cli
     0x31, 0xc0,                                                  // xor %ax,%ax
@@ -75,7 +74,7 @@ std::string boot_sector() {
   return sector;
 }
 
-// What the verdict depends on: this boot of this kernel, and this QEMU.
+// The verdict holds for this boot of this kernel, and this QEMU.
 std::string circumstances() {
   std::string text;
   for (const auto* path : {"/proc/version", "/proc/sys/kernel/random/boot_id"})

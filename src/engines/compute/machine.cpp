@@ -16,22 +16,23 @@
 namespace brume::compute {
 namespace {
 
-// How long QEMU may take to write back and leave after its guest turned itself off.
+// How long QEMU may take to write back and exit after its guest turned itself off.
 constexpr auto longest_goodbye = seconds(30);
 
-// QEMU draws the screen anew before it writes it down.
+// QEMU redraws the screen before it writes the picture.
 constexpr auto screen_limit = seconds(10);
 constexpr size_t largest_screen = 256 << 20;
 
-// What is read of a console at a time, and how often before others have their turn. A guest that floods it may be read with gaps.
+// How much of a console is read at a time, and how often before other machines have their turn. A console that floods may be read with
+// gaps.
 constexpr size_t console_piece = 256 << 10;
 constexpr int most_pieces = 8;
 
-// After any reset, also one from outside, the firmware resets the machine once or twice more to begin afresh. No guest comes as far as
-// rebooting itself in this time.
+// After any reset, even one from outside, the firmware resets the machine once or twice more to start afresh. No guest gets as far as
+// rebooting itself within this time.
 constexpr auto reset_echo = seconds(2);
 
-// Between two lines in the log about I/O errors that one guest gets.
+// Time between two lines in the log about I/O errors of one guest.
 constexpr auto trouble_pause = std::chrono::minutes(1);
 
 class ProcessWatcher final : public Watcher {
@@ -52,7 +53,7 @@ std::string disk_trouble_text(const QmpMessage& event) {
   return "the host cannot " + event.field("operation") + " " + disk + ": " + event.field("reason");
 }
 
-// States of QEMU that no guest comes out of.
+// States of QEMU that no guest recovers from.
 bool is_fault(const std::string& status) { return status == "internal-error" || status == "guest-panicked"; }
 
 }  // namespace
@@ -64,7 +65,7 @@ Machine::~Machine() { release(); }
 
 Result<void> Machine::watch(const ProcessName& process) {
   Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, process.number, 0)));
-  // Read after the handle was taken: from here on the number cannot pass to another process unseen.
+  // Read after the handle was opened: from here on the process id cannot pass to another process unnoticed.
   if (!handle || !process.alive(std::nullopt)) return fail(ErrorKind::not_found, "the process of " + id_ + " has ended");
   const std::lock_guard lock(mutex_);
   auto watch = loop_.add(handle.get(), std::make_shared<ProcessWatcher>(weak_from_this()));
@@ -95,7 +96,7 @@ Result<std::shared_ptr<QmpClient>> Machine::monitor(milliseconds limit) {
     if (qmp_ && !qmp_->closed()) return qmp_;
   }
   auto socket = connect_unix(folder_.qmp_socket());
-  // A process that has just died refuses: the same as a connection that it closed.
+  // A process that has just died refuses connections: treated like a connection that it closed.
   if (!socket) return fail(ErrorKind::broken, socket.error().message);
   auto client = QmpClient::open(loop_, std::move(*socket), [self = weak_from_this()](const QmpMessage& event) {
     if (const auto machine = self.lock()) machine->on_event(event);
@@ -170,7 +171,7 @@ Result<void> Machine::end(milliseconds grace) {
     reporting_ = false;
     qmp = qmp_;
   }
-  // By word first: QEMU writes back what it holds of the disks and leaves no loose clusters in them.
+  // First by a command: QEMU writes back its disk caches and leaves no leaked clusters.
   if (qmp && grace.count() > 0) {
     qmp->post("quit");
     if (wait_for_end(grace)) return {};
@@ -189,7 +190,7 @@ Result<void> Machine::unplug(const std::string& device, milliseconds limit) {
   if (auto asked = execute("device_del", json_object({{"id", device}})); !asked) {
     const auto& said = asked.error().message;
     if (said.find("not found") != std::string::npos) return {};
-    // Asked before: the guest may still obey.
+    // Requested before: the guest may still obey.
     if (said.find("in the process of unplug") == std::string::npos) return fail(asked.error());
   }
   std::unique_lock lock(mutex_);
@@ -199,11 +200,11 @@ Result<void> Machine::unplug(const std::string& device, milliseconds limit) {
               "the guest of " + id_ + " did not let " + device + " go within " + std::to_string(limit.count()) + " ms");
 }
 
-// QEMU writes the picture into a file of ours in memory: no path of the host is opened by it.
+// QEMU writes the picture into our file in memory, so it opens no path of the host.
 Result<Picture> Machine::screenshot() {
   const Descriptor file(::memfd_create("screen", MFD_CLOEXEC));
   if (!file) return fail_system("cannot make a file in memory", errno);
-  // It takes a handed-over file for writing only if it can do nothing else.
+  // QEMU takes a handed-over file for writing only if the file allows nothing else.
   const Descriptor to_write(::open(("/proc/self/fd/" + std::to_string(file.get())).c_str(), O_WRONLY | O_CLOEXEC));
   if (!to_write) return fail_system("cannot open a file in memory", errno);
   const auto given = execute("add-fd", {}, screen_limit, to_write.get());
@@ -242,7 +243,7 @@ Result<void> Machine::end_job(const std::string& job, milliseconds limit) {
   }
   if (auto asked = execute("block-job-cancel", R"({"device":")" + job + R"(","force":true})"); !asked) {
     if (asked.error().message.find("not found") != std::string::npos) return {};
-    // It ends by itself just now.
+    // It is ending by itself at this moment.
     if (asked.error().message.find("oncluding") == std::string::npos && asked.error().message.find("null") == std::string::npos)
       return fail(asked.error());
   }
@@ -284,7 +285,7 @@ void Machine::on_event(const QmpMessage& event) {
   if (event.kind == QmpMessage::Kind::reply && event.value.starts_with('[')) {
     last_counters_ = event.value;
   } else if (event.kind == QmpMessage::Kind::reply) {
-    // The answer to on_tick's question.
+    // The answer to the question of on_tick.
     if (!fault_ && is_fault(event.field("status"))) {
       fault_ = "QEMU halted the guest: " + event.field("status");
       ending_since_ = std::chrono::steady_clock::now();
@@ -308,13 +309,13 @@ void Machine::on_event(const QmpMessage& event) {
     lock.unlock();
     if (told) report(MachineEvent::resumed, "");
   } else if (event.name == "BLOCK_IO_ERROR" && event.field("action") == "stop") {
-    // One for each request under way; the first says it.
+    // One event for each pending request; the first one is enough.
     const bool told = std::exchange(disk_trouble_, true);
     halted_ = true;  // STOP follows
     lock.unlock();
     if (!told) report(MachineEvent::io_error, disk_trouble_text(event));
   } else if (event.name == "BLOCK_IO_ERROR" && event.field("action") == "report") {
-    // The guest was told. It may try again as often as it likes: the log hears of it now and then.
+    // The guest was told. It may retry as often as it likes, so the log mentions it only now and then.
     const auto now = std::chrono::steady_clock::now();
     if (now - trouble_logged_ < trouble_pause) return;
     trouble_logged_ = now;
@@ -346,7 +347,7 @@ void Machine::on_process_end() {
     if (ended_) return;
     qmp = qmp_;
   }
-  // Its last events may still wait to be read: they tell a shutdown from a death.
+  // Its last events may still be unread: they tell a shutdown from a death.
   for (int turn = 0; turn < 8 && qmp && !qmp->closed(); ++turn) qmp->ready();
   MachineEnd end{MachineEnd::How::killed, ""};
   bool reported = false;
@@ -363,7 +364,7 @@ void Machine::on_process_end() {
   if (end.how == MachineEnd::How::died && end.detail.empty()) end.detail = folder_.last_words();
   if (end.how == MachineEnd::How::died && end.detail.empty())
     end.detail = "QEMU ended without a word; it was killed, perhaps for want of memory";
-  // On disk before anybody hears of it, so that a restart of the daemon says the same.
+  // On disk before anybody is told, so that a restart of the daemon reports the same.
   folder_.keep_end(end);
   callbacks_.gone(id_);
   release();
@@ -396,7 +397,7 @@ void Machine::on_tick() {
     signal_process(SIGKILL);
   else if (ending && qmp)
     send_away(*qmp);
-  // Nobody here halts a guest: QEMU did, and the reason is to be asked for.
+  // We never halt a guest: QEMU did, and has to be asked for the reason.
   else if (halted && qmp)
     qmp->post("query-status");
 }

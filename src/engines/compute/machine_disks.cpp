@@ -42,7 +42,7 @@ struct Node {
   std::int64_t generation = 0;
 };
 
-// The nodes of the volume that have a name of ours, the newest first.
+// The nodes of the volume that have a name of ours, newest first.
 Result<std::vector<Node>> nodes_of(Machine& machine, const std::string& volume_id) {
   const auto all = ask(machine, "query-named-block-nodes", R"({"flat":true})");
   if (!all) return fail(all.error());
@@ -67,7 +67,7 @@ Result<std::vector<Node>> nodes_of(Machine& machine, const std::string& volume_i
 
 std::string backend_of(const std::string& volume_id) { return "/machine/peripheral/" + disk_name(volume_id) + "/virtio-backend"; }
 
-// Of a server: all machines go through the gate, which holds them together to the volume's limits.
+// Of a server: all machines go through this gate, which holds them together to the volume's limits.
 std::string gate_of(const std::string& volume_id) { return disk_name(volume_id) + "gate"; }
 std::string limits_of(const std::string& volume_id) { return disk_name(volume_id) + "limits"; }
 
@@ -77,7 +77,7 @@ const json::array* list_at(const json::value& object, std::string_view key) {
   return value ? value->if_array() : nullptr;
 }
 
-// The node that the gate of a server stands on now.
+// The node that a server's gate stands on now.
 Result<std::string> node_behind_gate(Machine& server) {
   const auto graph = ask(server, "x-debug-query-block-graph");
   if (!graph) return fail(graph.error());
@@ -111,7 +111,7 @@ Result<std::string> current_node(Machine& machine, const std::string& volume_id)
 
 std::string key_name(const Disk& disk) { return disk_name(disk.volume_id) + "-key"; }
 
-// The key goes over the monitor's socket, which is ours alone.
+// The key goes over the monitor's socket, which only we can open.
 Result<void> hand_over_key(Machine& machine, const Disk& disk) {
   if (disk.key.empty()) return {};
   const auto arguments = json::serialize(json::object{{"qom-type", "secret"}, {"id", key_name(disk)}, {"data", disk.key}});
@@ -130,17 +130,17 @@ Result<void> remove_nodes(Machine& machine, const std::string& volume_id) {
   if (!nodes) return fail(nodes.error());
   for (const auto& node : *nodes) {
     auto removed = machine.execute("blockdev-del", json_object({{"node-name", node.name}}), disk_command_limit);
-    // Gone before: so it is what was asked for.
+    // Already gone, which is what was requested.
     if (!removed && !says(removed.error(), "Failed to find node")) return fail(removed.error());
   }
-  // What stood in for it, when the guest has let go at last.
+  // The substitute for it, once the guest has finally released the device.
   [[maybe_unused]] const auto stand_in =
       machine.execute("blockdev-del", json_object({{"node-name", disk_name(volume_id) + gone_suffix}}), disk_command_limit);
   take_back_key(machine, volume_id);
   return {};
 }
 
-// A block job holds its nodes: before they change it is broken off. What it copied so far stays, and is right.
+// A block job holds its nodes, so it is aborted before they change. What it copied so far stays, and is right.
 Result<void> end_fold(Machine& machine, const std::string& volume_id) {
   const auto job = disk_name(volume_id) + fold_suffix;
   return machine.end_job(job, disk_command_limit);
@@ -157,7 +157,7 @@ Result<void> take_away(Machine& machine, const std::string& volume_id) {
   return {};
 }
 
-// The guest never let go of the device after the volume was taken away by force: it gets the volume back under it.
+// The guest never released the device after the volume was taken away by force: it gets the volume back under that device.
 Result<void> give_back(Machine& machine, const Disk& disk) {
   if (disk.served_to.empty())
     if (auto given = hand_over_key(machine, disk); !given) return given;
@@ -191,21 +191,21 @@ Result<void> attach_disk(Machine& machine, const Disk& disk, bool pauses) {
     auto given = give_back(machine, disk);
     return given && disk.served_to.empty() ? limit_disk(machine, disk.volume_id, disk.limits) : given;
   }
-  // What an attachment that was broken off left.
+  // Left by an attachment that was aborted.
   if (auto cleared = remove_nodes(machine, disk.volume_id); !cleared) return fail(cleared.error().within(what));
   if (disk.served_to.empty())
     if (auto given = hand_over_key(machine, disk); !given) return fail(given.error().within(what));
   auto plugged = machine.execute("blockdev-add", disk_node(disk), disk_command_limit);
   if (plugged) {
     plugged = machine.execute("device_add", disk_device(disk, false, pauses), disk_command_limit);
-    // Two names that mean the same to the guest: the second goes without.
+    // Two names that mean the same to the guest: the second disk gets no number.
     if (!plugged && says(plugged.error(), "acpi-index")) {
       auto nameless = disk;
       nameless.device.clear();
       plugged = machine.execute("device_add", disk_device(nameless, false, pauses), disk_command_limit);
     }
   }
-  // What several machines have is held to its limits by its server.
+  // A disk of several machines is held to its limits by its server.
   if (plugged) return disk.limits.any() && disk.served_to.empty() ? limit_disk(machine, disk.volume_id, disk.limits) : Result<void>();
   [[maybe_unused]] const auto undone = remove_nodes(machine, disk.volume_id);
   return fail(explain(plugged.error()).within(what));
@@ -228,7 +228,7 @@ std::int64_t generation_of(std::string_view node) {
   return dash == std::string_view::npos ? 0 : parse_integer(node.substr(dash + 1)).value_or(0);
 }
 
-// What a daemon that died between adding an overlay and going over to it left: it would be in the way of every later switch.
+// Left by a daemon that died between adding an overlay and switching to it: it would be in the way of every later switch.
 Result<void> remove_unused_overlays(Machine& machine, const std::string& volume_id, const std::string& current) {
   const auto nodes = nodes_of(machine, volume_id);
   if (!nodes) return fail(nodes.error());
@@ -240,10 +240,10 @@ Result<void> remove_unused_overlays(Machine& machine, const std::string& volume_
   return {};
 }
 
-// What a daemon that was killed had asked for may come about while the next one looks: then the node is there already, used or unused.
-// False: it is what the disk stands on.
+// A request of a daemon that was killed may still take effect while the next one looks: then the node exists already, used or unused.
+// False: the disk stands on it.
 Result<bool> add_overlay(Machine& machine, const Disk& overlay) {
-  // What it stands on is open already: the node that it takes the place of.
+  // The file below is open already: it is the node that this one replaces.
   auto alone = overlay;
   alone.bases.clear();
   const auto made = machine.execute("blockdev-add", disk_node(alone), disk_command_limit);
@@ -281,14 +281,14 @@ Result<milliseconds> switch_disks(Machine& machine, const std::vector<Disk>& ove
   return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
 }
 
-// By the node's name: QEMU names a file that stands on another than its header says in a way of its own.
+// By the node's name, because QEMU has its own way to name a file that stands on another one than its header says.
 Result<std::int64_t> disk_generation(Machine& machine, const std::string& volume_id) {
   return current_node(machine, volume_id).map(generation_of);
 }
 
 namespace {
 
-// What QEMU calls a node's file: its path, or for an encrypted one how it was opened.
+// QEMU's name of a node's file: its path, or for an encrypted one the way it was opened.
 bool is_on(const json::value& node, const std::string& path) {
   const auto file = text_at(node, "file");
   constexpr std::string_view prefix = "json:";
@@ -300,7 +300,7 @@ bool is_on(const json::value& node, const std::string& path) {
   return below != nullptr && text_at(*below, "filename") == path;
 }
 
-// The volume's node of this file. `not_found`: a machine of an older daemon, where those below have no names.
+// The volume's node of this file. `not_found`: a machine of an older daemon, in which the nodes below have no names.
 Result<std::string> node_on(Machine& machine, const std::string& volume_id, const std::string& path) {
   const auto all = ask(machine, "query-named-block-nodes", R"({"flat":true})");
   if (!all) return fail(all.error());
@@ -344,7 +344,7 @@ Result<int> fold_percent(Machine& machine, const std::string& volume_id) {
   return fail(ErrorKind::not_found, machine.id() + " does not shorten the chain of " + volume_id);
 }
 
-// The limit is of the guest's disk and not of a node: it stays when a snapshot puts another file under it.
+// The limit belongs to the guest's disk and not to a node, so it stays when a snapshot puts another file under it.
 Result<void> limit_disk(Machine& machine, const std::string& volume_id, const DiskLimits& limits) {
   if (machine.id() == volume_id) {
     auto limited = machine.execute(
@@ -399,7 +399,7 @@ Result<void> let_in(Machine& server, const std::string& machine_id) {
 Result<void> note_served_size(Machine& machine, const std::string& volume_id, std::uint64_t bytes) {
   Disk disk{.volume_id = volume_id, .file = {}, .format = {}};
   disk.served_to = machine.id();
-  // It comes in again, and so hears of the new size, when it has something to ask: that is what this is for.
+  // The machine reconnects, and so learns the new size, when it has something to ask: that is what this is for.
   auto done = machine.execute("blockdev-reopen", R"({"options":[)" + disk_node(disk) + "]}", disk_command_limit);
   if (done)
     done = machine.execute("block_resize", json::serialize(json::object{{"node-name", disk_node_name(disk)}, {"size", bytes}}),

@@ -20,9 +20,9 @@
 namespace brume::compute {
 namespace {
 
-constexpr off_t largest = 1 << 20;      // a console or log beyond this is cut
+constexpr off_t largest = 1 << 20;      // a console or log larger than this is cut
 constexpr off_t remaining = 128 << 10;  // twice what GetConsoleOutput gives
-constexpr off_t grain = 64 << 10;       // whole blocks of every file system
+constexpr off_t grain = 64 << 10;       // a multiple of the block size of every file system
 constexpr size_t most_words = 600;
 
 constexpr std::array<std::string_view, 3> end_names = {"guest_shutdown", "died", "killed"};
@@ -34,21 +34,21 @@ Result<void> make_file(const std::string& path, std::optional<unsigned> owner) {
   return {};
 }
 
-// Another one after each start of the host.
+// Changes with each boot of the host.
 std::string host_boot() {
   const auto text = read_file("/proc/sys/kernel/random/boot_id", 256);
   return text ? std::string(trim(*text)) : "unknown";
 }
 
-// QEMU writes at the end (O_APPEND) whatever we cut, so it needs not be told. How many bytes went.
+// QEMU writes at the end (O_APPEND) whatever we cut, so it need not be told. Returns how many bytes were cut.
 std::uint64_t cut(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || status.st_size <= largest) return 0;
   const off_t dropped = (status.st_size - remaining) / grain * grain;
-  // Takes the old part out in one step, nothing that arrives meanwhile is lost.
+  // Removes the old part in one step, so that nothing that arrives meanwhile is lost.
   if (::fallocate(file.get(), FALLOC_FL_COLLAPSE_RANGE, 0, dropped) == 0) return static_cast<std::uint64_t>(dropped);
-  // Not every file system can: what arrives between the two steps is lost.
+  // Not every file system can do that: what arrives between the two steps is lost.
   const auto tail = read_file_tail(path, static_cast<size_t>(remaining));
   if (::ftruncate(file.get(), 0) != 0) return 0;
   const auto gone = static_cast<std::uint64_t>(status.st_size) - (tail ? tail->size() : 0);
@@ -73,7 +73,7 @@ bool ProcessName::alive(std::optional<unsigned> user) const {
   if (process_start_time(number) != started) return false;
   const auto folder = "/proc/" + std::to_string(number);
   if (const auto text = read_file(folder + "/stat")) {
-    // A zombie (some containers have no init that would collect it) has ended.
+    // A zombie (some containers have no init that would reap it) has ended.
     const auto name_end = text->rfind(')');
     if (name_end != std::string::npos && text->substr(name_end).starts_with(") Z")) return false;
   }
@@ -107,7 +107,7 @@ std::optional<ProcessName> MachineFolder::process() const {
   const auto number = parse_integer(parts[0]);
   const auto started = parse_integer(parts[1]);
   if (!number || !started || *number <= 0 || *started < 0) return std::nullopt;
-  // An older daemon did not write down which boot of the host it was.
+  // An older daemon did not record which boot of the host it was.
   return ProcessName{static_cast<pid_t>(*number), static_cast<std::uint64_t>(*started), parts.size() == 3 && parts[2] != host_boot()};
 }
 

@@ -8,7 +8,7 @@
 //   cpu       what is left of its processor budget, of a type that has one
 //   ended     how the last run ended: guest_shutdown, died or killed, and a detail
 //
-// The folder may be passed through but not listed or written by the machine's user (0711 root); of the files only console is its own.
+// The machine's user may pass through the folder but not list or change it (0711 root); of the files it owns only the console.
 #pragma once
 
 #include <sys/types.h>
@@ -21,13 +21,13 @@
 
 namespace brume::compute {
 
-// A process for good: the number alone may name another one later.
+// Identifies a process for good: the number alone may name another one later.
 struct ProcessName {
   pid_t number = -1;
   std::uint64_t started = 0;
-  bool before_restart = false;  // of the host: it cannot run any more, whatever has its number now
+  bool before_restart = false;  // boot of the host: if it is another one the process cannot run any more, whatever has its number now
 
-  // Whether it still is there; `user`: and runs as that user.
+  // Whether it still exists; with `user`: and runs as that user.
   bool alive(std::optional<unsigned> user) const;
 };
 
@@ -44,26 +44,26 @@ class MachineFolder {
   const std::string& path() const { return path_; }
   std::string qmp_socket() const { return path_ + "/qmp"; }
   std::string serial_socket() const { return path_ + "/serial"; }
-  // Beside the folder: it outlives a run (cpu_governor.hpp).
+  // Beside the folder, because it outlives a run (cpu_governor.hpp).
   std::string cpu_file() const { return path_ + ".cpu"; }
 
-  // An empty folder for a new run; the last run's files are gone.
+  // Makes an empty folder for a new run; removes the last run's files.
   Result<void> prepare(std::optional<unsigned> user) const;
   void remove() const;
   bool exists() const;
 
   Result<void> keep_process(const ProcessName& process) const;
   std::optional<ProcessName> process() const;
-  // Also removes what a running machine has and an ended one has not.
+  // Also removes files that only a running machine has.
   void keep_end(const MachineEnd& end) const;
   std::optional<MachineEnd> end() const;
 
-  // The last thing that QEMU said, without time stamp and program name; empty when it said nothing.
+  // QEMU's last message, without time stamp and program name; empty if there was none.
   std::string last_words() const;
-  // All that it said, at most 600 bytes.
+  // Its whole output, at most 600 bytes.
   std::string words() const;
-  // Drops the old part of console and log when they have grown too large. The daemon calls it every second. How many bytes of the
-  // console went.
+  // Drops the old part of console and log if they have grown too large. The daemon calls it every second. Returns how many bytes of the
+  // console were dropped.
   std::uint64_t bound() const;
 
  private:

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view opening = "<password>";
 constexpr std::string_view closing = "</password>";
-// What a key of 4096 bits seals has 684 characters; twice a key that nobody uses is enough, and bounds what is kept.
+// A key of 4096 bits seals into 684 characters; twice a key that nobody uses is enough, and bounds what is kept.
 constexpr size_t longest = 4096;
 
 bool is_base64(char c) {
@@ -15,7 +15,7 @@ bool is_base64(char c) {
 }
 bool is_space(char c) { return c == ' ' || c == '\r' || c == '\n' || c == '\t'; }
 
-// nullopt: something else stands between the tags.
+// nullopt: something else is between the tags.
 std::optional<std::string> sealed_password(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -35,7 +35,7 @@ std::optional<std::string> PasswordWatch::feed(std::string_view piece) {
   const auto lower = to_lower(kept_);
   std::optional<std::string> found;
   size_t at = 0;
-  // From each opening tag to its end; what is before the last open one is done with.
+  // From each opening tag to its end; everything before the last open one is finished.
   for (size_t open = lower.find(opening, at); open != std::string::npos; open = lower.find(opening, at)) {
     const auto from = open + opening.size();
     const auto end = lower.find(closing, from);
@@ -50,7 +50,7 @@ std::optional<std::string> PasswordWatch::feed(std::string_view piece) {
     if (auto password = sealed_password(std::string_view(kept_).substr(from, end - from))) found = std::move(password);
     at = from;
   }
-  // The opening tag itself may be cut.
+  // The opening tag itself may be split.
   const auto rest = std::min(kept_.size() - std::min(at, kept_.size()), opening.size() - 1);
   kept_.erase(0, kept_.size() - rest);
   return found;

@@ -1,5 +1,5 @@
 // Finds the administrator's password that a Windows guest posts on its serial console (INS-086), sealed for its key pair:
-// <Password>BASE64</Password>, in capitals or not, perhaps over several lines.
+// <Password>BASE64</Password>, in any case, perhaps over several lines.
 #pragma once
 
 #include <optional>
@@ -8,14 +8,14 @@
 
 namespace brume::compute {
 
-// Fed with a console piece by piece, in its order.
+// Is given a console piece by piece, in order.
 class PasswordWatch {
  public:
-  // The password that ended in this piece, without white space; of several the last.
+  // The password that ended in this piece, without white space; if there are several, the last.
   std::optional<std::string> feed(std::string_view piece);
 
  private:
-  std::string kept_;  // the last of what was fed, from a tag that may be going on
+  std::string kept_;  // the end of the input so far, from a tag that may continue
 };
 
 }  // namespace brume::compute

@@ -13,18 +13,18 @@ namespace {
 
 namespace json = boost::json;
 
-// Measured under TCG to the guest's init: bare q35 takes 10 % less processor time than pc, but each root port for hot-plug costs, and
-// with eight of them it is level, with 24 it is 10 % behind. pc's one flat PCI bus takes 28 plugged devices as it is. microvm has no
-// hot-plug. No "graphics=off": it makes the firmware use the serial port, slowly, and swallow what is typed there.
+// Measured under TCG up to the guest's init: bare q35 takes 10 % less processor time than pc, but each root port for hot-plug costs: with
+// eight of them it is level, with 24 it is 10 % slower. pc's one flat PCI bus takes 28 plugged devices as it is. microvm has no hot-plug.
+// No "graphics=off": it makes the firmware use the serial port, slowly, and swallow what is typed there.
 constexpr const char* board = "pc";
 
-// The host's page cache is used: all volumes of one image share the same base file, so the second guest boots from memory. What a
-// guest flushes is on the disk all the same (cache.no-flush is off).
+// The host's page cache is used: all volumes of one image share the same base file, so the second guest boots from memory. What a guest
+// flushes is still on the disk (cache.no-flush is off).
 constexpr bool bypass_page_cache = false;
 
 constexpr int first_descriptor = 3;
 
-// So many seconds a machine waits for a disk's server that went: it is started again in less. After that it counts as a failing disk.
+// How many seconds a machine waits for a disk's server that is gone, which is restarted in less. After that it counts as a failing disk.
 constexpr int server_patience = 30;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -49,7 +49,7 @@ bool is_mac(std::string_view text) {
 
 bool is_file(const std::string& path) { return !path.empty() && path.front() == '/' && path.find('\0') == std::string::npos; }
 
-// QEMU reads a comma in an option as its end and two of them as one.
+// QEMU takes a comma in an option as its end, and two commas as one.
 std::string option_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -79,7 +79,7 @@ void add_processors(std::vector<std::string>& arguments, const MachineSpec& spec
   } else {
     // Translated code: a quarter of the guest's memory, touched only as it fills.
     const auto translated = std::clamp<std::int64_t>(spec.memory_mib / 4, 64, 512);
-    // Five-level page tables only make every walk longer when the walk is emulated.
+    // Five-level page tables only make every walk longer if the walk is emulated.
     add(arguments, "-accel", "tcg,thread=multi,tb-size=" + std::to_string(translated));
     add(arguments, "-cpu", "max,la57=off");
   }
@@ -89,7 +89,7 @@ void add_processors(std::vector<std::string>& arguments, const MachineSpec& spec
 }
 
 void add_channels(std::vector<std::string>& arguments, const QemuHost& host) {
-  // Both sockets are ours and already listen: no path of the machine's user, no limit of 108 bytes, no waiting for the file.
+  // Both sockets are ours and already listen: so no path of the machine's user, no limit of 108 bytes, no waiting for the file.
   add(arguments, "-chardev", "socket,id=qmp,server=on,wait=off,fd=" + std::to_string(host.qmp_socket));
   add(arguments, "-mon", "chardev=qmp,mode=control");
   add(arguments, "-chardev",
@@ -98,7 +98,7 @@ void add_channels(std::vector<std::string>& arguments, const QemuHost& host) {
   add(arguments, "-serial", "chardev:console");
 }
 
-// Nobody looks at it but GetConsoleScreenshot. In the last slot, so that what is plugged in keeps the slots it always had.
+// Only GetConsoleScreenshot looks at it. It is in the last slot, so that plugged devices keep the slots they always had.
 void add_screen(std::vector<std::string>& arguments) { add(arguments, "-device", "VGA,id=screen,addr=0x1f,vgamem_mb=8"); }
 
 void add_boot(std::vector<std::string>& arguments, const MachineSpec& spec) {
@@ -114,7 +114,7 @@ void add_devices(Command& command, const MachineSpec& spec, const QemuHost& host
   std::set<int> numbers;
   for (size_t i = 0; i < spec.disks.size(); ++i) {
     auto disk = spec.disks[i];
-    // Two names that mean the same to the guest (sdf, xvdf): the second goes without.
+    // Two names that mean the same to the guest (sdf, xvdf): the second disk gets no number.
     if (const int number = disk_number(disk.device); number != 0 && !numbers.insert(number).second) disk.device.clear();
     if (const auto key = host.disk_keys.find(disk.volume_id); key != host.disk_keys.end()) {
       command.descriptors.emplace_back(key->second, next_descriptor);
@@ -133,8 +133,8 @@ void add_devices(Command& command, const MachineSpec& spec, const QemuHost& host
   add(arguments, "-device", "virtio-rng-pci,rng=random");
 }
 
-// QEMU drops its rights before it starts, so it could not open a /dev/kvm that only a group may open: setpriv (util-linux, always
-// there) gives it that one group.
+// QEMU drops its rights before it starts, so it could not open a /dev/kvm that is open to a group only: setpriv (util-linux, always there)
+// gives it that group.
 void add_kvm_group(Command& command, unsigned user, unsigned group) {
   const auto number = std::to_string(user);
   std::vector<std::string> arguments = {"--reuid=" + number, "--regid=" + number,   "--groups=" + std::to_string(group),
@@ -206,8 +206,8 @@ Command qemu_command(const MachineSpec& spec, const QemuHost& host) {
   add(arguments, "-vga", "none");
   add(arguments, "-msg", "timestamp=on");
   add(arguments, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-  // Halted until `cont`. A guest that turns itself off stays as a halted process that says so, until the daemon has taken note:
-  // this is how a shutdown is told from a death also when the daemon was away.
+  // Halted until `cont`. A guest that turns itself off stays as a halted process that says so, until the daemon has recorded it: so a
+  // shutdown can be told from a death even if the daemon was away.
   arguments.insert(arguments.end(), {"-S", "-no-shutdown"});
   add_identity(arguments, spec);
   add_processors(arguments, spec, host);
@@ -241,7 +241,7 @@ std::string disk_name(const std::string& volume_id) {
 
 std::string disk_node_name(const Disk& disk) {
   const auto name = disk_name(disk.volume_id);
-  // Of a disk that is served the files are the server's business.
+  // The files of a served disk are opened by its server.
   return disk.generation == 0 || !disk.served_to.empty() ? name : name + "-" + std::to_string(disk.generation);
 }
 
@@ -254,7 +254,7 @@ std::string server_door(const std::string& volume_id) { return "disks/" + disk_n
 
 namespace {
 
-// Without a cache of its own: what another machine writes is seen.
+// Without a cache of its own, so that it sees what another machine writes.
 std::string client_node(const Disk& disk) {
   return json::serialize(json::object{{"driver", "nbd"},
                                       {"node-name", disk_node_name(disk)},
@@ -278,12 +278,12 @@ std::string disk_node(const Disk& disk) {
   };
   auto node = format_node(disk.file, disk.format, disk.encrypted);
   node["node-name"] = disk_node_name(disk);
-  // Inherited by the file below and the base images behind.
+  // Inherited by the file below and its base images.
   node["cache"] = {{"direct", bypass_page_cache}, {"no-flush", false}};
   node["discard"] = "unmap";
   node["detect-zeroes"] = "unmap";
   if (disk.format != "qcow2") return json::serialize(node);
-  // All of what it stands on is said, so that nothing is opened because a file names it.
+  // All files below are named, so that none is opened because another file names it.
   json::value below = nullptr;
   for (auto place = disk.bases.size(); place-- > 0;) {
     const auto& base = disk.bases[place];
@@ -298,7 +298,7 @@ std::string disk_node(const Disk& disk) {
 
 std::string disk_device(const Disk& disk, bool boots, bool pauses) {
   const auto name = disk_name(disk.volume_id);
-  // By default a full or failing host disk halts the guest instead of handing it errors that would ruin its file system.
+  // By default a full or failing host disk halts the guest instead of giving it errors that would ruin its file system.
   const char* trouble = pauses ? "stop" : "report";
   json::object device = {{"driver", "virtio-blk-pci"}, {"id", name},       {"drive", disk_node_name(disk)}, {"serial", name},
                          {"werror", trouble},          {"rerror", trouble}};
@@ -310,7 +310,7 @@ std::string disk_device(const Disk& disk, bool boots, bool pauses) {
 std::string disk_throttle(const std::string& device, const DiskLimits& limits) {
   json::object arguments = {{"id", device}, {"bps", limits.bytes}, {"bps_rd", 0}, {"bps_wr", 0}, {"iops", limits.requests},
                             {"iops_rd", 0}, {"iops_wr", 0}};
-  // QEMU's bucket holds burst × seconds and leaks at the lasting rate, which is what EC2 calls I/O credits.
+  // QEMU's bucket holds burst × seconds and leaks at the sustained rate, which is what EC2 calls I/O credits.
   const auto add_burst = [&](const char* most, const char* length, std::int64_t lasting, std::int64_t burst, std::int64_t for_seconds) {
     if (lasting <= 0 || burst <= lasting) return;
     arguments[most] = burst;
@@ -323,7 +323,7 @@ std::string disk_throttle(const std::string& device, const DiskLimits& limits) {
 }
 
 std::string server_limits(const DiskLimits& limits) {
-  // All of them, each time: one that is left out stays as it was.
+  // All of them, each time, because one that is left out keeps its value.
   const auto burst = [](std::int64_t lasting, std::int64_t most) { return lasting > 0 && most > lasting; };
   const bool bytes_burst = burst(limits.bytes, limits.burst_bytes);
   const bool requests_burst = burst(limits.requests, limits.burst_requests);
@@ -339,7 +339,7 @@ std::string server_limits(const DiskLimits& limits) {
 }
 
 std::string nic_device(const Nic& nic) {
-  // An empty ROM file: no time is spent on network boot.
+  // An empty ROM file, so that no time is spent on network boot.
   return json::serialize(json::object{
       {"driver", "virtio-net-pci"}, {"id", nic.interface_id}, {"netdev", nic.interface_id + "-end"}, {"mac", nic.mac}, {"romfile", ""}});
 }

@@ -1,5 +1,5 @@
-// Hypervisor over QEMU processes. How one starts: folder and sockets are made, QEMU is started as a child of nobody and halted, its
-// process is written down, its monitor greeted, the processors started. After a crash anywhere in between, recover() removes it.
+// Hypervisor over QEMU processes. A start goes like this: folder and sockets are made, QEMU is started halted and without a parent, its
+// process is recorded, its monitor greeted, its processors started. After a crash anywhere in between, recover() removes it.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,7 +94,7 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> serve_disk(const std::string& id, const Disk& disk) override {
     if (disk.served_to.empty()) return {};
     auto served = running(id).and_then([&](const auto&) { return servers_.admit(disk, client(id)); });
-    // Ended meanwhile, when it was not yet known to be inside.
+    // It ended when it was not yet in the list.
     if (!find(id)) return servers_.dismiss(disk.volume_id, id).and_then([&]() -> Result<void> { return fail(ErrorKind::not_found, id); });
     return served;
   }
@@ -123,7 +123,7 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> forget_run(const std::string& id) override;
 
   unsigned user_of(const std::string& id) const override {
-    // Who is not root cannot become another.
+    // Only root can become another user.
     if (::geteuid() != 0) return ::geteuid();
     return is_plain_id(id) ? numbers_.take(id) : numbers_.find(id);
   }
@@ -150,7 +150,7 @@ class QemuHypervisor final : public Hypervisor {
   Result<void> command(const std::string& id, std::string_view name);
   void report(MachineReport what) { receiver_.tell(std::move(what)); }
   void tick();
-  // By the consoles' thread.
+  // Called on the consoles' thread.
   void look_at_console(Machine& machine);
   void look_last(Machine& machine);
 
@@ -162,7 +162,7 @@ class QemuHypervisor final : public Hypervisor {
   ControlGroups groups_;
   mutable UserNumbers numbers_;
   CpuGovernor governor_{[this](const std::string& id, double processors) { groups_.limit(id, processors); }};
-  std::mutex console_mutex_;  // a console is not cut while it is read
+  std::mutex console_mutex_;  // a console is not cut while it is being read
   Receiver<MachineReport> receiver_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Machine>> machines_;
@@ -223,7 +223,7 @@ void QemuHypervisor::tick() {
   governor_.tick(std::chrono::steady_clock::now());
   for (const auto& machine : machines()) {
     if (machine->ended()) {
-      // Its folder says all there is to know; only what nobody has replaced meanwhile goes.
+      // Its folder has everything there is to know; only what nobody has replaced meanwhile is removed.
       const std::lock_guard lock(mutex_);
       const auto found = machines_.find(machine->id());
       if (found != machines_.end() && found->second == machine) machines_.erase(found);
@@ -268,7 +268,7 @@ Result<void> QemuHypervisor::launch(Machine& machine, const MachineSpec& spec) {
   }
   const auto process = start_detached(qemu_command(spec, host));
   if (!process) return fail(process.error());
-  // From here on only QEMU holds the sockets: when it ends, whoever waits at them learns it.
+  // From here on only QEMU holds the sockets, so when it ends, anybody waiting at them notices.
   qmp->close();
   serial->close();
   const ProcessName name{*process, process_start_time(*process).value_or(0), false};
@@ -312,7 +312,7 @@ Result<void> QemuHypervisor::start(MachineSpec spec) {
   auto error = launched.error();
   if (folder.process()) [[maybe_unused]]
     const auto ended = machine->end(milliseconds(0));
-  // What QEMU said says more than that it went.
+  // QEMU's message says more than the fact that it ended.
   if (const auto words = folder.words(); !words.empty()) error = {ErrorKind::broken, words};
   drop(spec.id);
   governor_.end(spec.id);
@@ -328,7 +328,7 @@ Result<void> QemuHypervisor::kill(const std::string& id) {
     return {};
   }
   servers_.dismiss_everywhere(id);
-  // Runs without our knowing only before recover().
+  // It can run without our knowledge only before recover().
   const auto process = is_plain_id(id) ? folder_of(id).process() : std::nullopt;
   if (!process || !process->alive(user(id))) return {};
   const auto machine = make_machine(id);
@@ -348,7 +348,7 @@ Result<void> QemuHypervisor::command(const std::string& id, std::string_view nam
   return done((*machine)->execute(name, {}, command_limit));
 }
 
-// A machine that dies in the midst of a command leaves a closed monitor, and its end is heard of a moment later: it does not run.
+// A machine that dies during a command leaves a closed monitor, and its end is reported a moment later: it does not run.
 template <class Value>
 Result<Value> unless_ended(Machine& machine, Result<Value> result) {
   if (!result && result.error().kind == ErrorKind::broken && machine.wait_for_end(seconds(1)))
@@ -492,7 +492,7 @@ Result<std::vector<std::string>> QemuHypervisor::recover() {
     if (process && process->alive(user(id))) {
       if (take_up(id)) found.push_back(id);
     } else if (process && process->before_restart && !folder.end()) {
-      // The host went down under it. Nobody ended it, so nothing is reported: whoever wants it to run starts it anew.
+      // The host went down with it. Nobody ended it, so nothing is reported; it is restarted if it should run.
       groups_.leave(id);
     } else if (process || folder.end()) {
       report_end(id);
@@ -506,7 +506,7 @@ Result<std::vector<std::string>> QemuHypervisor::recover() {
   return found;
 }
 
-// True: it runs, and is ours again.
+// True: it runs, and we are in charge again.
 bool QemuHypervisor::take_up(const std::string& id) {
   const auto machine = make_machine(id);
   if (!machine->watch(*machine->folder().process())) {
@@ -518,7 +518,7 @@ bool QemuHypervisor::take_up(const std::string& id) {
     governor_.resume(id, process->number, machine->folder().cpu_file(), std::chrono::steady_clock::now());
   const auto status = machine->execute("query-status");
   if (status && status->field("status") == "prelaunch") {
-    // Its start was never finished, nobody was told of it.
+    // Its start never finished, and nobody was told about it.
     [[maybe_unused]] const auto ended = machine->end(milliseconds(0));
     drop(id);
     machine->folder().remove();
@@ -529,7 +529,7 @@ bool QemuHypervisor::take_up(const std::string& id) {
   return machine->state() != MachineState::ended;
 }
 
-// It ended while no daemon watched, or before the last one could tell: said (again) now.
+// It ended while no daemon was watching, or before the last one could report: reported (again) now.
 void QemuHypervisor::report_end(const std::string& id) {
   const auto folder = folder_of(id);
   auto end = folder.end();
@@ -545,7 +545,7 @@ void QemuHypervisor::report_end(const std::string& id) {
   loop_->post([this, id, event, detail = end->detail] { report({id, event, detail}); });
 }
 
-// The daemon died between starting a QEMU and writing down which. It is halted and holds the other end of its socket, if it is there.
+// The daemon died between starting a QEMU and recording its process. If it exists, it is halted and holds the other end of its socket.
 void QemuHypervisor::remove_unfinished(const std::string& id) {
   const auto machine = make_machine(id);
   if (const auto monitor = machine->monitor()) {
@@ -559,7 +559,7 @@ void QemuHypervisor::remove_unfinished(const std::string& id) {
 
 }  // namespace
 
-// The machines' users must be able to walk to their folders.
+// The machines' users must be able to pass through to their folders.
 static Result<void> check_passage(const std::string& folder) {
   if (::geteuid() != 0) return {};
   for (std::filesystem::path path(folder); path.has_relative_path(); path = path.parent_path()) {

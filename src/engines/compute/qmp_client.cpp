@@ -17,7 +17,7 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// A socket's path may have 107 bytes, a home folder more: the folder is opened and named by its descriptor.
+// A socket's path may have 107 bytes, a home more: so the folder is opened and addressed by its descriptor.
 struct ShortAddress {
   Descriptor folder;
   sockaddr_un address{};
@@ -77,7 +77,7 @@ Result<Descriptor> listen_unix(const std::string& path) {
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return fail_system("cannot make a socket", errno);
   ::unlink(path.c_str());
-  // The mode goes on before anybody can connect: a socket that does not listen yet refuses.
+  // The mode is set before anybody can connect: a socket that does not listen yet refuses.
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address->address), sizeof address->address) != 0 ||
       ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), 4) != 0)
     return fail_system("cannot listen at " + path, errno);
@@ -89,7 +89,7 @@ QmpClient::QmpClient(EventLoop& loop, Descriptor socket, EventHandler on_event, 
 
 QmpClient::~QmpClient() = default;
 
-// Nanoseconds since the host's start: no connection makes commands as fast as that.
+// Nanoseconds since the host's boot: no connection runs commands as fast as that.
 std::uint64_t QmpClient::unused_ids() {
   return static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
@@ -97,7 +97,7 @@ std::uint64_t QmpClient::unused_ids() {
 Result<std::shared_ptr<QmpClient>> QmpClient::open(EventLoop& loop, Descriptor socket, EventHandler on_event, std::uint64_t last_id) {
   ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
   auto client = std::make_shared<QmpClient>(loop, std::move(socket), std::move(on_event), last_id);
-  // Held over the registration: the loop's thread may read at once, and break_off must see the watch's number.
+  // Held during the registration: the loop's thread may read at once, and break_off must see the watch's number.
   const std::lock_guard lock(client->mutex_);
   auto watch = loop.add(client->socket_.get(), client);
   if (!watch) return fail(watch.error());
@@ -144,7 +144,7 @@ void QmpClient::post(std::string_view name, std::string_view arguments) {
     if (closed_) return;
     id = ++last_id_;
   }
-  // Another thread takes microseconds for its turn, unless QEMU does not read; then there is no use in waiting.
+  // Another thread's turn takes microseconds, unless QEMU does not read; then waiting is no use.
   const auto now = std::chrono::steady_clock::now();
   [[maybe_unused]] const auto sent = send(qmp_command(name, arguments, id), -1, now + milliseconds(5), now);
 }
@@ -187,7 +187,7 @@ Result<void> QmpClient::write(std::string_view line, int handed_over, SteadyTime
 
 bool QmpClient::read_available() {
   char buffer[16384];
-  // A bounded turn, so that one talkative machine does not keep the others waiting.
+  // A bounded turn, so that one talkative machine does not keep others waiting.
   for (int turn = 0; turn < 64; ++turn) {
     const auto got = ::recv(socket_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;

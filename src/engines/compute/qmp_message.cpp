@@ -7,7 +7,7 @@ namespace {
 
 namespace json = boost::json;
 
-// query-blockstats nests one level for each file that a disk stands on.
+// query-blockstats nests one level for each file below a disk's own.
 constexpr size_t deepest = 128;
 
 std::string text_of(const json::value& value) {
@@ -63,7 +63,7 @@ Result<QmpMessage> parse_qmp(std::string_view line) {
   } else if (const auto* reply = object->if_contains("return")) {
     message.kind = QmpMessage::Kind::reply;
     take_fields(*reply, message.fields);
-    // Most say nothing.
+    // Most replies say nothing.
     if (const auto* members = reply->if_object(); members == nullptr || !members->empty()) message.value = json::serialize(*reply);
   } else if (object->contains("QMP")) {
     message.kind = QmpMessage::Kind::greeting;

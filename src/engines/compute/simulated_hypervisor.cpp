@@ -1,4 +1,4 @@
-// Pretends. Reports come from a thread of its own, as they do from the real one: a receiver may hold what it likes while it calls us.
+// Pretends. Reports come on a thread of its own, like real ones: a receiver may hold any lock while it calls us.
 #include <unistd.h>
 
 #include <array>
@@ -56,7 +56,7 @@ class Reporter {
   std::thread thread_;
 };
 
-// "SIMULATED" on black: nobody shall take it for the screen of a machine. Letters of five by seven points.
+// "SIMULATED" on black, so that nobody takes it for the screen of a machine. Letters of five by seven points.
 Picture simulated_screen() {
   constexpr std::array<std::array<std::uint8_t, 7>, 9> letters = {{{0x0f, 0x10, 0x10, 0x0e, 0x01, 0x01, 0x1e},
                                                                    {0x0e, 0x04, 0x04, 0x04, 0x04, 0x04, 0x0e},

@@ -25,7 +25,7 @@ bool runs_processes(unsigned user) {
     if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) continue;
     struct stat status {};
     if (::stat(at->path().c_str(), &status) != 0 || status.st_uid != user) continue;
-    // One that has ended and that nobody has collected yet does no harm.
+    // A process that has ended and was not reaped yet does no harm.
     const auto text = read_file(at->path().string() + "/stat", 4096);
     const auto name_end = text ? text->rfind(')') : std::string::npos;
     if (name_end != std::string::npos && !text->substr(name_end).starts_with(") Z")) return true;
@@ -52,7 +52,7 @@ UserNumbers::UserNumbers(std::vector<std::string> folders, unsigned base, InUse 
       }
     }
   }
-  // What nothing was written down for has the number of its hash.
+  // A machine without a record has the number of its hash.
   for (const auto& id : others)
     if (const auto [at, added] = by_id_.emplace(id, candidate(id)); added) taken_.insert(at->second);
 }
@@ -66,7 +66,7 @@ unsigned UserNumbers::take(const std::string& id) {
   by_id_[id] = number;
   taken_.insert(number);
   if (number == candidate(id)) return number;
-  log::info("compute", "{} runs as user {}: the number that is made of its id is another's", id, number);
+  log::info("compute", "{} runs as user {}, because the number that follows from its id is taken", id, number);
   if (auto kept = write_file(file(id), std::to_string(number) + "\n", 0600); !kept) log::error("compute", "{}", kept.error().message);
   return number;
 }

@@ -1,6 +1,6 @@
-// The user numbers that the machines of one home run as, and the servers of their disks: base + 24 bits of a hash of the id, so that a
-// machine has the same one after every restart without anything being written down. Where that number is another's the next free one is
-// taken and kept in <folder>/ID.user: two machines with one number could read each other's disks if one of them broke out of its QEMU.
+// The user numbers of one home's machines and disk servers: base + 24 bits of a hash of the id, so that a machine has the same number after
+// every restart without a record. If that number is in use, the next free one is taken and kept in <folder>/ID.user: two machines with one
+// number could read each other's disks if one of them broke out of its QEMU.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,12 @@ class UserNumbers {
   using InUse = std::function<bool(unsigned number)>;
   static constexpr unsigned count = 1U << 24;
 
-  // `folders`: each has a folder for every machine or server that is known from before; numbers that are written down are in the first.
+  // `folders`: each has a folder for every known machine or server; recorded numbers are in the first.
   UserNumbers(std::vector<std::string> folders, unsigned base, InUse in_use = runs_processes);
 
-  // Its number from now on, until it is given back.
+  // Its number from now on, until it is released.
   unsigned take(const std::string& id);
-  // Its number; of one that has none yet, the one that it will have if nobody else takes it before.
+  // Its number; if it has none yet, the one that it will get unless somebody else takes it before.
   unsigned find(const std::string& id) const;
   // Nothing of it is left.
   void give_back(const std::string& id);

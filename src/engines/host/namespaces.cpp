@@ -23,7 +23,7 @@ namespace {
 
 constexpr const char* folder = "/run/netns";
 
-// A mount of its own that is shared, as iproute2 wants it: so a namespace that is made or removed in one mount namespace is in all.
+// A shared mount of its own, as iproute2 wants it: so a namespace that is made or removed in one mount namespace is visible in all.
 Result<void> prepare_folder() {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
@@ -71,7 +71,7 @@ std::vector<std::string> list_namespaces(std::string_view prefix) {
 
 namespace {
 
-// Names the namespace that `enter` leads the calling thread into.
+// Gives a name to the namespace that `enter` leads the calling thread into.
 Result<void> name_after(const std::string& name, const std::function<Result<void>()>& enter) {
   if (auto ready = prepare_folder(); !ready) return ready;
   const auto path = namespace_path(name);

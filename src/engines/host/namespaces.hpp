@@ -1,4 +1,4 @@
-// Network namespaces with names, as `ip netns` makes them, and work inside them.
+// Named network namespaces, as `ip netns` makes them, and work inside them.
 #pragma once
 
 #include <functional>
@@ -16,19 +16,19 @@ std::string namespace_path(std::string_view name);
 // Names under /run/netns that start with `prefix` and are namespaces.
 std::vector<std::string> list_namespaces(std::string_view prefix);
 bool namespace_exists(const std::string& name);
-// Success also when it is there already.
+// Succeeds also if it exists already.
 Result<void> make_namespace(const std::string& name);
-// Keeps the namespace alive, with all that is in it, though its name be removed.
+// Keeps the namespace alive, with everything in it, even if its name is removed.
 Result<Descriptor> hold_namespace(const std::string& name);
 // Gives it its name back.
 Result<void> name_namespace(const Descriptor& held, const std::string& name);
-// The name goes at once; the namespace itself when its last process, socket and tap are gone.
+// The name is removed at once; the namespace itself goes with its last process, socket and tap.
 Result<void> remove_namespace(const std::string& name);
 
 // Runs `work` on a thread of its own inside the namespace and waits for it.
 Result<void> in_namespace(const std::string& name, const std::function<Result<void>()>& work);
 
-// Writes /proc/sys/net/… of the calling thread's namespace, when it is not so already.
+// Writes /proc/sys/net/… of the calling thread's namespace, unless it has the value already.
 Result<void> set_network_option(const std::string& name, std::string_view value);
 
 }  // namespace brume::host

@@ -1,4 +1,4 @@
-// Waiting for processes that are children of nobody: by the kernel's word, not by looking again and again.
+// Waiting for processes that are not our children: the kernel notifies us, without polling.
 #pragma once
 
 #include <sys/types.h>
@@ -11,10 +11,10 @@
 
 namespace brume::host {
 
-// Asks the process to end, kills it when it does not in time, and returns when it is gone. Its number must be its own still.
+// Asks the process to end, kills it if it does not in time, and returns when it is gone. The process id must still be valid.
 void end_process(pid_t process, milliseconds patience);
 
-// Starts a process that says on $NOTIFY_SOCKET (systemd's protocol) when it is ready, and waits for that. `start` is told the socket's
+// Starts a process that reports on $NOTIFY_SOCKET (systemd's protocol) when it is ready, and waits for that. `start` gets the socket's
 // path, which is `place`, and returns the process.
 Result<pid_t> start_and_wait_until_ready(const std::string& place, const std::function<Result<pid_t>(const std::string&)>& start,
                                          milliseconds limit);

@@ -1,4 +1,4 @@
-// The network engine of one machine: looks after one VpcNetwork per VPC and hands each call to it.
+// The network engine of one machine: has one VpcNetwork per VPC and passes each call to it.
 #include <grp.h>
 #include <pwd.h>
 
@@ -25,7 +25,7 @@
 namespace brume::network {
 namespace {
 
-// Whom dnsmasq becomes: its package's user, else nobody.
+// The user that dnsmasq becomes: its package's user, else nobody.
 std::pair<std::string, std::string> dnsmasq_user() {
   for (const auto* name : {"dnsmasq", "nobody"}) {
     const auto* user = ::getpwnam(name);
@@ -36,7 +36,7 @@ std::pair<std::string, std::string> dnsmasq_user() {
   return {"root", "root"};
 }
 
-// systemd-resolved's stub is on the loopback interface, which a namespace cannot reach; behind it are the real ones.
+// systemd-resolved's stub is on the loopback interface, which a namespace cannot reach; the real resolvers are behind it.
 std::vector<std::string> host_resolvers() {
   for (const auto* path : {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}) {
     const auto text = read_file(path, 64 << 10);
@@ -46,7 +46,7 @@ std::vector<std::string> host_resolvers() {
   return {};
 }
 
-// Where the host asks for names, when nobody said where: an address that no other installation has either.
+// The address for the host's questions about names if none is configured: one that no other installation has.
 std::string resolver_address(const std::string& mark) {
   const auto number = static_cast<std::uint32_t>(std::strtoul(mark.c_str(), nullptr, 16));
   return format_ipv4(0x7F420000U + number % 254 * 256 + 256 + 1 + number / 254 % 254);
@@ -67,7 +67,7 @@ class HostNetworkEngine final : public NetworkEngine {
     return watch_->watch(host_id, "", host_->table());
   }
 
-  // When no VPC can be there.
+  // If no VPC can exist.
   Result<void> remove_host() { return host_->remove_rest(); }
 
   void on_disturbance(std::function<void(const std::string& vpc_id)> tell) override {
@@ -182,7 +182,7 @@ class HostNetworkEngine final : public NetworkEngine {
   }
 
  private:
-  // Also of VPCs whose namespace somebody removed while nobody looked: their link, files and processes are still there.
+  // Also VPCs whose namespace somebody removed unnoticed: their link, files and processes are still there.
   std::vector<std::string> known_ids() const {
     std::set<std::string> ids;
     for (const auto& name : host::list_namespaces(host_->namespace_of("")))
@@ -207,7 +207,7 @@ class HostNetworkEngine final : public NetworkEngine {
     return *vpc;
   }
 
-  // The VPCs that this one got a link to, or lost one. One that nothing was said of yet looks for its links by itself.
+  // The VPCs to which this one gained or lost a link. A VPC that was not mentioned yet looks for its links by itself.
   Result<void> tell_peers(const std::string& vpc_id) {
     auto& vpc = at(vpc_id);
     for (const auto& peer_id : vpc.touched_peers()) {
@@ -229,28 +229,28 @@ class HostNetworkEngine final : public NetworkEngine {
     {
       const std::lock_guard lock(mutex_);
       if (id == host_id)
-        disturbed = vpcs_;  // the host's tables are looked after with each VPC's
+        disturbed = vpcs_;  // the host's tables are repaired together with each VPC's
       else if (const auto found = vpcs_.find(id); found != vpcs_.end())
         disturbed.insert(*found);
     }
     if (id == host_id ? host_->is_ours(generations) : disturbed.empty() || disturbed.begin()->second->is_as_left(generations)) return;
-    log::warning("network", "somebody else changed what is ours, it is put back where={}", id);
+    log::warning("network", "somebody else changed our rules; they are restored where={}", id);
     const std::lock_guard lock(tell_mutex_);
     if (!tell_) return;
     for (const auto& [vpc_id, vpc] : disturbed) tell_(vpc_id);
   }
 
-  static constexpr const char* host_id = "host";              // for the watch; no VPC is called so
-  static constexpr const char* resolver_folder = "resolver";  // nor so
+  static constexpr const char* host_id = "host";              // id for the watch; no VPC has it
+  static constexpr const char* resolver_folder = "resolver";  // nor this one
 
   std::unique_ptr<Host> host_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<VpcNetwork>> vpcs_;
-  std::mutex resolver_mutex_;  // of the resolver's files and process
+  std::mutex resolver_mutex_;  // guards the resolver's files and process
   std::optional<Resolver> resolver_;
-  std::mutex tell_mutex_;  // held while somebody is told
+  std::mutex tell_mutex_;  // held during a notification
   std::function<void(const std::string& vpc_id)> tell_;
-  std::unique_ptr<TableWatch> watch_;  // the last: its thread uses all of the above
+  std::unique_ptr<TableWatch> watch_;  // the last member, because its thread uses all of the above
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A network that only pretends: it remembers what it was told and answers as the real one would, and not a packet flows.
+// A network that only pretends: it remembers what it was told and answers like the real one, but no packet flows.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -29,7 +29,7 @@ class SimulatedNetworkEngine final : public NetworkEngine {
   Result<void> ensure_names(const NamesSpec& names) override { return check(names); }
   std::string resolver() const override { return {}; }
 
-  // Nobody can disturb what only seems to be.
+  // Nobody can disturb a simulated network.
   void on_disturbance(std::function<void(const std::string&)>) override {}
 
   Result<void> ensure_vpc(const VpcSpec& vpc) override {
@@ -81,7 +81,7 @@ class SimulatedNetworkEngine final : public NetworkEngine {
 
   Result<TakenFlows> take_flows(const std::string&) override { return TakenFlows{}; }
 
-  // A listener that no guest can reach, since there is none: some port of the loopback interface.
+  // A listener that no guest can reach, because there are none: some port of the loopback interface.
   Result<Descriptor> listen_metadata(const std::string& vpc_id) override {
     {
       const std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-// What ties a VPC to something else, and what is noted of its traffic: peering connections, gateway endpoints, flow logs.
+// What connects a VPC to something else, and what is recorded of its traffic: peering connections, gateway endpoints, flow logs.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace brume::state {
 
-// Two VPCs, often of two accounts. The record is the requester's; both find it by its index.
+// Two VPCs, often of two accounts. The record belongs to the requester; both find it by its index.
 struct VpcPeering {
   static constexpr Kind kind = Kind::vpc_peering;
   std::string account;  // of the requester
@@ -21,9 +21,9 @@ struct VpcPeering {
   std::string peer_vpc_id;
   PeeringState state = PeeringState::none;
   std::string message;  // why it is in this state
-  Time expires{};       // means something while it waits to be accepted
+  Time expires{};       // meaningful while it waits to be accepted
   Time ended{};         // deleted, rejected, failed
-  // Public names of the side's instances are private addresses for those who ask in the other VPC.
+  // Public names of this side's instances resolve to private addresses in the other VPC.
   bool requester_shows_names = false;
   bool accepter_shows_names = false;
   std::string key() const { return owned_key(account, id); }
@@ -55,7 +55,7 @@ struct VpcEndpoint {
   std::string id;  // "vpce-…"
   std::string vpc_id;
   std::string service;  // "com.amazonaws.us-east-1.s3"
-  std::string policy;   // JSON; empty: everything
+  std::string policy;   // JSON; empty: everything is allowed
   std::vector<std::string> route_table_ids;
   Time created{};
   std::string key() const { return owned_key(account, id); }
@@ -82,7 +82,7 @@ struct FlowLog {
   std::int64_t interval = 0;  // seconds: 60 or 600
   bool hourly = false;        // a folder for each hour
   bool hive = false;          // names of folders as Hive wants them
-  std::string error;          // why the last delivery failed; empty: it did not
+  std::string error;          // why the last delivery failed; empty: it succeeded
   Time created{};
   std::string key() const { return owned_key(account, id); }
   template <class V>

@@ -39,7 +39,7 @@ struct LaunchTemplate {
   std::string id;  // "lt-…"
   std::string name;
   std::int64_t default_version = 1;
-  std::int64_t latest_version = 1;  // the number last given; never given again
+  std::int64_t latest_version = 1;  // the last number given; numbers are never reused
   Time created{};
   std::string key() const { return owned_key(account, id); }
   template <class V>
@@ -53,7 +53,7 @@ struct LaunchTemplate {
   }
 };
 
-// A parameter of RunInstances as a client spells it: "BlockDeviceMapping.1.Ebs.VolumeSize".
+// A parameter of RunInstances as clients spell it: "BlockDeviceMapping.1.Ebs.VolumeSize".
 struct Parameter {
   std::string name;
   std::string value;
@@ -71,7 +71,7 @@ struct LaunchTemplateVersion {
   std::int64_t number = 1;
   std::string description;
   Time created{};
-  std::vector<Parameter> parameters;  // what of RunInstances it says; user data among them
+  std::vector<Parameter> parameters;  // its parameters of RunInstances, user data among them
   // Numbers in their order.
   static std::string id_of(const std::string& template_id, std::int64_t number) {
     auto digits = std::to_string(number);

@@ -1,4 +1,4 @@
-// Networks: VPCs, subnets, interfaces, Elastic IPs, security groups. What leads packets between them: records/routing.hpp.
+// Networks: VPCs, subnets, interfaces, Elastic IPs, security groups. What leads packets between them is in records/routing.hpp.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct SecurityRule {
   std::string group_id;
   std::string prefix_list_id;
   std::string description;
-  std::string peering_id;    // "pcx-…", of a peer group in another VPC; it may be gone by now
+  std::string peering_id;    // "pcx-…", for a peer group in another VPC; it may be gone by now
   std::string group_vpc_id;  // that VPC
   template <class V>
   void fields(V& v) {
@@ -88,8 +88,8 @@ struct Vpc {
   std::string cidr;  // "172.31.0.0/16"
   bool is_default = false;
   std::vector<VpcRange> more;       // besides `cidr`
-  bool dns_support = true;          // its guests are answered at base + 2
-  bool dns_hostnames = true;        // public addresses have names; CreateVpc begins without
+  bool dns_support = true;          // its guests get DNS answers at base + 2
+  bool dns_hostnames = true;        // public addresses have names; off in a VPC made by CreateVpc
   std::string dhcp_options_id;      // "dopt-…"; empty: EC2's own, which is called "default"
   std::vector<VpcRange> ipv6;       // "2001:db8:1200::/56"
   std::string tenancy = "default";  // "dedicated": so are all its instances
@@ -137,7 +137,7 @@ struct Subnet {
   }
 };
 
-// A further private address of an interface, with the Elastic IP that stands for it outside.
+// A further private address of an interface, with the Elastic IP mapped to it outside.
 struct SecondaryAddress {
   std::string private_ip;
   std::string public_ip;  // empty: none
@@ -162,18 +162,18 @@ struct NetworkInterface {
   std::vector<SecondaryAddress> secondary;
   std::vector<std::string> group_ids;
   bool source_dest_check = true;
-  std::string instance_id;    // empty: attached to nothing
+  std::string instance_id;    // empty: not attached
   std::string attachment_id;  // "eni-attach-…"
   std::int64_t device_index = 0;
   bool delete_on_termination = true;
   Time attached{};
   AttachmentState attachment_state = AttachmentState::attached;  // means nothing while attached to nothing
-  bool detach_forced = false;                                    // take it away even when the guest does not let go
-  bool wants_public_address = true;                              // its instance's start gives it one, if its subnet does too
-  std::string requester_id;                                      // who made it for the account; empty: the account itself
+  bool detach_forced = false;                                    // take it away even if the guest does not release it
+  bool wants_public_address = true;                              // it gets one when its instance starts, if its subnet gives them too
+  std::string requester_id;                                      // the service that made it for the account; empty: the account itself
   std::string type = "interface";                                // or "natGateway"
-  std::vector<std::string> ipv6;                                 // as RFC 5952 writes them; the first one is told by DHCP
-  // Made by another service for the account (a NAT gateway's): the account does not change it by itself.
+  std::vector<std::string> ipv6;                                 // in the form of RFC 5952; DHCP tells the first one
+  // Made by another service for the account (such as a NAT gateway's): the account cannot change it itself.
   bool is_managed() const { return !requester_id.empty(); }
   std::string key() const { return owned_key(account, id); }
   template <class V>
@@ -204,18 +204,18 @@ struct NetworkInterface {
   }
 };
 
-// An Elastic IP address (NET-036): the account's until it is released, whatever becomes of instances.
+// An Elastic IP address (NET-036): the account's until it is released, whatever happens to instances.
 struct ElasticIp {
   static constexpr Kind kind = Kind::elastic_ip;
   std::string account;
   std::string allocation_id;  // "eipalloc-…"; clients of 2011 do not see it on domain "standard"
   std::string public_ip;
   std::string domain = "vpc";  // or "standard"
-  std::string association_id;  // "eipassoc-…"; empty: stands for nothing now
+  std::string association_id;  // "eipassoc-…"; empty: not associated now
   std::string interface_id;
   std::string private_ip;   // of the interface
   bool moved = false;       // of domain "vpc", and was "standard" before: it may go back
-  std::string domain_name;  // what the address's reverse record says ("mail.example.com"); empty: the name that every address has
+  std::string domain_name;  // the name in the address's reverse record ("mail.example.com"); empty: the name that every address has
   std::string key() const { return owned_key(account, allocation_id); }
   template <class V>
   void fields(V& v) {

@@ -8,12 +8,12 @@
 
 namespace brume::state {
 
-// A request that was already carried out (24 hours): the same token with the same parameters gets the same resources.
+// A request that was carried out in the last 24 hours: the same token with the same parameters gets the same resources.
 struct ClientToken {
   static constexpr Kind kind = Kind::client_token;
   std::string account;
   std::string token;       // "RunInstances:token"
-  std::string parameters;  // digest of what was asked
+  std::string parameters;  // digest of the request
   std::string resource_id;
   Time created{};
   std::string key() const { return owned_key(account, token); }

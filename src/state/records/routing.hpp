@@ -15,7 +15,7 @@ struct InternetGateway {
   static constexpr Kind kind = Kind::internet_gateway;
   std::string account;
   std::string id;      // "igw-…"
-  std::string vpc_id;  // empty: attached to none
+  std::string vpc_id;  // empty: not attached
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -25,7 +25,7 @@ struct InternetGateway {
   }
 };
 
-// A VPC's way out for IPv6, by which nobody comes in. It is of one VPC as long as it is there.
+// A VPC's way out for IPv6 that lets nobody in. It belongs to one VPC as long as it exists.
 struct EgressOnlyGateway {
   static constexpr Kind kind = Kind::egress_only_gateway;
   std::string account;
@@ -40,16 +40,16 @@ struct EgressOnlyGateway {
   }
 };
 
-// One of the targets is set. The route to the VPC's own ranges is not kept: it is always there.
+// Exactly one of the targets is set. The route to the VPC's own ranges is not stored: it always exists.
 struct RouteEntry {
   std::string cidr;            // destination; or
-  std::string prefix_list_id;  // all that is in the list
+  std::string prefix_list_id;  // everything in the list
   std::string gateway_id;      // "igw-…"
   std::string interface_id;
   std::string nat_gateway_id;
   std::string peering_id;  // "pcx-…"
   std::string origin = "CreateRoute";
-  std::string cidr6;           // destination in place of `cidr`
+  std::string cidr6;           // destination instead of `cidr`
   std::string egress_only_id;  // "eigw-…"
   template <class V>
   void fields(V& v) {
@@ -68,7 +68,7 @@ struct RouteEntry {
 // Binds a subnet to a route table or to a network ACL.
 struct SubnetAssociation {
   std::string id;         // "rtbassoc-…", "aclassoc-…"
-  std::string subnet_id;  // empty: the main route table's, for every subnet that has none of its own
+  std::string subnet_id;  // empty: the main route table's, for every subnet without one of its own
   template <class V>
   void fields(V& v) {
     v("id", id);
@@ -83,7 +83,7 @@ struct RouteTable {
   std::string vpc_id;
   std::vector<RouteEntry> routes;
   std::vector<SubnetAssociation> associations;
-  std::vector<std::string> propagating_gateways;  // "vgw-…", whose connections' routes are this table's too
+  std::vector<std::string> propagating_gateways;  // "vgw-…", whose connections' routes this table has too
   bool is_main() const {
     for (const auto& one : associations)
       if (one.subnet_id.empty()) return true;
@@ -109,7 +109,7 @@ struct AclEntry {
   std::string cidr;
   std::int64_t from = -1;  // ports; ICMP: type; -1: all
   std::int64_t to = -1;    // ports; ICMP: code; -1: all
-  std::string cidr6;       // in place of `cidr`
+  std::string cidr6;       // instead of `cidr`
   template <class V>
   void fields(V& v) {
     v("number", number);
@@ -129,7 +129,7 @@ struct NetworkAcl {
   std::string id;  // "acl-…"
   std::string vpc_id;
   bool is_default = false;
-  std::vector<AclEntry> entries;  // by direction and number, without the last one that denies all
+  std::vector<AclEntry> entries;  // by direction and number, without the last one, which denies everything
   std::vector<SubnetAssociation> associations;
   std::string key() const { return owned_key(account, id); }
   template <class V>
@@ -173,15 +173,15 @@ struct NatGateway {
   std::string id;  // "nat-…"
   std::string vpc_id;
   std::string subnet_id;
-  std::string interface_id;  // its own, which no instance has
+  std::string interface_id;  // its own, which belongs to no instance
   std::string private_ip;
   std::string allocation_id;
   std::string public_ip;
   NatState state = NatState::available;
   Time created{};
-  Time deleted{};               // when it was, or when it failed
+  Time deleted{};               // when it was deleted, or when it failed
   std::string failure_code;     // "Gateway.NotAttached"
-  std::string failure_message;  // for the account's people
+  std::string failure_message;  // for people
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {

@@ -109,9 +109,9 @@ std::string_view name_of(InstanceState state) {
 bool may_become(InstanceState from, InstanceState to) {
   using enum InstanceState;
   switch (from) {
-    // A launch that fails is terminated; a start that fails goes back to stopped.
+    // A failed launch is terminated; a failed start goes back to stopped.
     case pending: return to == running || to == shutting_down || to == terminated || to == stopped;
-    // Also when the guest powers itself off: what it held is given back on the way, never by a jump.
+    // Also if the guest powers itself off: what it held is returned on the way, so no state is skipped.
     case running: return to == stopping || to == shutting_down;
     case stopping: return to == stopped || to == shutting_down;
     case stopped: return to == pending || to == shutting_down;
@@ -124,7 +124,7 @@ bool may_become(InstanceState from, InstanceState to) {
 bool may_become(VolumeState from, VolumeState to) {
   using enum VolumeState;
   static const Moves<VolumeState> moves = {
-      // A volume of a launch is in use as soon as the machine runs; a launch that fails gives up what it was about to make.
+      // A volume of a launch is in use once the machine runs; if the launch fails, volumes that were not made yet are abandoned.
       {creating, available}, {creating, in_use},  {creating, deleting}, {creating, error}, {available, in_use},
       {available, deleting}, {in_use, available}, {in_use, deleting},   {error, deleting}};
   return is_among(moves, from, to);
@@ -132,7 +132,7 @@ bool may_become(VolumeState from, VolumeState to) {
 
 bool may_become(AttachmentState from, AttachmentState to) {
   using enum AttachmentState;
-  // A forced detachment is asked again of one that is already leaving; what has left is attached to nothing.
+  // A forced detachment may follow a normal one that has not finished; a detached volume is attached to nothing.
   static const Moves<AttachmentState> moves = {{none, attaching}, {none, attached},      {attaching, attached}, {attaching, detaching},
                                                {attaching, none}, {attached, detaching}, {attached, none},      {detaching, busy},
                                                {detaching, none}, {busy, detaching},     {busy, none}};
@@ -141,7 +141,7 @@ bool may_become(AttachmentState from, AttachmentState to) {
 
 bool may_become(ModificationState from, ModificationState to) {
   using enum ModificationState;
-  // The next modification of the volume takes the place of one that is over.
+  // The volume's next modification replaces a finished one.
   static const Moves<ModificationState> moves = {{modifying, optimizing}, {modifying, completed}, {modifying, failed},
                                                  {optimizing, completed}, {optimizing, failed},   {completed, modifying},
                                                  {completed, optimizing}, {failed, modifying},    {failed, optimizing}};

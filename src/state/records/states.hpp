@@ -1,5 +1,5 @@
-// The states of what has states, with their names as EC2 shows them and as the log stores them, and the one table for each kind of which
-// state may follow which. Transaction::put holds every change of a record against its table.
+// The states of records, with their names as EC2 shows and the log stores them, and for each kind one table of the permitted transitions.
+// Transaction::put checks every change of a record against its table.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ enum class ImageState : std::uint8_t { pending, available, failed, disabled, der
 enum class RootReplacementState : std::uint8_t { pending, in_progress, succeeded, failed };
 // An expired request is still `pending_acceptance`; its time tells.
 enum class PeeringState : std::uint8_t { none, pending_acceptance, active, rejected, deleted, failed };
-// `failed`: it never had an interface, and its address is not its.
+// `failed`: it never had an interface, and its address is not its own.
 enum class NatState : std::uint8_t { available, failed, deleted };
 // Of customer gateways, virtual private gateways and VPN connections.
 enum class VpnState : std::uint8_t { available, deleted };
@@ -42,7 +42,7 @@ std::string_view name_of(PrefixListState state);
 template <class State>
 std::span<const std::string_view> names_of();
 
-// May `to`, another state, follow `from`?
+// Whether `to`, a different state, may follow `from`.
 bool may_become(InstanceState from, InstanceState to);
 bool may_become(VolumeState from, VolumeState to);
 bool may_become(AttachmentState from, AttachmentState to);

@@ -15,7 +15,7 @@ struct CustomerGateway {
   static constexpr Kind kind = Kind::customer_gateway;
   std::string account;
   std::string id;          // "cgw-…"
-  std::string ip_address;  // where its IPsec peer answers
+  std::string ip_address;  // address of its IPsec peer
   std::int64_t asn = 65000;
   std::string device_name;
   VpnState state = VpnState::available;
@@ -37,8 +37,8 @@ struct VpnGateway {
   static constexpr Kind kind = Kind::vpn_gateway;
   std::string account;
   std::string id;      // "vgw-…"
-  std::string vpc_id;  // empty: attached to none
-  std::string zone;    // as it was asked for; it means nothing
+  std::string vpc_id;  // empty: not attached
+  std::string zone;    // as requested; it has no effect
   std::int64_t asn = 64512;
   VpnState state = VpnState::available;
   Time deleted{};
@@ -56,7 +56,7 @@ struct VpnGateway {
 };
 
 struct VpnTunnel {
-  std::string outside_ip;   // of the installation's pool: where our end answers
+  std::string outside_ip;   // from the installation's pool: the address of our end
   std::string inside_cidr;  // "169.254.10.0/30": the VPC's end has the first address, the customer's the second
   std::string psk;          // pre-shared key: a secret
   template <class V>
@@ -73,7 +73,7 @@ struct VpnConnection {
   std::string id;  // "vpn-…"
   std::string customer_gateway_id;
   std::string vpn_gateway_id;
-  std::string local_cidr;           // the customer's side of what passes
+  std::string local_cidr;           // the customer's side of the traffic
   std::string remote_cidr;          // the VPC's side
   std::vector<VpnTunnel> tunnels;   // two
   std::vector<std::string> routes;  // static: ranges behind the customer's gateway

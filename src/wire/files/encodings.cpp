@@ -9,7 +9,7 @@
 namespace brume::wire {
 namespace {
 
-// Thousandths; what is not a weight counts as 0: it is better to send what anybody can read.
+// In thousandths; an invalid weight counts as 0, because it is safer to send what every client can read.
 int read_weight(std::string_view parameters) {
   for (const auto each : split(parameters, ';')) {
     const auto parameter = trim(each);
@@ -48,7 +48,7 @@ std::vector<std::string_view> accepted_encodings(std::string_view header, const 
     int weight = any.value_or(0);
     for (const auto& [other, other_weight] : named)
       if (equals_ignoring_case(other, name) || (name == "gzip" && equals_ignoring_case(other, "x-gzip"))) weight = other_weight;
-    // Whoever says nothing of "identity" takes it, and likes the encodings that are named better.
+    // A client that does not mention "identity" accepts it, but prefers the encodings it names.
     if (weight > 0 && weight >= identity.value_or(0)) chosen.emplace_back(name, weight);
   }
   std::stable_sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return a.second > b.second; });

@@ -1,4 +1,4 @@
-// What a client says that it can decode.
+// Which content encodings a client accepts.
 #pragma once
 
 #include <string_view>
@@ -6,8 +6,8 @@
 
 namespace brume::wire {
 
-// The encodings of `known` that an Accept-Encoding header accepts and prefers to none at all, most wanted first; of those that are
-// wanted alike, the first of `known` is first (RFC 9110, 12.5.3).
+// The encodings of `known` that an Accept-Encoding header accepts and prefers to no encoding, in order of preference; equal preferences
+// keep the order of `known` (RFC 9110, 12.5.3).
 std::vector<std::string_view> accepted_encodings(std::string_view header, const std::vector<std::string_view>& known);
 
 }  // namespace brume::wire

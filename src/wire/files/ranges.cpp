@@ -9,7 +9,7 @@
 namespace brume::wire {
 namespace {
 
-// All digits; a number that is too large is the largest, since only its order matters.
+// Digits only; a number that is too large becomes the maximum, because only its order matters.
 std::optional<std::uint64_t> read_position(std::string_view text) {
   if (text.empty()) return std::nullopt;
   constexpr auto largest = std::numeric_limits<std::uint64_t>::max();

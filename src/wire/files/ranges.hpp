@@ -1,4 +1,4 @@
-// Which bytes of a representation a request wants (RFC 9110, 14).
+// Which bytes of a representation a request asks for (RFC 9110, 14).
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace brume::wire {
 
 struct RangeChoice {
   enum class Kind {
-    whole,          // no Range, one that is malformed or in another unit, or several at once: all of it, as the RFC allows
+    whole,          // no Range, a malformed one, another unit, or several ranges: everything is sent, as the RFC allows
     part,           // first and length: 206
     unsatisfiable,  // 416
   };

@@ -31,7 +31,7 @@ int hex_of(char c) {
   return -1;
 }
 
-// A '%' that begins nothing is not a name's.
+// Refuses a '%' that starts no escape.
 std::optional<std::string> decode_name(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -48,7 +48,7 @@ std::optional<std::string> decode_name(std::string_view text) {
   return out;
 }
 
-// The names on the way, decoded; nullopt: such a path is not there.
+// The decoded names along the path; nullopt: no such path.
 std::optional<std::vector<std::string>> read_path(std::string_view path, const std::string& index) {
   if (path.size() > longest_path) return std::nullopt;
   std::vector<std::string> names;
@@ -63,7 +63,7 @@ std::optional<std::vector<std::string>> read_path(std::string_view path, const s
   return names;
 }
 
-// Step by step, so that no link on the way is followed.
+// Opens one name after the other, so that no link along the path is followed.
 std::optional<OpenFile> open_below(const std::string& folder, const std::vector<std::string>& names, std::string_view suffix) {
   Descriptor at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (size_t i = 0; at && i < names.size(); ++i) {
@@ -76,7 +76,7 @@ std::optional<OpenFile> open_below(const std::string& folder, const std::vector<
   OpenFile file;
   file.file = std::move(at);
   file.size = static_cast<std::uint64_t>(status.st_size);
-  // Size and time of the last change, to the nanosecond; the suffix tells the variants of one moment apart.
+  // Size and time of the last change, in nanoseconds; the suffix distinguishes variants of the same moment.
   file.tag = fmt::format("\"{:x}-{:x}{:09x}{}\"", status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, suffix);
   file.changed = http_date(status.st_mtim.tv_sec);
   return file;
@@ -133,7 +133,7 @@ HttpResponse short_answer(int status, std::string sentence) {
   return response;
 }
 
-// Which variant of a file is sent, and as what.
+// Which variant of a file is sent, and with which headers.
 struct Variant {
   OpenFile file;
   std::string_view encoding;  // empty: the file itself

@@ -1,4 +1,4 @@
-// The files of a folder, for browsers: with entity tags, ranges, and variants that were compressed beforehand.
+// Serves the files of a folder to browsers, with entity tags, ranges and precompressed variants.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ struct StaticFilesSettings {
   std::string folder;
   std::string index = "index.html";  // of a folder
   std::string unchanging =
-      "assets";  // the folder whose files have a new name when they change: kept for a year. Others are asked for again
+      "assets";  // files in this folder get a new name when they change, so clients may cache them for a year; others are revalidated
 };
 
 // Nothing outside the folder is given out: no links are followed, and names that begin with a dot are not there.

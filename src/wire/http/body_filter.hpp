@@ -1,4 +1,4 @@
-// A body that is made of another one: decoded, checked, counted on its way.
+// A body derived from another one: decoded, checked or counted while it is read.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace brume::wire {
 
-// Threads: as BodySource. Owned by shared pointers. Does not recurse, whatever the sizes of the pieces are.
+// Threads: as BodySource. Owned by shared pointers. Does not recurse, whatever the size of the pieces.
 class BodyFilter : public BodySource, public std::enable_shared_from_this<BodyFilter> {
  public:
   void read(Taker take) final;
@@ -19,10 +19,10 @@ class BodyFilter : public BodySource, public std::enable_shared_from_this<BodyFi
  protected:
   explicit BodyFilter(std::shared_ptr<BodySource> inner) : inner_(std::move(inner)) {}
 
-  // The next piece, made of the front of `bytes`, which stay until all of them have been taken; nullopt: more are needed. One thread at a
-  // time. After an error or the end nothing is called any more.
+  // Makes the next piece from the front of `bytes`, which stay valid until all of them have been consumed; nullopt: more bytes are needed.
+  // One thread at a time. Not called after an error or the end.
   virtual std::optional<BodyPiece> next(std::string_view& bytes) = 0;
-  // The body that this one is made of has come to its end: the last piece (or error), then an empty one.
+  // Called when the underlying body has ended: gives the last piece (or an error), then an empty one.
   virtual BodyPiece end() = 0;
 
  private:

@@ -1,4 +1,5 @@
-// The syntax of chunks: of a transfer encoding (RFC 9112, 7.1) and of aws-chunked, which looks alike and means something else.
+// The syntax of chunks, as used by the chunked transfer encoding (RFC 9112, 7.1) and by aws-chunked, which looks the same but has another
+// meaning.
 #pragma once
 
 #include <cstdint>
@@ -7,24 +8,24 @@
 
 namespace brume::wire {
 
-// Strict, or a proxy before it might read the same bytes otherwise: lines end with CR LF, sizes are hexadecimal and fit 63 bits, lines and
-// trailers are bounded. Holds no data, only the line it is in. Threads: one at a time.
+// Strict, because a proxy in front might read the same bytes differently: lines end with CR LF, sizes are hexadecimal and fit in 63 bits,
+// lines and trailers have a maximum length. Holds no data except the current line. Threads: one at a time.
 class ChunkReader {
  public:
   enum class Event {
-    more,     // all bytes have been taken, and more are needed
+    more,     // all bytes have been consumed, and more are needed
     chunk,    // a chunk begins: size() and extension(); size 0: the last one, trailers follow
     data,     // data(): a part of the chunk, within the bytes given
-    trailer,  // name() and value() of a line behind the last chunk
-    end,      // all is there; what is left of the bytes belongs to something else
+    trailer,  // name() and value() of a line after the last chunk
+    end,      // complete; the remaining bytes belong to something else
     failed,   // reason()
   };
 
-  // Takes from the front of `bytes` up to the next event.
+  // Consumes the front of `bytes` up to the next event.
   Event next(std::string_view& bytes);
 
   std::uint64_t size() const { return size_; }
-  std::string_view extension() const;  // behind the size: "chunk-signature=…"; empty when there is none
+  std::string_view extension() const;  // after the size: "chunk-signature=…"; empty if there is none
   std::string_view data() const { return data_; }
   std::string_view name() const;  // as sent
   std::string_view value() const;
@@ -33,7 +34,7 @@ class ChunkReader {
  private:
   enum class State { size, data, data_end, trailer, end, failed };
 
-  // Whether line_ is a whole line now, without its end.
+  // Whether line_ is now a complete line, without its line end.
   bool take_line(std::string_view& bytes);
   Event begin_chunk();
   Event end_line();

@@ -13,7 +13,7 @@ namespace {
 
 std::int64_t steady_ticks() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
-// One request's right to an answer. Used up by the first answer; when nobody is left who could give one, that is an answer too.
+// The right to answer one request. Used up by the first answer; if nobody is left who could answer, that is answered too.
 class Ticket {
  public:
   explicit Ticket(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
@@ -23,7 +23,7 @@ class Ticket {
     if (used_.exchange(true)) return;
     try {
       connection_->deliver_failure();
-    } catch (...) {  // no memory left: the connection ends with the server
+    } catch (...) {  // out of memory: the connection ends with the server
     }
   }
   void answer(HttpResponse&& response) {
@@ -101,7 +101,7 @@ void Connection::on_deadline() {
   boost::system::error_code ignored;
   switch (stage_) {
     case Stage::reading:
-      // The read under way ends first, then the peer is told.
+      // The running read ends first, then the peer is told.
       timed_out_ = true;
       socket_.cancel(ignored);
       break;
@@ -112,7 +112,7 @@ void Connection::on_deadline() {
       break;
     case Stage::taken_over: on_channel_deadline(); break;
     case Stage::writing:
-      // What the kernel still holds for a peer that takes nothing goes with the connection.
+      // What the kernel still holds for a peer that reads nothing is discarded with the connection.
       socket_.set_option(net::socket_base::linger(true, 0), ignored);
       close();
       break;
@@ -120,7 +120,7 @@ void Connection::on_deadline() {
   }
 }
 
-// A peer that is waited for may lose its place to another one, from now on; see Endpoint::give_up_one.
+// While we wait for the peer, it may lose its place to another one from now on; see Endpoint::give_up_one.
 bool Connection::wait_for(For what) {
   auto before = waiting_.load(std::memory_order_relaxed);
   const auto now = steady_ticks();
@@ -135,7 +135,7 @@ void Connection::become_idle() {
   set_deadline(endpoint_->limits.idle);
 }
 
-// Runs until more bytes or an answer are needed. A loop, not a recursion: a peer chooses how many requests it sends at once.
+// Runs until more bytes or an answer are needed. A loop, not a recursion, because a peer chooses how many requests it sends at once.
 void Connection::process() {
   if (processing_) return;
   const auto self = shared_from_this();
@@ -197,7 +197,7 @@ void Connection::make_room() {
     end_ -= begin_;
     begin_ = 0;
   }
-  // The parser refuses before it leaves more than its limits untaken, so this ends.
+  // The parser refuses before it leaves more than its limits unread, so this ends.
   if (end_ * 2 > buffer_.size()) buffer_.resize(buffer_.size() * 2);
 }
 
@@ -238,7 +238,7 @@ void Connection::handle() {
   }
 }
 
-// Its place may be taken meanwhile: the refusal is the answer to no complete request.
+// Its place may be taken meanwhile: the refusal does not answer a complete request.
 void Connection::refuse(int status, std::string_view reason) {
   stage_ = Stage::handling;
   deadline_ = SteadyTime::max();

@@ -30,11 +30,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ~Connection();
 
   void start();
-  // The answer to the request that is being handled. Threads: any.
+  // Sends the answer to the current request. Threads: any.
   void deliver(HttpResponse response);
   void deliver_failure();
 
-  // Of the worker's thread.
+  // For the worker's thread only.
   const Endpoint& endpoint() const { return *endpoint_; }
   const std::string& peer_address() const { return peer_.address; }  // threads: any
   SteadyTime deadline() const { return deadline_; }
@@ -42,16 +42,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool waits_for_request() const { return stage_ != Stage::handling && stage_ != Stage::writing; }
   void close();
 
-  // Closes soon. Threads: any.
+  // Closes the connection soon. Threads: any.
   void give_up();
-  // Whether the server is at work for the connection, or waits for its peer: above 0 for a complete request, since that time; below 0
-  // (but for given_up) for the answer to be taken. claim wins a waiting connection for giving it up. Threads: any.
+  // Whether the server is working for the connection, or waits for its peer: positive for a complete request, since that time; negative
+  // (except given_up) while the answer has to be read. claim wins a waiting connection for closing it. Threads: any.
   static constexpr std::int64_t at_work = 0;
   static constexpr std::int64_t given_up = std::numeric_limits<std::int64_t>::min();
   std::int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   bool claim(std::int64_t waiting) { return waiting_.compare_exchange_strong(waiting, given_up); }
 
-  // What the objects call that streams are given out as (RequestBody, PieceTicket, Channel). Threads: any.
+  // Called by the objects that represent streams outside (RequestBody, PieceTicket, Channel). Threads: any.
   void read_body(std::uint64_t exchange, BodySource::Taker take);
   void deliver_piece(BodyPiece piece);
   void read_channel(BodySource::Taker take);
@@ -59,7 +59,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void watch_channel(milliseconds quiet, std::function<void()> on_quiet);
   void close_channel();
 
-  size_t index = 0;              // in the worker's list
+  size_t index = 0;              // position in the worker's list
   PeerCounts* counts = nullptr;  // the endpoint's, while it counts this connection
 
  private:
@@ -68,28 +68,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static constexpr size_t first_buffer = 4 << 10;
   static constexpr size_t body_buffer = 64 << 10;
 
-  // The body of the request that is handled, when it is streamed.
+  // The body of the current request, if it is streamed.
   struct Incoming {
     bool in_chunks = false;
-    std::uint64_t left = 0;  // not in chunks
+    std::uint64_t left = 0;  // unused for chunked bodies
     ChunkReader chunks;
     bool expects_continue = false;
     bool is_complete = false;
     std::optional<BodyError> error;
-    BodySource::Taker take;  // who waits for the next piece
+    BodySource::Taker take;  // waits for the next piece
   };
-  // The rest of an answer that is streamed, behind its head.
+  // The rest of a streamed answer, after its head.
   struct Outgoing {
     std::shared_ptr<StreamedAnswer> answer;
     bool in_chunks = false;
-    std::uint64_t left = 0;  // not in chunks
+    std::uint64_t left = 0;  // unused for chunked bodies
     bool is_complete = false;
     bool is_asked = false;  // the source has been asked for a piece
     std::optional<BodyPiece> piece;
     std::string chunk_head;
     size_t sent_in_turn = 0;
   };
-  // What a connection is after a change of its protocol.
+  // The state of a connection that has switched to another protocol.
   struct TakenOver {
     BodySource::Taker take;
     bool is_ended = false;  // by the peer
@@ -112,7 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle();
   void refuse(int status, std::string_view reason);
   void become_idle();
-  // False: the connection has been given up, which closes it.
+  // False: the connection is being closed.
   bool wait_for(For what);
   bool stop_waiting() { return waiting_.exchange(at_work) != given_up; }
   void set_deadline(milliseconds from_now);
@@ -152,7 +152,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<BodyPiece> next_piece_of_chunks();
   void end_body();
   void lose_taker();
-  // How long the peer of a stream is waited for this time; see HttpLimits::bytes_a_second.
+  // How long to wait for the peer of a stream this time; see HttpLimits::bytes_a_second.
   void begin_wait(milliseconds limit);
   void end_wait();
 
@@ -175,40 +175,40 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HttpParser parser_;
   Stage stage_ = Stage::handshake;
   bool admitted_ = false;    // counted by the endpoint as a connection
-  bool over_limit_ = false;  // counted by the endpoint as one that only hears 503
+  bool over_limit_ = false;  // counted by the endpoint as one that only gets 503
   SteadyTime deadline_ = SteadyTime::max();
   std::atomic<std::int64_t> waiting_;
 
   std::vector<char> buffer_;
   size_t begin_ = 0;  // bytes [begin_, end_) are read and not parsed
   size_t end_ = 0;
-  std::string head_;  // of the answer, with a small body behind it
+  std::string head_;  // of the answer, followed by a small body
   std::string body_;
   std::shared_ptr<void> until_taken_;  // of the answer
   std::array<net::const_buffer, 3> unsent_;
 
   bool processing_ = false;  // process() is on the stack: answers return to it instead of calling it
-  bool timed_out_ = false;   // the request took too long; the read was cancelled to say so
+  bool timed_out_ = false;   // the request took too long, and the read was cancelled to say so
   bool keep_alive_ = false;
   bool version_1_0_ = false;
   bool is_head_ = false;
   bool is_refusal_ = false;
-  bool is_continue_ = false;  // what is being written is "100 Continue"
-  bool continued_ = false;    // and it has been for this request
+  bool is_continue_ = false;  // "100 Continue" is being written
+  bool continued_ = false;    // and has been written for this request
   size_t discarded_ = 0;
   int hop_limit_ = 0;
 
-  // Of streams.
-  std::uint64_t exchange_ = 0;  // number of the request: a reader of an earlier one gets nothing of this one's
+  // State of streams.
+  std::uint64_t exchange_ = 0;  // number of the request, so that a reader of an earlier request gets nothing of this one
   std::optional<Incoming> incoming_;
-  std::unique_ptr<HttpResponse> held_answer_;  // came while the body was being read
+  std::unique_ptr<HttpResponse> held_answer_;  // arrived while the body was being read
   std::optional<Outgoing> outgoing_;
   std::unique_ptr<TakenOver> taken_over_;
-  bool reading_body_ = false;  // a read for incoming_ is under way
+  bool reading_body_ = false;  // a read for incoming_ is in progress
   bool feeding_ = false;       // feed_body() is on the stack
   bool streaming_ = false;     // stream_more() is on the stack
   bool stream_again_ = false;
-  bool is_unread_ = false;   // the answer came before the end of the request's body
+  bool is_unread_ = false;   // the answer was given before the end of the request's body
   std::uint64_t moved_ = 0;  // bytes of the stream
   SteadyTime wait_began_;
   std::chrono::nanoseconds waited_{0};

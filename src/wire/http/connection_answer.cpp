@@ -16,19 +16,19 @@
 namespace brume::wire {
 namespace {
 
-constexpr size_t small_body = 16 << 10;  // copied behind the head: one segment, one TLS record
+constexpr size_t small_body = 16 << 10;  // copied after the head: one segment, one TLS record
 constexpr milliseconds linger_time = seconds(2);
 constexpr size_t linger_bytes = 64 << 20;
-constexpr size_t turn_bytes = 1 << 20;    // of a stream, then the thread's other connections get their turn
-constexpr size_t file_buffer = 64 << 10;  // of a file that is encrypted on its way
+constexpr size_t turn_bytes = 1 << 20;    // of a stream; then the thread's other connections get their turn
+constexpr size_t file_buffer = 64 << 10;  // of a file that is sent encrypted
 
-// A line break in a value would let whoever chose the value write headers of his own.
+// With a line break in a value, whoever chose the value could write headers of his own.
 void append_header_text(std::string& out, std::string_view text) {
   for (const char c : text)
     if (c != '\r' && c != '\n') out += c;
 }
 
-// The right to give the source's next piece. When nobody is left who could, the answer ends there.
+// The right to give the source's next piece. If its last copy is destroyed unused, the answer ends there.
 class PieceTicket {
  public:
   explicit PieceTicket(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
@@ -37,7 +37,7 @@ class PieceTicket {
   ~PieceTicket() {
     try {
       give(body_error(BodyError::Kind::failed, "the source of the answer gave no piece"));
-    } catch (...) {  // no memory left: the connection ends with the server
+    } catch (...) {  // out of memory: the connection ends with the server
     }
   }
   void give(BodyPiece&& piece) {
@@ -61,7 +61,7 @@ void Connection::deliver_failure() { deliver(endpoint_->refusal(500, "internal e
 void Connection::answer(HttpResponse response) {
   if (stage_ == Stage::closed) return;
   if (reading_body_ || (incoming_ && is_continue_)) {
-    // One operation at a time: what is under way ends first.
+    // One operation at a time: the one in progress ends first.
     held_answer_ = std::make_unique<HttpResponse>(std::move(response));
     boost::system::error_code ignored;
     if (reading_body_) socket_.cancel(ignored);
@@ -75,7 +75,7 @@ void Connection::answer(HttpResponse response) {
   write();
 }
 
-// Never up again: a peer that lets an answer be lost and asks once more must not get it sent again from further away.
+// Never raised again: a peer that lets an answer be lost and repeats its request must not get it sent again from further away.
 void Connection::limit_hops(int limit) {
   if (hop_limit_ > 0 && hop_limit_ <= limit) return;
   hop_limit_ = limit;
@@ -128,7 +128,7 @@ void Connection::compose(HttpResponse&& response) {
 void Connection::append_length(const HttpResponse& response) {
   const auto* streamed = response.streamed.get();
   if (streamed != nullptr && streamed->source && !streamed->length) {
-    // Version 1.0 knows no chunks: there the end of the connection is the end of the body.
+    // HTTP 1.0 has no chunks: there the end of the connection ends the body.
     if (version_1_0_)
       keep_alive_ = false;
     else
@@ -161,7 +161,7 @@ void Connection::write() {
   write_more();
 }
 
-// An answer nearly always fits into the socket's buffer: then no event and no second turn of the loop are needed.
+// An answer nearly always fits into the socket's buffer; then no event and no second turn of the loop are needed.
 bool Connection::write_at_once() {
   while (net::buffer_size(unsent_) > 0) {
     std::array<iovec, 3> pieces{};
@@ -215,7 +215,7 @@ void Connection::written() {
     return process();
   }
   if (!outgoing_) return finish_answer();
-  // Between pieces it is the source that is waited for.
+  // Between pieces we wait for the source, not for the peer.
   if (!stop_waiting()) return close();
   end_wait();
   stream_more();
@@ -235,7 +235,7 @@ void Connection::finish_answer() {
   process();
 }
 
-// A loop, not a recursion: sources that have their pieces ready answer at once.
+// A loop, not a recursion: a source whose pieces are ready calls back at once.
 void Connection::stream_more() {
   stream_again_ = true;
   if (streaming_) return;
@@ -319,7 +319,7 @@ void Connection::send_piece(BodyPiece piece) {
   write();
 }
 
-// The kernel sends from its cache. Where the file is not there the thread waits for the disk: the kernel reads ahead of us.
+// The kernel sends from its cache. If the file is not in it, the thread waits for the disk; the kernel then reads ahead.
 void Connection::send_file() {
   auto& stream = *outgoing_;
   auto& file = stream.answer->file;
@@ -365,7 +365,7 @@ void Connection::send_file_encrypted() {
   write();
 }
 
-// The head has been sent: only the end of the connection tells the peer that the body is not whole.
+// The head has been sent: only the end of the connection can tell the peer that the body is incomplete.
 void Connection::abort_answer(std::string_view why) {
   log::warning("http", "an answer is cut off: {}", why);
   boost::system::error_code ignored;
@@ -384,8 +384,8 @@ void Connection::end_gracefully() {
   });
 }
 
-// Closing a socket that has unread bytes resets the connection, and a peer that is still sending its 10 MB would never see
-// why it was refused. So what still comes is read for a short while and thrown away.
+// Closing a socket with unread bytes resets the connection, and a peer that is still sending its 10 MB would never see why it was refused.
+// So what still comes is read and discarded for a short while.
 void Connection::linger() {
   begin_linger();
   discard();

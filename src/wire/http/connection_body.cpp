@@ -15,7 +15,7 @@ void give_piece(const BodySource::Taker& take, BodyPiece piece) {
   }
 }
 
-// What a handler holds.
+// The handler's end of the body.
 class RequestBody final : public BodySource {
  public:
   RequestBody(std::shared_ptr<Connection> connection, std::uint64_t exchange) : connection_(std::move(connection)), exchange_(exchange) {}
@@ -56,7 +56,7 @@ void Connection::take_body(std::uint64_t exchange, BodySource::Taker take) {
   feed_body();
 }
 
-// A loop, not a recursion: one read may bring many pieces, and a reader asks for the next one when it is given one.
+// A loop, not a recursion: one read may yield many pieces, and a reader requests the next one from within its callback.
 void Connection::feed_body() {
   if (feeding_) return;
   const auto self = shared_from_this();
@@ -99,7 +99,7 @@ void Connection::on_body(const boost::system::error_code& code, size_t count) {
   if (!stop_waiting()) return close();
   end_ += count;
   if (code && incoming_ && !held_answer_) {
-    // A peer that has only ended its own side still hears the answer.
+    // A peer that has only ended its own side still gets the answer.
     incoming_->error = timed_out_ ? BodyError{BodyError::Kind::timed_out, "the body did not arrive in time"}
                                   : BodyError{BodyError::Kind::lost, "the body has not been sent to its end"};
     keep_alive_ = false;
@@ -124,7 +124,7 @@ std::optional<BodyPiece> Connection::next_piece() {
   return piece;
 }
 
-// Extensions and trailers of a transfer encoding say nothing that anybody here asks for.
+// Extensions and trailers of a transfer encoding are ignored: nothing here needs them.
 std::optional<BodyPiece> Connection::next_piece_of_chunks() {
   auto& body = *incoming_;
   for (;;) {
@@ -145,7 +145,7 @@ std::optional<BodyPiece> Connection::next_piece_of_chunks() {
   }
 }
 
-// The answer is there. What is left of the body and has come already is skipped; otherwise the connection cannot be used again.
+// The answer has been given. If the rest of the body has already arrived, it is skipped; otherwise the connection cannot be reused.
 void Connection::end_body() {
   while (!incoming_->is_complete && !incoming_->error && next_piece()) {
   }

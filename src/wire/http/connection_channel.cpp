@@ -1,4 +1,4 @@
-// Connection: after a change of its protocol. Reads and writes at once, each one operation at a time.
+// Connection: after a switch to another protocol. Reads and writes run at the same time, one operation each.
 #include "base/log.hpp"
 #include "wire/http/connection.hpp"
 
@@ -7,7 +7,7 @@ namespace {
 
 tl::unexpected<BodyError> lost_channel() { return body_error(BodyError::Kind::lost, "the connection has ended"); }
 
-// Calls what the owner of a channel gave us; its trouble ends the channel, not the thread.
+// Calls a callback of the channel's owner; an exception in it ends the channel, not the thread.
 template <class Callback, class... Arguments>
 void call_owner(const Callback& callback, Arguments&&... arguments) {
   try {
@@ -46,7 +46,7 @@ void Connection::begin_channel() {
 }
 
 void Connection::read_channel(BodySource::Taker take) {
-  // Always by the event loop: an owner that reads on when it is given something does not pile up calls.
+  // Always through the event loop, so that an owner that reads from within its callback does not pile up calls.
   const auto held = std::make_shared<BodySource::Taker>(std::move(take));
   if (!worker_->post([self = shared_from_this(), held] { self->read_from_channel(std::move(*held)); }))
     call_owner(*held, BodyPiece(lost_channel()));
@@ -59,7 +59,7 @@ void Connection::read_from_channel(BodySource::Taker take) {
   if (channel.is_ended) return call_owner(take, BodyPiece(std::string_view()));
   channel.take = std::move(take);
   if (begin_ == end_) return read_more_channel();
-  // What the peer sent right behind its request.
+  // What the peer sent right after its request.
   const std::string_view bytes(buffer_.data() + begin_, end_ - begin_);
   begin_ = end_;
   const auto waiting = std::move(channel.take);
@@ -84,7 +84,7 @@ void Connection::on_channel_read(const boost::system::error_code& code, size_t c
   if (stage_ != Stage::taken_over) return;
   auto& channel = *taken_over_;
   channel.is_reading = false;
-  if (!wait_for(For::request)) return close();  // as one that has sent something just now
+  if (!wait_for(For::request)) return close();  // counts as one that has just sent something
   channel.quiet_at = std::chrono::steady_clock::now() + channel.quiet;
   channel.is_ended = static_cast<bool>(code);
   const auto take = std::move(channel.take);
@@ -160,7 +160,7 @@ void Connection::set_channel_deadline() {
   worker_->wake_by(deadline_);
 }
 
-// The deadline may have moved away since it was set.
+// The deadline may have moved since it was set.
 void Connection::on_channel_deadline() {
   auto& channel = *taken_over_;
   const auto now = std::chrono::steady_clock::now();

@@ -14,7 +14,7 @@ constexpr int given_up_at_once = 16;  // when descriptors run out
 bool Endpoint::admit(Connection& connection) {
   const std::lock_guard lock(mutex_);
   auto& peer = peers_[connection.peer_address()];
-  // Counted before room is made: so the entry of the peer stays while its other connections are given up.
+  // Counted before room is made, so that the peer's entry stays while its other connections are closed.
   ++peer.connections;
   if (!make_room(peer)) {
     if (--peer.connections == 0) peers_.erase(connection.peer_address());
@@ -33,7 +33,7 @@ bool Endpoint::make_room(const PeerCounts& peer) {
   return true;
 }
 
-// The one that has waited longest, of the largest group: the connections of one address that wait for the same. So whoever opens
+// The one that has waited longest, in the largest group of connections of one address that wait for the same. So somebody who opens
 // thousands of connections closes their own, and a slow client elsewhere keeps its place.
 bool Endpoint::give_up_one(const PeerCounts* of_peer) {
   for (;;) {
@@ -58,7 +58,7 @@ bool Endpoint::give_up_one(const PeerCounts* of_peer) {
       chosen_group = group;
     }
     if (chosen == nullptr) return false;
-    if (!chosen->claim(chosen_waiting)) continue;  // its peer sent or took something just now: look again
+    if (!chosen->claim(chosen_waiting)) continue;  // its peer sent or took something just now: check again
     forget(*chosen);
     chosen->give_up();
     return true;

@@ -1,4 +1,4 @@
-// What all connections of a listener share, and who of them gives way when there are too many.
+// What all connections of a listener share, and which of them is closed if there are too many.
 #pragma once
 
 #include <atomic>
@@ -20,9 +20,9 @@ class Connection;
 // The connections of one address. Guarded by the endpoint's mutex.
 struct PeerCounts {
   size_t connections = 0;
-  // Counted anew whenever somebody has to give way.
-  size_t silent = 0;  // no complete request has come
-  size_t unread = 0;  // the peer does not take its answer
+  // Counted anew whenever a connection has to be closed to make room.
+  size_t silent = 0;  // no complete request has arrived
+  size_t unread = 0;  // the peer does not read its answer
 };
 
 // What all connections of a listener share. Threads: any.
@@ -36,19 +36,19 @@ class Endpoint {
   std::uint16_t port = 0;
   std::atomic<bool> closing = false;
 
-  // Makes room for one more and counts it in. Over a limit a connection that waits for its peer is given up (of the same peer, when it is
-  // the peer's limit); false when the server is at work for all of them.
+  // Makes room for one more connection and counts it. Beyond a limit a connection that waits for its peer is closed (one of the same peer,
+  // if it is the peer's limit); false if the server is working for all of them.
   bool admit(Connection& connection);
   void dismiss(Connection& connection);
-  // The process has no descriptor left: gives up some connections that wait for their peers.
+  // The process has no descriptor left: closes some connections that wait for their peers.
   void relieve();
 
-  // Connections over the limit are only told so; how many of these at once is bounded as well.
+  // Connections beyond the limit only get a refusal; how many of these at once is bounded as well.
   bool admit_refused() { return refused_.fetch_add(1) < 64 || (refused_.fetch_sub(1), false); }
   void dismiss_refused() { --refused_; }
 
  private:
-  // All with mutex_ held.
+  // All of these need mutex_ held.
   bool make_room(const PeerCounts& peer);
   bool give_up_one(const PeerCounts* of_peer);
   void forget(Connection& connection);

@@ -7,7 +7,7 @@
 namespace brume::wire {
 namespace {
 
-// "eu-west-1", "us-gov-east-1": words, and a digit.
+// Matches "eu-west-1" and "us-gov-east-1": words and a digit.
 bool looks_like_region(std::string_view label) {
   return std::count(label.begin(), label.end(), '-') >= 2 && label.back() >= '0' && label.back() <= '9';
 }

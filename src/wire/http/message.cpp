@@ -1,11 +1,11 @@
-// What can be read off a request without a socket.
+// What can be read from a request without a socket.
 #include "wire/http/http_date.hpp"
 #include "wire/http/server.hpp"
 
 namespace brume::wire {
 namespace {
 
-// The target in origin form: "http://host:80/a?b" (sent to proxies, and allowed to any server) is "/a?b".
+// The target in origin form: "http://host:80/a?b" (sent to proxies, and allowed for any server) becomes "/a?b".
 std::string_view origin_form(std::string_view target) {
   if (target.empty() || target.front() == '/') return target;
   const auto scheme = target.find("://");
@@ -20,7 +20,7 @@ std::string http_date(std::time_t second) {
   std::tm parts{};
   ::gmtime_r(&second, &parts);
   char text[64];
-  // The C locale's names whatever the daemon's: nothing here calls setlocale.
+  // The C locale's names whatever the daemon's locale: nothing here calls setlocale.
   return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 

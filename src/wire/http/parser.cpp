@@ -16,14 +16,14 @@ using BeastText = boost::beast::string_view;
 
 std::string_view view(BeastText text) { return {text.data(), text.size()}; }
 
-// Beast finds the parts, this puts them where they belong. A limit that is broken or a rule that Beast does not know goes
-// into `status` and `reason`, with any error code so that Beast stops.
+// Beast finds the parts, this stores them. A violated limit or a rule that Beast does not know goes into `status` and `reason`, with any
+// error code so that Beast stops.
 class Collector final : public http::basic_parser<true> {
  public:
   Collector(size_t header_bytes, size_t body_bytes, const HttpIsStreamed* is_streamed, HttpRequest& request)
       : request_(request), header_bytes_(header_bytes), body_bytes_(body_bytes), is_streamed_(is_streamed) {
     header_limit(static_cast<std::uint32_t>(std::min<size_t>(header_bytes, 1U << 30)));
-    // The limit is for whole bodies: which kind it is, is known after the head.
+    // The limit applies to bodies that are not streamed, which is known only after the head.
     is_streamed_ == nullptr ? body_limit(body_bytes) : body_limit(boost::none);
     eager(true);
   }
@@ -54,11 +54,11 @@ class Collector final : public http::basic_parser<true> {
     // Beast limits what it has not taken yet, not the sum: a peer that sends line after line would never reach its limit.
     head_bytes_ += name.size() + value.size() + 4;
     if (head_bytes_ > header_bytes_) return refuse(431, "headers too large", code);
-    // Trailers behind a chunked body were not there when the head was judged: they count for nothing.
+    // Trailers after a chunked body did not exist when the head was judged, so they are ignored.
     if (head_done_) return;
     if (field == http::field::host) ++hosts_;
     if (field == http::field::transfer_encoding) {
-      // Beast is content with a list that ends in "chunked"; nothing here undoes what stands before it.
+      // Beast accepts a list that ends in "chunked"; nothing here decodes the other encodings.
       if (transfer_encoding_ || !equals_ignoring_case(view(value), "chunked")) return refuse(400, "unsupported transfer encoding", code);
       transfer_encoding_ = true;
     }
@@ -68,7 +68,7 @@ class Collector final : public http::basic_parser<true> {
 
   void on_header_impl(error_code& code) override {
     head_done_ = true;
-    // Two readings of one message are how requests are smuggled past a proxy: only the plain cases are taken.
+    // Requests are smuggled past a proxy by messages that can be read in two ways: only the plain cases are accepted.
     if (transfer_encoding_ && (!chunked() || version_1_0)) return refuse(400, "unsupported transfer encoding", code);
     if (hosts_ > 1 || (hosts_ == 0 && !version_1_0)) return refuse(400, "exactly one Host header is required", code);
     expects_continue = expects_continue && !version_1_0;
@@ -78,14 +78,14 @@ class Collector final : public http::basic_parser<true> {
   void choose(error_code& code) {
     const auto length = chunked() ? boost::none : content_length();
     streamed = (chunked() || length.value_or(0) > 0) && (*is_streamed_)(request_);
-    eager(!streamed);  // what follows the head is left
+    eager(!streamed);  // what follows the head is left unread
     if (streamed) return;
     if (length.value_or(0) > body_bytes_) return refuse(413, "body too large", code);
     body_limit(body_bytes_);
   }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
-    // The announced length is only a claim: memory comes with the bytes.
+    // The announced length is only a claim: memory is allocated as bytes arrive.
     request_.body.reserve(static_cast<size_t>(std::min<std::uint64_t>(length.value_or(0), 64 << 10)));
   }
   size_t on_body_impl(BeastText bytes, error_code&) override {
@@ -111,8 +111,8 @@ class Collector final : public http::basic_parser<true> {
 
 namespace {
 
-// Whether one of the header's lines is folded: goes on in the next line, which begins with white space. Nobody sends such any more, and a
-// proxy may read it otherwise (RFC 9112, 5.2). Only lines that are there are looked at, up to the end of the header.
+// Whether one of the header's lines is folded, that is, continues in the next line, which begins with white space. Nobody sends that any
+// more, and a proxy may read it differently (RFC 9112, 5.2). Examines only existing lines, up to the end of the header.
 bool has_folded_line(std::string_view head) {
   for (size_t at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size(); at = head.find('\n', at + 1)) {
     const char next = head[at + 1];
@@ -142,13 +142,13 @@ class HttpParser::Implementation {
 
   size_t put(std::string_view bytes) {
     size_t taken = 0;
-    // Empty lines before a request are left over from clumsy clients (RFC 9112, 2.2).
+    // Empty lines before a request come from faulty clients (RFC 9112, 2.2).
     if (!started_)
       while (taken < bytes.size() && (bytes[taken] == '\r' || bytes[taken] == '\n')) ++taken;
     while (taken < bytes.size() && (state_ == State::head || state_ == State::body)) {
       started_ = true;
-      // Beast 1.81 asserts that it never sees less than this once "0\r\n" has come (found by fuzzing). Nothing waits for ever:
-      // from any place in a chunked body it is at least this far to its end.
+      // Beast 1.81 asserts that it never sees less than this once "0\r\n" has come (found by fuzzing). Nothing waits forever: any place in
+      // a chunked body is at least this far from its end.
       if (state_ == State::body && collector_->chunked() && bytes.size() - taken < shortest_chunked_end) break;
       if (state_ == State::head && has_folded_line(bytes.substr(taken))) {
         fail(http::error::bad_field);

@@ -12,7 +12,7 @@
 
 namespace brume::wire {
 
-// The words behind a status number in an answer's first line, for people (RFC 9112, 4).
+// The words after a status number in an answer's first line, for people (RFC 9112, 4).
 std::string_view reason_phrase(int status);
 
 // Threads: one at a time.
@@ -20,7 +20,7 @@ class HttpParser {
  public:
   enum class State {
     head,      // the head is not complete
-    body,      // the head is, the body is not
+    body,      // the head is complete, the body is not
     streamed,  // the head is, and the body is to be read by somebody else: take the request, then reset
     complete,  // take the request, then reset
     failed,    // the connection is of no further use: answer status() and close
@@ -32,7 +32,7 @@ class HttpParser {
   HttpParser(const HttpParser&) = delete;
   HttpParser& operator=(const HttpParser&) = delete;
 
-  // Takes what it can of `bytes` and returns how much that was. What it left must be given again, with more bytes behind it.
+  // Takes as many of `bytes` as it can and returns how many. The rest must be given again, followed by more bytes.
   size_t put(std::string_view bytes);
 
   State state() const;

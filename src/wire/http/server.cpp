@@ -20,10 +20,10 @@ namespace {
 using ListeningSocket = net::posix::basic_stream_descriptor<Executor>;
 using Workers = std::vector<std::shared_ptr<Worker>>;
 
-constexpr int accepts_at_once = 64;  // then the connections that are there get their turn
+constexpr int accepts_at_once = 64;  // then existing connections get their turn
 constexpr milliseconds accept_pause{100};
 
-// An IPv4 peer of an IPv6 socket ("::ffff:10.0.0.1") is the IPv4 peer it is.
+// An IPv4 peer of an IPv6 socket ("::ffff:10.0.0.1") counts as that IPv4 peer.
 Peer peer_of(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";
   if (address.ss_family == AF_INET) {
@@ -51,7 +51,7 @@ std::uint16_t local_port_of(int socket) {
   return 0;
 }
 
-// Takes connections on one worker's thread and deals them out to all workers in turn.
+// Accepts connections on one worker's thread and distributes them to all workers in turn.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   Acceptor(std::shared_ptr<Worker> home, Workers workers, std::shared_ptr<Endpoint> endpoint, Descriptor listening)
@@ -91,13 +91,13 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
       if (accepted) {
         take(std::move(accepted), address);
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        // The waiting connection stays and would wake us at once and for ever.
+        // The waiting connection stays and would wake us immediately, again and again.
         log::warning("http", "cannot accept a connection: {}", std::strerror(errno));
         endpoint_->relieve();
         return home_->after(accept_pause, [self = shared_from_this()] { self->wait(); });
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
         break;
-      }  // anything else is the trouble of one connection that has gone already
+      }  // anything else concerns one connection, which has gone already
     }
     wait();
   }
@@ -139,7 +139,7 @@ Result<std::unique_ptr<net::ssl::context>> load_tls(const TlsFiles& files) {
   if (code) return fail(ErrorKind::broken, "cannot use the key " + files.key + ": " + code.message());
   if (SSL_CTX_check_private_key(context->native_handle()) != 1)
     return fail(ErrorKind::broken, "the key " + files.key + " does not belong to the certificate " + files.certificate);
-  // A peer may not make us spend a handshake again and again on one connection; idle ones hold no record buffers.
+  // A peer must not make us repeat handshakes on one connection; idle ones hold no record buffers.
   SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
   return context;
@@ -162,7 +162,7 @@ class HttpServer::Implementation {
     const std::lock_guard lock(mutex_);
     if (stopping_) return fail(ErrorKind::refused, "the HTTP server has been stopped");
     const Listener listener{++last_id_, endpoint->port};
-    // Listeners live on different threads: accepting many connections on one does not hold up another.
+    // Listeners run on different threads: accepting many connections on one does not delay another.
     const auto& home = workers_[listener.id % workers_.size()];
     std::shared_ptr<Acceptor> acceptor;
     try {

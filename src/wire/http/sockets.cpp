@@ -1,4 +1,4 @@
-// Listening sockets, made by hand so that they can also be made inside another network namespace.
+// Listening sockets, made directly so that they can also be made inside another network namespace.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int backlog = 4096;
 
-// Whether somebody answers on that unix socket. A file without a process behind it refuses.
+// Whether somebody listens on that unix socket. A file without a process refuses.
 bool answers(const sockaddr_un& address) {
   const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return true;
@@ -33,7 +33,7 @@ Result<Descriptor> listen_tcp(const std::string& address, std::uint16_t port) {
   const std::string where = (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(port);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  // No lookups by name: an address is what the operator configured, and DNS may be down when the daemon starts.
+  // No names: the operator configured an address, and DNS may be down when the daemon starts.
   hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   if (::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
@@ -42,7 +42,7 @@ Result<Descriptor> listen_tcp(const std::string& address, std::uint16_t port) {
   Descriptor socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_system("cannot listen on " + where, errno);
   const int on = 1;
-  // Lets a restarted daemon have its port back at once; two listeners at a time are still refused.
+  // Lets a restarted daemon have its port back at once; two simultaneous listeners are still refused.
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0 || ::listen(socket.get(), backlog) != 0) {
     if (errno == EADDRINUSE) return fail(ErrorKind::exists, "cannot listen on " + where + ": another program listens there");
@@ -59,14 +59,14 @@ Result<Descriptor> listen_unix(const std::string& path, unsigned mode) {
   std::memcpy(address.sun_path, path.data(), path.size());
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0) {
-    // Only a socket is ever replaced: anything else of that name is not ours.
+    // Only a socket is ever replaced: any other file with that name is not ours.
     if (!S_ISSOCK(status.st_mode)) return fail(ErrorKind::exists, "cannot listen on " + path + ": a file of that name is there");
     if (answers(address)) return fail(ErrorKind::exists, "cannot listen on " + path + ": another program listens there");
     ::unlink(path.c_str());
   }
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_system("cannot listen on " + path, errno);
-  // Mode first, listen after: nobody gets in between bind and chmod.
+  // The mode is set before listening, so that nobody connects between bind and chmod.
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     if (errno == EADDRINUSE) return fail(ErrorKind::exists, "cannot listen on " + path + ": another program listens there");
     return fail_system("cannot listen on " + path, errno);

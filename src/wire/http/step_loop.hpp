@@ -1,12 +1,12 @@
-// Callbacks that come from several threads, or from within each other, made into one step after another.
+// Turns callbacks that come from several threads, or from within each other, into a sequence of steps.
 #pragma once
 
 #include <mutex>
 
 namespace brume::wire {
 
-// Threads: any. Whoever calls run() while a step is being made leaves one more step to the thread that is at it: nothing recurses, and no
-// two steps run at once. The owner must live until run() returns.
+// Threads: any. A call of run() during a step only adds one more step for the thread that is running it: nothing recurses, and no two steps
+// run at once. The owner must live until run() returns.
 class StepLoop {
  public:
   template <class Step>

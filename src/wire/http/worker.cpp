@@ -18,7 +18,7 @@ thread_local const Worker* current_worker = nullptr;
 bool Worker::is_current() const { return current_worker == this; }
 
 void Worker::start() {
-  // Signals are the main thread's.
+  // The main thread handles signals.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -31,7 +31,7 @@ void Worker::start() {
         context_.run();
         break;
       } catch (const std::exception& error) {
-        // One connection's trouble (no memory) is not the others'.
+        // A failure of one connection (no memory) does not affect the others.
         log::error("http", "an event failed: {}", error.what());
       }
     }
@@ -86,7 +86,7 @@ void Worker::remove(Connection& connection) {
 }
 
 void Worker::close_waiting(const Endpoint* endpoint) {
-  // From the end: a connection that closes is replaced by the last one, which has been seen.
+  // From the end, because a closed connection is replaced by the last one, which has been visited.
   for (size_t i = connections_.size(); i-- > 0;) {
     const auto connection = connections_[i];
     if ((endpoint == nullptr || &connection->endpoint() == endpoint) && connection->waits_for_request()) connection->close();

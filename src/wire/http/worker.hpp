@@ -23,13 +23,13 @@ namespace net = boost::asio;
 using SteadyTime = std::chrono::steady_clock::time_point;
 using Executor = net::io_context::executor_type;
 using Timer = net::basic_waitable_timer<std::chrono::steady_clock, net::wait_traits<std::chrono::steady_clock>, Executor>;
-// TCP and unix sockets alike: one type, so the code above is compiled once.
+// TCP and unix sockets alike: one type, so that the code above is compiled once.
 using Socket = net::basic_stream_socket<net::generic::stream_protocol, Executor>;
 
 class Connection;
 class Endpoint;
 
-// Counts what lives, so that stop() can wait for the last one.
+// Counts living connections, so that stop() can wait for the last one.
 class Population {
  public:
   void enter() { ++count_; }
@@ -54,7 +54,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   explicit Worker(Population& population) : context_(1), guard_(context_.get_executor()), alarm_(context_), population_(&population) {}
 
   void start();
-  // Aborts all connections and timers, takes no more work and ends the thread.
+  // Aborts all connections and timers, accepts no more work and ends the thread.
   void end();
 
   net::io_context& context() { return context_; }
@@ -73,8 +73,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // The rest is for this worker's thread only.
   void add(std::shared_ptr<Connection> connection);
   void remove(Connection& connection);
-  // A connection's deadline has been set: be awake by then. Deadlines mostly move away, so there is one alarm for all
-  // connections, set anew only when a deadline comes before it; a request costs no timer operation.
+  // A connection's deadline has been set: be awake by then. Deadlines mostly move later, so there is one alarm for all connections, which
+  // is reset only if a deadline comes before it; a request costs no timer operation.
   void wake_by(SteadyTime deadline) {
     if (deadline < alarm_time_) set_alarm(deadline);
   }

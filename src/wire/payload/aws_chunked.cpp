@@ -70,7 +70,7 @@ std::optional<BodyError> AwsChunkedBody::begin_chunk() {
   chunk_left_ = reader_.size();
   if (expected_.length && chunk_left_ > *expected_.length - length_)
     return BodyError{Kind::wrong_length, "the chunks are longer than x-amz-decoded-content-length says"};
-  length_ += chunk_left_;  // cannot overflow: a chunk has less than 2^63 bytes, and they have to come
+  length_ += chunk_left_;  // cannot overflow: a chunk has less than 2^63 bytes, and they must really arrive
   if (!expected_.signing) return std::nullopt;
   const auto extension = reader_.extension();
   if (!extension.starts_with(signature_extension)) return malformed_chunks("a chunk has no signature");

@@ -15,7 +15,7 @@
 
 namespace brume::wire {
 
-// What signs chunks: the signature of the head begins a chain, in which each chunk's signature covers the one before.
+// How chunks are signed: the signature of the head starts a chain in which each chunk's signature covers the previous one.
 struct ChunkSigning {
   Sha256 key;             // derived for day, region and service
   std::string time;       // "20130524T000000Z"
@@ -23,17 +23,18 @@ struct ChunkSigning {
   std::string signature;  // of the head, 64 hexadecimal digits
 };
 
-// The decoded body. A chunk is given on while it comes and judged when it is there: a wrong signature is told instead of its last piece.
+// The decoded body. A chunk is passed on while it arrives and verified when it is complete: if its signature is wrong, an error replaces
+// its last piece.
 class AwsChunkedBody final : public BodyFilter {
  public:
   struct Expected {
     std::optional<ChunkSigning> signing;  // absent: chunks are not signed
     std::optional<std::uint64_t> length;  // x-amz-decoded-content-length
-    std::vector<std::string> trailers;    // x-amz-trailer, in lower case: these have to come, and no others may
+    std::vector<std::string> trailers;    // x-amz-trailer, in lower case: exactly these must follow
   };
   AwsChunkedBody(std::shared_ptr<BodySource> inner, Expected expected);
 
-  // Of a trailer, in lower case; nullptr when it has not come. Once the end has been given.
+  // The value of a trailer (name in lower case); nullptr if it was not sent. Valid once the end has been given.
   const std::string* trailer(std::string_view name) const;
 
  private:
@@ -54,7 +55,7 @@ class AwsChunkedBody final : public BodyFilter {
   std::uint64_t length_ = 0;
   bool is_complete_ = false;
   std::vector<std::pair<std::string, std::string>> trailers_;
-  std::string trailer_text_;  // that is signed
+  std::string trailer_text_;  // the signed text
   std::string trailer_signature_;
 };
 

@@ -16,7 +16,7 @@ constexpr std::string_view content_hash = "x-amz-content-sha256";
 constexpr std::string_view checksum_prefix = "x-amz-checksum-";
 constexpr std::array checksum_kinds{DigestKind::crc32, DigestKind::crc32c, DigestKind::crc64nvme, DigestKind::sha1, DigestKind::sha256};
 
-// Of a header's or a trailer's name; nullopt: not a checksum that is known.
+// From the name of a header or trailer; nullopt: not a known checksum.
 std::optional<DigestKind> checksum_kind(std::string_view name) {
   if (!name.starts_with(checksum_prefix)) return std::nullopt;
   for (const auto kind : checksum_kinds)

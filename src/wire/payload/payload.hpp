@@ -1,4 +1,5 @@
-// The body of an S3 request as its head describes it: decoded, and held against everything that was promised about it, while it streams.
+// The body of an S3 request, decoded as its head describes and verified against every length, checksum and signature that the head
+// announces, while it streams.
 #pragma once
 
 #include <memory>
@@ -12,7 +13,7 @@
 
 namespace brume::wire {
 
-// What x-amz-content-sha256 says.
+// The meaning of x-amz-content-sha256.
 enum class PayloadKind {
   unsigned_whole,           // "UNSIGNED-PAYLOAD", or nothing
   hashed,                   // the SHA-256 of the body
@@ -20,23 +21,23 @@ enum class PayloadKind {
   signed_chunks_trailer,    // "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
   unsigned_chunks_trailer,  // "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 };
-// Throws ApiError when it says something else.
+// Throws ApiError for any other value.
 PayloadKind payload_kind_of(const HttpRequest& head);
 
 class PayloadBody final : public BodyFilter {
  public:
-  // A digest that the body must have: in a header, or in a trailer that comes behind it.
+  // A digest that the body must have: given in a header, or in a trailer after the body.
   struct Check {
     DigestKind kind;
     std::string header;    // its name, for the error
-    std::string expected;  // raw bytes; empty: the trailer of that name has it, in base64
+    std::string expected;  // raw bytes; empty: it is in the trailer of that name, in base64
   };
   PayloadBody(std::shared_ptr<BodySource> inner, std::shared_ptr<AwsChunkedBody> chunks, std::vector<Check> checks,
               const std::vector<DigestKind>& wanted);
 
-  // Once the end has been given: of the decoded body.
+  // The length of the decoded body. Valid once the end has been given.
   std::uint64_t length() const { return length_; }
-  // Raw bytes of a digest that was wanted or checked; empty for others.
+  // The raw bytes of a digest that was requested or checked; empty for others.
   std::string_view digest(DigestKind kind) const;
 
  private:
@@ -55,13 +56,13 @@ class PayloadBody final : public BodyFilter {
   std::uint64_t length_ = 0;
 };
 
-// `signing`: of the head's signature; absent: signatures of chunks are not checked, as in a simulation. `wanted`: digests to make besides
-// those that have to be checked, such as the MD5 of an ETag. Throws ApiError when the head contradicts itself or asks for what is not
-// built.
+// `signing`: from the head's signature; absent: chunk signatures are not checked, as in a simulation. `wanted`: digests to compute besides
+// those that must be checked, such as the MD5 of an ETag. Throws ApiError if the head contradicts itself or asks for something that is not
+// supported.
 std::shared_ptr<PayloadBody> open_payload(const HttpRequest& head, std::shared_ptr<BodySource> body, std::optional<ChunkSigning> signing,
                                           const std::vector<DigestKind>& wanted = {});
 
-// S3's answer to a body that is not what its head promised: status, code and sentence.
+// S3's answer to a body that does not match its head: status, code and sentence.
 ApiError payload_error(const BodyError& error);
 
 }  // namespace brume::wire

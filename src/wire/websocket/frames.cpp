@@ -18,7 +18,7 @@ constexpr unsigned mask_bit = 0x80;
 constexpr size_t longest_control = 125;
 constexpr std::uint16_t no_code = 1005;
 
-// All of UTF-8, control characters and U+FFFE too, which XML does not know.
+// All of UTF-8, including control characters and U+FFFE, which XML does not allow.
 bool is_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const bool is_ascii = static_cast<unsigned char>(text[at]) < 0x80;
@@ -36,7 +36,7 @@ std::uint64_t big_endian(const unsigned char* bytes, size_t count) {
   return number;
 }
 
-// Those that may be sent (7.4): the others are for programs to say to themselves.
+// The codes that may be sent (7.4); the others are for local use only.
 bool is_close_code(std::uint64_t code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
@@ -65,7 +65,7 @@ WebSocketReader::Event WebSocketReader::fail(WebSocketCode code, std::string_vie
   return Event::failed;
 }
 
-// Whether head_ has all of a frame's head now.
+// Whether head_ now holds a complete frame head.
 bool WebSocketReader::take_head(std::string_view& bytes) {
   while (true) {
     size_t wanted = 2;

@@ -21,21 +21,21 @@ enum class WebSocketCode : std::uint16_t {
 class WebSocketReader {
  public:
   enum class Event {
-    more,     // all bytes have been taken, and more are needed
+    more,     // all bytes have been consumed, and more are needed
     message,  // is_text() and data()
-    ping,     // data() is to be sent back
+    ping,     // data() must be sent back
     pong,
-    close,   // code(); 1005: the peer said none
-    failed,  // code() and reason(): to be said to the peer, and then the connection ends
+    close,   // code(); 1005: the peer gave none
+    failed,  // code() and reason() must be sent to the peer, then the connection ends
   };
 
   explicit WebSocketReader(size_t message_bytes) : message_bytes_(message_bytes) {}
 
-  // Takes from the front of `bytes` up to the next event. After close and failed nothing is read any more.
+  // Consumes the front of `bytes` up to the next event. Nothing is read after close or failed.
   Event next(std::string_view& bytes);
 
   bool is_text() const { return is_text_; }
-  // Of a message, ping or pong; until the next call.
+  // The content of a message, ping or pong; valid until the next call.
   std::string& data() { return is_control_ ? control_ : message_; }
   std::uint16_t code() const { return code_; }
   std::string_view reason() const { return reason_; }
@@ -57,7 +57,7 @@ class WebSocketReader {
   size_t mask_at_ = 0;
   bool is_control_ = false;
   bool is_last_ = false;
-  bool in_message_ = false;  // a message has begun and is not whole
+  bool in_message_ = false;  // a message has begun and is not complete
   bool is_text_ = false;
   std::string message_;
   std::string control_;
@@ -66,7 +66,7 @@ class WebSocketReader {
   std::string reason_;
 };
 
-// Frames that a server sends, whole.
+// Complete frames that a server sends.
 std::string web_socket_message(bool is_text, std::string_view data);
 std::string web_socket_ping();
 std::string web_socket_pong(std::string_view data);

@@ -143,7 +143,7 @@ bool WebSocket::take_event(bool is_closing) {
           is_lost_ = true;
           return false;
         }
-        // Behind it the connection ends; see write_next.
+        // The connection ends after it; see write_next.
         queue({Kind::answered_close, web_socket_close(reader_.code(), reader_.reason()), nullptr});
         deliver(std::nullopt);
         return true;
@@ -184,7 +184,7 @@ void WebSocket::queue(Unsent unsent) {
   {
     const std::lock_guard lock(mutex_);
     if (is_ended_ && unsent.kind != Kind::answered_close) return;
-    // A peer that pings and does not read gets the answer to its last ping.
+    // A peer that sends pings without reading gets only the answer to its last ping.
     for (auto& waiting : unsent_)
       if (waiting.kind == unsent.kind) {
         waiting.frame = std::move(unsent.frame);

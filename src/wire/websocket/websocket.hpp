@@ -1,4 +1,4 @@
-// A WebSocket (RFC 6455) on a connection that changed its protocol: messages, both ways, bounded.
+// A WebSocket (RFC 6455) on a connection that switched to that protocol: messages of limited size in both directions.
 #pragma once
 
 #include <deque>
@@ -16,12 +16,12 @@
 namespace brume::wire {
 
 struct WebSocketLimits {
-  size_t message_bytes = 64 << 10;    // of one that comes; over it the connection ends with 1009
+  size_t message_bytes = 64 << 10;    // of an incoming message; above it the connection ends with 1009
   milliseconds quiet = seconds(30);   // without a byte: a ping; without one again: the end
   milliseconds goodbye = seconds(2);  // for the peer to answer our close
 };
 
-// Threads: any. The connection ends when the last owner lets go of it, unless one is waiting for a message.
+// Threads: any. The connection ends when the last owner releases it, unless one is waiting for a message.
 class WebSocket : public std::enable_shared_from_this<WebSocket> {
  public:
   struct Message {
@@ -36,12 +36,13 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   WebSocket(std::shared_ptr<ByteChannel> channel, WebSocketLimits limits);
   void start();
 
-  // The next message. One call at a time; the socket is read only meanwhile, which is also when pings are answered: who lets
-  // two times WebSocketLimits::quiet pass without asking for a message loses the connection.
+  // Reads the next message. One call at a time. The socket is read, and pings are answered, only during such a call: if an owner requests
+  // no message for twice WebSocketLimits::quiet, the connection ends.
   void receive(Taker take);
-  // `sent` hears true when the peer's kernel may have it, and the next one can be sent. One at a time: false at once for a second.
+  // `sent` gets true when the message has been handed to the socket and the next one can be sent. One at a time: a second one gets false at
+  // once.
   void send(const Message& message, Sent sent);
-  // Says goodbye, waits a moment for the peer's, and ends. Messages that come meanwhile are dropped.
+  // Sends a close frame, waits a moment for the peer's, and ends. Messages that arrive meanwhile are dropped.
   void close(WebSocketCode code, std::string_view reason);
 
  private:
@@ -64,25 +65,25 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   WebSocketLimits limits_;
   StepLoop steps_;
 
-  // Of the steps.
+  // For the steps only.
   WebSocketReader reader_;
   std::string_view bytes_;
   bool is_asked_ = false;
-  bool is_lost_ = false;  // nothing comes any more
+  bool is_lost_ = false;  // nothing more will arrive
 
-  std::mutex mutex_;  // the rest
+  std::mutex mutex_;  // guards the rest
   Taker take_;
   std::optional<BodyPiece> given_;
   std::deque<Unsent> unsent_;  // at most one of each kind
   bool is_writing_ = false;
-  bool is_sending_ = false;  // a message is in unsent_ or on its way
+  bool is_sending_ = false;  // a message is in unsent_ or being sent
   bool is_closing_ = false;  // our close is in unsent_ or has been sent
   bool is_ended_ = false;    // the peer has closed, or is gone
   bool is_pinged_ = false;
 };
 
-// The answer to a request for a WebSocket: 101, after which `opened` is called on a server's thread; 400 or 426 when it is no proper one.
-// Whether its Origin may have one is for the caller to judge before. `protocol`: what is chosen of Sec-WebSocket-Protocol; empty: none.
+// The answer to a request for a WebSocket: 101, after which `opened` is called on a server's thread; 400 or 426 if the request is invalid.
+// The caller must have checked the Origin before. `protocol`: the one chosen from Sec-WebSocket-Protocol; empty: none.
 HttpResponse accept_web_socket(const HttpRequest& request, WebSocketLimits limits, std::function<void(std::shared_ptr<WebSocket>)> opened,
                                std::string_view protocol = {});
 

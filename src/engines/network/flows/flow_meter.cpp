@@ -22,16 +22,16 @@
 namespace brume::network {
 namespace {
 
-constexpr int buffer_size = 16 << 20;        // of the kernel's memory, when it is needed: what waits to be taken
-constexpr size_t drain_limit = 64 << 20;     // taken at one time: who comes faster shall not keep us for good
-constexpr size_t flow_limit = 20'000;        // different ones, of one time
+constexpr int buffer_size = 16 << 20;        // of the kernel's memory, if needed, for what waits to be read
+constexpr size_t drain_limit = 64 << 20;     // read at one time, so that a flood does not keep us forever
+constexpr size_t flow_limit = 20'000;        // different flows at one time
 constexpr size_t known_limit = 250'000;      // connections
-constexpr std::uint32_t shown_bytes = 64;    // of a dropped packet: addresses and ports
-constexpr std::uint32_t longest_delay = 10;  // hundredths of a second that the kernel may collect dropped packets
+constexpr std::uint32_t shown_bytes = 64;    // of a dropped packet: enough for addresses and ports
+constexpr std::uint32_t longest_delay = 10;  // hundredths of a second for which the kernel may collect dropped packets
 
 using MessageHandler = std::function<void(std::uint16_t type, std::span<const std::uint8_t> payload)>;
 
-// Everything that waits. False: something was lost.
+// Reads everything that waits. False: something was lost.
 bool drain(const Descriptor& socket, const MessageHandler& handler) {
   bool complete = true;
   std::vector<std::uint8_t> buffer(256 << 10);
@@ -56,7 +56,7 @@ bool drain(const Descriptor& socket, const MessageHandler& handler) {
   return complete;
 }
 
-// Behind the header that all messages of the packet filter have.
+// After the header that all messages of the packet filter have.
 std::span<const std::uint8_t> attributes_of(std::span<const std::uint8_t> message) {
   return message.subspan(std::min(message.size(), sizeof(nfgenmsg)));
 }
@@ -76,7 +76,7 @@ Result<Descriptor> open_refusals() {
   message.body(body).number(NFULA_CFG_CMD, bind).number(NFULA_CFG_MODE, mode).number(NFULA_CFG_TIMEOUT, htonl(longest_delay));
   const auto bytes = message.finish(1);
   if (::send(socket->get(), bytes.data(), bytes.size(), 0) < 0) return fail_system("cannot ask for dropped packets", errno);
-  int error = ENOMSG;  // the kernel has answered when send returns
+  int error = ENOMSG;  // the kernel has answered by the time send returns
   drain(*socket, [&](std::uint16_t type, std::span<const std::uint8_t> payload) {
     nlmsgerr answer{};
     if (type != NLMSG_ERROR || payload.size() < sizeof answer) return;
@@ -137,12 +137,12 @@ std::optional<Refusal> read_refusal(std::span<const std::uint8_t> message) {
   return refusal;
 }
 
-// Adds up, for those addresses that are an interface's.
+// Adds up the traffic of those addresses that belong to an interface.
 class Sums {
  public:
   Sums(const Model& model, FlowMeter::Owners owners) : owners_(std::move(owners)) {
     for (const auto& [id, interface] : model.interfaces) add_owners(owners_, interface);
-    // What every guest is given, flow logs do not show.
+    // Services that every guest gets are not in flow logs.
     services_ = {0, 0xFFFFFFFF, 0xA9FEA9FE, parse_ipv4(dns_address(model.vpc)).value_or(0)};
     for (const auto& subnet : model.vpc.subnets) services_.insert(parse_ipv4(router_address(subnet.cidr)).value_or(0));
   }
@@ -163,12 +163,12 @@ class Sums {
     if (refusal.leaving) {
       add(seen.source, {seen, true, false}, 1, refusal.bytes);
     } else {
-      // Where it was refused before it was translated, its way led to the public address.
+      // If it was refused before translation, it was addressed to the public address.
       if (const auto receiver = owners_.find(seen.destination); receiver != owners_.end()) seen.destination = receiver->second.private_ip;
       add(seen.destination, {seen, false, false}, 1, refusal.bytes);
     }
-    // Of a known connection conntrack has counted the packet, for both ends. Of a new one it counts none, but one that was refused on
-    // arrival was let out where it came from.
+    // Conntrack has counted a packet of a known connection, for both ends. It counts no packet of a new one, but if that was refused on
+    // arrival, it had been let out at its source.
     if (refusal.is_known) {
       add(seen.destination, {seen, false, true}, -1, -refusal.bytes);
       if (refusal.leaving) add(seen.source, {seen, true, true}, -1, -refusal.bytes);
@@ -199,7 +199,7 @@ class Sums {
     std::int64_t bytes = 0;
   };
 
-  // Who speaks to a public address of its own VPC is known there by its own.
+  // A guest that speaks to a public address of its own VPC appears there with its own public address.
   void add_let_out(FlowAddresses seen, std::int64_t bytes) {
     const auto sender = owners_.find(seen.source);
     const auto receiver = owners_.find(seen.destination);
@@ -241,7 +241,7 @@ Result<void> FlowMeter::begin() {
   if (!ended) return fail(ended.error());
   auto refusals = open_refusals();
   if (!refusals) return fail(refusals.error());
-  // What was before is not counted.
+  // What came before is not counted.
   auto counted = count_connections([&](const CountedFlow& one) {
     if (known_.size() < known_limit) known_[one.name] = one.counts;
   });
@@ -265,14 +265,14 @@ void FlowMeter::remember(const InterfaceSpec& interface) {
 
 TakenFlows FlowMeter::take(const Model& model) {
   Sums sums(model, std::exchange(gone_, {}));
-  // First those that are there, then those that are over: so none is missed in between.
+  // First the connections that exist, then those that have ended, so that none is missed in between.
   auto before = std::exchange(known_, {});
   const auto add = [&](const CountedFlow& one, Known& known) {
     const auto last = known.find(one.name);
     sums.add(one.flow, difference(one.counts, last == known.end() ? FlowCounts{} : last->second));
   };
   auto counted = count_connections([&](const CountedFlow& one) {
-    // One that cannot be remembered would be counted from its beginning every time.
+    // A connection that cannot be remembered would be counted from its beginning every time.
     if (known_.size() >= known_limit) return sums.lost();
     add(one, before);
     known_[one.name] = one.counts;

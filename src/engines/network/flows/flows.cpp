@@ -22,7 +22,7 @@ int protocol_number(const std::string& protocol) {
   return static_cast<int>(parse_integer(protocol).value_or(-2));
 }
 
-// What stays on a link is between the guest and the router.
+// Link-local traffic is between the guest and the router.
 bool is_of_link(const Ipv6Address& address) {
   return address == Ipv6Address{} || address.bytes[0] == 0xFF || (address.bytes[0] == 0xFE && (address.bytes[1] & 0xC0) == 0x80);
 }
@@ -114,7 +114,7 @@ bool FlowRules::leaves_by_nat(const InterfaceSpec& sender, const Flow& flow) con
                      [&](const NatSpec& nat) { return nat.id == route->id && parse_ipv4(nat.public_ip) == flow.reply_destination; });
 }
 
-// The public addresses that the connection was translated by are still those of its interfaces.
+// The public addresses that the connection was translated with still belong to its interfaces.
 bool FlowRules::translated_as_now(const Flow& flow, const InterfaceSpec* sender) const {
   const auto has = [&](std::uint32_t inner, std::uint32_t outer) {
     const auto given = public_of_.find(inner);
@@ -126,7 +126,7 @@ bool FlowRules::translated_as_now(const Flow& flow, const InterfaceSpec* sender)
   return flow.destination == flow.reply_source || has(flow.reply_source, flow.destination);
 }
 
-// What is translated went by the internet gateway. Where two peers have the same range, the route of the end in this VPC tells them apart.
+// A translated connection used the internet gateway. If two peers have the same range, the route at the end in this VPC tells them apart.
 bool FlowRules::went_over_lost_peering(const Flow& flow, const InterfaceSpec* sender, const InterfaceSpec* receiver) const {
   if ((sender == nullptr) == (receiver == nullptr)) return false;
   if (flow.reply_destination != flow.source || flow.reply_source != flow.destination) return false;
@@ -143,13 +143,13 @@ bool FlowRules::went_over_lost_peering(const Flow& flow, const InterfaceSpec* se
 bool FlowRules::allow(const Flow& flow) const {
   const auto* sender = groups_.at(flow.source);
   const auto* receiver = groups_.at(flow.reply_source);
-  // DHCP, DNS, metadata: for everybody who is there.
+  // DHCP, DNS, metadata: allowed for every existing interface.
   if (is_router(flow.reply_source) || is_router(flow.source))
     return !groups_.in_vpc(flow.source) || sender != nullptr || is_router(flow.source);
   if (!translated_as_now(flow, sender) || went_over_lost_peering(flow, sender, receiver)) return false;
   if (sender != nullptr && !groups_.permit(*sender, false, flow.destination, flow)) return false;
   if (receiver != nullptr && !groups_.permit(*receiver, true, flow.reply_destination, flow)) return false;
-  // An address of this VPC that nobody has any more.
+  // An address of this VPC that no interface has any more.
   if (sender == nullptr && groups_.in_vpc(flow.source) && !groups_.forwards_foreign()) return false;
   return receiver != nullptr || !groups_.in_vpc(flow.reply_source);
 }
@@ -173,7 +173,7 @@ bool FlowRules6::allow(const Flow6& flow) const {
   if (sender != nullptr && !groups_.in_vpc(flow.destination) && !has_way(*sender, flow.destination, true)) return false;
   if (receiver != nullptr && !groups_.in_vpc(flow.source) && !has_way(*receiver, flow.source, false) && !groups_.forwards_foreign())
     return false;
-  // An address of this VPC that nobody has any more.
+  // An address of this VPC that no interface has any more.
   if (sender == nullptr && groups_.in_vpc(flow.source) && !groups_.forwards_foreign()) return false;
   return receiver != nullptr || !groups_.in_vpc(flow.destination) || groups_.forwards_foreign();
 }

@@ -1,5 +1,5 @@
-// Which connections that conntrack knows are still allowed. The same decision as the rules of nftables take for a new packet; after a
-// change the engine asks it for every known connection and ends the others, as EC2 does when a rule is revoked. Pure.
+// Decides which connections that conntrack knows are still allowed. It is the decision that nftables' rules take for a new packet. After a
+// change the engine asks it about every known connection and ends the others, as EC2 does when a rule is revoked. Pure.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace brume::network {
 
-// A connection as conntrack describes it: what was sent, and from where the answer comes (which shows the translation).
+// A connection as conntrack describes it: what was sent, and the source of the reply (which shows the translation).
 template <class Family>
 struct FlowOf {
   std::uint8_t protocol = 0;
@@ -31,7 +31,7 @@ struct FlowOf {
 using Flow = FlowOf<Ipv4>;
 using Flow6 = FlowOf<Ipv6>;
 
-// Whose the addresses of a VPC are, and what the groups of their interfaces let pass. The model must outlive it.
+// The owners of a VPC's addresses, and what the groups of their interfaces allow. The model must outlive it.
 template <class Family>
 class GroupRules {
  public:
@@ -39,13 +39,13 @@ class GroupRules {
   explicit GroupRules(const Model& model);
   bool permit(const InterfaceSpec& interface, bool ingress, const Address& peer, const FlowOf<Family>& flow) const;
   bool in_vpc(const Address& address) const;
-  // Of the model; null: nobody has the address.
+  // From the model; null: no interface has the address.
   const InterfaceSpec* at(const Address& address) const;
-  // There is an interface without source/destination check: its traffic has any source.
+  // There is an interface without source/destination check, whose traffic may have any source.
   bool forwards_foreign() const { return forwards_foreign_; }
 
  private:
-  // A permission made ready to be asked a hundred thousand times.
+  // A permission prepared for being asked a hundred thousand times.
   struct Rule {
     int protocol = -1;  // -1: all
     std::int64_t from = -1;
@@ -63,14 +63,14 @@ class GroupRules {
   std::vector<typename Family::Block> ranges_;
   std::map<std::string, Group> groups_;
   std::map<Address, const InterfaceSpec*> interfaces_;
-  std::map<Address, std::set<std::string>> peer_groups_;  // of addresses in peer VPCs
+  std::map<Address, std::set<std::string>> peer_groups_;  // for addresses in peer VPCs
   bool forwards_foreign_ = false;
 };
 
 class FlowRules {
  public:
   using Family = Ipv4;
-  // `lost`: ranges that a peering led to which is no more.
+  // `lost`: ranges of a peering that no longer exists.
   explicit FlowRules(const Model& model, std::vector<Ipv4Block> lost = {});
   bool allow(const Flow& flow) const;
 
@@ -87,7 +87,7 @@ class FlowRules {
   std::set<std::uint32_t> routers_;
 };
 
-// Of IPv6, where no address stands for another.
+// For IPv6, where addresses are not translated.
 class FlowRules6 {
  public:
   using Family = Ipv6;
@@ -95,7 +95,7 @@ class FlowRules6 {
   bool allow(const Flow6& flow) const;
 
  private:
-  // The way from the interface to an address outside; `began_here`: an egress-only gateway will do.
+  // The way from the interface to an address outside; `began_here`: an egress-only gateway is enough.
   bool has_way(const InterfaceSpec& interface, const Ipv6Address& address, bool began_here) const;
 
   const VpcSpec& vpc_;

@@ -83,7 +83,7 @@ Result<std::unique_ptr<Host>> Host::open_to_remove(const HostNetworkConfiguratio
   if (!mark) return fail(mark.error());
   auto routes = RouteSocket::open();
   if (!routes) return fail(routes.error());
-  // An uplink that is gone answers for nothing any more.
+  // An uplink that no longer exists answers for nothing.
   auto uplink = configuration.uplink.empty() ? std::optional<Link>() : routes->link(configuration.uplink).value_or(std::nullopt);
   std::unique_ptr<Host> host(new Host(*mark, configuration.folder, uplink ? configuration.uplink : "", std::move(*routes)));
   const auto kept = configuration.public_pool.empty() ? read_file(configuration.folder + "/pool", 64) : configuration.public_pool;
@@ -95,7 +95,7 @@ Result<std::unique_ptr<Host>> Host::open_to_remove(const HostNetworkConfiguratio
   return host;
 }
 
-// By what outlives a daemon: namespaces, links, the routes that hold the pools, the files of what runs in the namespaces.
+// Recognised by what outlives a daemon: namespaces, links, the routes that hold the pools, the files of processes in the namespaces.
 Result<bool> Host::look_for_mark() {
   if (path_exists(runtime_folder(mark_)) || !host::list_namespaces(namespace_of("")).empty()) return true;
   auto links = routes_.links();
@@ -115,7 +115,7 @@ std::string Host::runtime_folder_of(const std::string& vpc_id) const { return ru
 
 // --- pool ---
 
-// The pool is held by a route that rejects what has no owner; its metric says whose it is.
+// The pool is held by a route that rejects addresses without owner; its metric says which installation it belongs to.
 std::uint32_t Host::reservation_metric() const { return metric_of(mark_); }
 
 Result<void> Host::set_pools(const std::string& ranges, const std::string& origin) {
@@ -134,8 +134,8 @@ Result<void> Host::set_pools(const std::string& ranges, const std::string& origi
 
 Result<void> Host::choose_pools(const std::string& configured) {
   auto registry = PoolRegistry::open(pool_registry_folder);
-  // It guards against what may happen later; what is so now the routes tell.
-  if (!registry) log::warning("network", "the public pool is not written down for other installations: {}", registry.error().message);
+  // It guards against what may happen later; the routes show the present.
+  if (!registry) log::warning("network", "cannot record the public pool for other installations: {}", registry.error().message);
   std::vector<std::string> gone;
   const auto reservations = registry ? registry->reservations(gone) : std::vector<PoolReservation>();
   if (auto removed = remove_routes_of_gone(gone); !removed) return removed;
@@ -157,7 +157,7 @@ Result<void> Host::choose_pools(const std::string& configured) {
   return registry->keep(mark_, folder_, pools_);
 }
 
-// Of a home that was deleted while its pool was held.
+// Belongs to a home that was deleted while its pool was held.
 Result<void> Host::remove_routes_of_gone(const std::vector<std::string>& marks) {
   if (marks.empty()) return {};
   auto links = routes_.links();
@@ -165,7 +165,7 @@ Result<void> Host::remove_routes_of_gone(const std::vector<std::string>& marks) 
   if (!links || !routes) return fail(links ? routes.error() : links.error());
   for (const auto& mark : marks) {
     const auto its_links = std::string(link_prefix) + mark;
-    // Somebody who has networks may have machines too, and is left alone.
+    // An installation that has networks may have machines too, and is left alone.
     if (std::any_of(links->begin(), links->end(), [&](const Link& link) { return link.name.starts_with(its_links); })) continue;
     for (const auto& route : *routes)
       if (route.protocol == route_protocol && route.type == RTN_UNREACHABLE && route.metric == metric_of(mark)) routes_.remove_route(route);
@@ -178,7 +178,7 @@ Result<Ipv4Block> Host::free_pool(const std::vector<PoolReservation>& reservatio
   if (!routes) return fail(routes.error());
   auto addresses = routes_.addresses();
   if (!addresses) return fail(addresses.error());
-  // At last also what perhaps nobody has any more.
+  // As a last resort, ranges whose owner has perhaps gone.
   for (const bool only_certain : {false, true})
     for (const auto& range : pool_candidates(mark_)) {
       const auto is_reserved = [&](const PoolReservation& one) {
@@ -194,17 +194,18 @@ Result<Ipv4Block> Host::free_pool(const std::vector<PoolReservation>& reservatio
                   pool_registry_folder));
 }
 
-// Who was told to have a range, or has had it since before there was a registry, may have it beside another who is not running.
+// A range that was configured, or that was held before there was a registry, may be used although another installation that is not running
+// has it too.
 void Host::warn_of_sharing(const std::vector<PoolReservation>& reservations) const {
   for (const auto& other : reservations)
     for (const auto& theirs : other.ranges)
       for (const auto& pool : pools_)
         if (other.mark != mark_ && other.is_certain && overlap(theirs, *parse_ipv4_block(pool)))
-          log::warning("network", "the public pool {} is also that of the Brume in {}, which does not run: only one of the two can", pool,
+          log::warning("network", "the public pool {} also belongs to the Brume in {}, which is not running: only one of the two can run", pool,
                        other.home);
 }
 
-// Whose pool it is that stands in our way, and what to do.
+// Who holds the pool that is in our way, and what to do.
 Error Host::pool_conflict(std::string_view what, const std::string& range, std::uint32_t metric) {
   const auto mark = fmt::format("{:06x}", metric & 0xFFFFFFU);
   const auto home = PoolRegistry::home_of(pool_registry_folder, mark);
@@ -324,7 +325,7 @@ Result<std::uint32_t> Host::free_link_range(const std::string& vpc_id) {
   for (const auto& one : *addresses)
     if (link_addresses.contains(one.address)) used.insert(one.address & ~std::uint32_t{1});
   const auto count = static_cast<std::uint32_t>(link_addresses.size() / 2);
-  // Start where another installation hardly will: two that choose at the same moment do not see each other.
+  // Starts where another installation hardly will, because two that choose at the same moment do not see each other.
   const auto first = std::strtoul(router_mac(mark_ + vpc_id).substr(12, 2).c_str(), nullptr, 16) * 64 + mark_number(mark_);
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t base = link_addresses.base + static_cast<std::uint32_t>((first + i) % count) * 2;
@@ -364,7 +365,7 @@ Result<LinkEnds> Host::ensure_link(const std::string& vpc_id) {
   if (!base) return fail(base.error());
   const Descriptor target(::open(host::namespace_path(space).c_str(), O_RDONLY | O_CLOEXEC));
   if (!target) return fail_system("cannot open namespace " + space, errno);
-  // From here on nothing returns before commit: what is queued would be sent with somebody else's.
+  // No return between here and commit: queued requests would be sent with somebody else's.
   if (*existing) routes_.remove_link((*existing)->index, name);
   routes_.add_veth(name, std::string(uplink_name), target.get());
   if (auto made = routes_.commit(); !made) return fail(made.error());
@@ -410,7 +411,7 @@ Result<void> Host::set_public_addresses(const std::string& vpc_id, const LinkEnd
   std::set<std::uint32_t> missing(addresses.begin(), addresses.end());
   for (const auto& route : *routes) {
     if (route.link != link->index || route.protocol != route_protocol) continue;
-    // With its link: the address may lead to another VPC by now.
+    // With its link, because the address may belong to another VPC by now.
     if (route.gateway != ends.vpc || missing.erase(route.destination.base) == 0) routes_.remove_route(route);
   }
   for (const auto address : missing) routes_.put_route(public_route(*link, ends, address));
@@ -427,7 +428,7 @@ Result<void> Host::add_public_address(const std::string& vpc_id, const LinkEnds&
   return answer_for_addresses();
 }
 
-// By what routes there are, so that nothing has to be remembered. The kernel answers only for what it has a route to elsewhere.
+// Derived from the existing routes, so that nothing has to be remembered. The kernel answers only for addresses that it routes elsewhere.
 Result<void> Host::answer_for_addresses() {
   if (uplink_.empty()) return {};
   auto link = routes_.link(uplink_);

@@ -1,5 +1,5 @@
-// What this installation has on the host itself, outside of its namespaces: its mark, its range of public addresses, a link to each
-// VPC's namespace, routes to the public addresses behind it, one small table.
+// What this installation has on the host itself, outside of its namespaces: its mark, its range of public addresses, a link to each VPC's
+// namespace, routes to the public addresses behind it, and one small table.
 #pragma once
 
 #include <map>
@@ -27,38 +27,38 @@ struct LinkEnds {
 class Host {
  public:
   static Result<std::unique_ptr<Host>> open(const HostNetworkConfiguration& configuration);
-  // Only to remove what is there: chooses and holds nothing. `not_found`: the installation has no mark, and so nothing.
+  // Only for removal: chooses and holds nothing. `not_found`: the installation has no mark, and so nothing to remove.
   static Result<std::unique_ptr<Host>> open_to_remove(const HostNetworkConfiguration& configuration);
 
   // Whether the host had anything with the mark before this was opened.
   bool was_on_host() const { return was_on_host_; }
   const std::string& mark() const { return mark_; }
-  // Ranges of public addresses, and what is not to be handed out of them.
+  // Ranges of public addresses, and the addresses in them that must not be handed out.
   const std::vector<std::string>& pools() const { return pools_; }
   std::vector<std::string> kept_addresses();
-  // Ranges that VPCs' IPv6 ranges are of; none: this host has no IPv6.
+  // Ranges that VPCs' IPv6 ranges are taken from; none: this host has no IPv6.
   const std::vector<std::string>& pools6() const { return pools6_; }
   bool is_public(std::uint32_t address) const;
   std::string namespace_of(const std::string& vpc_id) const;
-  std::string folder_of(const std::string& vpc_id) const;          // what is kept
-  std::string runtime_folder_of(const std::string& vpc_id) const;  // what a reboot may take
+  std::string folder_of(const std::string& vpc_id) const;          // permanent files
+  std::string runtime_folder_of(const std::string& vpc_id) const;  // files that a reboot may remove
 
   // Table and forwarding.
   Result<void> ensure();
   std::string table() const;
-  // Nft::is_ours of the host's tables.
+  // Nft::is_ours for the host's tables.
   bool is_ours(const std::set<std::uint32_t>& generations);
-  // The link between the host and the namespace of the VPC, which must be there.
+  // The link between the host and the namespace of the VPC, which must exist.
   Result<LinkEnds> ensure_link(const std::string& vpc_id);
   Result<void> remove_link(const std::string& vpc_id);
-  // Exactly these public addresses lead to the VPC.
+  // Routes exactly these public addresses to the VPC.
   Result<void> set_public_addresses(const std::string& vpc_id, const LinkEnds& ends, const std::vector<std::uint32_t>& addresses);
   Result<void> add_public_address(const std::string& vpc_id, const LinkEnds& ends, std::uint32_t address);
 
-  // Exactly these ranges of IPv6 lead to the VPC. Once there are any, the host forwards IPv6.
+  // Routes exactly these ranges of IPv6 to the VPC. Once there are any, the host forwards IPv6.
   Result<void> lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Block>& ranges);
 
-  // All that carries the mark and no VPC owns; the namespaces have to be gone.
+  // Removes everything that carries the mark and that no VPC owns; the namespaces must be gone.
   Result<void> remove_rest();
 
  private:
@@ -78,7 +78,7 @@ class Host {
   Result<void> reserve(const std::vector<std::string>& pools, std::string_view what);
   template <class Family>
   Result<void> release();
-  // The uplink answers for exactly the public addresses that lead somewhere.
+  // Makes the uplink answer for exactly the public addresses that are routed.
   Result<void> answer_for_addresses();
   std::uint32_t reservation_metric() const;
   Result<std::uint32_t> free_link_range(const std::string& vpc_id);

@@ -1,4 +1,4 @@
-// IPv6 on the host itself: the pool that VPCs' ranges are of, and the way to each VPC.
+// IPv6 on the host itself: the pool that VPCs' ranges are taken from, and the route to each VPC.
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace {
 constexpr int vpc_prefix = 56;
 constexpr std::string_view options = "/proc/sys/net/ipv6/conf";
 
-// RFC 4193: 40 bits of chance make it nobody else's.
+// RFC 4193: 40 random bits make it unique.
 std::string random_pool() {
   SystemRandom random;
   Ipv6Block pool{{}, 48};
@@ -31,7 +31,7 @@ std::string random_pool() {
   return format_ipv6_block(pool);
 }
 
-// Of the last /56 of the pool, which no VPC gets. A host need not have another address that guests could answer.
+// From the last /56 of the pool, which no VPC gets. A host need not have another address that guests could answer to.
 Ipv6Address own_address(const std::vector<std::string>& pools) {
   const auto last = *parse_ipv6_block(pools.back());
   const auto range = ipv6_part(last, vpc_prefix, (std::uint64_t{1} << (vpc_prefix - last.prefix)) - 1);
@@ -40,7 +40,7 @@ Ipv6Address own_address(const std::vector<std::string>& pools) {
 
 std::string option_of(const std::string& link, std::string_view name) { return fmt::format("ipv6/conf/{}/{}", link, name); }
 
-// A host that forwards listens to routers' advertisements only where it is told to: those that it listens to now it goes on to.
+// A host that forwards ignores routers' advertisements unless told otherwise, so links that listen to them now are told to continue.
 void keep_listening_to_routers() {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(options, ignored)) {
@@ -49,7 +49,7 @@ void keep_listening_to_routers() {
     const auto now = read_file((entry.path() / "accept_ra").string(), 16);
     if (!now || trim(*now) != "1") continue;
     if (auto set = host::set_network_option(option_of(link, "accept_ra"), "2"); !set)
-      log::warning("network", "{} may lose what its router tells it of IPv6: {}", link, set.error().message);
+      log::warning("network", "{} may stop listening to its router's IPv6 advertisements: {}", link, set.error().message);
   }
 }
 
@@ -100,7 +100,7 @@ Result<void> Host::choose_pools6(const std::string& configured) {
   }
   if (auto set = set_pools6(chosen, configured.empty() ? path : "IPv6 pool"); !set) return set;
   if (auto reserved = reserve<Ipv6>(pools6_, "IPv6 pool"); !reserved) return reserved;
-  // A host whose links are all without IPv6 may have no place for such a route; then nothing can lead there either.
+  // If all links of a host are without IPv6, there may be no place for such a route; then nothing can be routed there either.
   if (auto done = routes_.commit(); !done) log::warning("network", "the IPv6 pool is not reserved: {}", done.error().message);
   return {};
 }
@@ -117,7 +117,7 @@ Result<void> Host::lead_ipv6(const std::string& vpc_id, const std::vector<Ipv6Bl
     for (const auto& [name, value] : {std::pair("accept_ra", "0"), std::pair("accept_dad", "0"), std::pair("disable_ipv6", "0")})
       if (auto set = host::set_network_option(option_of(link->name, name), value); !set) return set;
   }
-  // From here on nothing returns before commit: what is queued would be sent with somebody else's.
+  // No return between here and commit: queued requests would be sent with somebody else's.
   for (const auto& route : *routes)
     if (route.link == link->index && route.protocol == route_protocol &&
         std::find(ranges.begin(), ranges.end(), route.destination) == ranges.end())

@@ -24,8 +24,8 @@ constexpr int pool_prefix = 24;
 constexpr unsigned ranges_in_all = 512;
 constexpr size_t largest_entry = 8192;
 
-// The device that the home lies on, or would: that of the nearest folder above it that is there. While the home's disk is not mounted it is
-// another one.
+// The device of the home's folder, or of the nearest folder above it that exists. While the home's disk is not mounted that is another
+// device.
 std::uint64_t device_around(const fs::path& network_folder) {
   struct stat status {};
   for (auto around = network_folder.parent_path().parent_path();; around = around.parent_path()) {
@@ -34,13 +34,13 @@ std::uint64_t device_around(const fs::path& network_folder) {
   }
 }
 
-// Neighbouring marks must not want neighbouring ranges: Fibonacci hashing.
+// Fibonacci hashing, so that neighbouring marks do not want neighbouring ranges.
 std::uint32_t scatter(std::uint32_t number) { return number * 2654435769U >> 7; }
 
 std::optional<PoolReservation> read_reservation(const std::string& folder, const std::string& mark, bool& is_gone) {
   const auto text = read_file(folder + "/" + mark, largest_entry);
   if (!text) return std::nullopt;
-  // "<ranges>\n<device>\n<home>/network\n": a path may have anything in it but a line's end.
+  // "<ranges>\n<device>\n<home>/network\n": a path may contain anything except a newline.
   const auto lines = split(trim(*text), '\n');
   if (lines.size() != 3) return std::nullopt;
   const auto ranges = parse_ipv4_blocks(std::string(lines[0]));

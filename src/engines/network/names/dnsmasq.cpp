@@ -24,7 +24,7 @@ constexpr std::string_view released = "released-";
 
 std::string netmask(const Ipv4Block& range) { return format_ipv4(range.mask()); }
 
-// Removes what is named otherwise. True: something went.
+// Removes files with other names. True: something was removed.
 bool remove_others(const std::string& folder, const std::set<std::string>& wanted) {
   bool removed = false;
   std::error_code ignored;
@@ -33,7 +33,7 @@ bool remove_others(const std::string& folder, const std::set<std::string>& wante
   return removed;
 }
 
-// Those of a family: "192.0.2.1,192.0.2.2", "[2001:db8::1]".
+// The addresses of one family: "192.0.2.1,192.0.2.2", "[2001:db8::1]".
 std::string servers_of(const DhcpSpec& dhcp, bool ipv6) {
   std::vector<std::string> servers;
   for (const auto& address : dhcp.name_servers)
@@ -41,8 +41,8 @@ std::string servers_of(const DhcpSpec& dhcp, bool ipv6) {
   return fmt::format("{}", fmt::join(servers, ","));
 }
 
-// Several names with blanks between them are one value of the option "domain-name", as EC2 hands them out. Guests that take that for the
-// name of one domain ask for "domain-search" (RFC 3397).
+// Several names separated by blanks are one value of the option "domain-name", as in EC2. Guests that would take that for one domain's name
+// ask for "domain-search" instead (RFC 3397).
 std::string search_line(const DhcpSpec& dhcp) {
   std::vector<std::string> names;
   for (const auto name : split(dhcp.domain, ' '))
@@ -50,13 +50,14 @@ std::string search_line(const DhcpSpec& dhcp) {
   return names.size() < 2 ? std::string() : fmt::format("dhcp-option=option:domain-search,{}\n", fmt::join(names, ","));
 }
 
-// The router's advertisements say: ask DHCP for an address, and send everything to me. Its neighbours a guest knows by nobody else.
+// The router's advertisements say: ask DHCP for an address, and send everything to the router. A guest learns of its neighbours from nobody
+// else.
 std::string ipv6_lines(const VpcSpec& vpc) {
   if (!has_ipv6(vpc)) return {};
-  // Names are asked for by IPv4, unless the option set names servers of IPv6.
+  // Names are resolved over IPv4, unless the option set has name servers of IPv6.
   const auto servers = servers_of(vpc.dhcp, true);
   std::string text = fmt::format("enable-ra\ndhcp-option=option6:dns-server{}{}\n", servers.empty() ? "" : ",", servers);
-  // Whoever asks for a private name is told the private address and no other: rules of IPv4 are not rules of IPv6.
+  // A question for a private name is answered with the private address only, because rules for IPv4 are not rules for IPv6.
   if (!vpc.domain.empty()) text += "dhcp-fqdn\n";
   for (const auto& subnet : vpc.subnets) {
     const auto range = parse_ipv6_block(subnet.cidr6);
@@ -92,7 +93,7 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
   text += ipv6_lines(vpc);
   const auto& dhcp = vpc.dhcp;
   const auto join = [](const std::vector<std::string>& addresses) { return fmt::format("{}", fmt::join(addresses, ",")); };
-  // An option that is left out has to be taken back: dnsmasq gives its own otherwise.
+  // An omitted option has to be withdrawn explicitly, because dnsmasq sends its own default otherwise.
   const auto option = [&](std::string_view name, const std::string& value) {
     line(fmt::format("dhcp-option=option:{}{}{}", name, value.empty() ? "" : ",", value));
   };
@@ -107,7 +108,7 @@ std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place)
   line("\n# names");
   line("no-hosts\nno-resolv\nbogus-priv\nlocalise-queries\ndns-forward-max=1000\ncache-size=1000");
   line("hostsdir=" + place.folder + "/names");
-  // Each address of the VPC has its name, whether or not anybody has the address.
+  // Each address of the VPC has its name, whether or not an interface has the address.
   if (!vpc.domain.empty())
     for (const auto& range : ranges_of<Ipv4>(vpc)) line(fmt::format("synth-domain={},{},ip-", vpc.domain, format_ipv4_block(range)));
   text += public_name_lines(vpc.names, place.pools);
@@ -124,7 +125,7 @@ std::string lease_line(const InterfaceSpec& interface) {
 
 std::string name_lines(const InterfaceSpec& interface, const VpcSpec& vpc) {
   std::string text;
-  // The first name of an address is what its reverse record says.
+  // The first name of an address is the one in its reverse record.
   if (!interface.host_name.empty()) {
     text += interface.private_ip;
     if (!vpc.domain.empty()) text += " " + interface.host_name + "." + vpc.domain;
@@ -202,7 +203,7 @@ Result<void> Dnsmasq::ensure(const Model& model) {
   return {};
 }
 
-// dnsmasq keeps an address for whoever last leased it; an address that goes to another machine needs a fresh start.
+// dnsmasq reserves an address for the machine that last leased it; if it moves to another machine, dnsmasq needs a fresh start.
 bool Dnsmasq::forget_lease_of(const InterfaceSpec& interface) {
   const auto path = fmt::format("{}/{}{}", place_.folder, released, interface.private_ip);
   const auto before = read_file(path, 64);
@@ -234,13 +235,13 @@ Result<void> Dnsmasq::remove(const InterfaceSpec& interface) {
   if (std::none_of(files.begin(), files.end(), path_exists)) return {};
   const auto untold = process_.begin_change();
   if (!untold) return fail(untold.error());
-  // First: without it nobody would know that the address must not stay this machine's.
+  // First: without it nobody would know that the address must not stay with this machine.
   const auto mark = fmt::format("{}/{}{}", place_.folder, released, interface.private_ip);
   if (auto kept = put_dnsmasq_file(mark, interface.mac + "\n"); !kept) return fail(kept.error());
   for (const auto& file : files)
     if (std::remove(file.c_str()) != 0 && errno != ENOENT) return fail_system("cannot remove " + file, errno);
   process_.read_again();
-  // What it was not told before may be more than it reads again: then the next change starts it anew.
+  // What it was not told before may be more than it reads again: then the next change restarts it.
   if (!*untold) process_.end_change();
   return {};
 }

@@ -15,16 +15,17 @@ namespace brume::network {
 
 struct DnsmasqPlace {
   std::string folder;  // /run/brume-<mark>/<vpc id>
-  std::string user;    // whom it becomes once it runs
+  std::string user;    // the user that it becomes once it runs
   std::string group;
-  std::vector<std::string> resolvers;  // where other names are asked for; empty: nowhere
+  std::vector<std::string> resolvers;  // servers for other names; empty: none
   std::vector<std::string> pools{};    // ranges of the installation's public addresses
 };
 
 // Pure; golden files in tests/golden/network.
 std::string dnsmasq_configuration(const VpcSpec& vpc, const DnsmasqPlace& place);
 std::string lease_line(const InterfaceSpec& interface);
-// The names of the interface's addresses inside its VPC: the private one's own, and the public one's, which stands for it.
+// The names of the interface's addresses inside its VPC: the private address's own name, and the public one's, which resolves to the
+// private address.
 std::string name_lines(const InterfaceSpec& interface, const VpcSpec& vpc);
 // The names of the peer's public addresses that it shows to this VPC.
 std::string name_lines(const PeeringSpec& peering, const VpcSpec& vpc);
@@ -38,7 +39,7 @@ class Dnsmasq {
   Dnsmasq(DnsmasqPlace place, std::string network_namespace)
       : place_(std::move(place)), process_(place_.folder, std::move(network_namespace)) {}
 
-  // Files as wanted, the process running with them: started, told to read again, or left alone.
+  // Brings files and process into the wanted state: started, told to read again, or left alone.
   Result<void> ensure(const Model& model);
   Result<void> put(const InterfaceSpec& interface, const VpcSpec& vpc);
   Result<void> remove(const InterfaceSpec& interface);

@@ -36,7 +36,7 @@ Result<void> make_dnsmasq_folder(const std::string& folder, const std::string& g
   return {};
 }
 
-// The process of the pid file, when it really is ours: our configuration on its command line.
+// The process of the pid file, if it really is ours: our configuration is on its command line.
 std::optional<int> DnsmasqProcess::id() const {
   const auto text = read_file(folder_ + "/dnsmasq.pid", 64);
   if (!text) return std::nullopt;
@@ -70,7 +70,7 @@ Result<void> DnsmasqProcess::start() {
   return {};
 }
 
-// It takes its pid file away before it lets go of its sockets: only the process itself tells that it is gone.
+// It removes its pid file before it closes its sockets, so only the end of the process proves that it is gone.
 void DnsmasqProcess::end() {
   if (const auto running = id()) host::end_process(*running, seconds(1));
 }

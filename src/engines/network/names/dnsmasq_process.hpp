@@ -1,4 +1,4 @@
-// One running dnsmasq: that of the configuration and the pid file in a folder. It outlives the daemon.
+// One running dnsmasq, identified by the configuration and the pid file in a folder. It outlives the daemon.
 #pragma once
 
 #include <optional>
@@ -9,9 +9,9 @@
 
 namespace brume::network {
 
-// True when the file's content changed or is new. Not replaced by renaming: dnsmasq would read the draft too.
+// True if the file's content changed or is new. Not replaced by renaming, because dnsmasq would read the draft too.
 Result<bool> put_dnsmasq_file(const std::string& path, std::string_view content);
-// The folder, for dnsmasq's group and nobody else: who else is on this host need not know the guests' names and addresses.
+// Makes the folder accessible for dnsmasq's group only: other users of this host need not know the guests' names and addresses.
 Result<void> make_dnsmasq_folder(const std::string& folder, const std::string& group);
 
 // Threads: one at a time.
@@ -23,16 +23,16 @@ class DnsmasqProcess {
 
   std::string configuration() const { return folder_ + "/dnsmasq.conf"; }
   std::optional<int> id() const;
-  // It runs where it shall: not in a namespace that is gone while another has its name.
+  // It runs in the right namespace, not in one that is gone while another has its name.
   bool is_in_place() const;
-  // In place of the one that runs.
+  // Replaces the running one.
   Result<void> start();
   void end();
-  // What is in its folders of names and leases.
+  // Removes what is in its folders of names and leases.
   void read_again() const;
 
-  // Around each change of its files and the telling of it. True: an earlier change failed or its daemon was killed between the two, so it
-  // is still to be told. An error: no file may be changed, since nobody would know that it is to be told of it.
+  // Call around each change of its files and the reload that follows. True: an earlier change failed, or its daemon was killed in between,
+  // so the reload is still due. An error: no file may be changed, because nobody would know that a reload is due.
   Result<bool> begin_change() const;
   void end_change() const;
 

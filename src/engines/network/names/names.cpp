@@ -14,7 +14,7 @@ namespace {
 constexpr size_t mark_size = 6;
 constexpr size_t interface_name_limit = 15;
 
-// FNV-1a: the same on every machine and in every version, which names need.
+// FNV-1a: the same on every machine and in every version, as names require.
 std::uint64_t stable_hash(std::string_view text) {
   std::uint64_t hash = 14695981039346656037ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
@@ -35,7 +35,7 @@ bool is_hex(std::string_view text) { return !text.empty() && text.find_first_not
 
 std::string namespace_prefix(std::string_view mark) { return fmt::format("brume-{}-", mark); }
 
-// The prefix and the last digits of the id, as many as the kernel lets us have.
+// The prefix and as many of the id's last digits as the kernel allows.
 std::string short_name(std::string_view prefix, std::string_view id) {
   const size_t room = interface_name_limit - prefix.size();
   const auto dash = id.rfind('-');

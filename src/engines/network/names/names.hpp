@@ -1,4 +1,4 @@
-// Names of everything that this installation makes on the host. Nothing that is not named so is ever changed or removed.
+// Names of everything that this installation makes on the host. Nothing with another name is ever changed or removed.
 //
 //   namespace of a VPC      /run/netns/brume-<mark>-<vpc id>      also what `ip netns exec` takes
 //   host's end of its link  bv<mark><7 letters of the VPC>        ≤ 15 characters, as the kernel demands
@@ -28,7 +28,7 @@ inline constexpr std::string_view link_prefix = "bv";
 Result<std::string> load_or_make_mark(const std::string& folder, Random& random);
 
 std::string namespace_name(std::string_view mark, std::string_view vpc_id);
-// The VPC of a namespace with this mark; nullopt: somebody else's.
+// The VPC of a namespace with this mark; nullopt: it belongs to somebody else.
 std::optional<std::string> vpc_of_namespace(std::string_view mark, std::string_view name);
 
 std::string link_name(std::string_view mark, std::string_view vpc_id);
@@ -40,7 +40,7 @@ std::string runtime_folder(std::string_view mark);
 // The router's hardware address in this VPC: the same on every tap and after every rebuild, so that no guest keeps a stale one.
 std::string router_mac(std::string_view vpc_id);
 
-// The other end of a peering's link, as a gateway of routes: no address that anybody has.
+// The other end of a peering's link, as a gateway in routes: an address that nobody has.
 inline constexpr std::uint32_t peer_gateway = 0xA9FEFEFD;  // 169.254.254.253
 
 // The two ends of the link between a VPC and the host, for IPv6: the same for every VPC.
@@ -50,7 +50,7 @@ inline constexpr std::string_view vpc_end6 = "fe80::2";
 // An id as part of an nftables name: "sg-0a" becomes "sg_0a".
 std::string table_name_part(std::string_view id);
 
-// False: the id is empty, too long, or has characters that could mean something in a path or a rule.
+// False: the id is empty, too long, or has characters with a meaning in a path or a rule.
 bool is_safe_id(std::string_view id);
 
 }  // namespace brume::network

@@ -28,7 +28,8 @@ std::string public_name_lines(const NamesSpec& names, const std::vector<std::str
     const auto range = parse_ipv4_block(pool);
     if (!range) continue;
     text += fmt::format("synth-domain={},{},ec2-\n", names.public_domain, format_ipv4_block(*range));
-    // Of these names dnsmasq would ask others for what is no IPv4 address (AAAA), and a guest without a way out would wait for it.
+    // dnsmasq would ask others for these names' records other than IPv4 addresses (AAAA), and a guest without a way out would wait for
+    // that.
     for (std::uint64_t i = 0; i < range->size(); ++i)
       text += fmt::format("local=/{}/\n", public_name(format_ipv4(range->base + static_cast<std::uint32_t>(i)), names.public_domain));
   }
@@ -41,14 +42,14 @@ std::string resolver_configuration(const NamesSpec& names, const DnsmasqPlace& p
   text += fmt::format("user={}\ngroup={}\n", place.user, place.group);
   text += fmt::format("pid-file={0}/dnsmasq.pid\nlog-facility={0}/dnsmasq.log\n", place.folder);
   text += fmt::format("listen-address={}\nbind-interfaces\nexcept-interface=lo\nno-dhcp-interface=lo\nno-hosts\n", address);
-  // The host's resolvers as they are at the time, without this one should it be among them.
+  // The host's resolvers at this time, without this one if it is among them.
   text += "resolv-file=" + resolvers + "\ndns-loop-detect\ncache-size=1000\n\n# names\n";
   return text + public_name_lines(names, place.pools);
 }
 
 Result<void> Resolver::ensure(const NamesSpec& names) {
   if (auto made = make_dnsmasq_folder(place_.folder, place_.group); !made) return made;
-  // Behind systemd-resolved's stub, which may be asking us, are the real ones.
+  // The real ones are behind systemd-resolved's stub, which may be asking us.
   const std::string behind = "/run/systemd/resolve/resolv.conf";
   const auto resolvers = path_exists(behind) ? behind : "/etc/resolv.conf";
   const auto untold = process_.begin_change();

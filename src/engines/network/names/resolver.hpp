@@ -1,5 +1,5 @@
-// Names of public addresses. Every address of the installation's pools has one, "ec2-198-18-5-7.<domain>", and a reverse record.
-// The host itself asks for them at one dnsmasq of the installation, which passes other questions on to the host's own resolvers.
+// Names of public addresses. Every address of the installation's pools has one, "ec2-198-18-5-7.<domain>", and a reverse record. The host
+// itself asks one dnsmasq of the installation for them, which passes other questions on to the host's own resolvers.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ namespace brume::network {
 
 // "ec2-198-18-5-7.compute-1.amazonaws.com"
 std::string public_name(const std::string& address, const std::string& domain);
-// Lines for a dnsmasq that answers for all of the pools, in both directions. Other names of the domain are somebody else's.
+// Lines for a dnsmasq that answers for all of the pools, in both directions. Other names of the domain belong to others.
 std::string public_name_lines(const NamesSpec& names, const std::vector<std::string>& pools);
 
 // Pure; golden files in tests/golden/network.
@@ -24,7 +24,7 @@ std::string resolver_configuration(const NamesSpec& names, const DnsmasqPlace& p
 // Threads: one at a time.
 class Resolver {
  public:
-  // `address`: of the loopback network, on port 53.
+  // `address`: a loopback address, on port 53.
   Resolver(DnsmasqPlace place, std::string address) : place_(std::move(place)), address_(std::move(address)), process_(place_.folder, "") {}
 
   const std::string& address() const { return address_; }

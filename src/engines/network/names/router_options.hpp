@@ -5,7 +5,7 @@
 
 namespace brume::network {
 
-// In the calling thread's namespace. The taps inherit what "default" says when they are made.
+// In the calling thread's namespace. Taps inherit the value of "default" when they are made.
 Result<void> set_router_options();
 
 }  // namespace brume::network

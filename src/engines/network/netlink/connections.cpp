@@ -17,7 +17,7 @@ namespace {
 template <class Family>
 struct Connection {
   FlowOf<Family> flow;
-  std::vector<std::uint8_t> original;  // the tuple as the kernel wrote it: its name for deletion
+  std::vector<std::uint8_t> original;  // the tuple as the kernel wrote it, which identifies it for deletion
   std::uint32_t id = 0;                // as the kernel wrote it
 };
 
@@ -40,7 +40,7 @@ void read_address(const NetlinkAttribute& attribute, FlowOf<Ipv6>& flow) {
   if (attribute.type == CTA_IP_V6_DST) flow.destination = attribute.as<Ipv6Address>();
 }
 
-// One direction of it.
+// One direction of a connection.
 template <class Family>
 FlowOf<Family> read_tuple(std::span<const std::uint8_t> bytes) {
   constexpr int icmp_type = is_ipv4<Family> ? CTA_PROTO_ICMP_TYPE : CTA_PROTO_ICMPV6_TYPE;
@@ -100,7 +100,7 @@ CountedFlow read_counted(std::span<const std::uint8_t> payload) {
   const auto attributes = attributes_of(payload);
   const auto connection = read_connection<Ipv4>(attributes);
   const auto& flow = counted.flow = connection.flow;
-  // The kernel's own number of it is a hash of 32 bits, few for 100,000 connections.
+  // The kernel's own number of a connection is a hash of 32 bits, too few for 100,000 connections.
   counted.name = std::uint64_t{connection.id} << 32 | (flow.source ^ flow.destination * 31U ^ (flow.source_port * 65'537U));
   for (const auto& attribute : attributes) {
     if (attribute.type == CTA_COUNTERS_ORIG) read_counter(attribute.bytes, counted.counts.packets, counted.counts.bytes);
@@ -109,7 +109,7 @@ CountedFlow read_counted(std::span<const std::uint8_t> payload) {
   return counted;
 }
 
-// The counters are left as they are: a dump that sets them back loses those of an entry that it has to show twice.
+// The counters are not reset: a dump that resets them loses those of an entry that it has to list twice.
 Result<void> count_connections(const std::function<void(const CountedFlow&)>& take) {
   auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
   if (!socket) return fail(socket.error());

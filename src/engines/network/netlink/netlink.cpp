@@ -92,7 +92,7 @@ Result<Descriptor> listen_to_netfilter(int buffer_bytes) {
   Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
   if (!socket) return fail_system("cannot open a netlink socket", errno);
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes);
-  // With an address of its own: the kernel leaves a socket without one out, as if it had sent the message itself.
+  // With an explicit address: the kernel skips a socket without one, as if that socket had sent the message itself.
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)

@@ -1,4 +1,4 @@
-// The kernel's netlink protocol: many requests in one go, dumps. Knows nothing of what the messages mean.
+// The kernel's netlink protocol: many requests at once, dumps. Knows nothing about the messages' meaning.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,7 @@ class NetlinkMessage {
   std::vector<std::uint8_t> bytes_;
 };
 
-// One attribute of an answer; what it points to lives as long as the answer.
+// One attribute of an answer; its data lives as long as the answer.
 struct NetlinkAttribute {
   std::uint16_t type = 0;
   std::span<const std::uint8_t> bytes;
@@ -58,7 +58,7 @@ struct NetlinkAttribute {
 };
 std::vector<NetlinkAttribute> parse_attributes(std::span<const std::uint8_t> bytes);
 
-// The fixed part that a message begins with; what is left are its attributes. Bytes that are not there are zero.
+// The fixed part at the beginning of a message; the rest are its attributes. Missing bytes are zero.
 template <class T>
 T take_body(std::span<const std::uint8_t>& payload) {
   T body{};
@@ -68,11 +68,11 @@ T take_body(std::span<const std::uint8_t>& payload) {
   return body;
 }
 
-// Of "02:00:00:00:00:01".
+// From "02:00:00:00:00:01".
 std::array<std::uint8_t, 6> mac_bytes(const std::string& mac);
 
-// A socket that waits for nothing and hears what netfilter says by itself, in the calling thread's namespace. The kernel keeps at most
-// `buffer_bytes` until it is read, and drops more.
+// A non-blocking socket for netfilter's notifications, in the calling thread's namespace. The kernel keeps at most `buffer_bytes` until
+// they are read, and drops more.
 Result<Descriptor> listen_to_netfilter(int buffer_bytes);
 
 // Threads: one at a time. A socket belongs to the namespace that its thread was in when it was opened.
@@ -80,12 +80,12 @@ class NetlinkSocket {
  public:
   static Result<NetlinkSocket> open(int protocol);
 
-  // Queues a request. Its failure is told by commit as "action: reason", unless the errno is `tolerated`.
+  // Queues a request. commit reports its failure as "action: reason", unless the errno is `tolerated`.
   void queue(NetlinkMessage message, std::string action, int tolerated = 0);
-  // Sends what is queued and waits for every answer; the first failure is returned, the others are still tried.
+  // Sends the queue and waits for every answer; returns the first failure, but tries all requests.
   Result<void> commit();
 
-  // Hands each answer's type and payload (behind the netlink header) to `take`.
+  // Passes each answer's type and payload (after the netlink header) to `take`.
   using Take = std::function<void(std::uint16_t type, std::span<const std::uint8_t> payload)>;
   Result<void> dump(NetlinkMessage message, const Take& take);
   // The same for a request with a single answer.

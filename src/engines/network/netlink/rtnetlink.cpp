@@ -78,7 +78,7 @@ std::optional<RouteOf<Family>> read_route(std::span<const std::uint8_t> payload)
     if (attribute.type == RTA_PRIORITY) route.metric = attribute.as<std::uint32_t>();
     if (attribute.type == RTA_TABLE && attribute.as<std::uint32_t>() != RT_TABLE_MAIN) route.table = attribute.as<std::uint32_t>();
   }
-  // The kernel gives one of IPv6 a link of its own choice.
+  // The kernel gives an IPv6 route without a link one of its own choice.
   if (route.type != RTN_UNICAST) route.link = 0;
   return route;
 }
@@ -94,7 +94,7 @@ NetlinkMessage route_message(std::uint16_t type, std::uint16_t flags, const Rout
   body.rtm_type = route.type;
   if (is_ipv4<Family>) {
     body.rtm_scope = route.type == RTN_UNICAST && route.gateway == none ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    // Whatever its scope is: who removes a route by its link need not know that it has a gateway.
+    // Whatever its scope is, because a caller that removes a route by its link need not know that it has a gateway.
     if (type == RTM_DELROUTE) body.rtm_scope = RT_SCOPE_NOWHERE;
   }
   if (route.on_link) body.rtm_flags = RTNH_F_ONLINK;
@@ -202,7 +202,7 @@ void RouteSocket::remove_link(int index, const std::string& name) {
 
 void RouteSocket::remove_links(const std::vector<int>& indexes) {
   if (indexes.empty()) return;
-  constexpr std::uint32_t doomed = 0x62727500;  // a link group for this moment only
+  constexpr std::uint32_t doomed = 0x62727500;  // a link group that exists only at this moment
   for (const int index : indexes) {
     NetlinkMessage message(RTM_NEWLINK, 0);
     message.body(link_body(index)).number(IFLA_GROUP, doomed);

@@ -55,31 +55,31 @@ class RouteSocket {
   template <class Family = Ipv4>
   Result<std::vector<AddressOf<Family>>> addresses();
   template <class Family = Ipv4>
-  Result<std::vector<RouteOf<Family>>> routes();  // of all tables but "local"; of one that leads nowhere no link is told
+  Result<std::vector<RouteOf<Family>>> routes();  // of all tables except "local"; a route that leads nowhere has no link
 
   // A veth pair: one end here, the other in the namespace that `peer_namespace` is open on.
   void add_veth(const std::string& name, const std::string& peer, int peer_namespace);
   void remove_link(int index, const std::string& name);
-  // Many in one step: the kernel waits once, not 25 ms for each.
+  // Many in one step: the kernel waits once, instead of 25 ms for each.
   void remove_links(const std::vector<int>& indexes);
-  // Up, with an alias and, if given, a hardware address.
+  // Sets the link up, with an alias and, if given, a hardware address.
   void set_up(int index, const std::string& alias = {}, const std::string& mac = {});
-  // Of IPv6 they are there at once, since nobody is asked whether they are taken, and without a route to the range of `prefix`.
+  // IPv6 addresses are usable at once, because duplicate detection is off, and get no route to the range of `prefix`.
   void add_address(int link, std::uint32_t address, unsigned prefix);
   void add_address(int link, const Ipv6Address& address, unsigned prefix);
   void remove_address(int link, std::uint32_t address, unsigned prefix);
-  void put_route(const Route& route);   // in place of one to the same range
-  void put_route(const Route6& route);  // success also when there is one
+  void put_route(const Route& route);   // replaces one to the same range
+  void put_route(const Route6& route);  // succeeds also if there is one
   void remove_route(const Route& route);
   void remove_route(const Route6& route);
-  // Exactly these tables are chosen by marks of the same numbers, by rules with `preference`, which no one else uses in this namespace.
+  // Makes marks of the same numbers select exactly these tables, by rules with `preference`, which nobody else uses in this namespace.
   template <class Family>
   Result<void> set_mark_rules(std::uint32_t preference, std::set<std::uint32_t> tables);
   // Proxy ARP without the kernel's random wait of up to 0.8 s. (A namespace has no default that new links would inherit.)
   void answer_at_once(int link);
   void put_neighbour(int link, std::uint32_t address, const std::string& mac);
   void put_neighbour(int link, const Ipv6Address& address, const std::string& mac);
-  // Addresses for which a link answers ARP in place of those who have them.
+  // Addresses for which a link answers ARP on behalf of their owners.
   Result<std::vector<std::uint32_t>> proxies(int link);
   void put_proxy(int link, std::uint32_t address);
   void remove_proxy(int link, std::uint32_t address);

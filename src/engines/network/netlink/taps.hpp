@@ -1,4 +1,4 @@
-// Taps: where a machine's network card is plugged in. All of it happens in the namespace of the calling thread.
+// Taps: the host's ends of machines' network cards. Everything happens in the namespace of the calling thread.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace brume::network {
 
-// Makes a lasting tap that belongs to `user`, or gives the one that is there to `user`.
+// Makes a persistent tap that belongs to `user`, or gives the existing one to `user`.
 Result<void> make_tap(const std::string& name, unsigned user);
-// The queue of a tap that is there. refused: a machine holds it already.
+// Opens the queue of an existing tap. refused: a machine holds it already.
 Result<Descriptor> open_tap_queue(const std::string& name);
-// The number of a tap that is there and up; else 0, so also of one that a daemon made which was killed right then: no route may lead there.
+// The number of a tap that exists and is up; else 0, also for one made by a daemon that was killed right then: no route may lead there.
 int index_of_tap(const std::string& name);
 
 }  // namespace brume::network

@@ -1,4 +1,4 @@
-// What IPv4 and IPv6 call the same things. Whatever holds of both alike is written once, as a template for these two families.
+// What IPv4 and IPv6 call the same things. Code that holds for both alike is written once, as a template for these two families.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct Ipv4 {
   using Block = Ipv4Block;
   static constexpr int number = 2;  // AF_INET
   static constexpr int bits = 32;
-  // In nftables' rules, and what tells the families apart in names of sets and chains.
+  // Its name in nftables' rules, and the suffix that tells the families apart in names of sets and chains.
   static constexpr std::string_view header = "ip";
   static constexpr std::string_view address_type = "ipv4_addr";
   static constexpr std::string_view digit = "";

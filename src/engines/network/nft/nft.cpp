@@ -76,7 +76,7 @@ Result<void> Nft::run(const std::string& transaction) const {
 }
 
 void Nft::note(std::uint32_t generation) {
-  constexpr size_t remembered = 256;  // more than can wait to be heard of
+  constexpr size_t remembered = 256;  // more than can be waiting to be noticed
   generation_ = generation;
   ours_.insert(generation);
   if (ours_.size() > remembered) ours_.erase(ours_.begin());
@@ -101,7 +101,7 @@ Result<Nft::Applied> Nft::apply(const std::vector<Table>& wanted) {
       log::warning("network", "a change of the packet filter failed, all of it is set anew: {}", done.error().message);
     }
   }
-  // Kept until it is put back: the first try may fail.
+  // Remembered until it is restored, because the first try may fail.
   disturbed_ = disturbed_ || (generation_ && generation_ != before);
   generation_.reset();
   const auto start = generation();

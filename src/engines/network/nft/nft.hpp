@@ -1,4 +1,4 @@
-// Runs nft on a transaction, and notices when somebody else has changed a namespace's tables meanwhile.
+// Runs nft on a transaction, and notices if somebody else has changed a namespace's tables meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace brume::network {
 
-// Chains of others on the host whose policy drops forwarded packets ("ip filter FORWARD", as docker sets it). `listing` is what
-// `nft -j list chains` says. Pure.
+// Chains of others on the host whose policy drops forwarded packets ("ip filter FORWARD", as docker sets it). `listing` is the output of
+// `nft -j list chains`. Pure.
 std::vector<std::string> dropping_forward_chains(const std::string& listing);
 std::string list_host_chains();
 
@@ -23,10 +23,10 @@ class Nft {
   explicit Nft(std::string network_namespace) : namespace_(std::move(network_namespace)) {}  // empty: the host
 
   enum class Applied { nothing, changed, repaired };  // repaired: somebody else had changed something since the last time
-  // Brings the kernel to `wanted`: by the difference where only we have changed anything since the last time, else as a whole.
+  // Brings the kernel to `wanted`: by the difference if only we have changed anything since the last time, else as a whole.
   Result<Applied> apply(const std::vector<Table>& wanted);
   Result<void> remove(const std::vector<Table>& tables);
-  // Were all these transactions of the kernel ours? With none: has nobody else changed anything since ours?
+  // Whether all these transactions of the kernel were ours. With none: whether nobody else has changed anything since ours.
   bool is_ours(const std::set<std::uint32_t>& generations) const;
 
  private:
@@ -36,9 +36,9 @@ class Nft {
 
   std::string namespace_;  // name, not path
   std::vector<Table> in_force_;
-  std::optional<std::uint32_t> generation_;  // of the kernel's tables behind our last transaction
+  std::optional<std::uint32_t> generation_;  // generation of the kernel's tables after our last transaction
   std::set<std::uint32_t> ours_;             // generations that our last transactions made
-  bool disturbed_ = false;                   // somebody else changed something, and it is not put back yet
+  bool disturbed_ = false;                   // somebody else changed something, and it is not restored yet
 };
 
 }  // namespace brume::network

@@ -55,7 +55,7 @@ void add_ports(json::array& expressions, const Permission& permission, std::stri
 template <class Family>
 void add_icmp(json::array& expressions, const Permission& permission) {
   if (permission.from_port < 0) {
-    // A host's /etc/protocols need not have the name of IPv6's.
+    // A host's /etc/protocols may lack the name of IPv6's.
     expressions.push_back(is(meta("l4proto"), is_ipv4<Family> ? value(Family::icmp) : value(Family::icmp_number)));
     return;
   }
@@ -82,7 +82,8 @@ bool add_protocol(json::array& expressions, const Permission& permission) {
 
 // --- security groups ---
 
-// What members of a peer VPC's group send comes over its peering; what has their addresses and comes over another is not theirs.
+// Packets from members of a peer VPC's group come over its peering; packets with the same addresses that come over another one are not
+// theirs.
 void add_peering(json::array& expressions, const Model& model, const Permission& permission) {
   if (permission.group_id.empty()) return;
   for (const auto& group : model.vpc.peer_groups)
@@ -169,7 +170,7 @@ void add_groups(Table& table, const Model& model) {
   }
   for (const auto& [id, interface] : model.interfaces)
     for (const auto& group : interface.group_ids) {
-      // A group that is only named, by a member or a rule, is there with nothing in it: it lets nothing through.
+      // A group that is only named, by a member or a rule, exists with nothing in it: it lets nothing through.
       table.chains[named<Family>("in", group)];
       table.chains[named<Family>("out", group)];
       auto& members = members_of(group);
@@ -228,7 +229,7 @@ void add_acls(Table& table, const Model& model) {
 template <class Family>
 std::vector<std::string> leaving_rules(const Model& model, const std::vector<std::string>& services) {
   std::vector<std::string> rules = {rule({invalid(), drop()}), rule({not_from_tap(), accept()}),
-                                    // Each packet's way is decided by the routes as they are now, also within a known connection.
+                                    // The present routes decide each packet's way, also within a known connection.
                                     rule({value{{"mangle", {{"key", meta("mark")}, {"value", look_up(meta("iifname"), "tables")}}}}}),
                                     rule({known_connection(), accept()})};
   rules.insert(rules.end(), services.begin(), services.end());

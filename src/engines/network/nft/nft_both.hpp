@@ -1,5 +1,5 @@
-// The parts of a VPC's rules that are the same for IPv4 and IPv6: what groups and network ACLs let pass. Names of sets and chains are
-// the family's own ("members_…" and "members6_…"). For `Family` Ipv4 and Ipv6; nft_rules.cpp and nft_rules6.cpp put them together.
+// The parts of a VPC's rules that are the same for IPv4 and IPv6: what groups and network ACLs allow. Names of sets and chains are the
+// family's own ("members_…" and "members6_…"). For `Family` Ipv4 and Ipv6; nft_rules.cpp and nft_rules6.cpp put them together.
 #pragma once
 
 #include <string>
@@ -10,23 +10,24 @@
 
 namespace brume::network {
 
-// A chain a group and direction, a set of its members.
+// A chain for each group and direction, and a set of the group's members.
 template <class Family>
 void add_groups(Table& table, const Model& model);
-// Whose an address is ("sources"), and the verdict maps from taps to their groups' chains ("ingress", "egress").
+// The owners of addresses ("sources"), and the verdict maps from taps to their groups' chains ("ingress", "egress").
 template <class Family>
 void add_interfaces(Table& table, const Model& model);
-// A chain an ACL and direction, and the verdict maps from taps to them ("leaving_subnet", "entering_subnet").
+// A chain for each ACL and direction, and the verdict maps from taps to them ("leaving_subnet", "entering_subnet").
 template <class Family>
 void add_acls(Table& table, const Model& model);
 
-// Rules of `leaving` and the first ones of `between`; what `services` names passes whatever groups say.
+// Rules of `leaving` and the first ones of `between`; the traffic in `services` passes whatever groups say.
 template <class Family>
 std::vector<std::string> leaving_rules(const Model& model, const std::vector<std::string>& services);
 template <class Family>
 std::vector<std::string> edge_rules();
 
-// Where packets are refused, on their way out of an interface or to it: shown to the flow meter if that listens, which knows IPv4.
+// The places where packets are refused on their way out of an interface or into it: reported to the flow meter if it listens, which knows
+// IPv4.
 inline constexpr std::string_view refused_leaving_chain = "refused_leaving";
 inline constexpr std::string_view refused_coming_chain = "refused_coming";
 template <class Family>

@@ -1,4 +1,4 @@
-// Parts of nftables' rules, as JSON values. For the files that write rules, which say `using namespace expressions`.
+// Parts of nftables' rules as JSON values, for the files that write rules and say `using namespace expressions`.
 #pragma once
 
 #include <initializer_list>
@@ -22,7 +22,7 @@ inline value field(std::string_view protocol, std::string_view name) { return {{
 inline value connection(std::string_view key) { return {{"ct", {{"key", key}}}}; }
 inline value concatenation(std::initializer_list<json::value_ref> parts) { return {{"concat", json::array(parts)}}; }
 
-// value_ref: literals, texts and values alike; each lives as long as the expression it stands in.
+// value_ref: literals, texts and values alike; each must live as long as the expression that contains it.
 inline value match(std::string_view op, json::value_ref left, json::value_ref right) {
   return {{"match", {{"op", op}, {"left", left}, {"right", right}}}};
 }

@@ -12,7 +12,7 @@ namespace {
 
 using namespace expressions;
 
-// Shows it to the flow meter, if that listens.
+// Reports it to the flow meter, if that listens.
 value show_refused(std::string_view way, std::string_view what = "") {
   return {{"log", {{"prefix", std::string(way).append(what)}, {"group", refusal_group}, {"snaplen", 64}}}};
 }
@@ -37,7 +37,7 @@ std::vector<std::string> service_rules(const Model& model) {
 
 // --- interfaces ---
 
-// The routes of its subnet hold for what the interface sends: the mark picks the kernel's table.
+// The routes of its subnet apply to what the interface sends: the mark selects the kernel's table.
 void add_routing(Table& table, const Model& model, const InterfaceSpec& interface, std::uint32_t some_public_address) {
   const auto tap = tap_name(interface.id);
   const auto* subnet = subnet_of(model.vpc, interface);
@@ -118,7 +118,7 @@ Chain guard(const Model& model) {
            rule({drop()}),
        })
     chain.rules.push_back(checked);
-  // Nor does a customer's network speak as one of ours.
+  // A customer's network cannot use our addresses as source either.
   if (!model.vpc.vpns.empty())
     chain.rules.insert(chain.rules.begin() + 1, rule({from_tunnel(), is(field("ip", "saddr"), vpc_ranges<Ipv4>(model)), drop()}));
   return chain;
@@ -276,7 +276,7 @@ std::vector<Table> host_tables(const HostTableSpec& spec) {
                            }};
   table.chains["forward"] = {hook("filter", "forward", -10, "accept"),
                              {rule({is(meta("iifname"), ours), is_not(field("ip", "saddr"), ranges(spec.pools, spec.links)), drop()})}};
-  // Other installations on this host have routes back to our pool, and shall see who is speaking.
+  // Other installations on this host have routes back to our pool, and should see the real source.
   table.chains["outside"] = {hook("nat", "postrouting", 100, "accept"), {}};
   const auto others = std::string(link_prefix) + "*";
   const auto masquerade = [&](value sources, const std::string& except) {

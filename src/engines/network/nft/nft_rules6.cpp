@@ -1,5 +1,5 @@
-// The rules of IPv6; their way through the hooks stands in nft_rules.hpp. A guest's link has the guest and the router on it, nobody
-// else: neighbours are told of each other by nobody, so there is nothing in which one could speak for another.
+// The rules for IPv6; their way through the hooks is in nft_rules.hpp. Only the guest and the router are on a guest's link: nobody tells
+// neighbours about each other, so no guest can pretend to be another.
 #include "engines/network/nft/nft_both.hpp"
 #include "engines/network/nft/nft_expressions.hpp"
 #include "engines/network/nft/nft_rules.hpp"
@@ -20,7 +20,7 @@ constexpr int listener_report = 143;
 value link_local() { return {{"prefix", {{"addr", "fe80::"}, {"len", 10}}}}; }
 value all_on_link() { return {{"prefix", {{"addr", "ff02::"}, {"len", 16}}}}; }
 
-// Whom a guest speaks to about its link: the router by all its addresses.
+// The destinations for a guest's messages about its link: all addresses of the router.
 value router_and_link(const Model& model) {
   json::array list = {link_local(), all_on_link()};
   for (const auto& subnet : model.vpc.subnets)
@@ -30,7 +30,7 @@ value router_and_link(const Model& model) {
 
 value icmp_types(std::initializer_list<json::value_ref> types) { return is(field("icmpv6", "type"), any_of(json::array(types))); }
 
-// What every guest may say to the router, whatever its groups say.
+// What every guest may send to the router, whatever its groups say.
 std::vector<std::string> service_rules6(const Model& model) {
   return {rule({is(field("ip6", "daddr"), router_and_link(model)),
                 icmp_types({router_solicitation, neighbour_solicitation, neighbour_advertisement, listener_report}), accept()}),
@@ -40,7 +40,7 @@ std::vector<std::string> service_rules6(const Model& model) {
 
 std::string from_outside_chain(const std::string& route_table_id) { return "from_outside6_" + table_name_part(route_table_id); }
 
-// Who may begin a connection from outside with an interface that a table rules: those to whom its way leads by the internet gateway.
+// Interfaces with which a connection may begin from outside, by route table: those whose route leads through the internet gateway.
 void add_from_outside(Table& table, const Model& model) {
   for (const auto& routes : model.vpc.route_tables) {
     auto& chain = table.chains[from_outside_chain(routes.id)];
@@ -135,7 +135,7 @@ void add_ipv6_rules(Table& table, const Model& model) {
     std::erase(rules, rule({is_ipv6, drop()}));
     rules.insert(rules.begin(), rule({is_ipv6, jump(std::string(name) + "6")}));
   }
-  // No address of IPv6 stands for another.
+  // IPv6 addresses are not translated.
   for (const auto* name : {"to_private", "to_public"}) {
     auto& rules = table.chains[name].rules;
     rules.insert(rules.begin(), rule({is_ipv6, accept()}));

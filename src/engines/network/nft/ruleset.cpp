@@ -5,7 +5,7 @@
 namespace brume::network {
 namespace {
 
-// Names and expressions arrive as JSON already or are made of letters, digits and "_" (checked where they enter).
+// Names and expressions are JSON already, or consist of letters, digits and "_" (checked where they enter).
 class Commands {
  public:
   void table(std::string_view verb, const Table& table) {
@@ -61,7 +61,7 @@ const Chain* find(const Table& table, const std::string& name) {
   return found == table.chains.end() ? nullptr : &found->second;
 }
 
-// Order matters within the transaction: what is referred to comes before what refers to it, and goes after it.
+// Order matters within the transaction: an object is made before those that refer to it, and removed after them.
 void change(Commands& commands, const Table& from, const Table& to) {
   static const Set nothing;
   for (const auto& [name, set] : to.sets)

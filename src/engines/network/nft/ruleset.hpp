@@ -1,4 +1,4 @@
-// Tables of nftables as text values, and the transactions that lead from one state to another. Knows nothing of clouds.
+// Tables of nftables as text values, and the transactions that lead from one state to another. Knows nothing about clouds.
 #pragma once
 
 #include <map>
@@ -29,11 +29,11 @@ struct Table {
   bool operator==(const Table&) const = default;
 };
 
-// What `nft -j -f -` takes: one atomic transaction, one command a line.
+// The input of `nft -j -f -`: one atomic transaction, one command per line.
 
-// The table as wanted, whatever was there before. Connections are kept: conntrack is not part of a table.
+// Replaces the table, whatever was there before. Connections stay, because conntrack is not part of a table.
 std::string replace_transaction(const std::vector<Table>& wanted);
-// Only what differs; empty when nothing does. Both have the same tables, and a set never changes its type.
+// Only the difference; empty if there is none. Both must have the same tables, and a set never changes its type.
 std::string change_transaction(const std::vector<Table>& from, const std::vector<Table>& to);
 std::string remove_transaction(const std::vector<Table>& tables);
 

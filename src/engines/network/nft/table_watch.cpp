@@ -25,9 +25,9 @@ namespace {
 
 constexpr std::uint64_t stop_number = 0;
 constexpr std::uint64_t names_number = 1;
-constexpr int buffer_size = 4 << 20;  // a large VPC at once: thousands of messages
+constexpr int buffer_size = 4 << 20;  // enough for a large VPC at once: thousands of messages
 constexpr std::uint16_t table_attribute = NFTA_TABLE_NAME;
-// The name of the table is the first attribute of every message of nftables but that about a generation.
+// The name of the table is the first attribute of every message of nftables, except one about a generation.
 static_assert(NFTA_CHAIN_TABLE == table_attribute && NFTA_RULE_TABLE == table_attribute && NFTA_SET_TABLE == table_attribute &&
               NFTA_SET_ELEM_LIST_TABLE == table_attribute);
 
@@ -81,7 +81,7 @@ Result<void> TableWatch::watch(const std::string& id, const std::string& network
     return {};
   };
   if (auto opened = network_namespace.empty() ? open() : host::in_namespace(network_namespace, open); !opened) return opened;
-  // Once would do; the folder is there as soon as a namespace is.
+  // Once would be enough; the folder exists as soon as a namespace does.
   if (!network_namespace.empty() && ::inotify_add_watch(names_.get(), host::namespace_path("").c_str(), IN_DELETE | IN_MOVED_FROM) < 0)
     return fail_system("cannot watch " + host::namespace_path(""), errno);
   const auto number = next_++;

@@ -1,5 +1,5 @@
-// Hears at once when tables of nftables change in a network namespace, whoever changes them, and when a namespace loses its name. What is
-// heard is only told on: whether it was our own doing, the one who is told must know.
+// Notices at once if tables of nftables change in a network namespace, whoever changes them, and if a namespace loses its name. It only
+// passes this on: the receiver must know whether it was our own doing.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,16 @@
 
 namespace brume::network {
 
-// Threads: all functions may be called from any thread; `heard` is called by a thread of the watch's own, with no lock held.
+// Threads: all functions may be called from any thread; `heard` is called on a thread of the watch's own, with no lock held.
 class TableWatch {
  public:
-  // `generations`: the numbers of the kernel's transactions that touched the tables. None: some may have been missed, or the name is gone.
+  // `generations`: the numbers of the kernel's transactions that changed the tables. None: some may have been missed, or the name is gone.
   using Heard = std::function<void(const std::string& id, const std::set<std::uint32_t>& generations)>;
   static Result<std::unique_ptr<TableWatch>> start(Heard heard);
   ~TableWatch();
 
-  // Tables called `table`, of any family, in the namespace (empty: the host's). `id` names it for `heard`. Again for the same: nothing.
+  // Tables called `table`, of any family, in the namespace (empty: the host's). `id` is passed to `heard`. A second call for the same has
+  // no effect.
   Result<void> watch(const std::string& id, const std::string& network_namespace, const std::string& table);
   void forget(const std::string& id);
 
@@ -34,7 +35,7 @@ class TableWatch {
     std::string network_namespace;
     std::string table;
     Descriptor socket;
-    bool touched = false;  // by the transaction whose end is not heard yet; the watch's thread only
+    bool touched = false;  // by the transaction whose end has not been received yet; used by the watch's thread only
   };
   using PlacePointer = std::shared_ptr<Place>;
 
@@ -48,7 +49,7 @@ class TableWatch {
   Descriptor names_;   // inotify on the folder of namespaces
   Descriptor stop_;
   std::mutex mutex_;                              // guards the two below
-  std::map<std::uint64_t, PlacePointer> places_;  // by number, as epoll gives it
+  std::map<std::uint64_t, PlacePointer> places_;  // by number, as epoll returns it
   std::uint64_t next_ = 2;
   std::thread thread_;
 };

@@ -24,7 +24,7 @@ bool is_host_name(std::string_view text) {
   return text.size() <= 253 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string_view::npos;
 }
 
-// One or several, with blanks between them.
+// One or several, separated by blanks.
 bool are_host_names(std::string_view text) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ";
   return text.size() <= 255 && text.find_first_not_of(letters) == std::string_view::npos;
@@ -77,7 +77,7 @@ Result<void> check_acls(const VpcSpec& vpc) {
   return {};
 }
 
-// What becomes a line of strongSwan's configuration must not become two.
+// One line of strongSwan's configuration must not become two.
 Result<void> check_vpns(const VpcSpec& vpc) {
   for (const auto& vpn : vpc.vpns) {
     if (!is_safe_id(vpn.id)) return bad("VPN connection", vpn.id, vpc.id);
@@ -94,7 +94,7 @@ Result<void> check_vpns(const VpcSpec& vpc) {
   return {};
 }
 
-// What becomes a line of dnsmasq's configuration must not become two.
+// One line of dnsmasq's configuration must not become two.
 Result<void> check_dhcp(const VpcSpec& vpc) {
   const auto& dhcp = vpc.dhcp;
   if (!are_host_names(dhcp.domain)) return bad("DHCP domain", dhcp.domain, vpc.id);
@@ -227,7 +227,7 @@ bool same_ways6(const VpcSpec& a, const VpcSpec& b) {
 }
 
 std::uint32_t table_number(const std::string& route_table_id) {
-  // FNV-1a: the ids are random, so 28 bits of it hardly meet among the few hundred tables that a VPC may have.
+  // FNV-1a: the ids are random, so 28 bits hardly collide among the few hundred tables that a VPC may have.
   std::uint32_t hash = 2166136261U;
   for (const char c : route_table_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
   return 0x10000000U | (hash & 0x0FFFFFFFU);

@@ -1,4 +1,4 @@
-// A VPC's model as small files of JSON. Names of members are kept: a newer daemon reads what an older one wrote.
+// A VPC's model as small JSON files. Names of members never change: a newer daemon reads what an older one wrote.
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -126,7 +126,7 @@ DhcpSpec read_dhcp(const json::object& object) {
   DhcpSpec dhcp;
   dhcp.domain = text(object, "domain");
   dhcp.name_servers = read_texts(object.at("name_servers"));
-  // Version 0.2 had one set only, and left out what it did not change.
+  // Version 0.2 had one set only, and omitted what it did not change.
   dhcp.is_own = object.contains("is_own") ? object.at("is_own").as_bool() : dhcp.domain.empty() && dhcp.name_servers.empty();
   dhcp.time_servers = read_texts(object.at("time_servers"));
   dhcp.netbios_name_servers = read_texts(object.at("netbios_name_servers"));
@@ -158,7 +158,7 @@ VpcSpec read_vpc(const json::object& object) {
   VpcSpec vpc;
   vpc.id = text(object, "id");
   vpc.cidr = text(object, "cidr");
-  // As version 0.1 wrote it: what is missing is told with the next call, and until then interfaces and groups stay as they are.
+  // As version 0.1 wrote it: what is missing comes with the next call, and until then interfaces and groups stay as they are.
   if (!object.contains("route_tables")) {
     for (const auto& cidr : read_texts(object.at("subnets"))) vpc.subnets.push_back({cidr});
     return vpc;
@@ -183,7 +183,7 @@ VpcSpec read_vpc(const json::object& object) {
   vpc.peer_groups = read_list<PeerGroupSpec>(object, "peer_groups", [](const json::object& one) {
     return PeerGroupSpec{text(one, "id"), read_texts(one.at("addresses")), one.contains("peering") ? text(one, "peering") : ""};
   });
-  // Of a version that did not say: it lets nobody in until it is told anew.
+  // From a version that did not say: nobody is let in until the next call.
   std::erase_if(vpc.peer_groups, [](const PeerGroupSpec& group) { return group.peering_id.empty(); });
   if (object.contains("flow_logs")) vpc.flow_logs = object.at("flow_logs").as_bool();
   if (!object.contains("names")) return vpc;
@@ -193,7 +193,7 @@ VpcSpec read_vpc(const json::object& object) {
   return vpc;
 }
 
-// --- IPv6: members that only what has it has ---
+// --- IPv6: members that exist only if there is IPv6 ---
 
 void write_ipv6(const VpcSpec& vpc, json::object& to) {
   if (has_ipv6(vpc)) to["cidrs6"] = texts(vpc.cidrs6);
@@ -281,7 +281,7 @@ GroupSpec read_group(const json::object& object) {
   return {text(object, "id"), text(object, "vpc_id"), read_permissions(object.at("ingress")), read_permissions(object.at("egress"))};
 }
 
-// Whole or not at all, but not synced: after a power cut the kernel has forgotten its part too, and control repeats everything.
+// Whole or not at all, but not synced: after a power cut the kernel has lost its part too, and control repeats everything.
 Result<void> put(const std::string& path, const json::object& content) {
   const auto draft = path + ".new";
   {

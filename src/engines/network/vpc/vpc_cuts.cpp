@@ -15,7 +15,7 @@
 namespace brume::network {
 namespace {
 
-// True: no connection that was translated by the old is to be translated otherwise by the new.
+// True: no connection that the old translated would be translated differently by the new.
 bool same_translation(const VpcSpec& a, const VpcSpec& b) {
   const auto same = [](const NatSpec& one, const NatSpec& other) { return one.id == other.id && one.public_ip == other.public_ip; };
   const auto same_vpn = [](const VpnSpec& one, const VpnSpec& other) {
@@ -66,7 +66,8 @@ Result<void> VpcNetwork::carry_out(const std::optional<PendingCut>& cut, const s
     if (auto owed = owe(*cut); !owed) return owed;
   auto done = change();
   if (done) return settle();
-  // What failed may do so for long, with the rules in force already: what they forbid ends now. The cut is owed until all is done.
+  // A failure may last for long while the rules are in force already, so what they forbid ends now. The cut is owed until everything is
+  // done.
   if (model_ && cut_ && host::namespace_exists(namespace_))
     if (auto ended = end_connections(); !ended)
       log::warning("network", "connections of {} that no rule allows may go on until it is tried again: {}", id_, ended.error().message);
@@ -93,7 +94,7 @@ Result<void> VpcNetwork::end_connections() const {
     for (const auto& text : cut_->lost_ranges)
       if (const auto range = parse_ipv4_block(text)) lost.push_back(*range);
   return host::in_namespace(namespace_, [&]() -> Result<void> {
-    // Listing them costs 10 ms and more even when there are few: the kernel walks the table of all namespaces.
+    // Listing them costs 10 ms and more even if there are few, because the kernel walks the table of all namespaces.
     if (const auto count = read_file("/proc/sys/net/netfilter/nf_conntrack_count", 32); count && trim(*count) == "0") return {};
     const auto ended = end_forbidden_connections(FlowRules(*model_, std::move(lost)));
     if (!ended) return fail(ended.error());

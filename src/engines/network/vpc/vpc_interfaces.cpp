@@ -1,4 +1,4 @@
-// The interfaces of one VPC: taps, the routes to them, and the public addresses that lead there.
+// The interfaces of one VPC: taps, the routes to them, and the public addresses mapped to them.
 #include <net/if.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ std::set<std::uint32_t> numbers_of(const InterfaceSpec& interface, std::string A
   return numbers;
 }
 
-// What the interface loses. `took`: so does another, to this one.
+// What the interface loses. `took`: another interface loses something to this one.
 std::optional<PendingCut> cut_for(const std::optional<InterfaceSpec>& before, const InterfaceSpec& now, bool took) {
   const auto changed = [&](std::string AddressSpec::*which) { return before && numbers_of(*before, which) != numbers_of(now, which); };
   const bool addresses = took || changed(&AddressSpec::public_ip) || changed(&AddressSpec::private_ip);
@@ -76,7 +76,7 @@ Result<void> VpcNetwork::ensure_taps(const std::vector<const InterfaceSpec*>& in
   return leads && ends_ ? apply_routes(*ends_) : Result<void>();
 }
 
-// Routes to addresses that the interface of their tap had and has no more. What there is, the kernel says: which it had, may be forgotten.
+// Routes to addresses that the tap's interface had and no longer has. The kernel lists them, because we may have forgotten.
 Result<void> VpcNetwork::remove_stale_routes() const {
   auto netlink = RouteSocket::open();
   if (!netlink) return fail(netlink.error());
@@ -102,7 +102,7 @@ Result<void> VpcNetwork::remove_stale_routes() const {
   return netlink->commit();
 }
 
-// An address that came here from another interface of which nothing was said yet: two cannot have it. True: there was one.
+// An address that moved here from another interface without a call for that one yet: two cannot have it. True: there was one.
 bool VpcNetwork::take_from_others(Model& model, const InterfaceSpec& interface) {
   const auto privates = numbers_of(interface, &AddressSpec::private_ip);
   const auto publics = numbers_of(interface, &AddressSpec::public_ip);
@@ -145,7 +145,7 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
   if (auto there = require(); !there) return there;
   std::optional<InterfaceSpec> before;
   if (const auto found = model_->interfaces.find(interface.id); found != model_->interfaces.end()) before = found->second;
-  // Address and range of an interface never change in EC2; should they, the old ones must not linger.
+  // Address and range of an interface never change in EC2; if they do, the old ones must not linger.
   if (before && (before->private_ip != interface.private_ip || before->subnet_cidr != interface.subnet_cidr))
     if (auto removed = remove_tap(interface.id); !removed) return removed;
   auto changed_model = *model_;
@@ -164,7 +164,7 @@ Result<void> VpcNetwork::ensure_interface(const InterfaceSpec& interface) {
   });
 }
 
-// Also where an earlier call removed it and failed after that: then its rules may be in force still.
+// Also if an earlier call removed it and failed after that: its rules may still be in force.
 Result<void> VpcNetwork::remove_interface(const std::string& interface_id) {
   const std::lock_guard lock(mutex_);
   load();

@@ -1,4 +1,4 @@
-// IPv6 in one VPC's namespace: addresses of the router, routes to guests, the kernel's route tables. What is there already stays.
+// IPv6 in one VPC's namespace: addresses of the router, routes to guests, the kernel's route tables. What exists already stays.
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -23,7 +23,7 @@ Result<void> switch_options(bool on) {
   for (const auto* place : {"all", "default"}) {
     const auto option = [&](std::string_view name) { return fmt::format("ipv6/conf/{}/{}", place, name); };
     std::vector<std::pair<std::string, const char*>> options = {{option("accept_ra"), "0"}};
-    // Nobody else is on a guest's link, so nobody is asked whether an address is taken.
+    // Nobody else is on a guest's link, so duplicate address detection is not needed.
     if (on) options.insert(options.end(), {{option("accept_dad"), "0"}, {option("forwarding"), "1"}});
     options.emplace_back(option("disable_ipv6"), on ? "0" : "1");
     for (const auto& [name, value] : options) {
@@ -37,7 +37,7 @@ Result<void> switch_options(bool on) {
   return {};
 }
 
-// What the namespace shall have, collected and then compared with what it has.
+// What the namespace should have, collected and then compared with what it has.
 class Wanted {
   struct Neighbour {
     int link;
@@ -64,7 +64,7 @@ class Wanted {
     for (const auto& one : *present) addresses_.erase({one.link, one.address});
     for (const auto& [link, address] : addresses_) netlink.add_address(link, address, 64);
     if (auto routed = apply_routes(netlink); !routed) return routed;
-    // Also where the route was there: whoever sets a link's own hardware address, be it the same, makes the kernel forget them.
+    // Also if the route was there: setting a link's own hardware address, even to the same value, makes the kernel forget them.
     for (const auto& one : neighbours_) netlink.put_neighbour(one.link, one.address, one.mac);
     if (auto ruled = netlink.set_mark_rules<Ipv6>(mark_preference, std::move(tables_)); !ruled) return ruled;
     return netlink.commit();
@@ -92,7 +92,7 @@ class Wanted {
   std::set<std::uint32_t> tables_;
 };
 
-// The metric is that of the kernel's own choice, so that a route is found again as it was made.
+// The metric is the kernel's own choice, so that a route is found again as it was made.
 Route6 leading_nowhere6(const Ipv6Block& range, std::uint8_t type, std::uint32_t table = 0) {
   Route6 route;
   route.destination = range;
@@ -124,7 +124,7 @@ void want_tables(const Model& model, int uplink, Wanted& wanted) {
     const auto number = table_number(id);
     wanted.table(number);
     wanted.route(leading_nowhere6({{}, 0}, RTN_BLACKHOLE, number));
-    // The VPC itself: where its addresses are, the main table knows.
+    // The VPC itself: the main table knows where its addresses are.
     for (const auto& range : ranges_of<Ipv6>(model.vpc)) wanted.route(leading_nowhere6(range, RTN_THROW, number));
     return number;
   };

@@ -34,7 +34,7 @@ bool operator==(const Permission& a, const Permission& b) {
   return a.protocol == b.protocol && a.from_port == b.from_port && a.to_port == b.to_port && a.cidr == b.cidr && a.group_id == b.group_id;
 }
 
-// True: everything that the old rules let through, the new ones do too.
+// True: the new rules allow everything that the old ones did.
 bool covers(const std::vector<Permission>& now, const std::vector<Permission>& before) {
   return std::all_of(before.begin(), before.end(), [&](const Permission& old) {
     return std::any_of(now.begin(), now.end(), [&](const Permission& one) { return one == old; });
@@ -48,7 +48,7 @@ bool has_members(const Model& model, const std::string& group) {
   });
 }
 
-// Where the VPC's own ends of its tunnels answer.
+// The addresses of the VPC's own ends of its tunnels.
 std::set<std::uint32_t> tunnel_addresses(const VpcSpec& vpc) {
   std::set<std::uint32_t> addresses;
   for (const auto& vpn : vpc.vpns)
@@ -71,7 +71,7 @@ VpcNetwork::VpcNetwork(Host& host, TableWatch& watch, std::string vpc_id, const 
 
 // --- base ---
 
-// A VPC that an earlier daemon made is taken over as that one left it, with what it left undone.
+// A VPC that an earlier daemon made is taken over as that daemon left it, including unfinished work.
 void VpcNetwork::load() {
   if (model_) return;
   model_ = files_.load();
@@ -87,7 +87,7 @@ Result<void> VpcNetwork::require() {
 
 Result<void> VpcNetwork::ensure_namespace() {
   if (held_ && !host::namespace_exists(namespace_)) {
-    log::warning("network", "somebody removed the name of a namespace, it is given back vpc={}", id_);
+    log::warning("network", "somebody removed the name of a namespace; it is restored vpc={}", id_);
     if (auto named = host::name_namespace(held_, namespace_); !named) return named;
   }
   if (auto made = host::make_namespace(namespace_); !made) return made;
@@ -110,7 +110,7 @@ Result<void> VpcNetwork::ensure_base() {
   auto ends = host_.ensure_link(id_);
   if (!ends) return fail(ends.error());
   count_flows();
-  // The filter stands before the first packet can pass.
+  // The filter is in force before the first packet can pass.
   if (auto applied = apply_rules(); !applied) return applied;
   auto prepared = host::in_namespace(namespace_, [&]() -> Result<void> {
     if (auto set = set_router_options(); !set) return set;
@@ -145,7 +145,7 @@ Result<void> VpcNetwork::prepare_inside(const LinkEnds& ends) {
   out.link = uplink;
   out.gateway = ends.host;
   netlink->put_route(out);
-  // What is inside the VPC's range and has no owner goes nowhere, least of all to the host.
+  // Addresses in the VPC's range without an owner are rejected, and never sent to the host.
   for (const auto& range : ranges) {
     Route nowhere;
     nowhere.destination = range;
@@ -166,7 +166,7 @@ void VpcNetwork::count_flows() {
   if (begun) return;
   log::warning("network", "the flows of {} cannot be counted: {}", id_, begun.error().message);
   uncounted_ = true;
-  model_->vpc.flow_logs = false;  // the rules do without; the next ensure tries again
+  model_->vpc.flow_logs = false;  // the rules work without it; the next ensure retries
 }
 
 // --- rules ---
@@ -189,7 +189,7 @@ std::vector<std::uint32_t> VpcNetwork::public_addresses() const {
   return addresses;
 }
 
-// Somebody removed the namespace: what was in it is made anew. Machines that run hold the old taps and have to be plugged in again.
+// Somebody removed the namespace: its content is made anew. Running machines hold the old taps and have to be plugged in again.
 Result<void> VpcNetwork::restore_interfaces() {
   log::warning("network", "the namespace was gone and is made anew vpc={} interfaces={}", id_, model_->interfaces.size());
   std::vector<const InterfaceSpec*> all;
@@ -219,7 +219,7 @@ Result<void> VpcNetwork::ensure_tunnels() {
     log::error("network", "the VPN connections of {} have no tunnels: {}", id_, running.error().message);
     return {};
   }
-  // Its link came or went with it, and the routes over it.
+  // Its link was added or removed with it, and the routes over it.
   if (model_->vpc.vpns.empty()) return {};
   return host::in_namespace(namespace_, [&] { return apply_routes(*ends_); });
 }
@@ -311,7 +311,7 @@ Result<void> VpcNetwork::ensure_group(const GroupSpec& group) {
   });
 }
 
-// Also where an earlier call removed it and failed after that: then its rules may be in force still.
+// Also if an earlier call removed it and failed after that: its rules may still be in force.
 Result<void> VpcNetwork::remove_group(const std::string& group_id) {
   const std::lock_guard lock(mutex_);
   load();
@@ -358,7 +358,7 @@ Result<void> VpcNetwork::remove() {
   if (held_ && !host::namespace_exists(namespace_))
     if (auto named = host::name_namespace(held_, namespace_); !named) return named;
   if (host::namespace_exists(namespace_)) {
-    // Taps first: a machine that still holds one keeps the namespace alive, but shall not speak any more.
+    // Taps first: a machine that still holds one keeps the namespace alive, but must not send any more.
     auto cleared = host::in_namespace(namespace_, [&]() -> Result<void> {
       if (auto gone = ensure_taps({}, true); !gone) return gone;
       if (model_) model_->vpc.peerings.clear();

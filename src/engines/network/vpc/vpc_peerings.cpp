@@ -1,4 +1,4 @@
-// The links between VPCs: a veth pair a peering connection, an end in each namespace. Either VPC makes it as soon as both are there, and
+// The links between VPCs: a veth pair per peering connection, with an end in each namespace. Either VPC makes it as soon as both exist, and
 // each looks after its own end.
 #include <fcntl.h>
 #include <net/if.h>
@@ -25,7 +25,7 @@ Result<void> VpcNetwork::make_peering(const PeeringSpec& peering) {
   const auto name = peering_name(peering.id);
   const auto there = host_.namespace_of(peering.peer_vpc_id);
   const Descriptor target(::open(host::namespace_path(there).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!target) return {};  // gone meanwhile: it makes the link when it comes back
+  if (!target) return {};  // gone meanwhile: it makes the link when it returns
   const auto make = [&]() -> Result<void> {
     auto netlink = RouteSocket::open();
     if (!netlink) return fail(netlink.error());
@@ -33,7 +33,7 @@ Result<void> VpcNetwork::make_peering(const PeeringSpec& peering) {
     return netlink->commit();
   };
   if (auto made = make(); made || index_of(name) != 0) return {};  // or the other side was quicker
-  // What is in the way over there has its other end in a namespace of ours that is no more.
+  // A link with that name there has its other end in a namespace of ours that no longer exists.
   auto cleared = host::in_namespace(there, [&]() -> Result<void> {
     auto netlink = RouteSocket::open();
     if (!netlink) return fail(netlink.error());

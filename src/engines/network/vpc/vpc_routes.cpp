@@ -1,4 +1,4 @@
-// The kernel's route tables of one VPC: one for each of its own, chosen by marks.
+// The kernel's route tables of one VPC: one for each of its own, selected by marks.
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -88,7 +88,7 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
     const auto table = table_number(id);
     tables.insert(table);
     put(table, leading_nowhere({0, 0}));  // what no route is for
-    // The VPC itself: where its addresses are, the main table knows.
+    // The VPC itself: the main table knows where its addresses are.
     for (const auto& range : ranges_of<Ipv4>(model_->vpc)) put(table, leading_nowhere(range, RTN_THROW));
     return table;
   };
@@ -97,7 +97,7 @@ Result<void> VpcNetwork::apply_routes(const LinkEnds& ends) const {
     const auto table = begin_table(spec.id);
     for (const auto& route : spec.routes) {
       put(table, kernel_route(route, ends, uplink));
-      // Should the link go with the other VPC, its packets take no other way.
+      // If the link goes with the other VPC, its packets take no other way.
       if (route.target == RouteSpec::Target::peering)
         put(table, leading_nowhere(*parse_ipv4_block(route.cidr), RTN_BLACKHOLE, last_resort_metric));
     }

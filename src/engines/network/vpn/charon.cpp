@@ -21,7 +21,7 @@
 namespace brume::network {
 namespace {
 
-// What customers' devices have offered since 2011, and what they offer today; AWS takes the same.
+// Proposals that customers' devices have offered since 2011, and those they offer today; AWS accepts the same.
 constexpr std::string_view ike_proposals =
     "aes256-sha256-modp2048,aes128-sha256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,aes128-sha1-modp1024";
 constexpr std::string_view esp_proposals =
@@ -36,7 +36,7 @@ bool is_in(const std::string& program) {
   return false;
 }
 
-// The number that follows `name=` in a part of the listing.
+// The number after `name=` in a part of the listing.
 std::optional<std::int64_t> number_after(std::string_view text, std::string_view name) {
   const auto at = text.find(name);
   if (at == std::string_view::npos) return std::nullopt;
@@ -47,8 +47,8 @@ std::optional<std::int64_t> number_after(std::string_view text, std::string_view
 }  // namespace
 
 std::string charon_settings(const std::string& folder) {
-  // Its routes go to a table that is asked last, after the main one, which knows a way to everywhere: which packets go into a tunnel, the
-  // VPC's route tables say.
+  // Its routes go into a table that is consulted last, after the main one, which has a route to everywhere: the VPC's route tables decide
+  // which packets enter a tunnel.
   return fmt::format(
       "# written by brumed, changes are lost\n"
       "charon-systemd {{\n"
@@ -85,7 +85,7 @@ std::string charon_connections(const std::vector<VpnSpec>& vpns) {
     for (size_t i = 0; i < vpn.tunnels.size(); ++i) {
       const auto& tunnel = vpn.tunnels[i];
       const auto name = name_of(vpn, i);
-      // The customer begins (ikev1 or ikev2). Wrapped in UDP always: ESP itself is a matter of the kernel.
+      // The customer initiates (ikev1 or ikev2). Always wrapped in UDP, because plain ESP is handled by the kernel.
       connections += fmt::format(
           "  {} {{\n    version = 0\n    local_addrs = {}\n    remote_addrs = {}\n    encap = yes\n    dpd_delay = 10s\n    proposals = "
           "{}\n"
@@ -94,7 +94,7 @@ std::string charon_connections(const std::vector<VpnSpec>& vpns) {
           "clear\n"
           "      }}\n    }}\n  }}\n",
           name, tunnel.outside_ip, vpn.customer_ip, ike_proposals, tunnel.outside_ip, vpn.remote_cidr, vpn.local_cidr, esp_proposals);
-      // By our address, which no other tunnel has: behind its address translation a customer may call itself anything.
+      // Identified by our address, which no other tunnel has: behind address translation a customer may call itself anything.
       secrets += fmt::format("  ike-{} {{\n    id = {}\n    secret = \"{}\"\n  }}\n", name, tunnel.outside_ip, tunnel.psk);
     }
   return connections + "}\n" + secrets + "}\n";
@@ -129,7 +129,7 @@ std::string why_no_tunnels() {
   return {};
 }
 
-// Ours is named by number and start time, and runs where it shall.
+// Our process is identified by number and start time, and runs in the right namespace.
 std::optional<int> Charon::process() const {
   const auto text = read_file(folder_ + "/process", 64);
   if (!text) return std::nullopt;
@@ -175,7 +175,7 @@ Result<void> Charon::start() {
   return write_file(folder_ + "/process", fmt::format("{} {}\n", *started, *began), 0600);
 }
 
-// Connections that are no more still have their tunnels.
+// Connections that no longer exist still have their tunnels.
 Result<void> Charon::end_forgotten(const std::vector<VpnSpec>& vpns) const {
   std::set<std::string> known;
   for (const auto& vpn : vpns)
@@ -213,11 +213,11 @@ Result<void> Charon::ensure(const std::vector<VpnSpec>& vpns) {
   if (in_place) {
     const auto told = tell(vpns, wanted);
     if (told) return {};
-    log::warning("network", "charon in {} does not do as it is told and is started anew: {}", namespace_, told.error().message);
+    log::warning("network", "charon in {} did not take its configuration and is restarted: {}", namespace_, told.error().message);
   }
   if (auto started = start(); !started) return started;
   auto told = tell(vpns, wanted);
-  // No tunnel rather than one of a connection that is no more.
+  // Better no tunnel than one of a connection that no longer exists.
   if (!told) end();
   return told;
 }
@@ -228,7 +228,7 @@ Result<void> Charon::tell(const std::vector<VpnSpec>& vpns, const std::string& w
   if (auto written = write_file(draft, wanted, 0600); !written) return written;
   if (auto loaded = ask({"--load-all", "--clear", "--noprompt", "--file", draft}); !loaded) return fail(loaded.error());
   if (auto ended = end_forgotten(vpns); !ended) return ended;
-  // Kept only once all of it is so: what failed is told again.
+  // Remembered only once all of it is in force: what failed is repeated.
   if (::rename(draft.c_str(), connections.c_str()) != 0) return fail_system("cannot rename " + draft, errno);
   return {};
 }

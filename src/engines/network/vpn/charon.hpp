@@ -1,5 +1,5 @@
 // The VPC's end of its VPN connections: one strongSwan (charon) per VPC that has any, in the VPC's namespace. It outlives the daemon.
-// What it decrypts comes out of a tun device, "ipsec0": strongSwan's own IPsec in userspace, which needs nothing of the kernel's.
+// What it decrypts comes out of a tun device, "ipsec0": strongSwan's own IPsec in userspace, which needs no help of the kernel.
 //
 //   <folder>/charon/strongswan.conf   swanctl.conf (0600, pre-shared keys)   vici   process   log
 #pragma once
@@ -18,7 +18,7 @@ inline constexpr std::string_view tunnel_link = "ipsec0";
 // Pure; golden files in tests/golden/network.
 std::string charon_settings(const std::string& folder);
 std::string charon_connections(const std::vector<VpnSpec>& vpns);
-// From what `swanctl --list-sas --raw` says. A tunnel is up when packets can pass it.
+// Parsed from `swanctl --list-sas --raw`. A tunnel is up if packets can pass it.
 std::vector<TunnelState> read_tunnels(std::string_view listing, const std::vector<VpnSpec>& vpns);
 // Why this host cannot have tunnels; empty: it can.
 std::string why_no_tunnels();
@@ -29,7 +29,7 @@ class Charon {
   Charon(const std::string& folder, std::string network_namespace)
       : folder_(folder + "/charon"), namespace_(std::move(network_namespace)) {}
 
-  // Running with these connections, or ended when there are none. Waits until it listens.
+  // Makes it run with these connections, or ends it if there are none. Waits until it listens.
   Result<void> ensure(const std::vector<VpnSpec>& vpns);
   Result<std::vector<TunnelState>> tunnels(const std::vector<VpnSpec>& vpns) const;
   void stop();
@@ -39,7 +39,7 @@ class Charon {
   Result<void> start();
   void end();
   Result<std::string> ask(const std::vector<std::string>& question) const;
-  // `wanted`: the connections as its configuration; tunnels of others end.
+  // `wanted`: the connections as its configuration; tunnels of other connections end.
   Result<void> tell(const std::vector<VpnSpec>& vpns, const std::string& wanted) const;
   Result<void> end_forgotten(const std::vector<VpnSpec>& vpns) const;
 
