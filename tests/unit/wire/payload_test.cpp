@@ -189,6 +189,8 @@ TEST(Payload, ErrorsInTheWordsOfS3) {
   EXPECT_EQ(payload_error({Kind::lost, ""}).code, "IncompleteBody");
   EXPECT_EQ(payload_error({Kind::wrong_checksum, "x-amz-checksum-crc32"}).code, "BadDigest");
   EXPECT_EQ(payload_error({Kind::wrong_checksum, "x-amz-content-sha256"}).code, "XAmzContentSHA256Mismatch");
+  EXPECT_EQ(payload_error({Kind::malformed, ""}).code, "MalformedTrailerError");
+  EXPECT_EQ(payload_error({Kind::timed_out, ""}).code, "RequestTimeout");
   EXPECT_EQ(payload_error({Kind::failed, ""}).status, 500);
 }
 
