@@ -111,10 +111,21 @@ std::string header_of(const HttpResponse& response, const std::string& name) {
   return "";
 }
 
+namespace {
+
+HttpRequest request_of(SentCase::Sent&& sent) {
+  HttpRequest request;
+  request.method = std::move(sent.method);
+  request.target = std::move(sent.target);
+  request.headers = std::move(sent.headers);
+  request.body = std::move(sent.body);
+  return request;
+}
+
+}  // namespace
+
 SentCase::SentCase(const schema::Service& service, Sent sent)
-    : services_{&service},
-      request_{std::move(sent.method), std::move(sent.target), std::move(sent.headers), std::move(sent.body), {}},
-      call_(request_, services_, "requestid") {
+    : services_{&service}, request_(request_of(std::move(sent))), call_(request_, services_, "requestid") {
   recognise(call_);
   EXPECT_EQ(call_.service, &service);
   std::string unpacked;
