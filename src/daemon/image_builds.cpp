@@ -104,7 +104,8 @@ void ImageBuilds::resume() {
         build.recipes = line;
       else if (const auto equals = line.find('='); equals != std::string_view::npos)
         build.environment.emplace_back(line.substr(0, equals), line.substr(equals + 1));
-    if (auto wanted = want(std::move(build)); !wanted) log::warning("images", "cannot continue the build of an image: {}", wanted.error().message);
+    if (auto wanted = want(std::move(build)); !wanted)
+      log::warning("images", "cannot continue the build of an image: {}", wanted.error().message);
   }
 }
 

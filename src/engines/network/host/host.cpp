@@ -201,8 +201,8 @@ void Host::warn_of_sharing(const std::vector<PoolReservation>& reservations) con
     for (const auto& theirs : other.ranges)
       for (const auto& pool : pools_)
         if (other.mark != mark_ && other.is_certain && overlap(theirs, *parse_ipv4_block(pool)))
-          log::warning("network", "the public pool {} also belongs to the Brume in {}, which is not running: only one of the two can run", pool,
-                       other.home);
+          log::warning("network", "the public pool {} also belongs to the Brume in {}, which is not running: only one of the two can run",
+                       pool, other.home);
 }
 
 // Who holds the pool that is in our way, and what to do.
