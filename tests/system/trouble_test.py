@@ -80,7 +80,7 @@ def test_a_flushed_packet_filter_and_a_lost_namespace_are_put_back(cloud, accoun
                 pass
     assert instance.ssh("wget -q -O - http://169.254.169.254/latest/meta-data/instance-id", check=False) == instance.id
     said = (cloud.home / "brumed.log").read_text()
-    assert f"it is put back where={vpc}" in said and "it is put back where=host" in said and "it is given back" in said
+    assert f"they are restored where={vpc}" in said and "they are restored where=host" in said and "it is restored vpc=" in said
 
 
 def test_a_machine_that_dies_is_noticed(account, tiny):
