@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from conftest import wait_until
 from real_home import home, make_home  # noqa: F401
 
 
@@ -112,11 +113,13 @@ def test_whose_pool_it_is_and_what_to_do(make_home):
 def test_a_deleted_home_gives_its_pool_back(make_home):
     first, second = make_home("first"), make_home("second")
     first.start()
+    resolver = pathlib.Path(f"/run/brume-{first.mark}/resolver/dnsmasq.pid")
+    wait_until(lambda: resolver.exists() and resolver.read_text().strip())
     first.kill()
     left = [line for line in first.on_host() if "unreachable" in line and ":" not in line]
     assert left
     pool, mark = first.pool, first.mark
-    os.kill(int(pathlib.Path(f"/run/brume-{mark}/resolver/dnsmasq.pid").read_text()), signal.SIGTERM)
+    os.kill(int(resolver.read_text()), signal.SIGTERM)
     shutil.rmtree(first.folder)
     preset(second, mark[:-1] + ("0" if mark[-1] != "0" else "1"))
     second.start()
