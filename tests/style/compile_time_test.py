@@ -18,10 +18,10 @@ from source_tree import ROOT, complain, cpp_files, read
 
 BUILD = ROOT / "build/release"
 # A step compiles a group of up to eight files (brume_unity in cmake/Compiler.cmake).
-FILE_SECONDS = 50
+FILE_SECONDS = 60
 # What brumed and brume may take, and what all of it may, tests included, for each 1,000 lines of src, tests and bench. The build took 2,100 s
-# for 77,000 lines before it was made of groups. Whoever brings them down lowers them.
-ALL_SECONDS = 640
+# for 77,000 lines before it was made of groups. On a quiet machine both are about two thirds of this. Whoever brings them down lowers them.
+ALL_SECONDS = 800
 SECONDS_PER_1000_LINES = 11.0
 # Steps that are this quick came out of ccache.
 CACHED_SECONDS = 0.4
