@@ -18,6 +18,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "wire/json_writer.hpp"
+#include "wire/plain_text.hpp"
 
 namespace brume::service {
 namespace {
@@ -25,10 +26,19 @@ namespace {
 constexpr std::string_view current_name = "audit.jsonl";
 constexpr auto disk_retry_pause = std::chrono::seconds(1);
 
+// Long enough for every name and ARN that means something. Some of it comes from people who are nobody's: a megabyte for each refused
+// request would soon push out what the stream is for.
+constexpr size_t longest_value = 256;
+
 void text_member(wire::JsonWriter& out, std::string_view name, std::string_view value) {
   if (value.empty()) return;
+  std::string kept(value.substr(0, longest_value));
+  // A line has to be JSON, whatever bytes were sent.
+  if (!wire::is_text(kept))
+    std::replace_if(
+        kept.begin(), kept.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   out.key(name);
-  out.value(value);
+  out.value(kept);
 }
 
 std::string line_of(const AuditEvent& event) {
@@ -118,8 +128,7 @@ class AuditLog::Implementation {
         changed_.notify_all();
         continue;
       }
-      // What could not be written waits at the front, within the same bound; a pause, because a full disk stays full for a while.
-      untold_ += untold;
+      // What could not be written waits at the front, the line about lost ones too; a pause, because a full disk stays full for a while.
       waiting_ = lines + waiting_;
       if (stop.stop_requested()) {
         const auto missing = static_cast<std::uint64_t>(std::count(waiting_.begin(), waiting_.end(), '\n'));

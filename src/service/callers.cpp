@@ -1,8 +1,6 @@
 #include "service/callers.hpp"
 
-#include <fmt/format.h>
 #include "domain/arns.hpp"
-
 #include "wire/api_error.hpp"
 #include "wire/identity/signature.hpp"
 

@@ -42,7 +42,7 @@ struct Settings {
   std::string region = "us-east-1";
   std::vector<RegionEndpoint> regions;  // all of them, this one among them
   std::string partition = "aws";
-  std::vector<Zone> zones;  // as the first account calls them; see state/zones.hpp
+  std::vector<Zone> zones;  // as the first account calls them; see domain/zones.hpp
   std::string private_domain = "ec2.internal";
   std::string public_domain = "compute-1.amazonaws.com";
   std::string host_name;            // of this machine

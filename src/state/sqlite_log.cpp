@@ -291,14 +291,19 @@ class SqliteEntries final : public StoredEntries {
 
   std::optional<std::string> get(std::string_view key) override {
     const auto statement = run("SELECT value FROM log WHERE key=?1", key);
-    if (sqlite3_step(statement.get()) != SQLITE_ROW) return std::nullopt;
-    return text(statement.get(), 0);
+    const int code = sqlite3_step(statement.get());
+    if (code == SQLITE_ROW) return text(statement.get(), 0);
+    check(code);
+    return std::nullopt;
   }
   void each(std::string_view prefix, const std::function<void(std::string_view key, std::string_view value)>& visit) override {
     std::vector<std::pair<std::string, std::string>> found;
     {
       const auto statement = run("SELECT key, value FROM log WHERE substr(key, 1, length(?1))=?1 ORDER BY key", prefix);
-      while (sqlite3_step(statement.get()) == SQLITE_ROW) found.emplace_back(text(statement.get(), 0), text(statement.get(), 1));
+      int code = sqlite3_step(statement.get());
+      for (; code == SQLITE_ROW; code = sqlite3_step(statement.get()))
+        found.emplace_back(text(statement.get(), 0), text(statement.get(), 1));
+      check(code);  // an entry that cannot be read is no end of them
     }
     for (const auto& [key, value] : found) visit(key, value);
   }

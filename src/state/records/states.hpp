@@ -1,5 +1,6 @@
 // The states of records, with their names as EC2 shows and the log stores them, and for each kind one table of the permitted transitions.
-// Transaction::put checks every change of a record against its table.
+// Transaction::put checks every change of a record's state against its table. Attachments, of which a volume may have several, have a table
+// that it does not check yet.
 #pragma once
 
 #include <cstdint>

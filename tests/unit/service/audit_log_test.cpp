@@ -91,6 +91,20 @@ TEST_F(AuditStream, WhatAClientSendsCannotMakeALineOfItsOwn) {
   EXPECT_THAT(lines()[0], Not(HasSubstr("{\"status\"")));
 }
 
+TEST_F(AuditStream, NobodyFillsItWithOneRequest) {
+  auto event = launch();
+  event.action = std::string_view();
+  const std::string endless(1 << 20, 'x');
+  event.version = endless;
+  event.service = "caf\xe9";  // no UTF-8
+  auto log = *AuditLog::open(folder_);
+  log->add(event);
+  log->flush();
+  ASSERT_EQ(lines().size(), 1U);
+  EXPECT_LT(lines()[0].size(), 1000U);
+  EXPECT_THAT(lines()[0], HasSubstr(R"("service":"caf?")"));
+}
+
 TEST_F(AuditStream, FilesAreRenamedAtTheirLimitAndTheOldestGo) {
   AuditSettings settings;
   settings.file_bytes = 1;
