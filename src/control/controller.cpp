@@ -18,38 +18,48 @@
 namespace brume::control {
 namespace {
 
-// The ids of all volumes and instance stores.
-std::unordered_set<std::string> known_volumes(const state::World& world) {
+// The ids of volumes and instance stores: all, or those of the owner's host.
+std::unordered_set<std::string> known_volumes(const state::World& world, const Ownership* owner) {
   std::unordered_set<std::string> known(world.size<state::Volume>());
-  world.each<state::Volume>("", [&](const state::Volume& volume) { known.insert(volume.id); });
+  world.each<state::Volume>("", [&](const state::Volume& volume) {
+    if (owner == nullptr || owner->mine(volume)) known.insert(volume.id);
+  });
   world.each<state::Instance>("", [&](const state::Instance& instance) {
+    if (owner != nullptr && !owner->mine(instance)) return;
     for (const auto& store : instance.instance_stores) known.insert(instance_store_id(instance.id, store.virtual_name));
   });
   return known;
 }
 
+// Until a key that was woken before the host's stock is taken is looked at again.
+constexpr milliseconds stock_pause{20};
+
 }  // namespace
 
-std::unordered_set<std::string> known_disks(const state::World& world) {
-  auto known = known_volumes(world);
-  world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) { known.insert(snapshot.id); });
+std::unordered_set<std::string> known_disks(const state::World& world, const Ownership* owner) {
+  auto known = known_volumes(world, owner);
+  world.each<state::Snapshot>("", [&](const state::Snapshot& snapshot) {
+    if (owner == nullptr || owner->mine(snapshot)) known.insert(snapshot.id);
+  });
   return known;
 }
 
 Controller::Controller(state::Store& store, Engines engines, const Clock& clock, ControllerSettings settings, MetadataDoor door)
-    : store_(store), engines_(engines), clock_(clock), settings_(std::move(settings)) {
-  const auto wake = [this](const std::string& key) { queue_->wake(key); };
+    : store_(store), engines_(engines), clock_(clock), settings_(std::move(settings)), ownership_(settings_.host, settings_.is_current) {
+  // Reconcilers wake what a commit or their start shows them; only what is this host's gets into the queue.
   const auto wake_after = [this](const std::string& key, milliseconds delay) {
+    if (ownership_.subject_of(*store_.world(), key) == Ownership::Subject::other) return;
     if (delay.count() <= 0)
       queue_->wake(key);
     else
       queue_->wake_after(key, delay);
   };
+  const auto wake = [wake_after](const std::string& key) { wake_after(key, milliseconds(0)); };
   queue_ = std::make_unique<WorkQueue>(settings_.threads, [this](const std::string& key) { work(key); });
   meter_ = std::make_unique<DiskMeter>(DiskMeter::Parts{
       [this](const std::string& id) { return engines_.hypervisor.disk_counters(id); }, [this] { return instances_->running_machines(); },
-      [this] { return known_volumes(*store_.world()); }, clock, settings_.disk_counters_file});
-  vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, std::move(door), wake_after);
+      [this] { return known_volumes(*store_.world(), nullptr); }, clock, settings_.disk_counters_file});
+  vpcs_ = std::make_unique<VpcReconciler>(store_, engines_, settings_, ownership_, std::move(door), wake_after);
   files_ = std::make_unique<VolumeFiles>(store_, engines_, settings_.volume_key, settings_.disk_limits);
   volumes_ = std::make_unique<VolumeReconciler>(store_, engines_, *files_, *meter_, wake_after);
   folder_ = std::make_unique<VolumeFolder>(store_, engines_, *files_, wake_after);
@@ -57,11 +67,11 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, *direct_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
   roots_ = std::make_unique<RootVolumes>(store_, wake_after);
-  instances_ =
-      std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, *vpcs_, *files_, *meter_, *images_, *roots_, wake_after);
+  instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, ownership_, *vpcs_, *files_, *meter_, *images_,
+                                                    *roots_, wake_after);
   interfaces_ = std::make_unique<InterfaceReconciler>(store_, engines_, *vpcs_, wake_after);
-  flow_logs_ = std::make_unique<FlowLogWriter>(store_, engines_.network, clock, FlowLogPlace{settings_.flow_log_folder, settings_.region},
-                                               wake_after);
+  flow_logs_ = std::make_unique<FlowLogWriter>(store_, engines_.network, ownership_, clock,
+                                               FlowLogPlace{settings_.flow_log_folder, settings_.region}, wake_after);
 }
 
 Controller::~Controller() {
@@ -74,11 +84,30 @@ Controller::~Controller() {
 Result<void> Controller::start() {
   engines_.hypervisor.on_report([this](const compute::MachineReport& report) { on_report(report); });
   engines_.network.on_disturbance([this](const std::string& vpc_id) { queue_->wake("vpc/" + vpc_id); });
-  if (auto swept = sweep_volumes(); !swept) return swept;
-  watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
+  auto begun = take_stock();
+  if (!begun) return fail(begun.error());
+  if (!*begun) {
+    log::warning("control", "these records may not be the newest: nothing is made or removed on this host until they are");
+    queue_->wake_after("stock/", settings_.freshness_pause);
+  }
+  return {};
+}
+
+void Controller::take_stock_later() {
+  if (has_stock_) return;
+  const auto begun = take_stock();
+  if (!begun) log::error("control", "{}", begun.error().message);
+  if (!begun || !*begun) queue_->wake_after("stock/", settings_.freshness_pause);
+}
+
+Result<bool> Controller::take_stock() {
+  if (!ownership_.is_current(*store_.world())) return false;
+  if (auto swept = sweep_volumes(); !swept) return fail(swept.error());
+  if (watcher_ == 0) watcher_ = store_.watch([this](const state::Commit& commit) { follow(commit); });
   // The machines first: an instance that its network's recovery wakes has to be known to run.
-  if (auto done = instances_->recover(); !done) return done;
-  if (auto done = vpcs_->recover(); !done) return done;
+  if (auto done = instances_->recover(); !done) return fail(done.error());
+  if (auto done = vpcs_->recover(); !done) return fail(done.error());
+  has_stock_ = true;
   instances_->begin();
   meter_->begin(settings_.disk_counters_pause);
   volumes_->recover();
@@ -87,11 +116,11 @@ Result<void> Controller::start() {
   images_->recover();
   roots_->recover();
   flow_logs_->recover();
-  return {};
+  return true;
 }
 
 Result<void> Controller::sweep_volumes() {
-  const auto known = known_disks(*store_.world());
+  const auto known = known_disks(*store_.world(), &ownership_);
   const bool proven = settings_.records_are_proven;
   auto swept = engines_.block.sweep(
       [&](const std::string& id) {
@@ -110,12 +139,16 @@ Result<void> Controller::sweep_volumes() {
 }
 
 void Controller::stop() {
-  if (watcher_ != 0) store_.unwatch(watcher_);
-  watcher_ = 0;
+  const auto unwatch = [&] {
+    if (const auto watcher = watcher_.exchange(0); watcher != 0) store_.unwatch(watcher);
+  };
+  unwatch();
   engines_.network.on_disturbance({});
   instances_->stop();
   folder_->stop();
   queue_->stop();
+  // A thread of the queue may have taken stock just now.
+  unwatch();
   flow_logs_->finish();
   meter_->stop();
 }
@@ -146,6 +179,10 @@ void Controller::follow(const state::Commit& commit) {
 }
 
 void Controller::on_report(const compute::MachineReport& report) {
+  // Of a machine that is here and should not be nobody is told: its end is not that of the one which runs elsewhere.
+  const auto world = store_.world();
+  const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, report.id);
+  if (instance != nullptr && !ownership_.mine(*instance)) return;
   if (report.counters) meter_->note(report.id, *report.counters);
   instances_->on_report(report);
   volumes_->on_report(report);
@@ -153,6 +190,14 @@ void Controller::on_report(const compute::MachineReport& report) {
 }
 
 void Controller::work(const std::string& key) {
+  if (key == "stock/") return take_stock_later();
+  // What is on the host is not known yet.
+  if (!has_stock_ && !key.starts_with("roll-call/")) return queue_->wake_after(key, stock_pause);
+  const auto seen = store_.world();
+  const auto subject = ownership_.subject_of(*seen, key);
+  if (subject == Ownership::Subject::other) return;
+  // What no record has is removed here, unless the record is only not known yet.
+  if (subject == Ownership::Subject::unknown && !ownership_.is_current(*seen)) return queue_->wake_after(key, settings_.freshness_pause);
   const auto slash = key.find('/');
   const auto kind = std::string_view(key).substr(0, slash);
   const auto name = key.substr(slash + 1);

@@ -4,6 +4,7 @@
 // does the next step. A reconciler may run at any time, any number of times: after a restart all of them do.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -15,6 +16,7 @@
 
 #include "base/random.hpp"
 #include "control/disk_meter.hpp"
+#include "control/ownership.hpp"
 #include "control/vpc_specs.hpp"
 #include "control/work_queue.hpp"
 #include "engines/block/block_engine.hpp"
@@ -53,7 +55,9 @@ struct StuckInstance {
 
 struct ControllerSettings {
   Domains domains;
-  std::string host_name;
+  std::string host;                           // id of the host that this is
+  Freshness is_current;                       // see ownership.hpp
+  milliseconds freshness_pause = seconds(1);  // until a World that was not current is looked at again
   unsigned threads = 8;
   Patience patience;
   milliseconds resume_pause = seconds(3);  // until a machine that a full disk paused tries again
@@ -72,8 +76,8 @@ struct ControllerSettings {
   milliseconds keep_aside = std::chrono::days(30);  // volumes and snapshots that no record knew
 };
 
-// The ids of all that the block engine keeps for these records: volumes, instance stores, snapshots.
-std::unordered_set<std::string> known_disks(const state::World& world);
+// The ids of all that block engines keep for these records: volumes, instance stores, snapshots. `owner`: only what is its host's.
+std::unordered_set<std::string> known_disks(const state::World& world, const Ownership* owner = nullptr);
 
 // The metadata service inside a VPC's namespace, run by the layers above. When `close` returns nobody new comes in; a request that is
 // under way may still be answered, from the state alone: what answers it must live until the HTTP server has stopped, not the controller.
@@ -102,6 +106,7 @@ class Controller {
   ~Controller();
 
   // Compares what runs with what should run, repairs, and begins to follow the state. An error here is one of the engines as a whole.
+  // If the World is not current, all of that is done as soon as it is; until then nothing is made or removed.
   Result<void> start();
   // Leaves the machines, taps and files as they are. Idempotent. The machines' reports are still taken, for power_off.
   void stop();
@@ -141,6 +146,9 @@ class Controller {
   std::vector<DiskMeasure> disk_measures() const { return meter_->measures(); }
 
  private:
+  // Takes stock of what is on the host, which is where all work begins. False: the World is not current, nothing was done.
+  Result<bool> take_stock();
+  void take_stock_later();
   Result<void> sweep_volumes();
   void follow(const state::Commit& commit);
   void work(const std::string& key);
@@ -150,6 +158,8 @@ class Controller {
   Engines engines_;
   const Clock& clock_;
   const ControllerSettings settings_;
+  const Ownership ownership_;
+  std::atomic<bool> has_stock_{false};
   std::mutex tunnels_mutex_;
   std::map<std::string, Tunnel> tunnels_;  // as last seen, by outside address
   std::unique_ptr<VpcReconciler> vpcs_;
@@ -165,7 +175,7 @@ class Controller {
   std::unique_ptr<InterfaceReconciler> interfaces_;
   std::unique_ptr<FlowLogWriter> flow_logs_;
   std::unique_ptr<WorkQueue> queue_;
-  std::uint64_t watcher_ = 0;
+  std::atomic<std::uint64_t> watcher_{0};
   std::mutex roll_mutex_;  // roll_calls_: how often a thread came when is_at_work called
   std::condition_variable rolled_;
   std::uint64_t roll_calls_ = 0;

@@ -126,8 +126,10 @@ void FlowLogWriter::count(const state::World& world, Time now) {
   std::map<std::string, std::vector<Window*>> by_vpc;
   for (auto& [key, window] : windows_) {
     if (const auto vpc_id = vpc_of(world, window.log); !vpc_id.empty()) by_vpc[vpc_id].push_back(&window);
+    // Each host writes what the interfaces of its own instances saw.
     for (const auto* interface : interfaces_of(world, window.log))
-      window.interfaces[interface->id] = world.get<state::NetworkInterface>(interface->key());
+      if (!ownership_.is_elsewhere(world, state::owned_key(interface->account, interface->instance_id)))
+        window.interfaces[interface->id] = world.get<state::NetworkInterface>(interface->key());
   }
   for (const auto& [vpc_id, windows] : by_vpc) {
     const auto taken = network_.take_flows(vpc_id);

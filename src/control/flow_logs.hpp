@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "control/ownership.hpp"
 #include "engines/network/network_engine.hpp"
 #include "state/store.hpp"
 
@@ -25,8 +26,9 @@ struct FlowLogPlace {
 class FlowLogWriter {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
-  FlowLogWriter(state::Store& store, network::NetworkEngine& network, const Clock& clock, FlowLogPlace place, Wake wake)
-      : store_(store), network_(network), clock_(clock), place_(std::move(place)), wake_(std::move(wake)) {}
+  FlowLogWriter(state::Store& store, network::NetworkEngine& network, const Ownership& ownership, const Clock& clock, FlowLogPlace place,
+                Wake wake)
+      : store_(store), network_(network), ownership_(ownership), clock_(clock), place_(std::move(place)), wake_(std::move(wake)) {}
 
   void recover();
   void follow(const state::Commit& commit);
@@ -63,6 +65,7 @@ class FlowLogWriter {
 
   state::Store& store_;
   network::NetworkEngine& network_;
+  const Ownership& ownership_;
   const Clock& clock_;
   const FlowLogPlace place_;
   const Wake wake_;

@@ -51,19 +51,20 @@ void release_taps_and_addresses(state::Transaction& transaction, const state::In
 }  // namespace
 
 InstanceReconciler::InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
-                                       VpcReconciler& vpcs, VolumeFiles& files, DiskMeter& meter, ImageReconciler& images,
-                                       RootVolumes& roots, Wake wake)
+                                       const Ownership& ownership, VpcReconciler& vpcs, VolumeFiles& files, DiskMeter& meter,
+                                       ImageReconciler& images, RootVolumes& roots, Wake wake)
     : store_(store),
       engines_(engines),
       clock_(clock),
       settings_(settings),
+      ownership_(ownership),
       vpcs_(vpcs),
       files_(files),
       meter_(meter),
       images_(images),
       roots_(roots),
       wake_(std::move(wake)),
-      watchdog_(store, clock, settings.patience,
+      watchdog_(store, clock, settings.patience, ownership,
                 {[this](const state::Instance& instance, const std::string& why) { fail_start(instance, "Server.InternalError", why); },
                  [this](const state::Instance& instance) { return obstacle(instance); },
                  [this](const state::Instance& instance) { wake_(queue_key(instance), milliseconds(0)); }}) {}
@@ -75,13 +76,14 @@ Result<void> InstanceReconciler::recover() {
   for (const auto& id : *running) note(id, [](Progress& p) { p.machine_runs = true; });
   const auto world = store_.world();
   for (const auto& id : *running) {
-    if (world->find_indexed<state::Instance>(state::Index::instance_by_id, id) != nullptr) continue;
+    const auto* instance = world->find_indexed<state::Instance>(state::Index::instance_by_id, id);
+    if (instance != nullptr && ownership_.mine(*instance)) continue;
     if (!settings_.records_are_proven) {
       log::warning("control", "no record knows the machine {}; it goes on, since these records are not yet known to be this home's", id);
       continue;
     }
-    // Made just before a crash by a start that was never recorded, or left by records that are gone.
-    log::warning("control", "ending the machine {}, which is no instance's", id);
+    // Made just before a crash by a start that was never recorded, or left by records that are gone; or its instance runs on another host.
+    log::warning("control", "ending the machine {}, which is no instance's of this host", id);
     if (auto killed = engines_.hypervisor.kill(id); killed) [[maybe_unused]]
       const auto forgotten = engines_.hypervisor.forget(id);
   }
@@ -267,7 +269,6 @@ void InstanceReconciler::settle_running(const state::Instance& seen) {
     // Stopped or terminated while it came up: that is what is wanted now, and the machine is known to be there.
     if (instance.state != InstanceState::pending) return;
     become(transaction, instance, InstanceState::running);
-    instance.host = settings_.host_name;
     transaction.put(std::move(instance));
   };
   store_.transact(decide, state::Urgency::soon);

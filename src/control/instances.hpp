@@ -24,8 +24,9 @@ namespace brume::control {
 class InstanceReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
-  InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings, VpcReconciler& vpcs,
-                     VolumeFiles& files, DiskMeter& meter, ImageReconciler& images, RootVolumes& roots, Wake wake);
+  InstanceReconciler(state::Store& store, Engines engines, const Clock& clock, const ControllerSettings& settings,
+                     const Ownership& ownership, VpcReconciler& vpcs, VolumeFiles& files, DiskMeter& meter, ImageReconciler& images,
+                     RootVolumes& roots, Wake wake);
 
   // Compares the machines that run since before with the state; instances whose machine is gone are dealt with by reconcile.
   Result<void> recover();
@@ -111,6 +112,7 @@ class InstanceReconciler {
   Engines engines_;
   const Clock& clock_;
   const ControllerSettings& settings_;
+  const Ownership& ownership_;
   VpcReconciler& vpcs_;
   VolumeFiles& files_;
   DiskMeter& meter_;

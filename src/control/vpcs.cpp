@@ -23,14 +23,17 @@ std::string id_of(const std::string& key) { return key.substr(key.find('/') + 1)
 
 }  // namespace
 
-VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door, Wake wake)
-    : store_(store), engines_(engines), settings_(settings), door_(std::move(door)), wake_(std::move(wake)) {}
+VpcReconciler::VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, const Ownership& ownership,
+                             MetadataDoor door, Wake wake)
+    : store_(store), engines_(engines), settings_(settings), ownership_(ownership), door_(std::move(door)), wake_(std::move(wake)) {}
 
 void VpcReconciler::wake(const Woken& vpc_ids) const {
   for (const auto& id : vpc_ids) wake_("vpc/" + id, milliseconds(0));
 }
 
 void VpcReconciler::want_locked(const state::World& world, const state::Dependents* before, const state::Dependents* after, Woken& woken) {
+  // Another host's instance has its taps there. What is let go is looked for here in any case: it may have been ours.
+  if (after != nullptr && ownership_.is_elsewhere(world, after->key())) after = nullptr;
   std::set<std::string> keys;
   for (const auto* dependents : {before, after})
     if (dependents != nullptr)
@@ -45,6 +48,7 @@ void VpcReconciler::want_locked(const state::World& world, const state::Dependen
         if (network.wanted.contains(key)) vpc_id = id;
     }
     if (vpc_id.empty()) continue;
+    if (!wanted && !networks_.contains(vpc_id)) continue;
     auto& network = networks_[vpc_id];
     const bool changed = wanted ? network.wanted.insert(key).second : network.wanted.erase(key) > 0;
     if (!changed) continue;

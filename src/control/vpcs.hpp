@@ -17,7 +17,8 @@ namespace brume::control {
 class VpcReconciler {
  public:
   using Wake = std::function<void(const std::string& key, milliseconds delay)>;
-  VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, MetadataDoor door, Wake wake);
+  VpcReconciler(state::Store& store, Engines engines, const ControllerSettings& settings, const Ownership& ownership, MetadataDoor door,
+                Wake wake);
 
   // Takes what is in the host and in the state at start.
   Result<void> recover();
@@ -89,6 +90,7 @@ class VpcReconciler {
   state::Store& store_;
   Engines engines_;
   const ControllerSettings& settings_;
+  const Ownership& ownership_;
   MetadataDoor door_;
   Wake wake_;
   mutable std::mutex mutex_;                     // never held across a call of another part: an engine's, or wake_

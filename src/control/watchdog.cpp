@@ -42,7 +42,7 @@ void Watchdog::recover() {
   const auto now = clock_.now();
   std::map<std::string, state::InstanceState> between;
   world->each<state::Instance>("", [&](const state::Instance& instance) {
-    if (instance_needs_work(instance)) between[instance.key()] = instance.state;
+    if (owner_.mine(instance) && instance_needs_work(instance)) between[instance.key()] = instance.state;
   });
   const std::lock_guard lock(mutex_);
   begun_ = now;
@@ -57,7 +57,7 @@ void Watchdog::follow(const state::Commit& commit) {
     if (instance != nullptr && before != nullptr && instance->state == before->state) continue;
     const std::lock_guard lock(mutex_);
     stuck_.erase(change.key);
-    if (instance != nullptr && instance_needs_work(*instance))
+    if (instance != nullptr && owner_.mine(*instance) && instance_needs_work(*instance))
       between_[change.key] = instance->state;
     else
       between_.erase(change.key);

@@ -31,8 +31,9 @@ class Watchdog {
     // Looks at the instance again; what is overdue is forced then.
     std::function<void(const state::Instance& instance)> wake;
   };
-  Watchdog(state::Store& store, const Clock& clock, const Patience& patience, Actions actions)
-      : store_(store), clock_(clock), patience_(patience), actions_(std::move(actions)) {}
+  // Of the owner's host only.
+  Watchdog(state::Store& store, const Clock& clock, const Patience& patience, const Ownership& owner, Actions actions)
+      : store_(store), clock_(clock), patience_(patience), owner_(owner), actions_(std::move(actions)) {}
   ~Watchdog() { stop(); }
 
   // Takes up what is between two states since before. Time counts from here: nobody did anything for it while the daemon was away.
@@ -54,6 +55,7 @@ class Watchdog {
   state::Store& store_;
   const Clock& clock_;
   const Patience& patience_;
+  const Ownership& owner_;
   const Actions actions_;
   mutable std::mutex mutex_;  // never held across a call of anything else
   std::condition_variable stop_asked_;

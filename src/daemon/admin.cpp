@@ -217,6 +217,7 @@ json::object show_image(const AdminParts& parts, const state::World& world, cons
 json::object import_image(const AdminParts& parts, const json::object& body) {
   ec2::ImageImport import;
   import.account = text_of(body, "account");
+  import.host = parts.services.settings.host;
   import.name = text_of(body, "name");
   import.description = text_of(body, "description");
   import.disk_file = text_of(body, "disk");

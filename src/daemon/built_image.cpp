@@ -36,6 +36,7 @@ Result<std::string> add_built_image(const service::Services& services, const std
   import.ramdisk_file = file("ramdisk");
   import.kernel_arguments = text_member(image, "kernel_command_line");
   import.is_public = true;
+  import.host = services.settings.host;
   if (auto device = text_member(image, "root_device_name"); !device.empty()) import.root_device_name = device;
   if (auto architecture = text_member(image, "architecture"); !architecture.empty()) import.architecture = architecture;
   if (const auto* size = image.if_contains("virtual_size_gib"); size != nullptr && size->is_int64())

@@ -17,12 +17,14 @@
 #include "base/ipv4.hpp"
 #include "base/log.hpp"
 #include "control/controller.hpp"
+#include "control/host_services.hpp"
 #include "daemon/accounts.hpp"
 #include "daemon/admin.hpp"
 #include "daemon/built_image.hpp"
 #include "daemon/disk_room.hpp"
 #include "daemon/health.hpp"
 #include "daemon/home_check.hpp"
+#include "daemon/hosts.hpp"
 #include "daemon/installation_key.hpp"
 #include "daemon/processor_shares.hpp"
 #include "daemon/service_settings.hpp"
@@ -72,6 +74,7 @@ class Daemon::Region {
   Result<void> open_home();
   Result<void> open_state();
   Result<void> open_engines();
+  Result<void> register_host();
   Result<guest::MetadataConfiguration> configure_metadata();
   Result<void> build_controller();
   Result<void> build_services();
@@ -101,6 +104,8 @@ class Daemon::Region {
   std::unique_ptr<wire::HttpServer> server;
   std::unique_ptr<guest::MetadataService> metadata;
   std::unique_ptr<control::Controller> controller;
+  std::unique_ptr<control::HostServices> this_host;
+  std::unique_ptr<control::HostServices> hosts;  // whichever has it
   std::unique_ptr<service::Services> services;
   std::unique_ptr<service::AuditLog> audit;  // null: a simulation
   std::unique_ptr<service::FrontDoor> front_door;
@@ -190,6 +195,17 @@ Result<void> Daemon::Region::open_engines() {
   return {};
 }
 
+Result<void> Daemon::Region::register_host() {
+  try {
+    store->transact([&](state::Transaction& transaction) {
+      settings.host = take_host(transaction, settings.host_name, measure_capacity(configuration));
+    });
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::system, std::string("cannot write the record of this host: ") + error.what());
+  }
+  return {};
+}
+
 void Daemon::Region::serve_metadata(const std::string& vpc_id, Descriptor listening) {
   auto handler = [this, vpc_id](wire::HttpRequest&& request, const wire::Responder& respond) {
     respond(metadata->answer(request, vpc_id));
@@ -241,7 +257,8 @@ Result<void> Daemon::Region::build_controller() {
   if (!volume_key) return fail(volume_key.error());
   control::ControllerSettings controller_settings;
   controller_settings.domains = {settings.private_domain, settings.public_domain};
-  controller_settings.host_name = settings.host_name;
+  // No hook for its freshness: this process alone writes the log, which is locked.
+  controller_settings.host = settings.host;
   const double units =
       configuration.compute_units > 0 ? configuration.compute_units : default_compute_units(hypervisor->describe().accelerator);
   controller_settings.cpu_plan = [units](const state::Instance& instance) { return plan_processors(instance, units); };
@@ -273,20 +290,23 @@ Result<void> Daemon::Region::build_services() {
   server = std::make_unique<wire::HttpServer>(threads);
   metadata = std::make_unique<guest::MetadataService>(*store, *metadata_configuration, clock);
   if (auto built = build_controller(); !built) return built;
+  this_host = std::make_unique<control::LocalHost>(*controller);
+  hosts = std::make_unique<control::HostRouter>(*store, settings.host,
+                                                [this](const std::string& id) { return id == settings.host ? this_host.get() : nullptr; });
   const auto console = [this](const std::string& id, size_t limit) -> std::optional<service::ConsoleText> {
-    auto text = controller->console(id, limit);
+    auto text = hosts->console(id, limit);
     if (!text) return std::nullopt;
     return service::ConsoleText{std::move(text->text), text->written};
   };
   const auto tunnels = [this](const std::string& vpc_id) {
     std::vector<service::TunnelStatus> shown;
-    for (const auto& one : controller->tunnels(vpc_id)) shown.push_back({one.outside_ip, one.up, one.since});
+    for (const auto& one : hosts->tunnels(vpc_id)) shown.push_back({one.outside_ip, one.up, one.since});
     return shown;
   };
   settings.no_tunnels = network->why_no_tunnels();
-  const auto screen = [this](const std::string& id, bool wake) { return controller->screenshot(id, wake); };
+  const auto screen = [this](const std::string& id, bool wake) { return hosts->screenshot(id, wake); };
   services = std::make_unique<service::Services>(service::Services{*store, clock, random, settings, console, ec2::token_key(*store), screen,
-                                                                   snapshot_blocks(controller->direct_snapshots()), look_up_name, tunnels});
+                                                                   snapshot_blocks(*hosts), look_up_name, tunnels});
   build_front_door(threads + 1);
   build_operators_part(metadata_configuration->signer ? metadata_configuration->signer->certificate() : std::string());
   return {};
@@ -346,7 +366,7 @@ Result<void> Daemon::Region::set_up_first_start() {
       transaction.put(state::Setting{"ipv6-pool", ipv6_pool});
       ec2::complete_networks(transaction, settings);
       if (configuration.is_further) {
-        if (configuration.simulate) register_simulated_images(transaction, settings.region);
+        if (configuration.simulate) register_simulated_images(transaction, settings);
         return follow_accounts(transaction, settings, *first().store->world());
       }
       set_common_quotas(transaction, configuration.quotas);
@@ -354,7 +374,7 @@ Result<void> Daemon::Region::set_up_first_start() {
       const auto account =
           create_account(transaction, settings, "first", configuration.simulate ? std::string(simulated_account) : std::string());
       transaction.put(state::Setting{"first-account", account.id});
-      if (configuration.simulate) register_simulated_images(transaction, settings.region);
+      if (configuration.simulate) register_simulated_images(transaction, settings);
       transaction.when_durable([id = account.id] { log::info("daemon", "made the first account, {}", id); });
     });
   } catch (const std::exception& error) {
@@ -493,7 +513,7 @@ void Daemon::stop(bool with_machines) {
 
 Result<void> Daemon::build(const Configuration& configuration) {
   auto& region = *regions_.emplace_back(std::make_unique<Region>(configuration, *this));
-  for (const auto step : {&Region::open_home, &Region::open_state, &Region::open_engines, &Region::build_services,
+  for (const auto step : {&Region::open_home, &Region::open_state, &Region::open_engines, &Region::register_host, &Region::build_services,
                           &Region::set_up_first_start, &Region::listen})
     if (auto done = (region.*step)(); !done)
       return fail(configuration.is_further ? done.error().within("region " + configuration.region) : done.error());

@@ -23,13 +23,14 @@ std::string short_region(const std::string& region) {
   return text;
 }
 
-// What the guests may take together. A simulation has room for everything unless it is told what it has.
-service::Capacity make_capacity(const Configuration& configuration) {
+}  // namespace
+
+Capacity measure_capacity(const Configuration& configuration) {
   constexpr std::int64_t mib = 1 << 20;
   constexpr std::int64_t kept_mib = 512;  // for the host itself: memory is not promised twice
   constexpr std::int64_t sharing = 16;    // virtual processors for each of the host's: most guests idle most of the time
-  service::Capacity capacity{configuration.guest_memory_mib, configuration.guest_processors};
-  if (configuration.simulate && !capacity.bounded() && capacity.processors == 0) return capacity;
+  Capacity capacity{configuration.guest_memory_mib, configuration.guest_processors};
+  if (configuration.simulate && capacity.memory_mib == 0 && capacity.processors == 0) return capacity;
   if (capacity.memory_mib == 0) {
     const auto host_mib = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE) / mib;
     capacity.memory_mib = std::max(host_mib - kept_mib, host_mib / 2);
@@ -41,8 +42,6 @@ service::Capacity make_capacity(const Configuration& configuration) {
   return capacity;
 }
 
-}  // namespace
-
 service::Settings make_settings(const Configuration& configuration) {
   service::Settings settings;
   settings.region = configuration.region;
@@ -52,7 +51,6 @@ service::Settings make_settings(const Configuration& configuration) {
   settings.storage.volumes = configuration.volume_limit.value_or(configuration.simulate ? 0 : settings.storage.volumes);
   settings.storage.volume_gib = configuration.volume_gib_limit.value_or(configuration.simulate ? 0 : settings.storage.volume_gib);
   settings.status_checks_after = seconds(configuration.status_checks_after_seconds.value_or(configuration.simulate ? 1 : 30));
-  settings.capacity = make_capacity(configuration);
   // us-east-1 keeps the names it had before there were others.
   if (configuration.region != "us-east-1") {
     settings.private_domain = configuration.region + ".compute.internal";

@@ -70,16 +70,19 @@ void make_any_image(state::Transaction& transaction, const std::string& id) {
 
 }  // namespace
 
-void register_simulated_images(state::Transaction& transaction, std::string_view region) {
+void register_simulated_images(state::Transaction& transaction, const service::Settings& settings) {
+  const std::string_view region = settings.region;
   for (const auto& row : starter_images) {
     state::Snapshot snapshot;
     snapshot.account = image_owner;
     snapshot.id = starter_id("snap", region, row.number);
+    snapshot.host = settings.host;
     snapshot.state = state::SnapshotState::pending;
     snapshot.started = transaction.now();
     state::Image image;
     image.account = image_owner;
     image.id = starter_id("ami", region, row.number);
+    image.host = settings.host;
     image.name = row.name;
     image.description = "simulated: nothing boots";
     image.owner_alias = "amazon";

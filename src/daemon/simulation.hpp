@@ -19,7 +19,7 @@ inline constexpr std::string_view simulated_account = "123456789012";
 
 // Public images of no account's, so that a launch finds something. There is nothing behind them: machines are pretended. Their ids are the
 // same at every start, and others in each region, as in EC2; docs/simulation.md has those of us-east-1.
-void register_simulated_images(state::Transaction& transaction, std::string_view region);
+void register_simulated_images(state::Transaction& transaction, const service::Settings& settings);
 // Returns when they can be launched, which is a moment after control has started.
 void await_simulated_images(state::Store& store);
 

@@ -199,6 +199,7 @@ void take_after_parent(const state::World& world, const Context& context, const 
   if (parent.size_gib > snapshot.size_gib)
     throw invalid("INVALID_VOLUME_SIZE", fmt::format("The parent snapshot has {} GiB.", parent.size_gib));
   snapshot.parent_id = parent.id;
+  if (!parent.host.empty()) snapshot.host = parent.host;
   snapshot.encrypted = parent.encrypted;
   snapshot.wrapped_key = parent.wrapped_key;
 }
@@ -262,6 +263,7 @@ wire::ebs::StartSnapshotResponse start_snapshot(state::Transaction& transaction,
   snapshot.started = transaction.now();
   snapshot.encrypted =
       request.encrypted.value_or(false) || ec2::storage_defaults(transaction.world(), context.account()).encrypt_by_default;
+  snapshot.host = context.services.settings.host;
   take_after_parent(transaction.world(), context, request, snapshot);
   ec2::tag_on_create(transaction, snapshot.account, snapshot.id, "snapshot", tags_in(request));
   if (!token.empty()) ec2::remember_made(transaction, context, "StartSnapshot", token, snapshot.id);

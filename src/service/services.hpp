@@ -17,13 +17,6 @@ namespace brume::service {
 
 using domain::Zone;
 
-// What the guests of this host may take together. Zeros: a simulation of as many hosts as are asked for.
-struct Capacity {
-  std::int64_t memory_mib = 0;
-  std::int64_t processors = 0;
-  bool bounded() const { return memory_mib > 0; }
-};
-
 // How much of it one account may have (STO-006), wherever it came from; 0: no limit.
 struct StorageQuotas {
   std::int64_t volumes = 5000;
@@ -46,10 +39,10 @@ struct Settings {
   std::string private_domain = "ec2.internal";
   std::string public_domain = "compute-1.amazonaws.com";
   std::string host_name;            // of this machine
+  std::string host;                 // the id of its record
   std::string endpoint;             // "http://127.0.0.1:8773"
   std::int64_t instance_limit = 0;  // per account; 0: as many as the machine can hold
   StorageQuotas storage;
-  Capacity capacity;
   bool simulated = false;
   std::string no_tunnels;                          // why this host cannot have IPsec tunnels; empty: it can
   milliseconds status_checks_after = seconds(30);  // a guest that has run for so long passes its status checks

@@ -42,7 +42,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "customer-gateway",
                                                                                        "vpn-gateway",
                                                                                        "vpn-connection",
-                                                                                       "egress-only-gateway"};
+                                                                                       "egress-only-gateway",
+                                                                                       "host"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {

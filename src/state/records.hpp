@@ -9,6 +9,7 @@
 
 #include "state/records/accounts.hpp"
 #include "state/records/connections.hpp"
+#include "state/records/hosts.hpp"
 #include "state/records/images.hpp"
 #include "state/records/instances.hpp"
 #include "state/records/key_pairs.hpp"

@@ -10,6 +10,14 @@
 #include "state/kinds.hpp"
 
 namespace brume::state {
+namespace {
+
+// Under which the sums of its host are kept: of all accounts, and of its own.
+std::array<std::string, 2> names_on_host(const Instance& instance) {
+  return {owned_key(instance.host, ""), owned_key(instance.host, instance.account)};
+}
+
+}  // namespace
 
 World::Record World::set(Kind kind, std::string_view key, Record record) {
   PersistentMap& records = maps_[static_cast<size_t>(kind)];
@@ -47,7 +55,11 @@ void World::index_all() {
     sums[record.account].add(record, 1);
     sums[""].add(record, 1);
   };
-  each<Instance>("", sum_up);
+  each<Instance>("", [&](const Instance& instance) {
+    sum_up(instance);
+    if (instance.host.empty()) return;
+    for (const auto& name : names_on_host(instance)) sums[name].add(instance, 1);
+  });
   each<Volume>("", sum_up);
   for (const auto& [account, sum] : sums) usage_.put(account, std::make_shared<const Usage>(sum));
 }
@@ -61,12 +73,26 @@ void World::count(const Record& before, const Record& now) {
   Usage change;
   if (left != nullptr) change.add(*left, -1);
   if (came != nullptr) change.add(*came, 1);
-  if (change == Usage{}) return;
-  for (const auto name : {account, std::string_view()}) {
-    auto sum = usage(name);
-    sum.add(change);
-    usage_.put(name, std::make_shared<const Usage>(sum));
+  for (const auto name : {account, std::string_view()}) add_usage(name, change);
+  if constexpr (std::is_same_v<R, Instance>) {
+    const bool moved = left != nullptr && came != nullptr && left->host != came->host;
+    for (const auto* one : {left, came}) {
+      if (one == nullptr || one->host.empty() || (one == left && came != nullptr && !moved)) continue;
+      Usage here = change;
+      if (moved) {
+        here = {};
+        here.add(*one, one == left ? -1 : 1);
+      }
+      for (const auto& name : names_on_host(*one)) add_usage(name, here);
+    }
   }
+}
+
+void World::add_usage(std::string_view name, const Usage& change) {
+  if (change == Usage{}) return;
+  auto sum = usage(name);
+  sum.add(change);
+  usage_.put(name, std::make_shared<const Usage>(sum));
 }
 
 const Usage& World::usage(std::string_view account) const {
@@ -74,5 +100,7 @@ const Usage& World::usage(std::string_view account) const {
   const auto* found = static_cast<const Usage*>(usage_.find(account));
   return found == nullptr ? none : *found;
 }
+
+const Usage& World::usage_on(std::string_view host, std::string_view account) const { return usage(owned_key(host, account)); }
 
 }  // namespace brume::state

@@ -141,6 +141,8 @@ class World {
 
   // What the account's instances and volumes take; of an empty name: what all accounts' take together.
   const Usage& usage(std::string_view account) const;
+  // What the instances that are placed on the host take, of the account or of all of them.
+  const Usage& usage_on(std::string_view host, std::string_view account = {}) const;
 
  private:
   friend class Transaction;
@@ -153,13 +155,15 @@ class World {
   void index_all();
   template <class R>
   void count(const Record& before, const Record& now);  // of an instance or a volume
+  void add_usage(std::string_view name, const Usage& change);
   const PersistentMap& map(Kind kind) const { return maps_[static_cast<size_t>(kind)]; }
   const PersistentMap& index_map(Index index) const { return indexes_[static_cast<size_t>(index)]; }
 
   std::uint64_t version_ = 0;
   std::array<PersistentMap, static_cast<size_t>(Kind::count)> maps_;
   std::array<PersistentMap, static_cast<size_t>(Index::count)> indexes_;
-  PersistentMap usage_;  // account, or "" → Usage
+  // By account, "" for all; of instances also by host as "host/account".
+  PersistentMap usage_;
 };
 
 using WorldPointer = std::shared_ptr<const World>;

@@ -212,7 +212,8 @@ TEST_F(FlowLog, TheFileHasThem) {
     log.format = "${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${action} ${log-status}";
     transaction.put(log);
   });
-  control::FlowLogWriter writer(*store, *engine, clock, {folder, "us-east-1"}, [](const std::string&, milliseconds) {});
+  const control::Ownership ownership("", {});
+  control::FlowLogWriter writer(*store, *engine, ownership, clock, {folder, "us-east-1"}, [](const std::string&, milliseconds) {});
   writer.reconcile();
   UdpSocket near(gate->space(), 6006), there(server->space(), 80);
   near.send("10.0.0.6", 80, "yes");

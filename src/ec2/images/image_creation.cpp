@@ -139,6 +139,7 @@ state::Image begin_image(state::Transaction& transaction, const state::Instance&
   image.created = transaction.now();
   image.architecture = instance.architecture;
   image.source_instance_id = instance.id;
+  image.host = instance.host;
   image.root_device_name = instance.root_device_name;
   image.virtualization_type = instance.virtualization_type;
   image.platform = instance.platform;

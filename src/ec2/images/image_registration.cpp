@@ -79,6 +79,7 @@ wire::ec2::RegisterImageResponse register_image(state::Transaction& transaction,
   Image image;
   image.account = context.account();
   image.id = make_id(transaction.random(), "ami");
+  image.host = context.services.settings.host;
   image.name = *request.name;
   image.description = request.description.value_or("");
   check_image_description(image.description);
@@ -217,6 +218,7 @@ std::string import_image(state::Transaction& transaction, const ImageImport& imp
   Image image;
   image.account = import.account;
   image.id = make_id(transaction.random(), "ami");
+  image.host = import.host;
   image.name = import.name;
   image.description = import.description;
   // What the operator brings in for everybody is what EC2 calls Amazon's.
@@ -233,6 +235,7 @@ std::string import_image(state::Transaction& transaction, const ImageImport& imp
   state::Snapshot snapshot;
   snapshot.account = import.account;
   snapshot.id = make_id(transaction.random(), "snap");
+  snapshot.host = import.host;
   snapshot.state = state::SnapshotState::pending;
   snapshot.description = "Created by 'brume image import' for " + image.id;
   snapshot.started = transaction.now();

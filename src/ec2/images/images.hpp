@@ -58,6 +58,7 @@ std::vector<wire::ec2::BlockDeviceMapping> show_block_devices(const state::Image
 // An image that the operator brings in; the file is read by control after the transaction.
 struct ImageImport {
   std::string account;
+  std::string host;  // id of the one that has the files
   std::string name;
   std::string description;
   std::string architecture = "x86_64";

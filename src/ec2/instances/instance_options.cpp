@@ -133,7 +133,7 @@ void change_group(const state::World& world, const Context& context, const wire:
     instance.placement_group = group->name;
     instance.partition_number = request.partition_number.value_or(moves ? 0 : instance.partition_number);
     check_group_takes(world, *group, instance);
-    if (instance.partition_number == 0) instance.partition_number = choose_partitions(world, context.services.settings, *group, 0).of(0);
+    if (instance.partition_number == 0) instance.partition_number = choose_partitions(world, *group, 0).of(0);
     return;
   }
   instance.placement_group.clear();

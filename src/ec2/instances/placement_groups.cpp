@@ -198,13 +198,14 @@ void check_group_takes(const state::World& world, const state::PlacementGroup& g
     throw wire::invalid_parameter_combination("Placement groups of the strategy 'spread' take no dedicated instances.");
 }
 
-std::int64_t room_in_group(const state::World& world, const service::Settings& settings, const state::PlacementGroup& group,
+std::int64_t room_in_group(const state::World& world, const state::Host& host, const state::PlacementGroup& group,
                            const state::Instance& like) {
-  const bool one_host = settings.capacity.bounded();
+  // What has no limits stands for as many hosts as are asked for.
+  const bool one_host = host.is_bounded();
   if (group.strategy == "spread") {
     std::int64_t here = 0;
     each_member(world, group, [&](const state::Instance& member) {
-      here += has_machine(member) && (one_host || member.zone == like.zone);
+      here += has_machine(member) && (one_host ? member.host == host.id : member.zone == like.zone);
       return true;
     });
     return (one_host ? 1 : most_spread_in_zone) - here;
@@ -213,7 +214,7 @@ std::int64_t room_in_group(const state::World& world, const service::Settings& s
     // Partitions share no hardware, so one host is one partition.
     bool other = false;
     each_member(world, group, [&](const state::Instance& member) {
-      other = has_machine(member) && member.partition_number != like.partition_number;
+      other = has_machine(member) && member.host == host.id && member.partition_number != like.partition_number;
       return !other;
     });
     if (other) return 0;
@@ -231,8 +232,7 @@ std::string zone_of_group(const state::World& world, const state::PlacementGroup
   return zone;
 }
 
-PartitionChoice choose_partitions(const state::World& world, const service::Settings& settings, const state::PlacementGroup& group,
-                                  std::int64_t asked) {
+PartitionChoice choose_partitions(const state::World& world, const state::PlacementGroup& group, std::int64_t asked) {
   if (group.strategy != "partition") return {};
   if (asked > 0) return {asked, 0};
   std::vector<std::int64_t> members(static_cast<size_t>(group.partition_count), 0);
@@ -241,7 +241,9 @@ PartitionChoice choose_partitions(const state::World& world, const service::Sett
       ++members[static_cast<size_t>(member.partition_number - 1)];
     return true;
   });
-  if (settings.capacity.bounded()) {
+  bool bounded = false;
+  world.each<state::Host>("", [&](const state::Host& host) { bounded = bounded || host.is_bounded(); });
+  if (bounded) {
     const auto fullest = std::max_element(members.begin(), members.end()) - members.begin() + 1;
     return {fullest, 0};
   }

@@ -16,9 +16,9 @@ const state::PlacementGroup* find_placement_group(const state::World& world, con
 // Throws what a group refuses about such an instance whatever room there is: its type, its zone, its partition, its image.
 void check_group_takes(const state::World& world, const state::PlacementGroup& group, const state::Instance& like);
 
-// How many more machines like this the group's strategy leaves room for. On one host nothing can be kept apart: a spread group has one
-// instance, a partition group one partition.
-std::int64_t room_in_group(const state::World& world, const service::Settings& settings, const state::PlacementGroup& group,
+// How many more machines like this the group's strategy leaves room for on the host. On one host nothing can be kept apart: a spread group
+// has one instance there, a partition group one partition.
+std::int64_t room_in_group(const state::World& world, const state::Host& host, const state::PlacementGroup& group,
                            const state::Instance& like);
 
 // The zone that a cluster group's instances are in; empty: it has none yet, or is no such group.
@@ -31,7 +31,6 @@ struct PartitionChoice {
   std::int64_t of(std::int64_t index) const { return count == 0 ? first : (first - 1 + index) % count + 1; }
 };
 // `asked`: 0 lets the group spread them, the emptiest partition first; where hardware has room for one partition only, all go there.
-PartitionChoice choose_partitions(const state::World& world, const service::Settings& settings, const state::PlacementGroup& group,
-                                  std::int64_t asked);
+PartitionChoice choose_partitions(const state::World& world, const state::PlacementGroup& group, std::int64_t asked);
 
 }  // namespace brume::ec2

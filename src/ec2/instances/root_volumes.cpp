@@ -135,6 +135,7 @@ state::Volume make_root(state::Transaction& transaction, const state::Volume& re
   volume.iops = replaced.iops;
   volume.throughput = replaced.throughput;
   volume.zone = replaced.zone;
+  volume.host = replaced.host;
   volume.snapshot_id = snapshot.id;
   volume.encrypted = replaced.encrypted || snapshot.encrypted || storage_defaults(transaction.world(), replaced.account).encrypt_by_default;
   volume.created = transaction.now();
@@ -159,6 +160,11 @@ wire::ec2::CreateReplaceRootVolumeTaskResponse create_task(state::Transaction& t
   const auto& root = root_of(world, instance);
   const auto& snapshot = choose_snapshot(world, context, instance, root, request);
   auto volume = make_root(transaction, root, snapshot);
+  if (snapshot.host != root.host)
+    throw wire::unsupported_operation(
+        fmt::format("The snapshot '{}' lies on {}, and the instance '{}' runs on {}: a root volume is made where "
+                    "its snapshot lies.",
+                    snapshot.id, snapshot.host, instance.id, root.host));
   if (request.volume_initialization_rate)
     throw wire::unsupported_operation("VolumeInitializationRate is not supported: a volume of a snapshot is whole from the beginning.");
   check_volume_quota(world, context, 1, volume.size_gib);

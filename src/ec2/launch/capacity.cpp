@@ -93,27 +93,53 @@ struct Room {
   }
 };
 
-// All zones are this one host.
-Room room_on_host(const state::World& world, const Context& context, const state::Instance& like) {
+// A host, and how many more instances it has room for.
+struct HostWithRoom {
+  const state::Host* host = nullptr;
   Room room;
-  const auto& capacity = context.services.settings.capacity;
-  if (!capacity.bounded()) return room;
-  const auto& all = world.usage({});
-  const auto& own = world.usage(like.account);
-  room.limit((capacity.memory_mib - all.memory_mib) / std::max<std::int64_t>(like.memory_mib, 1), "the host has too little free memory");
-  room.limit((capacity.processors - all.processors) / std::max<std::int64_t>(like.processors, 1), "the host has too few free processors");
-  // Hardware of one's own is nobody else's on the host.
-  if (like.tenancy == "dedicated" && all.machines > own.machines) room.limit(0, "no host is free of other accounts' instances");
-  if (all.dedicated > own.dedicated) room.limit(0, "the host is dedicated to another account");
+  std::int64_t machines = 0;
+};
+
+// From sums that the World keeps by host and account.
+Room room_on_host(const state::World& world, const state::Host& host, const state::Instance& like) {
+  Room room;
+  if (host.is_bounded()) {
+    const auto& all = world.usage_on(host.id);
+    const auto& own = world.usage_on(host.id, like.account);
+    room.limit((host.memory_mib - all.memory_mib) / std::max<std::int64_t>(like.memory_mib, 1), "the host has too little free memory");
+    room.limit((host.processors - all.processors) / std::max<std::int64_t>(like.processors, 1), "the host has too few free processors");
+    // Hardware of one's own is nobody else's on the host.
+    if (like.tenancy == "dedicated" && all.machines > own.machines) room.limit(0, "no host is free of other accounts' instances");
+    if (all.dedicated > own.dedicated) room.limit(0, "the host is dedicated to another account");
+  }
+  if (const auto* group = world.find<state::PlacementGroup>(like.account, like.placement_group))
+    room.limit(room_in_group(world, host, *group, like), "the rules of its placement group leave no room on the hardware there is");
   return room;
 }
 
-Room room_for(const state::World& world, const Context& context, const state::Instance& like) {
-  auto room = room_on_host(world, context, like);
-  if (const auto* group = world.find<state::PlacementGroup>(like.account, like.placement_group))
-    room.limit(room_in_group(world, context.services.settings, *group, like),
-               "the rules of its placement group leave no room on the hardware there is");
-  return room;
+// Those that may run it: all, or the one that has its disks. Every zone is on all of them.
+std::vector<HostWithRoom> hosts_for(const state::World& world, const state::Instance& like) {
+  std::vector<HostWithRoom> hosts;
+  world.each<state::Host>("", [&](const state::Host& host) {
+    if (!host.takes_launches || (!like.host.empty() && like.host != host.id)) return;
+    hosts.push_back({&host, room_on_host(world, host, like), world.usage_on(host.id).machines});
+  });
+  return hosts;
+}
+
+// On all of them together; the reason is that of the host with the most room.
+Room room_on(const std::vector<HostWithRoom>& hosts, const state::Instance& like) {
+  Room all;
+  all.count = 0;
+  all.why = like.host.empty() ? "no host takes launches" : "the host that has its disks takes no launches";
+  std::int64_t most = -1;
+  for (const auto& each : hosts) {
+    all.count = each.room.count > no_limit - all.count ? no_limit : all.count + each.room.count;
+    if (each.room.count <= most) continue;
+    most = each.room.count;
+    all.why = each.room.why;
+  }
+  return all;
 }
 
 }  // namespace
@@ -122,8 +148,8 @@ std::int64_t instance_limit(const state::World& world, const service::Settings& 
   return quota_of(world, settings, account, Quota::instances);
 }
 
-std::int64_t count_to_launch(const state::World& world, const Context& context, const state::Instance& like, std::int64_t least,
-                             std::int64_t most) {
+std::vector<std::string> hosts_to_launch(const state::World& world, const Context& context, const state::Instance& like, std::int64_t least,
+                                         std::int64_t most) {
   const auto limit = instance_limit(world, context.services.settings, like.account);
   if (limit != no_limit) {
     const auto& usage = world.usage(like.account);
@@ -134,9 +160,34 @@ std::int64_t count_to_launch(const state::World& world, const Context& context, 
   const auto allowed = allowed_by_quotas(world, context, like);
   if (allowed.count < least) throw quota_exceeded(allowed.quota, allowed.limit);
   most = std::min(most, allowed.count);
-  const auto room = room_for(world, context, like);
+  auto hosts = hosts_for(world, like);
+  const auto room = room_on(hosts, like);
   if (room.count < least) throw insufficient_capacity(like, room.why);
-  return std::min(most, room.count);
+  std::vector<std::string> chosen;
+  for (auto left = std::min(most, room.count); left > 0; --left) {
+    // Where most of them fit; of equals where the fewest machines are.
+    const auto emptiest = std::max_element(hosts.begin(), hosts.end(), [](const auto& a, const auto& b) {
+      return a.room.count != b.room.count ? a.room.count < b.room.count : a.machines > b.machines;
+    });
+    chosen.push_back(emptiest->host->id);
+    if (emptiest->room.count != no_limit) --emptiest->room.count;
+    ++emptiest->machines;
+  }
+  return chosen;
+}
+
+std::string host_of_disks(const state::World& world, const std::vector<std::string>& ids) {
+  std::string host;
+  for (const auto& id : ids) {
+    std::string its;
+    if (const auto* snapshot = world.find_indexed<state::Snapshot>(state::Index::snapshot_by_id, id)) its = snapshot->host;
+    if (const auto* image = world.find_indexed<state::Image>(state::Index::image_by_id, id)) its = image->host;
+    if (!host.empty() && !its.empty() && its != host)
+      throw wire::unsupported_operation(
+          fmt::format("What it is made of lies on different hosts: '{}' is on {}, others on {}.", id, its, host));
+    if (!its.empty()) host = its;
+  }
+  return host;
 }
 
 void check_room_to_start(const state::World& world, const Context& context, const state::Instance& stopped, size_t asked) {
@@ -145,7 +196,7 @@ void check_room_to_start(const state::World& world, const Context& context, cons
     throw instance_limit_exceeded(static_cast<std::int64_t>(asked), limit);
   if (const auto allowed = allowed_by_quotas(world, context, stopped); allowed.count < 1)
     throw quota_exceeded(allowed.quota, allowed.limit);
-  if (const auto room = room_for(world, context, stopped); room.count < 1) throw insufficient_capacity(stopped, room.why);
+  if (const auto room = room_on(hosts_for(world, stopped), stopped); room.count < 1) throw insufficient_capacity(stopped, room.why);
 }
 
 }  // namespace brume::ec2

@@ -126,6 +126,15 @@ void note_launch(state::Transaction& transaction, const state::Image& image) {
   transaction.put(std::move(noted));
 }
 
+// Of which files its disks are made and its machine boots.
+std::vector<std::string> files_of(const Launch& launch, const state::Instance& instance) {
+  std::vector<std::string> ids;
+  for (const auto& device : launch.disks) ids.push_back(device.snapshot_id);
+  for (const auto& id : {instance.kernel_id, instance.ramdisk_id}) ids.push_back(id);
+  std::erase(ids, "");
+  return ids;
+}
+
 void make_instance(state::Transaction& transaction, const RunInstancesRequest& request, const Launch& launch, const UsedTemplate& used,
                    state::Instance instance) {
   instance.id = make_id(transaction.random(), "i");
@@ -179,18 +188,20 @@ std::string launch_all(state::Transaction& transaction, const Context& context, 
   PartitionChoice partitions;
   if (launch.group != nullptr) {
     check_group_takes(world, *launch.group, instance);
-    partitions = choose_partitions(world, context.services.settings, *launch.group, instance.partition_number);
+    partitions = choose_partitions(world, *launch.group, instance.partition_number);
     instance.partition_number = partitions.of(0);
   }
   // An ordinary mistake is told before what is not built.
   refuse_what_is_not_built(request);
-  const auto count =
-      std::min(count_to_launch(world, context, instance, launch.least, launch.most), count_with_addresses(world, launch, launch.most));
+  instance.host = host_of_disks(world, files_of(launch, instance));
+  const auto hosts = hosts_to_launch(world, context, instance, launch.least, launch.most);
+  const auto count = std::min(static_cast<std::int64_t>(hosts.size()), count_with_addresses(world, launch, launch.most));
   const auto with_disks = count_with_disks(world, context, launch, count);
   for (std::int64_t index = 0; index < count; ++index) {
     // EC2 takes such a launch and ends it: the instance says why it never ran.
     if (index == with_disks) refuse_disks(launch, instance);
     instance.launch_index = index;
+    instance.host = hosts[static_cast<size_t>(index)];
     instance.partition_number = partitions.of(index);
     make_instance(transaction, request, launch, used, instance);
   }

@@ -148,6 +148,7 @@ state::Volume make_volume(state::Transaction& transaction, const state::Instance
   volume.iops = device.iops;
   volume.throughput = device.throughput;
   volume.zone = instance.zone;
+  volume.host = instance.host;
   volume.snapshot_id = device.snapshot_id;
   volume.encrypted = device.encrypted || storage_defaults(transaction.world(), instance.account).encrypt_by_default;
   volume.created = transaction.now();

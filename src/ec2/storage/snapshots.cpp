@@ -334,6 +334,7 @@ state::Snapshot begin_snapshot(state::Transaction& transaction, const state::Vol
   snapshot.id = make_id(transaction.random(), "snap");
   snapshot.volume_id = volume.id;
   snapshot.size_gib = volume.size_gib;
+  snapshot.host = volume.host;
   snapshot.encrypted = volume.encrypted;
   snapshot.state = state::SnapshotState::pending;
   snapshot.progress = 0;
@@ -349,6 +350,7 @@ state::Snapshot begin_snapshot_copy(state::Transaction& transaction, const std::
   copy.id = make_id(transaction.random(), "snap");
   copy.volume_id = volume_of_a_copy;
   copy.size_gib = original.size_gib;
+  copy.host = original.host;
   copy.encrypted = encrypted;
   copy.state = state::SnapshotState::pending;
   copy.progress = 0;

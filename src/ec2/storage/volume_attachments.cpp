@@ -53,6 +53,10 @@ void check_may_be_attached(const state::Volume& volume, const state::Instance& i
   if (volume.zone != instance.zone)
     throw wire::ApiError(400, "InvalidVolume.ZoneMismatch",
                          fmt::format("The volume '{}' is not in the same availability zone as instance '{}'", volume.id, instance.id));
+  if (volume.host != instance.host)
+    throw wire::unsupported_operation(
+        fmt::format("The volume '{}' lies on {}, and the instance '{}' runs on {}: a volume is attached on its own host.", volume.id,
+                    volume.host, instance.id, instance.host));
   if (volume.multi_attach) check_volume_may_be_shared(volume, instance, device);
 }
 

@@ -6,6 +6,7 @@
 #include "ec2/common/client_tokens.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/common/tags.hpp"
+#include "ec2/launch/capacity.hpp"
 #include "ec2/storage/snapshots.hpp"
 #include "ec2/storage/volume_rules.hpp"
 
@@ -112,6 +113,9 @@ wire::ec2::Volume create_volume(state::Transaction& transaction, const Context& 
   check_volume_quota(transaction.world(), context, 1, volume.size_gib);
   volume.id = make_id(transaction.random(), "vol");
   volume.created = transaction.now();
+  // Beside its snapshot's file, else where it was asked for.
+  volume.host = host_of_disks(transaction.world(), {volume.snapshot_id});
+  if (volume.host.empty()) volume.host = context.services.settings.host;
   tag_on_create(transaction, volume.account, volume.id, "volume", request.tag_specifications);
   if (!token.empty()) remember_made(transaction, context, "CreateVolume", token, volume.id);
   transaction.put(volume);

@@ -76,6 +76,7 @@ struct Image {
   std::string reboot_instance;     // CreateImage: the instance that control shuts down for the snapshots and starts again; empty: none
   Time deregistered{};             // until its id is forgotten, it is answered otherwise than an id that never was
   std::string import_source;       // path of the file that an import still has to read; empty when done
+  std::string host;                // id of the host that makes it, and has its boot file; bytes of machine images are their snapshots'
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -114,6 +115,7 @@ struct Image {
     v("rebootInstance", reboot_instance);
     v("deregistered", deregistered);
     v("importSource", import_source);
+    v("host", host);
   }
 };
 

@@ -73,7 +73,7 @@ struct Instance {
   Time password_posted{};
   std::int64_t reboots_asked = 0;  // RebootInstances adds one; control follows and notes how far it is
   std::int64_t reboots_done = 0;
-  std::string host;  // name of the machine that runs it
+  std::string host;  // id of the host that runs it, and that a stopped one starts on again: its disks lie there
 
   std::string key() const { return owned_key(account, id); }
   template <class V>

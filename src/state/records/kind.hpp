@@ -46,6 +46,7 @@ enum class Kind : std::uint8_t {
   vpn_gateway,
   vpn_connection,
   egress_only_gateway,
+  host,
   count
 };
 

@@ -39,6 +39,7 @@ struct Snapshot {
   // Of one that a client writes itself (StartSnapshot): it has no volume.
   std::int64_t write_minutes = 0;  // so long after the last block it fails if it is not completed; 0: nobody writes it
   std::string parent_id;           // the snapshot that it began as
+  std::string host;                // id of the host that has its bytes; empty: every host can read them
   std::string key() const { return owned_key(account, id); }
   template <class V>
   void fields(V& v) {
@@ -64,6 +65,7 @@ struct Snapshot {
     v("copyOf", copy_of);
     v("writeMinutes", write_minutes);
     v("parentId", parent_id);
+    v("host", host);
   }
 };
 
@@ -107,6 +109,7 @@ struct Volume : VolumeAttachment {
   Time created{};
   bool multi_attach = false;                       // of io1, io2: several instances may have it at once
   std::vector<VolumeAttachment> more_attachments;  // the second and those after it
+  std::string host;                                // id of the host that has its file
 
   // All of them, the oldest first; good until the record changes.
   std::vector<const VolumeAttachment*> attachments() const {
@@ -161,6 +164,7 @@ struct Volume : VolumeAttachment {
     VolumeAttachment::fields(v);
     v("multiAttach", multi_attach);
     v("moreAttachments", more_attachments);
+    v("host", host);
   }
 };
 

@@ -112,8 +112,13 @@ class FlowLogs : public testing::Test {
   std::vector<milliseconds> wakes_;
   std::string path_;    // of the file that was read last
   std::string header_;  // its first line
-  FlowLogWriter writer_{
-      *store_, engine_, clock_, {folder_, "us-east-1"}, [this](const std::string&, milliseconds delay) { wakes_.push_back(delay); }};
+  const Ownership ownership_{"", {}};
+  FlowLogWriter writer_{*store_,
+                        engine_,
+                        ownership_,
+                        clock_,
+                        {folder_, "us-east-1"},
+                        [this](const std::string&, milliseconds delay) { wakes_.push_back(delay); }};
 };
 
 TEST_F(FlowLogs, NothingIsAskedWithoutALog) {

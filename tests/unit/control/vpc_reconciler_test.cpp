@@ -210,7 +210,7 @@ class WakesTest : public ControlTest {
     ControlTest::SetUp();
     controller_.reset();
     engine().calls.clear();
-    vpcs_ = std::make_unique<VpcReconciler>(*store_, Engines{hypervisor_, *block_, *network_}, settings_,
+    vpcs_ = std::make_unique<VpcReconciler>(*store_, Engines{hypervisor_, *block_, *network_}, settings_, ownership_,
                                             MetadataDoor{[](const std::string&, Descriptor) {}, [](const std::string&) {}},
                                             [this](const std::string& key, milliseconds) { wake(key); });
     ASSERT_TRUE(vpcs_->recover());
@@ -237,6 +237,7 @@ class WakesTest : public ControlTest {
   int wakes_of(const std::string& key) { return std::exchange(woken[key], 0); }
 
   ControllerSettings settings_;
+  const Ownership ownership_{"", {}};
   std::unique_ptr<VpcReconciler> vpcs_;
   std::uint64_t watcher_ = 0;
   std::vector<std::thread> threads;

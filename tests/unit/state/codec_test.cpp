@@ -234,6 +234,7 @@ const std::vector<std::string> kept_defaults = {
     "vpn-gateway \"asn\":64512",
     "vpn-gateway \"state\":\"available\"",
     "vpn-connection \"state\":\"available\"",
+    "host \"takesLaunches\":true",
     "rule \"from\":-1",
     "rule \"to\":-1",
     "block-device \"deleteOnTermination\":true",

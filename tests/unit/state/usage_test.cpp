@@ -62,6 +62,36 @@ TEST_F(UsageTest, FollowsEveryState) {
   EXPECT_EQ(store_->world()->usage("a"), Usage{});
 }
 
+TEST_F(UsageTest, OfEachHostAndAccountAlsoWhenAnInstanceMoves) {
+  using enum InstanceState;
+  const auto on = [&](const std::string& account, const std::string& id, InstanceState state, const std::string& host) {
+    auto record = instance(account, id, state);
+    record.host = host;
+    put(std::move(record));
+    expect_in_step();
+  };
+  on("a", "i-1", pending, "host-1"), on("a", "i-2", running, "host-1"), on("b", "i-3", running, "host-1"),
+      on("b", "i-4", running, "host-2");
+  const auto memory = [&](std::string_view host, std::string_view account = {}) {
+    return store_->world()->usage_on(host, account).memory_mib;
+  };
+  EXPECT_EQ(memory("host-1"), 300);
+  EXPECT_EQ(memory("host-1", "a"), 200);
+  EXPECT_EQ(memory("host-1", "b"), 100);
+  EXPECT_EQ(memory("host-2"), 100);
+  EXPECT_EQ(memory("host-2", "a"), 0);
+  on("a", "i-1", running, "host-2");
+  EXPECT_EQ(memory("host-1"), 200);
+  EXPECT_EQ(memory("host-2", "a"), 100);
+  on("a", "i-1", stopped, "host-1");
+  EXPECT_EQ(memory("host-2", "a"), 0);
+  EXPECT_EQ(memory("host-1", "a"), 100);
+  store_->transact([](Transaction& transaction) {
+    for (const auto* key : {"a/i-1", "a/i-2", "b/i-3", "b/i-4"}) transaction.erase<Instance>(key);
+  });
+  for (const auto* host : {"host-1", "host-2"}) EXPECT_EQ(store_->world()->usage_on(host), Usage{}) << host;
+}
+
 TEST_F(UsageTest, ADecisionThatThrowsLeavesItAlone) {
   put(instance("a", "i-1", InstanceState::running));
   const auto refused = [](Transaction& transaction) {

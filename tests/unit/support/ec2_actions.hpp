@@ -30,7 +30,11 @@ class ActionsTest : public testing::Test {
       : store_(*state::Store::open(state::make_memory_log(), clock_, random_)), services_{*store_,   clock_, random_,
                                                                                           settings_, {},     "a key"} {
     settings_.zones = {{"us-east-1a", "use1-az1"}, {"us-east-1b", "use1-az2"}};
+    settings_.host = "host-1";
     store_->transact([&](state::Transaction& transaction) {
+      state::Host host;
+      host.id = settings_.host;
+      transaction.put(host);
       make_default_network(transaction, account, settings_);
       make_default_network(transaction, stranger, settings_);
     });
