@@ -6,6 +6,7 @@ One header and one source per family, plus `common` for the structures that seve
 scalars and structures are std::optional (Box where a structure holds itself), lists std::vector, maps std::map.
 """
 
+import emit_parameters
 from wire_model import SCALARS, TIME_FORMATS, snake_case, version_number
 
 WRITER_HEADERS = {"XmlWriter": "wire/xml_writer.hpp", "JsonWriter": "wire/json_writer.hpp", "CborWriter": "wire/codec/cbor_writer.hpp"}
@@ -34,8 +35,11 @@ class VersionGroups:
 
 
 class ServiceTypes:
-    def __init__(self, model, families):
+    def __init__(self, model, families, finders=None):
+        """`finders`: of the resources that requests name (emit_authorization.py); without it there is neither that nor the way back to
+        parameters."""
         self.model = model
+        self.finders = finders
         self.families = families
         self.names = {}    # shape -> C++ name, where it differs
         self.aliases = {}  # family -> [(C++ name, shape)]
@@ -180,7 +184,7 @@ class ServiceTypes:
             lines.append('#include "wire/box.hpp"')
         if family != "common":
             lines.append(f'#include "wire/{self.model.service}/common.hpp"')
-        lines += ["", "namespace brume::wire {", "class QueryNode;"]
+        lines += ["", "namespace brume::wire {", "class NamedResources;", "class ParameterWriter;", "class QueryNode;"]
         lines += [f"class {writer};" for writer in sorted(self.model.writers)]
         lines += ["}  // namespace brume::wire", "", f"namespace brume::wire::{self.model.service} {{", ""]
         lines += [f"struct {self.name(s)};" for s in shapes] + [""]
@@ -189,7 +193,7 @@ class ServiceTypes:
             body = "  std::optional<bool> return_ = true;\n" if answer and self.model.ec2 else ""
             lines.append(f"struct {name} {{\n{body}}};\n")
         lines += [f"using {name} = {self.name(shape)};" for name, shape in self.aliases.get(family, [])] + [""]
-        lines += [signature + ";" for signature in self.signatures(family, shapes)]
+        lines += [signature + ("" if signature.endswith("}") else ";") for signature in self.signatures(family, shapes)]
         lines += ["", f"}}  // namespace brume::wire::{self.model.service}", ""]
         return "\n".join(lines)
 
@@ -206,24 +210,36 @@ class ServiceTypes:
         for shape in shapes:
             if shape in self.readers:
                 yield f"void read(const QueryNode& node, {self.name(shape)}& out)"
+                yield from self.ways_out(shape, emit_parameters.signature, "signature")
             if shape in self.writers:
                 for writer in self.model.writers:
                     yield f"void write({writer}& {'xml' if writer == 'XmlWriter' else 'out'}, const {self.name(shape)}& in)"
         for name, answer in self.empty.get(family, []):
             if not answer:
                 yield f"void read(const QueryNode& node, {name}& out)"
+                if self.finders:
+                    yield f"inline void to_parameters(const {name}&, ParameterWriter&) {{}}"
             for writer in self.model.writers if answer else []:
                 yield f"void write({writer}& out, const {name}& in)"
+
+    def ways_out(self, shape, parameters, finder):
+        """Of a request's structure: its parameters and, of a whole request, the resources that it names."""
+        name = self.name(shape)
+        if not self.finders:
+            return []
+        return [parameters(name)] + ([getattr(self.finders, finder)(shape, name)] if self.finders.signature(shape, name) else [])
 
     # --- sources
 
     def source(self, family, shapes):
         lines = [BANNER.format(self.model.service) + f'#include "wire/{self.model.service}/{family}.hpp"\n',
-                 *(f'#include "{WRITER_HEADERS[writer]}"' for writer in sorted(self.model.writers)), '#include "wire/query_tree.hpp"', "",
+                 *(f'#include "{WRITER_HEADERS[writer]}"' for writer in sorted(self.model.writers)), '#include "wire/named_resources.hpp"',
+                 '#include "wire/parameter_writer.hpp"', '#include "wire/query_tree.hpp"', "",
                  f"namespace brume::wire::{self.model.service} {{", ""]
         for shape in shapes:
             if shape in self.readers:
                 lines.append(self.reader(shape))
+                lines += self.ways_out(shape, lambda name: emit_parameters.definition(self.model, shape, name), "definition")
             if shape in self.writers:
                 lines += [self.writer(shape) if writer == "XmlWriter" else self.object_writer(writer, shape) for writer in self.model.writers]
         for name, answer in self.empty.get(family, []):

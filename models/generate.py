@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 
+import emit_authorization
 import emit_empty
 import emit_schema
 from emit_types import ServiceTypes
@@ -35,7 +36,8 @@ def write_if_changed(path, content):
 def output_names(built, services):
     names = [f"wire/{service}/{family}{extension}" for service, families in built.items()
              for family in ["common"] + list(families) for extension in (".hpp", ".cpp")]
-    return names + [f"wire/schema_data_{service}.cpp" for service in services] + ["wire/schema_data.cpp", "wire/empty_actions.cpp"]
+    names += [f"wire/schema_data_{service}.cpp" for service in services]
+    return names + ["wire/schema_data.cpp", "wire/empty_actions.cpp", "wire/authorization_data.cpp"]
 
 
 def service_names():
@@ -54,11 +56,14 @@ def main():
         print(";".join(os.path.join(options.out, name) for name in names), end="")
         return 0
     models = load_models(HERE)
-    files = {}
-    for service, families in built.items():
-        files.update(ServiceTypes(models[service], families).files())
-    files.update(emit_schema.files(models, built))
     empty = emit_empty.load_empty(os.path.join(HERE, "empty.json"))
+    authorization = emit_authorization.load(os.path.join(HERE, "authorization.json"))
+    emit_authorization.check(built, empty, authorization)
+    files = {"wire/authorization_data.cpp": emit_authorization.file(authorization)}
+    for service, families in built.items():
+        finders = emit_authorization.ResourceFinders(models[service], authorization)
+        files.update(ServiceTypes(models[service], families, finders).files())
+    files.update(emit_schema.files(models, built))
     emit_empty.check(models["ec2"], built, empty)
     files["wire/empty_actions.cpp"] = emit_empty.file(models["ec2"], empty)
     if set(files) != set(names):

@@ -8,7 +8,7 @@ import re
 
 SCALARS = {"string": "std::string", "character": "std::string", "boolean": "bool", "integer": "std::int64_t",
            "long": "std::int64_t", "float": "double", "double": "double", "timestamp": "Time", "blob": "std::string"}
-NOT_MODELS = ("built.json", "empty.json")
+NOT_MODELS = ("built.json", "empty.json", "authorization.json")
 WRITERS = {"ec2": "XmlWriter", "query": "XmlWriter", "rest-xml": "XmlWriter", "rest-json": "JsonWriter", "json": "JsonWriter",
            "smithy-rpc-v2-cbor": "CborWriter"}
 TIME_FORMATS = {"iso8601": "iso8601", "unixTimestamp": "unix_seconds", "rfc822": "http_date"}

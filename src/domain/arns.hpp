@@ -12,5 +12,7 @@ std::string arn_of(std::string_view partition, std::string_view service, std::st
 
 // The account itself, as a principal: "arn:aws:iam::123456789012:root".
 std::string root_arn(std::string_view partition, std::string_view account);
+// Whether `arn` is that one; never without an account. Asked for every request: it allocates nothing.
+bool is_root_arn(std::string_view arn, std::string_view partition, std::string_view account);
 
 }  // namespace brume::domain

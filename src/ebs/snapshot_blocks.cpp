@@ -274,7 +274,7 @@ wire::ebs::StartSnapshotResponse start_snapshot(state::Transaction& transaction,
 void note_progress(const Context& context, const state::Snapshot& seen, std::int64_t progress) {
   if (progress < 0 || progress > 100) throw invalid("INVALID_PARAMETER_VALUE", "Progress is from 0 to 100.");
   if (progress <= seen.progress) return;
-  context.services.store.transact([&](state::Transaction& transaction) {
+  context.transact([&](state::Transaction& transaction) {
     const auto* found = transaction.find<state::Snapshot>(seen.key());
     if (found == nullptr || found->state != state::SnapshotState::pending) return;
     auto snapshot = *found;
@@ -325,15 +325,14 @@ wire::ebs::CompleteSnapshotResponse complete_snapshot(const Context& context, co
 
 service::ServiceTable make_service() {
   using namespace wire::ebs;
-  return {"ebs",
-          {
-              service::work_action<ListSnapshotBlocksRequest>("ListSnapshotBlocks", list_snapshot_blocks),
-              service::work_action<ListChangedBlocksRequest>("ListChangedBlocks", list_changed_blocks),
-              service::work_action<GetSnapshotBlockRequest>("GetSnapshotBlock", get_snapshot_block),
-              service::write_action<StartSnapshotRequest>("StartSnapshot", start_snapshot),
-              service::work_action<PutSnapshotBlockRequest>("PutSnapshotBlock", put_snapshot_block),
-              service::work_action<CompleteSnapshotRequest>("CompleteSnapshot", complete_snapshot),
-          }};
+  return service::make_table("ebs", {
+                                        service::work_action<ListSnapshotBlocksRequest>("ListSnapshotBlocks", list_snapshot_blocks),
+                                        service::work_action<ListChangedBlocksRequest>("ListChangedBlocks", list_changed_blocks),
+                                        service::work_action<GetSnapshotBlockRequest>("GetSnapshotBlock", get_snapshot_block),
+                                        service::write_action<StartSnapshotRequest>("StartSnapshot", start_snapshot),
+                                        service::work_action<PutSnapshotBlockRequest>("PutSnapshotBlock", put_snapshot_block),
+                                        service::work_action<CompleteSnapshotRequest>("CompleteSnapshot", complete_snapshot),
+                                    });
 }
 
 }  // namespace brume::ebs

@@ -4,7 +4,7 @@
 namespace brume::ec2 {
 
 service::ServiceTable make_service() {
-  service::ServiceTable table{"ec2", {}};
+  std::vector<service::Action> actions;
   for (const auto& list : {key_pair_actions,
                            security_group_actions,
                            region_actions,
@@ -43,8 +43,8 @@ service::ServiceTable make_service() {
                            account_attribute_actions,
                            id_format_actions,
                            empty_family_actions})
-    for (const auto& action : list()) table.actions.push_back(action);
-  return table;
+    for (const auto& action : list()) actions.push_back(action);
+  return service::make_table("ec2", std::move(actions));
 }
 
 }  // namespace brume::ec2

@@ -143,14 +143,13 @@ answers::GetAWSDefaultServiceQuotaResponse get_default_quota(const World& world,
 }  // namespace
 
 service::ServiceTable make_service() {
-  return {"servicequotas",
-          {
-              service::read_action("ListServices", list_services),
-              service::read_action("ListServiceQuotas", list_service_quotas),
-              service::read_action("ListAWSDefaultServiceQuotas", list_default_quotas),
-              service::read_action("GetServiceQuota", get_service_quota),
-              service::read_action("GetAWSDefaultServiceQuota", get_default_quota),
-          }};
+  return service::make_table("servicequotas", {
+                                                  service::read_action("ListServices", list_services),
+                                                  service::read_action("ListServiceQuotas", list_service_quotas),
+                                                  service::read_action("ListAWSDefaultServiceQuotas", list_default_quotas),
+                                                  service::read_action("GetServiceQuota", get_service_quota),
+                                                  service::read_action("GetAWSDefaultServiceQuota", get_default_quota),
+                                              });
 }
 
 }  // namespace brume::quotas

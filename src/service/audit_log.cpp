@@ -50,6 +50,7 @@ std::string line_of(const AuditEvent& event) {
   text_member(out, "account", event.account);
   text_member(out, "principal", event.principal);
   text_member(out, "accessKeyId", event.access_key_id);
+  text_member(out, "calledBy", event.called_by);
   text_member(out, "service", event.service);
   text_member(out, "action", event.action);
   text_member(out, "version", event.version);

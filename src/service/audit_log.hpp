@@ -23,6 +23,7 @@ struct AuditEvent {
   std::string_view account;
   std::string_view principal;      // an ARN; empty: nobody was identified
   std::string_view access_key_id;  // as it was claimed; never the secret
+  std::string_view called_by;      // the service of ours that asked from inside; empty: a client
   std::string_view service;
   std::string_view action;
   std::string_view version;

@@ -5,9 +5,9 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "service/callers.hpp"
+#include "service/requests.hpp"
 #include "wire/identity/credential_scope.hpp"
 #include "wire/inflate.hpp"
-#include "wire/plain_text.hpp"
 #include "wire/schema.hpp"
 
 namespace brume::service {
@@ -39,19 +39,6 @@ class InFlight {
  private:
   std::atomic<unsigned>* count_;
 };
-
-// What is kept must be text, or it could not be shown as it came: two names would look alike, and none could be asked for by what is shown.
-// Ids are looked at by the actions, each with its own code for one that is malformed.
-void require_text(const Action& action, const wire::QueryTree& parameters) {
-  if (action.lane == Lane::read || action.name.starts_with("Delete")) return;
-  for (const auto& [name, value] : parameters.pairs()) {
-    if (wire::is_text(value)) continue;
-    const auto word = name.substr(0, name.find_last_not_of(".0123456789") + 1);
-    if (word.ends_with("Id") || word.ends_with("ID")) continue;
-    throw wire::invalid_parameter_value(
-        fmt::format("Value for parameter {} is invalid. It must be text: UTF-8 without control characters.", name));
-  }
-}
 
 wire::ApiError not_built(std::string_view action) {
   // As every region without EC2-Classic says it. Clients ask whether a VPC is linked to it, and look for this sentence.
@@ -172,10 +159,7 @@ void FrontDoor::look_up(Pending& pending) {
   const auto at = actions_.find(fmt::format("{}/{}", service.name, call.action));
   if (at == actions_.end()) throw not_built(call.action);
   pending.action = at->second;
-  call.parameters->set_version(version);
-  pending.invocation = pending.action->decode(*pending.action, call.parameters->root());
-  call.parameters->require_all_read();
-  require_text(*pending.action, *call.parameters);
+  pending.invocation = prepare(*pending.action, *call.parameters, version);
 }
 
 void FrontDoor::run(const std::shared_ptr<Pending>& pending) {
@@ -210,7 +194,7 @@ void FrontDoor::read_now(Pending& pending) {
   const auto begun = std::chrono::steady_clock::now();
   pending.world = services_.store.world();
   pending.invocation->read(*pending.world, *pending.context);
-  if (pending.context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+  end_dry_run(*pending.context);
   answer(pending);
   const auto now = std::chrono::steady_clock::now();
   large_reads_.note(pending.account(), pending.call.action, now - begun, pending.answer_bytes, now);
@@ -230,8 +214,7 @@ void FrontDoor::run_write(const std::shared_ptr<Pending>& pending) {
 void FrontDoor::submit_write(const std::shared_ptr<Pending>& pending) {
   const auto decide = [pending](state::Transaction& transaction) {
     pending->invocation->write(transaction, *pending->context);
-    // Everything was checked; leaving by a throw leaves the state as it was.
-    if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+    end_dry_run(*pending->context);
   };
   services_.store.submit(decide, [this, pending](std::exception_ptr failure) {
     changes_.leave(pending->account());
@@ -251,7 +234,7 @@ void FrontDoor::run_work(const std::shared_ptr<Pending>& pending) {
     try {
       // The handler checks, sees that it is a dry run, and changes nothing.
       pending->invocation->work(*pending->context);
-      if (pending->context->dry_run) throw wire::ApiError(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.");
+      end_dry_run(*pending->context);
       answer(*pending);
     } catch (...) {
       answer_failure(*pending, std::current_exception());
@@ -278,35 +261,17 @@ void FrontDoor::answer(Pending& pending) {
 
 void FrontDoor::answer_failure(Pending& pending, std::exception_ptr failure) {
   ++counters_.errors;
-  std::optional<wire::ApiError> error;
-  try {
-    std::rethrow_exception(failure);
-  } catch (const wire::ApiError& thrown) {
-    error.emplace(thrown);
-  } catch (const state::Overloaded&) {
-    error.emplace(wire::service_unavailable("The server is overloaded and can't handle the request."));
-  } catch (const state::LogFailure& thrown) {
-    log::error("state", "a change could not be made durable: {}", thrown.what());
-    error.emplace(wire::service_unavailable("The request could not be stored; nothing was changed. The operator's log says why."));
-  } catch (const std::exception& thrown) {
-    log::error("service", "request {} ({}) failed: {}", pending.call.request_id, pending.call.action, thrown.what());
-    error.emplace(wire::internal_error());
-  }
-  log::debug("service", "request {} {}: {} {}", pending.call.request_id, pending.call.action, error->code, error->message);
+  const auto error = error_of(failure, pending.call.request_id, pending.call.action);
+  log::debug("service", "request {} {}: {} {}", pending.call.request_id, pending.call.action, error.code, error.message);
   wire::HttpResponse response;
-  pending.call.codec->error(pending.call, *error, response);
-  pending.error_code = error->code;
+  pending.call.codec->error(pending.call, error, response);
+  pending.error_code = error.code;
   finish(pending, std::move(response));
 }
 
 void FrontDoor::audit(const Pending& pending, int status) const {
   AuditEvent event;
-  event.time = services_.clock.now();
   event.request_id = pending.call.request_id;
-  event.region = services_.settings.region;
-  event.account = pending.caller.account_id;
-  event.principal = pending.caller.user_arn;
-  event.access_key_id = pending.caller.access_key_id;
   if (pending.call.service != nullptr) event.service = pending.call.service->name;
   event.action = pending.call.action;
   event.version = pending.call.version;
@@ -314,13 +279,13 @@ void FrontDoor::audit(const Pending& pending, int status) const {
   event.status = status;
   event.error = pending.error_code;
   event.is_read = pending.action != nullptr && pending.action->lane == Lane::read;
-  settings_.audit->add(event);
+  audit_request(settings_.audit, services_, pending.caller, event);
 }
 
 void FrontDoor::finish(Pending& pending, wire::HttpResponse&& response) {
   pending.place.reset();
   pending.share.reset();
-  if (settings_.audit != nullptr) audit(pending, response.status);
+  audit(pending, response.status);
   response.headers.emplace_back("x-amzn-RequestId", pending.call.request_id);
   pending.respond(std::move(response));
 }

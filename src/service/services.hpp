@@ -93,6 +93,10 @@ struct TunnelStatus {
 };
 using TunnelReader = std::function<std::vector<TunnelStatus>(const std::string& vpc_id)>;
 
+class Evaluator;
+// Lets the root of an account do everything in it, and nobody else anything (authorization.hpp). It lives as long as the program.
+const Evaluator& only_root();
+
 struct Services {
   state::Store& store;
   const Clock& clock;
@@ -104,6 +108,7 @@ struct Services {
   SnapshotBlocks snapshot_blocks{};
   NameLookup look_up_name{};
   TunnelReader tunnels{};
+  const Evaluator& evaluator = only_root();  // who may do what
 };
 
 }  // namespace brume::service

@@ -102,12 +102,11 @@ wire::ssm::GetParametersByPathResponse get_parameters_by_path(const state::World
 
 service::ServiceTable make_service() {
   using namespace wire::ssm;
-  return {"ssm",
-          {
-              service::read_action<GetParameterRequest>("GetParameter", get_parameter),
-              service::read_action<GetParametersRequest>("GetParameters", get_parameters),
-              service::read_action<GetParametersByPathRequest>("GetParametersByPath", get_parameters_by_path),
-          }};
+  return service::make_table("ssm", {
+                                        service::read_action<GetParameterRequest>("GetParameter", get_parameter),
+                                        service::read_action<GetParametersRequest>("GetParameters", get_parameters),
+                                        service::read_action<GetParametersByPathRequest>("GetParametersByPath", get_parameters_by_path),
+                                    });
 }
 
 }  // namespace brume::ssm

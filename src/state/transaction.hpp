@@ -71,6 +71,8 @@ class Transaction {
   // For effects outside the state that must happen only once, such as a line in a log: called on the writer thread once the decision is
   // durable, before it is settled, in the order of these calls; never if the decision fails. Must not block.
   void when_durable(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
+  // The same whatever comes of the decision, durable or failed: for a line that says what was refused.
+  void when_settled(std::function<void()> effect) { last_effects_.push_back(std::move(effect)); }
 
  private:
   friend class Writer;
@@ -84,11 +86,12 @@ class Transaction {
   Random& random_;
   std::vector<Change> changes_;
   std::vector<std::function<void()>> effects_;
+  std::vector<std::function<void()>> last_effects_;
 };
 
 // May run more than once, each time from the start against a newer World: if another writer of the log was faster, or if it no longer fits
-// into a group. Only the last run counts. So a decision must have no effect except its changes and what it passes to when_durable;
-// variables that it captures must be assigned in each run, never appended to.
+// into a group. Only the last run counts. So a decision must have no effect except its changes and what it passes to when_durable and
+// when_settled; variables that it captures must be assigned in each run, never appended to.
 using Decision = std::function<void(Transaction&)>;
 // How long a decision may be delayed so that it can share a commit, which costs a sync of the disk whatever is in it: a decision whose
 // answer nobody waits for goes with the next one that somebody waits for, or after Writer::group_commit_delay.

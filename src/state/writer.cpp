@@ -25,7 +25,8 @@ struct Pending {
   Decision decision;
   Settled settled;
   std::exception_ptr failure;
-  std::vector<std::function<void()>> effects;  // of its last run
+  std::vector<std::function<void()>> effects;       // of its last run, if it becomes durable
+  std::vector<std::function<void()>> last_effects;  // of its last run, whatever comes of it
 };
 
 // The merged changes of successive decisions, one for each key, and their writes.
@@ -199,7 +200,7 @@ void Writer::Implementation::submit(Decision decision, Settled settled, Urgency 
   {
     const std::lock_guard lock(queue_mutex_);
     if (stopping_ || queue_.size() >= queue_limit) throw Overloaded();
-    queue_.push_back({std::move(decision), std::move(settled), nullptr, {}});
+    queue_.push_back({std::move(decision), std::move(settled), nullptr, {}, {}});
     auto due = std::chrono::steady_clock::now();
     if (urgency == Urgency::soon) due += group_commit_delay;
     due_ = due_ ? std::min(*due_, due) : due;
@@ -257,6 +258,7 @@ void Writer::Implementation::settle_group(std::deque<Pending> group) {
   for (auto& pending : group) {
     if (!pending.failure)
       for (const auto& effect : pending.effects) call_for_others(effect);
+    for (const auto& effect : pending.last_effects) call_for_others(effect);
     call_for_others([&] {
       if (pending.settled) pending.settled(std::exchange(pending.failure, nullptr));
     });
@@ -294,14 +296,16 @@ size_t Writer::Implementation::decide_all(std::deque<Pending>& group, Group& mer
 
 std::vector<Change> Writer::Implementation::decide(Pending& pending, World& world) {
   Transaction transaction(world, clock_.now(), random_);
+  std::vector<Change> changes;
   try {
     pending.decision(transaction);
-    pending.effects = std::move(transaction.effects_);
-    return std::move(transaction.changes_);
+    changes = std::move(transaction.changes_);
   } catch (...) {
     pending.failure = std::current_exception();
-    return {};
   }
+  pending.effects = std::move(transaction.effects_);
+  pending.last_effects = std::move(transaction.last_effects_);
+  return changes;
 }
 
 Writer::Implementation::Outcome Writer::Implementation::append(std::deque<Pending>& group, Group& merged, World world) {

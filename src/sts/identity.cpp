@@ -18,7 +18,7 @@ wire::sts::GetCallerIdentityResponse get_caller_identity(const state::World&, co
 }  // namespace
 
 service::ServiceTable make_service() {
-  return {"sts", {service::read_action<wire::sts::GetCallerIdentityRequest>("GetCallerIdentity", get_caller_identity)}};
+  return service::make_table("sts", {service::read_action<wire::sts::GetCallerIdentityRequest>("GetCallerIdentity", get_caller_identity)});
 }
 
 }  // namespace brume::sts

@@ -224,3 +224,10 @@ def test_the_readme_of_a_layer_says_what_it_may_include():
         if named != below:
             wrong.append(f"src/{layer}/README.md names {sorted(named)}, the test has {sorted(below)}")
     complain("A layer's README names the layers it may include.", wrong)
+
+
+def test_what_a_client_asks_for_is_changed_with_the_right_to_it():
+    """Context::transact asks for the right once more, in the transaction (decision 17)."""
+    actions = ("ec2", "sts", "ssm", "quotas", "ebs")
+    complain("Handlers change things with context.transact.",
+             [path for path in cpp_files("src") if path.parts[1] in actions and re.search(r"services\.store\.(transact|submit)", read(path))])

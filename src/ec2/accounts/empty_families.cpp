@@ -175,24 +175,12 @@ void check_choices(const wire::EmptyAction& action, const QueryNode& node) {
 
 class EmptyAnswer final : public service::Invocation {
  public:
-  EmptyAnswer(const wire::EmptyAction& action, const QueryNode& node)
-      : action_(action), operation_(*schema::find_operation(model(), action.name)), node_(node) {
+  EmptyAnswer(const service::Action& row, const wire::EmptyAction& action, const QueryNode& node)
+      : Invocation(row), action_(action), operation_(*schema::find_operation(model(), action.name)), node_(node) {
     if (operation_.input != schema::no_shape) RequestCheck().structure(operation_.input, node_);
     wire::read_member(node_, "DryRun", dry_run_);
   }
 
-  void read(const state::World& world, const service::Context& context) override {
-    std::optional<std::int64_t> most;
-    std::optional<std::string> token;
-    wire::read_member(node_, "MaxResults", most);
-    wire::read_member(node_, "NextToken", token);
-    const Page page(context, action_.name, most, token, {action_.least, action_.most});
-    check_choices(action_, node_);
-    if (!action_.filter_parameter.empty()) check_filters(action_, node_.child(action_.filter_parameter));
-    for (const auto& id : action_.ids) check_ids(world, context.account(), id, node_);
-    if (!action_.error_code.empty() && !context.dry_run)
-      throw wire::ApiError(400, std::string(action_.error_code), std::string(action_.error_sentence));
-  }
   bool dry_run() const override { return dry_run_.value_or(false); }
 
   // Every list of the answer, empty. There is no next page.
@@ -210,10 +198,23 @@ class EmptyAnswer final : public service::Invocation {
   static std::unique_ptr<service::Invocation> decode(const service::Action& action, const QueryNode& node) {
     const auto rows = wire::empty_actions();
     const auto row = std::lower_bound(rows.begin(), rows.end(), action.name, [](const auto& each, auto name) { return each.name < name; });
-    return std::make_unique<EmptyAnswer>(*row, node);
+    return std::make_unique<EmptyAnswer>(action, *row, node);
   }
 
  private:
+  void run_read(const state::World& world, const service::Context& context) override {
+    std::optional<std::int64_t> most;
+    std::optional<std::string> token;
+    wire::read_member(node_, "MaxResults", most);
+    wire::read_member(node_, "NextToken", token);
+    const Page page(context, action_.name, most, token, {action_.least, action_.most});
+    check_choices(action_, node_);
+    if (!action_.filter_parameter.empty()) check_filters(action_, node_.child(action_.filter_parameter));
+    for (const auto& id : action_.ids) check_ids(world, context.account(), id, node_);
+    if (!action_.error_code.empty() && !context.dry_run)
+      throw wire::ApiError(400, std::string(action_.error_code), std::string(action_.error_sentence));
+  }
+
   const wire::EmptyAction& action_;
   const schema::Operation& operation_;
   QueryNode node_;  // of the parameters, which outlive the invocation

@@ -99,7 +99,7 @@ wire::ec2::CreateKeyPairResponse create_key_pair(const Context& context, const w
 
   const auto made = make_key(type == "rsa" ? KeyType::rsa : KeyType::ed25519, format, name);
   wire::ec2::CreateKeyPairResponse response;
-  context.services.store.transact([&](state::Transaction& transaction) {
+  context.transact([&](state::Transaction& transaction) {
     const auto pair = keep(transaction, context, name, made.public_key, request.tag_specifications);
     response.key_pair_id = pair.id;
     response.key_name = pair.name;
@@ -124,7 +124,7 @@ wire::ec2::ImportKeyPairResponse import_key_pair(const Context& context, const w
   if (context.dry_run) return {};
 
   wire::ec2::ImportKeyPairResponse response;
-  context.services.store.transact([&](state::Transaction& transaction) {
+  context.transact([&](state::Transaction& transaction) {
     const auto pair = keep(transaction, context, name, *key, request.tag_specifications);
     response.key_pair_id = pair.id;
     response.key_name = pair.name;

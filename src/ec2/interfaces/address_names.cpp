@@ -62,7 +62,7 @@ wire::ec2::ModifyAddressAttributeResponse modify_address_attribute(const Context
         fmt::format("The domain name {} does not lead to {}: it needs an A record with this address first.", name, address.public_ip));
   wire::ec2::ModifyAddressAttributeResponse response;
   if (context.dry_run) return response;
-  context.services.store.transact([&](state::Transaction& transaction) {
+  context.transact([&](state::Transaction& transaction) {
     auto changed = find_named_address(transaction.world(), context, request.allocation_id);
     changed.domain_name = name;
     response.address = show_address_name(changed);

@@ -37,6 +37,7 @@ struct Caller {
   std::string region;          // of the credential scope (v4), else empty
   std::string service;         // of the credential scope (v4): "ec2", "sts"; else empty
   std::string security_token;  // as sent, not judged here; empty when none
+  std::string called_by;       // the service of ours that asks from inside: "autoscaling"; empty: a client, over HTTP
 };
 
 // A request as an Identity looks at it.

@@ -144,9 +144,13 @@ Claim claim_2_of(const Pairs& parameters) {
 }
 
 Caller caller_of(Credential&& credential, Claim&& claim) {
-  return {std::move(credential.account_id), std::move(credential.access_key_id),
-          std::move(credential.user_arn),   std::move(claim.region),
-          std::move(claim.service),         std::move(claim.token)};
+  return {std::move(credential.account_id),
+          std::move(credential.access_key_id),
+          std::move(credential.user_arn),
+          std::move(claim.region),
+          std::move(claim.service),
+          std::move(claim.token),
+          {}};
 }
 
 // The services answer a version 4 request outside its time with a sentence about both clocks; EC2 and S3 have their own.

@@ -16,28 +16,29 @@
 namespace brume::service {
 namespace {
 
+constexpr wire::authorization::Row metrics_row = {"ListMetrics", "cloudwatch:ListMetrics", wire::authorization::Access::list, {}, {}};
 constexpr auto patience = std::chrono::seconds(20);
 
 // Answers as many bytes as RegionName.1 says, and notes the thread it ran on.
 class Sized final : public Invocation {
  public:
-  explicit Sized(size_t size) : size_(size) {}
-  void read(const state::World&, const Context& context) override { run(context); }
-  void write(state::Transaction&, const Context& context) override { run(context); }
-  void work(const Context& context) override { run(context); }
+  Sized(const Action& action, size_t size) : Invocation(action), size_(size) {}
   bool dry_run() const override { return false; }
   void encode(wire::XmlWriter& out) const override { out.element("bytes", std::string(size_, 'x')); }
   void encode(wire::JsonWriter& out) const override { out.member("bytes", std::optional(std::string(size_, 'x'))); }
   void encode(wire::CborWriter& out) const override { out.member("bytes", std::optional(std::string(size_, 'x'))); }
 
-  static std::unique_ptr<Invocation> decode(const Action&, const wire::QueryNode& node) {
+  static std::unique_ptr<Invocation> decode(const Action& action, const wire::QueryNode& node) {
     const auto text = node.child("RegionName").child("1").value();
-    return std::make_unique<Sized>(static_cast<size_t>(parse_integer(text.value_or("0")).value_or(0)));
+    return std::make_unique<Sized>(action, static_cast<size_t>(parse_integer(text.value_or("0")).value_or(0)));
   }
   static inline std::atomic<std::thread::id> ran_on;
   static inline std::function<void(const std::string& account)> on_run;
 
  private:
+  void run_read(const state::World&, const Context& context) override { run(context); }
+  void run_write(state::Transaction&, const Context& context) override { run(context); }
+  void run_work(const Context& context) override { run(context); }
   static void run(const Context& context) {
     ran_on = std::this_thread::get_id();
     if (on_run) on_run(context.account());
@@ -70,17 +71,16 @@ class FrontDoorTest : public testing::Test {
 
   void open(FrontDoorSettings settings = {}) {
     settings.simulated = true;
-    std::vector<ServiceTable> tables = {{"ec2",
-                                         {{"DescribeRegions", Lane::read, &Sized::decode, nullptr},
-                                          {"CreateVpc", Lane::write, &Sized::decode, nullptr},
-                                          {"CreateKeyPair", Lane::work, &Sized::decode, nullptr}}}};
+    std::vector<ServiceTable> tables = {make_table("ec2", {{"DescribeRegions", Lane::read, &Sized::decode, nullptr},
+                                                           {"CreateVpc", Lane::write, &Sized::decode, nullptr},
+                                                           {"CreateKeyPair", Lane::work, &Sized::decode, nullptr}})};
     door_ = std::make_unique<FrontDoor>(services_, std::move(tables), workers_, settings);
   }
   // A service with a table of its own, asked in any of its protocols.
   void open_metrics() {
     FrontDoorSettings settings;
     settings.simulated = true;
-    std::vector<ServiceTable> tables = {{"cloudwatch", {{"ListMetrics", Lane::read, &Sized::decode, nullptr}}}};
+    std::vector<ServiceTable> tables = {{"cloudwatch", {{"ListMetrics", Lane::read, &Sized::decode, nullptr, nullptr, &metrics_row}}}};
     door_ = std::make_unique<FrontDoor>(services_, std::move(tables), workers_, settings);
   }
   wire::HttpResponse send(std::string target, std::vector<std::pair<std::string, std::string>> headers, std::string body) {

@@ -190,15 +190,18 @@ TEST_F(Writers, OnlyTheLastRunOfADecisionThrows) {
   const auto second = open(log);
   int runs = 0;
   int effects = 0;
+  std::vector<int> settled;
   const auto take_the_name = [&](Transaction& transaction) {
     if (++runs == 1) std::async(std::launch::async, [&] { second->transact([](Transaction& other) { add_one(other, "name"); }); }).get();
+    transaction.when_durable([&] { ++effects; });
+    transaction.when_settled([&, run = runs] { settled.push_back(run); });
     if (transaction.find<Setting>("name") != nullptr) throw std::runtime_error("taken");
     add_one(transaction, "name");
-    transaction.when_durable([&] { ++effects; });
   };
   EXPECT_THROW(first->transact(take_the_name), std::runtime_error);
   EXPECT_EQ(runs, 2);
   EXPECT_EQ(effects, 0);
+  EXPECT_EQ(settled, std::vector<int>{2});
   EXPECT_EQ(stored_number(*first->world(), "name"), 1);
 }
 

@@ -42,7 +42,7 @@ class ActionsTest : public testing::Test {
   ~ActionsTest() override { store_->stop(); }
 
   void add(std::vector<service::Action> actions) {
-    for (auto& action : actions) actions_.push_back(action);
+    for (auto& action : service::make_table("ec2", std::move(actions)).actions) actions_.push_back(action);
   }
 
   // Throws ApiError. `parameters` as in a URL.
@@ -54,6 +54,7 @@ class ActionsTest : public testing::Test {
     tree.require_all_read();
     wire::Caller caller;
     caller.account_id = as_;
+    caller.user_arn = "arn:aws:iam::" + as_ + ":root";
     const service::Context context{caller, services_, version_, clock_.now(), invocation->dry_run()};
     const auto world = store_->world();
     if (action->lane == service::Lane::read)
@@ -112,6 +113,7 @@ class ActionsTest : public testing::Test {
   }
   void transact(const state::Decision& decision) { store_->transact(decision); }
   state::WorldPointer world() const { return store_->world(); }
+  const service::Services& services() const { return services_; }
 
   SystemClock clock_;
   service::Settings settings_;
