@@ -187,6 +187,8 @@ const Sha256& signing_key(const std::string& secret, const Claim& claim) {
 // What stands for the body in the canonical request; nullopt when the header does not match the body.
 std::optional<std::string> payload_hash(const HttpRequest& request, const Claim& claim) {
   const auto announced = request.header("x-amz-content-sha256");
+  // A body that streams comes later: what the head says of it is signed, and open_payload (wire/payload) holds the body against it.
+  if (request.source && !announced.empty()) return std::string(announced);
   if (announced == "UNSIGNED-PAYLOAD") return std::string(announced);
   if (claim.kind == Kind::presigned && claim.service == "s3" && announced.empty()) return "UNSIGNED-PAYLOAD";
   auto actual = request.body.empty() ? std::string(empty_body_hash) : to_hex(sha256(request.body));
