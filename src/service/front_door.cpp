@@ -136,7 +136,7 @@ void FrontDoor::decode(Pending& pending) {
   call.codec->decode(call, wire::plain_body(call, unpacked));
   if (call.service == nullptr) throw wire::service_not_built(call);
   if (!settings_.simulated)
-    wire::require_scope(pending.request, pending.caller, *call.service, call.codec->protocol(), services_.settings.region);
+    wire::require_scope(pending.request, pending.caller, *call.service, call.codec->protocol(), known_, services_.settings.region);
 }
 
 void FrontDoor::look_up(Pending& pending) {

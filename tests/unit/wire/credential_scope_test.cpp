@@ -11,7 +11,7 @@ namespace brume::wire {
 namespace {
 
 std::string refusal(std::string_view host, std::string_view scope_service, std::string_view scope_region, std::string_view service,
-                    std::string_view token = {}) {
+                    std::string_view token = {}, schema::Services known = schema::services()) {
   HttpRequest request;
   request.headers.emplace_back("host", host);
   Caller caller;
@@ -20,7 +20,7 @@ std::string refusal(std::string_view host, std::string_view scope_service, std::
   caller.security_token = token;
   try {
     const auto& asked = *schema::find_service(service);
-    require_scope(request, caller, asked, asked.protocols.front(), "eu-west-1");
+    require_scope(request, caller, asked, asked.protocols.front(), known, "eu-west-1");
   } catch (const ApiError& error) {
     return std::to_string(error.status) + " " + error.code + ": " + error.message;
   }
@@ -56,6 +56,8 @@ TEST(CredentialScope, BotoTwoTakesItFromTheHost) {
   EXPECT_EQ(refusal("cloud.example.com", "cloud", "us-east-1", "ec2"), "");
   EXPECT_NE(refusal("127.0.0.1:8773", "10", "0", "ec2"), "");
   EXPECT_NE(refusal("s3.example.com", "s3", "us-east-1", "ec2"), "") << "a real service's name is that service";
+  const auto* ec2 = schema::find_service("ec2");
+  EXPECT_EQ(refusal("s3.example.com", "s3", "us-east-1", "ec2", "", {&ec2, 1}), "") << "no service of this front door";
 }
 
 TEST(CredentialScope, NobodyIssuesSessionTokens) {
