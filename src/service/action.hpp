@@ -79,7 +79,8 @@ class Invocation : public wire::Answer {
   const Action& action() const { return action_; }
   virtual bool dry_run() const = 0;
   virtual void name_resources(wire::NamedResources&) const {}
-  // The answer, if it is of this type; else null.
+  // The answer, if it is of this type; else null. Throws what a client would have been told instead of it although the change was made: a
+  // response type says so by a member `answer_or_throw`.
   virtual const void* answer(const std::type_info&) const { return nullptr; }
 
  private:
@@ -148,7 +149,14 @@ class TypedInvocation final : public Invocation {
   void encode(wire::CborWriter& out) const override { write_response(out, response_); }
 
   void name_resources(wire::NamedResources& out) const override { find_resources(request_, out); }
-  const void* answer(const std::type_info& type) const override { return type == typeid(Response) ? &response_ : nullptr; }
+  const void* answer(const std::type_info& type) const override {
+    if constexpr (requires { response_.answer_or_throw(); }) {
+      const auto& inner = response_.answer_or_throw();
+      return type == typeid(inner) ? &inner : nullptr;
+    } else {
+      return type == typeid(Response) ? &response_ : nullptr;
+    }
+  }
 
   static std::unique_ptr<Invocation> decode(const Action& action, const wire::QueryNode& node) {
     auto invocation = std::make_unique<TypedInvocation>(action);

@@ -88,6 +88,7 @@ std::unique_ptr<Invocation> InsideCalls::run(const wire::Caller& principal, Acti
       throw std::logic_error(fmt::format("the action {} does not answer with what is expected of it", name.action));
     const Context context{principal, services_, service->version, services_.clock.now(), invocation->dry_run(), &tree};
     decide(*invocation, context, within);
+    invocation->answer(response);  // throws if a client would be told an error although the change was made
     if (within != nullptr)
       within->when_durable(ended(200, ""));
     else

@@ -29,6 +29,7 @@ wire::ApiError invalid_attribute_value(std::string message) { return {400, "Inva
 struct AttributeAnswer {
   wire::ec2::DescribeInstanceAttributeResponse answer;
   std::string_view empty_list;
+  const wire::ec2::DescribeInstanceAttributeResponse& answer_or_throw() const { return answer; }
 };
 
 void write(wire::XmlWriter& out, const AttributeAnswer& attribute) {

@@ -110,12 +110,14 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
 struct Terminated {
   wire::ec2::TerminateInstancesResponse answer;
   std::optional<wire::ApiError> refusal;
+
+  const wire::ec2::TerminateInstancesResponse& answer_or_throw() const {
+    if (refusal) throw wire::ApiError(*refusal);
+    return answer;
+  }
 };
 
-void write(wire::XmlWriter& out, const Terminated& terminated) {
-  if (terminated.refusal) throw wire::ApiError(*terminated.refusal);
-  wire::ec2::write(out, terminated.answer);
-}
+void write(wire::XmlWriter& out, const Terminated& terminated) { wire::ec2::write(out, terminated.answer_or_throw()); }
 
 // Protection against stopping also protects against termination.
 std::optional<wire::ApiError> termination_refusal(const state::Instance& instance) {

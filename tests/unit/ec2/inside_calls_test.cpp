@@ -29,6 +29,7 @@ class InsideCallsTest : public ActionsTest {
     add(instance_actions());
     add(tag_actions());
     add(launch_template_actions());
+    transact([](state::Transaction& transaction) { transaction.put(state::Setting{"public-pool", "198.18.0.0/16"}); });
     put<state::Snapshot>("snap-0123456789abcdef0", [](state::Snapshot& snapshot) { snapshot.size_gib = 1; });
     put<state::Image>(image_id, [](state::Image& image) {
       image.root_device_name = "/dev/sda1";
@@ -46,11 +47,13 @@ class InsideCallsTest : public ActionsTest {
     request.instance_type = "t3.micro";
     request.min_count = 1;
     request.max_count = 2;
+    request.placement.emplace().availability_zone = "us-east-1a";
     if (!token.empty()) request.client_token = std::move(token);
     return request;
   }
   static std::string launch_parameters(const std::string& token) {
-    return "ImageId=" + std::string(image_id) + "&InstanceType=t3.micro&MinCount=1&MaxCount=2&ClientToken=" + token;
+    return "ImageId=" + std::string(image_id) +
+           "&InstanceType=t3.micro&MinCount=1&MaxCount=2&Placement.AvailabilityZone=us-east-1a&ClientToken=" + token;
   }
   Reservation run(const RunInstancesRequest& request) { return inside_.call<Reservation>(root(), {"ec2", "RunInstances"}, request); }
   template <class Call>
@@ -79,13 +82,13 @@ class AuditedCallsTest : public InsideCallsTest {
     calls_ = std::make_unique<service::InsideCalls>(services(), std::vector{make_service()}, audit_.get());
   }
   ~AuditedCallsTest() override {
-    store_->stop();
+    services().store.stop();
     std::filesystem::remove_all(folder_);
   }
 
   // Without what differs from request to request.
   std::vector<std::string> lines() const {
-    static const std::regex own(R"("(time|requestId)":"[^"]+",)");
+    static const std::regex own(R"x("(time|requestId)":"[^"]+",)x");
     audit_->flush();
     const auto text = read_file(folder_ + "/audit.jsonl").value_or("");
     std::vector<std::string> all;
@@ -188,7 +191,23 @@ TEST_F(InsideCallsTest, TagsAndTerminates) {
   const auto ended = inside_.call<TerminateInstancesResponse>(root(), {"ec2", "TerminateInstances"}, end);
   ASSERT_EQ(ended.terminating_instances.size(), 1U);
   EXPECT_EQ(*ended.terminating_instances[0].instance_id, id);
-  EXPECT_NE(world()->find<state::Instance>(account, id)->current_state(), state::InstanceState::pending);
+  EXPECT_NE(world()->find<state::Instance>(account, id)->state, state::InstanceState::pending);
+}
+
+TEST_F(InsideCallsTest, AnErrorThatComesAfterTheChangeIsTold) {
+  const auto open = *run(launch()).instances[0].instance_id;
+  auto elsewhere = launch();
+  elsewhere.placement->availability_zone = "us-east-1b";
+  elsewhere.disable_api_termination = true;
+  const auto kept = *run(elsewhere).instances[0].instance_id;
+  TerminateInstancesRequest end;
+  end.instance_ids = {open, kept};
+  EXPECT_EQ(code_of([&] {
+              inside_.call<TerminateInstancesResponse>(root(), {"ec2", "TerminateInstances"}, end);
+            }),
+            "OperationNotPermitted");
+  EXPECT_EQ(world()->find<state::Instance>(account, open)->state, state::InstanceState::shutting_down);
+  EXPECT_EQ(world()->find<state::Instance>(account, kept)->state, state::InstanceState::pending);
 }
 
 TEST_F(InsideCallsTest, APartOfADecisionStandsOrFallsWithIt) {
@@ -200,7 +219,9 @@ TEST_F(InsideCallsTest, APartOfADecisionStandsOrFallsWithIt) {
     // Seen at once by the next of them.
     CreateTagsRequest tagging;
     tagging.resources = {id};
-    tagging.tags.emplace_back().key = "group";
+    auto& tag = tagging.tags.emplace_back();
+    tag.key = "group";
+    tag.value = "web";
     inside_.call_within<CreateTagsResponse>(transaction, root(), {"ec2", "CreateTags"}, tagging);
     EXPECT_EQ(inside_.call_within<DescribeInstancesResponse>(transaction, root(), {"ec2", "DescribeInstances"}, DescribeInstancesRequest())
                   .reservations.size(),

@@ -83,6 +83,7 @@ TEST_F(UsageTest, OfEachHostAndAccountAlsoWhenAnInstanceMoves) {
   on("a", "i-1", running, "host-2");
   EXPECT_EQ(memory("host-1"), 200);
   EXPECT_EQ(memory("host-2", "a"), 100);
+  on("a", "i-1", stopping, "host-2");
   on("a", "i-1", stopped, "host-1");
   EXPECT_EQ(memory("host-2", "a"), 0);
   EXPECT_EQ(memory("host-1", "a"), 100);

@@ -55,7 +55,7 @@ class ActionsTest : public testing::Test {
     wire::Caller caller;
     caller.account_id = as_;
     caller.user_arn = "arn:aws:iam::" + as_ + ":root";
-    const service::Context context{caller, services_, version_, clock_.now(), invocation->dry_run()};
+    const service::Context context{caller, services_, version_, clock_.now(), invocation->dry_run(), &tree};
     const auto world = store_->world();
     if (action->lane == service::Lane::read)
       invocation->read(*world, context);
