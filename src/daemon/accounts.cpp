@@ -8,7 +8,7 @@
 #include "ec2/accounts/quotas.hpp"
 #include "ec2/images/product_codes.hpp"
 #include "ec2/instances/metadata_defaults.hpp"
-#include "ec2/network/network.hpp"
+#include "ec2/network/default_network.hpp"
 #include "wire/api_error.hpp"
 #include "wire/plain_text.hpp"
 

@@ -35,7 +35,7 @@
 #include "ebs/snapshot_blocks.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/paging.hpp"
-#include "ec2/network/network.hpp"
+#include "ec2/network/default_network.hpp"
 #include "guest/metadata_service.hpp"
 #include "quotas/service_quotas.hpp"
 #include "service/front_door.hpp"

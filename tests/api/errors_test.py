@@ -42,6 +42,7 @@ ELSEWHERE = {
     "SlowDown": "tests/unit/wire/refusals_test.cpp",
     "Throttling": "tests/unit/service/throttle_test.cpp",
     "ThrottlingException": "tests/unit/service/throttle_test.cpp",
+    "UnauthorizedOperation": "tests/unit/ec2/inside_calls_test.cpp",
 }
 # What no test raises, and why.
 UNRAISED = {

@@ -40,7 +40,9 @@ def make_volume(ec2):
 
 
 def make_snapshot(ec2):
-    return ec2.create_snapshot(VolumeId=make_volume(ec2))["SnapshotId"]
+    volume = make_volume(ec2)
+    wait_until(lambda: ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available")
+    return ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
 
 
 COUNT = iter(range(1, 250))

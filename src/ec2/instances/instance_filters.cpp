@@ -2,10 +2,10 @@
 
 #include "domain/classic.hpp"
 #include "domain/elastic_ips.hpp"
+#include "ec2/common/dns_names.hpp"
 #include "ec2/images/product_codes.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
-#include "ec2/network/network.hpp"
 
 namespace brume::ec2 {
 namespace {

@@ -3,9 +3,9 @@
 
 #include "domain/classic.hpp"
 #include "ec2/common/audit.hpp"
+#include "ec2/common/free_addresses.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/launch/capacity.hpp"
-#include "ec2/network/network.hpp"
 
 namespace brume::ec2 {
 namespace {

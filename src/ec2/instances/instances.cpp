@@ -7,13 +7,13 @@
 #include "domain/instance_types.hpp"
 #include "ec2/actions.hpp"
 #include "ec2/common/describe.hpp"
+#include "ec2/common/dns_names.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/images/product_codes.hpp"
 #include "ec2/instances/instance_filters.hpp"
 #include "ec2/instances/metadata_defaults.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
-#include "ec2/network/network.hpp"
 
 namespace brume::ec2 {
 namespace {

@@ -16,11 +16,12 @@
 #include "ec2/common/absent_tags.hpp"
 #include "ec2/common/filters.hpp"
 #include "ec2/common/find_owned.hpp"
+#include "ec2/common/free_addresses.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
-#include "ec2/network/network.hpp"
+#include "ec2/network/default_network.hpp"
 #include "wire/ec2/addresses.hpp"
 
 namespace brume::ec2 {

@@ -13,9 +13,10 @@
 #include "ec2/actions.hpp"
 #include "ec2/common/client_tokens.hpp"
 #include "ec2/common/describe.hpp"
+#include "ec2/common/dns_names.hpp"
 #include "ec2/common/find_owned.hpp"
+#include "ec2/common/free_addresses.hpp"
 #include "ec2/common/tags.hpp"
-#include "ec2/network/network.hpp"
 #include "ec2/network/vpcs.hpp"
 #include "ec2/security_groups/security_groups.hpp"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "domain/elastic_ips.hpp"
+#include "ec2/common/free_addresses.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
-#include "ec2/network/network.hpp"
 
 namespace brume::ec2 {
 namespace {

@@ -4,12 +4,12 @@
 #include <set>
 
 #include "domain/classic.hpp"
+#include "ec2/common/free_addresses.hpp"
 #include "ec2/common/resource_ids.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/instances/placement_groups.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
 #include "ec2/launch/launch.hpp"
-#include "ec2/network/network.hpp"
 #include "ec2/security_groups/security_groups.hpp"
 
 namespace brume::ec2 {

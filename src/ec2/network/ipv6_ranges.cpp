@@ -6,7 +6,7 @@
 
 #include "base/ipv6.hpp"
 #include "ec2/common/find_owned.hpp"
-#include "ec2/network/network.hpp"
+#include "ec2/network/default_network.hpp"
 #include "ec2/network/vpcs.hpp"
 #include "ec2/security_groups/security_groups.hpp"
 

@@ -9,9 +9,9 @@
 #include "ec2/common/deleted.hpp"
 #include "ec2/common/describe.hpp"
 #include "ec2/common/find_owned.hpp"
+#include "ec2/common/free_addresses.hpp"
 #include "ec2/common/tags.hpp"
 #include "ec2/interfaces/network_interfaces.hpp"
-#include "ec2/network/network.hpp"
 #include "ec2/network/vpcs.hpp"
 #include "wire/ec2/nat_gateways.hpp"
 

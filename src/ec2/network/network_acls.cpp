@@ -10,7 +10,7 @@
 #include "ec2/common/describe.hpp"
 #include "ec2/common/find_owned.hpp"
 #include "ec2/common/tags.hpp"
-#include "ec2/network/network.hpp"
+#include "ec2/network/default_network.hpp"
 #include "ec2/network/vpcs.hpp"
 #include "wire/ec2/network_acls.hpp"
 

@@ -13,7 +13,7 @@
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "ec2/actions.hpp"
-#include "ec2/network/network.hpp"
+#include "ec2/network/default_network.hpp"
 #include "service/action.hpp"
 #include "state/store.hpp"
 #include "wire/query_tree.hpp"

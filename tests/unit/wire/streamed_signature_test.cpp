@@ -12,9 +12,9 @@ namespace {
 
 using std::string;
 
-const string example_secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const string streamed_secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-HttpRequest example() {
+HttpRequest streamed_example() {
   HttpRequest request;
   request.method = "PUT";
   request.target = "/examplebucket/chunkObject.txt";
@@ -46,7 +46,7 @@ Caller verify_example(const HttpRequest& request) {
   const SignatureFour signature(clock, [](std::string_view id) {
     Credential credential;
     credential.access_key_id = id;
-    credential.secret = example_secret;
+    credential.secret = streamed_secret;
     credential.account_id = "123456789012";
     return std::optional(credential);
   });
@@ -55,9 +55,9 @@ Caller verify_example(const HttpRequest& request) {
 }
 
 TEST(StreamedSignature, HeadAndChunks) {
-  const auto request = example();
+  const auto request = streamed_example();
   EXPECT_EQ(verify_example(request).service, "s3");
-  const auto signing = chunk_signing_of(request, example_secret);
+  const auto signing = chunk_signing_of(request, streamed_secret);
   ASSERT_TRUE(signing);
   string body;
   collect(open_payload(request, request.source, signing), [&](string all, const std::optional<BodyError>& error) {
@@ -69,23 +69,23 @@ TEST(StreamedSignature, HeadAndChunks) {
 
 TEST(StreamedSignature, WhatTheHeadSaysOfTheBodyIsSigned) {
   for (const auto* header : {"x-amz-content-sha256", "x-amz-decoded-content-length"}) {
-    auto request = example();
+    auto request = streamed_example();
     for (auto& [name, value] : request.headers)
       if (name == header) value = name == "x-amz-content-sha256" ? "UNSIGNED-PAYLOAD" : "1";
     EXPECT_THROW(verify_example(request), ApiError) << header;
   }
-  auto whole = example();
+  auto whole = streamed_example();
   whole.source = nullptr;
   EXPECT_THROW(verify_example(whole), ApiError) << "a whole body is held against the header at once";
 }
 
 TEST(StreamedSignature, RequestsThatSignNoChunks) {
-  auto request = example();
-  EXPECT_TRUE(chunk_signing_of(request, example_secret));
+  auto request = streamed_example();
+  EXPECT_TRUE(chunk_signing_of(request, streamed_secret));
   for (auto& [name, value] : request.headers)
     if (name == "authorization") value = "AWS AKIAIOSFODNN7EXAMPLE:abc=";
-  EXPECT_FALSE(chunk_signing_of(request, example_secret));
-  EXPECT_FALSE(chunk_signing_of(HttpRequest(), example_secret));
+  EXPECT_FALSE(chunk_signing_of(request, streamed_secret));
+  EXPECT_FALSE(chunk_signing_of(HttpRequest(), streamed_secret));
 }
 
 }  // namespace
