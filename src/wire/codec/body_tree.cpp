@@ -10,8 +10,6 @@ namespace {
 
 using schema::Kind;
 
-constexpr size_t deepest_body = 32;
-
 bool fits(Kind kind, BodyValue value, bool is_binary, std::string_view text) {
   switch (kind) {
     case Kind::string: return value == BodyValue::text;
@@ -59,7 +57,7 @@ BodyTree::Inside::Inside(BodyTree& tree, BodyPlace place, bool is_list)
   if (shape != nullptr && is_list != (shape->kind == Kind::list)) tree.refuse(fmt::format("has to be {}.", kind_name(shape->kind)));
   if (shape != nullptr && !is_list && shape->kind != Kind::structure && shape->kind != Kind::map)
     tree.refuse(fmt::format("has to be {}.", kind_name(shape->kind)));
-  if (tree.depth_ == deepest_body) tree.refuse("is nested too deeply.");
+  if (tree.depth_ == deepest) tree.refuse("is nested too deeply.");
   ++tree.depth_;
 }
 

@@ -30,6 +30,7 @@ enum class BodyValue : std::uint8_t { text, number, boolean, bytes, time };
 class BodyTree {
  public:
   using Pairs = std::vector<std::pair<std::string, std::string>>;
+  static constexpr size_t deepest = 32;  // objects and lists within each other
 
   // Of values that are not texts in a text form of their own (CBOR): bytes and times have to be what they are. In JSON both are texts.
   explicit BodyTree(bool is_binary) : is_binary_(is_binary) {}
@@ -45,17 +46,25 @@ class BodyTree {
     // Of an object: the member or entry of this name.
     template <class Read>
     void member(std::string_view name, Read&& read) {
-      const auto length = tree_.name_.size();
-      read(tree_.enter_member(place_, name, ++count_));
-      tree_.name_.resize(length);
+      read(enter_member(name));
+      leave();
     }
     // Of a list: the next item.
     template <class Read>
     void item(Read&& read) {
-      const auto length = tree_.name_.size();
-      read(tree_.enter_item(place_, ++count_));
-      tree_.name_.resize(length);
+      read(enter_item());
+      leave();
     }
+    // The same for a reader that is told of one value after another: `leave` when the value has been read.
+    BodyPlace enter_member(std::string_view name) {
+      outer_name_ = tree_.name_.size();
+      return tree_.enter_member(place_, name, ++count_);
+    }
+    BodyPlace enter_item() {
+      outer_name_ = tree_.name_.size();
+      return tree_.enter_item(place_, ++count_);
+    }
+    void leave() { tree_.name_.resize(outer_name_); }
     // At the end: a structure with nothing in it leaves a mark, so that it is there.
     void end();
 
@@ -64,7 +73,8 @@ class BodyTree {
     BodyPlace place_;
     bool is_list_;
     size_t count_ = 0;
-    size_t before_;  // pairs
+    size_t before_;          // pairs
+    size_t outer_name_ = 0;  // how long the name is around the value that is being read
   };
 
   // A value at the current name. Bytes are given in base64.

@@ -1,189 +1,120 @@
 #include "wire/codec/json_body.hpp"
 
-#include <charconv>
+#include <boost/json/basic_parser_impl.hpp>
+#include <cstdint>
+#include <limits>
+#include <list>
+#include <string>
+#include <utility>
 
 #include "wire/api_error.hpp"
-#include "wire/plain_text.hpp"
 
 namespace brume::wire {
 namespace {
 
-bool is_json_digit(char c) { return c >= '0' && c <= '9'; }
+namespace json = boost::json;
 
-void append_utf8(std::string& out, unsigned code) {
-  const auto put = [&out](unsigned byte) { out += static_cast<char>(byte); };
-  if (code < 0x80) return put(code);
-  if (code < 0x800) {
-    put(0xC0U | code >> 6U);
-  } else {
-    if (code < 0x10000) {
-      put(0xE0U | code >> 12U);
-    } else {
-      put(0xF0U | code >> 18U);
-      put(0x80U | (code >> 12U & 0x3FU));
-    }
-    put(0x80U | (code >> 6U & 0x3FU));
-  }
-  put(0x80U | (code & 0x3FU));
-}
+[[noreturn]] void refuse_json() { throw ApiError(400, "SerializationException", "The body is not a JSON object."); }
 
-// RFC 8259, strictly. Numbers keep their spelling, so that none loses a digit on its way.
-class JsonReader {
+// What Boost's parser tells of a body as it reads it. Every on_… function returns whether it goes on.
+class TreeBuilder {
  public:
-  JsonReader(std::string_view text, BodyTree& tree) : text_(text), tree_(tree) {}
+  // The tree and the size of a body bound these.
+  static constexpr size_t max_object_size = std::numeric_limits<size_t>::max();
+  static constexpr size_t max_array_size = std::numeric_limits<size_t>::max();
+  static constexpr size_t max_key_size = std::numeric_limits<size_t>::max();
+  static constexpr size_t max_string_size = std::numeric_limits<size_t>::max();
 
-  void read_body(BodyPlace place) {
-    if (peek() != '{') refuse();
-    read_value(place);
-    if (peek() != '\0' || at_ != text_.size()) refuse();
+  TreeBuilder(BodyTree& tree, BodyPlace root) : tree_(tree), root_(root) {}
+
+  bool on_document_begin(json::error_code&) { return true; }
+  bool on_document_end(json::error_code&) { return true; }
+
+  bool on_object_begin(json::error_code&) { return open(false); }
+  bool on_object_end(size_t, json::error_code&) { return close(); }
+  bool on_array_begin(json::error_code&) { return open(true); }
+  bool on_array_end(size_t, json::error_code&) { return close(); }
+
+  bool on_key_part(json::string_view part, size_t, json::error_code&) { return keep(part); }
+  bool on_key(json::string_view part, size_t, json::error_code&) {
+    keep(part);
+    key_ = std::exchange(text_, {});
+    return true;
   }
+  bool on_string_part(json::string_view part, size_t, json::error_code&) { return keep(part); }
+  bool on_string(json::string_view part, size_t, json::error_code&) {
+    keep(part);
+    return value(BodyValue::text);
+  }
+  // Numbers keep their spelling, so that none loses a digit on its way.
+  bool on_number_part(json::string_view part, json::error_code&) { return keep(part); }
+  bool on_int64(std::int64_t, json::string_view part, json::error_code&) { return number(part); }
+  bool on_uint64(std::uint64_t, json::string_view part, json::error_code&) { return number(part); }
+  bool on_double(double, json::string_view part, json::error_code&) { return number(part); }
+  bool on_bool(bool is_true, json::error_code&) {
+    text_ = is_true ? "true" : "false";
+    return value(BodyValue::boolean);
+  }
+  // As if it was not there.
+  bool on_null(json::error_code&) {
+    if (levels_.empty()) refuse_json();
+    return true;
+  }
+
+  bool on_comment_part(json::string_view, json::error_code&) { return true; }
+  bool on_comment(json::string_view, json::error_code&) { return true; }
 
  private:
-  [[noreturn]] static void refuse() { throw ApiError(400, "SerializationException", "The body is not a JSON object."); }
+  // An object or list that is being read.
+  struct Level {
+    Level(BodyTree& tree, BodyPlace place, bool as_list) : inside(tree, place, as_list), is_list(as_list) {}
+    BodyTree::Inside inside;
+    bool is_list;
+  };
 
-  // The next character that is no white space; NUL at the end.
-  char peek() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool take(char c) {
-    if (peek() != c || at_ == text_.size()) return false;
-    ++at_;
+  bool keep(json::string_view part) {
+    text_.append(part.data(), part.size());
     return true;
   }
-  void expect(char c) {
-    if (!take(c)) refuse();
-  }
-  void expect_word(std::string_view word) {
-    if (!text_.substr(at_).starts_with(word)) refuse();
-    at_ += word.size();
+  bool number(json::string_view part) {
+    keep(part);
+    return value(BodyValue::number);
   }
 
-  void read_value(BodyPlace place) {
-    switch (peek()) {
-      case '{': return read_object(place);
-      case '[': return read_list(place);
-      case '"': return tree_.value(place, BodyValue::text, read_string());
-      case 't': expect_word("true"); return tree_.value(place, BodyValue::boolean, "true");
-      case 'f': expect_word("false"); return tree_.value(place, BodyValue::boolean, "false");
-      default: return tree_.value(place, BodyValue::number, read_number());
-    }
+  BodyPlace enter() {
+    if (levels_.empty()) return root_;
+    auto& around = levels_.back();
+    return around.is_list ? around.inside.enter_item() : around.inside.enter_member(key_);
+  }
+  void leave() {
+    if (!levels_.empty()) levels_.back().inside.leave();
   }
 
-  // Null is as if it was not there.
-  bool skip_null() {
-    if (peek() != 'n') return false;
-    expect_word("null");
+  bool value(BodyValue kind) {
+    if (levels_.empty()) refuse_json();
+    const auto place = enter();
+    tree_.value(place, kind, std::exchange(text_, {}));
+    leave();
+    return true;
+  }
+  bool open(bool is_list) {
+    if (levels_.empty() && is_list) refuse_json();
+    const auto place = enter();
+    levels_.emplace_back(tree_, place, is_list);
+    return true;
+  }
+  bool close() {
+    levels_.back().inside.end();
+    levels_.pop_back();
+    leave();
     return true;
   }
 
-  void read_object(BodyPlace place) {
-    expect('{');
-    BodyTree::Inside inside(tree_, place, false);
-    if (!take('}')) {
-      do {
-        if (peek() != '"') refuse();
-        const auto key = read_string();
-        expect(':');
-        if (!skip_null()) inside.member(key, [this](BodyPlace at) { read_value(at); });
-      } while (take(','));
-      expect('}');
-    }
-    inside.end();
-  }
-
-  void read_list(BodyPlace place) {
-    expect('[');
-    BodyTree::Inside inside(tree_, place, true);
-    if (!take(']')) {
-      do {
-        if (!skip_null()) inside.item([this](BodyPlace at) { read_value(at); });
-      } while (take(','));
-      expect(']');
-    }
-    inside.end();
-  }
-
-  std::string read_number() {
-    const size_t begin = at_;
-    const auto digits = [this] {
-      const size_t first = at_;
-      while (at_ < text_.size() && is_json_digit(text_[at_])) ++at_;
-      if (at_ == first) refuse();
-    };
-    const auto is_at = [this](char c) { return at_ < text_.size() && text_[at_] == c; };
-    if (is_at('-')) ++at_;
-    if (is_at('0'))
-      ++at_;
-    else
-      digits();
-    if (is_at('.')) {
-      ++at_;
-      digits();
-    }
-    if (is_at('e') || is_at('E')) {
-      ++at_;
-      if (is_at('+') || is_at('-')) ++at_;
-      digits();
-    }
-    return std::string(text_.substr(begin, at_ - begin));
-  }
-
-  std::string read_string() {
-    expect('"');
-    std::string out;
-    while (true) {
-      if (at_ == text_.size()) refuse();
-      const char c = text_[at_];
-      if (c == '"') break;
-      if (c == '\\') {
-        ++at_;
-        read_escape(out);
-        continue;
-      }
-      const auto byte = static_cast<unsigned char>(c);
-      const size_t length = byte < 0x80 ? 1 : utf8_length(text_, at_);
-      if (byte < 0x20 || length == 0) refuse();
-      out += text_.substr(at_, length);
-      at_ += length;
-    }
-    ++at_;
-    return out;
-  }
-
-  void read_escape(std::string& out) {
-    constexpr std::string_view letters = "\"\\/bfnrt";
-    constexpr std::string_view meant = "\"\\/\b\f\n\r\t";
-    if (at_ == text_.size()) refuse();
-    const char letter = text_[at_++];
-    if (const auto known = letters.find(letter); known != std::string_view::npos) {
-      out += meant[known];
-      return;
-    }
-    if (letter != 'u') refuse();
-    unsigned code = read_hex();
-    if (code >= 0xDC00 && code <= 0xDFFF) refuse();
-    if (code >= 0xD800 && code <= 0xDBFF) {
-      expect_word("\\u");
-      const unsigned low = read_hex();
-      if (low < 0xDC00 || low > 0xDFFF) refuse();
-      code = 0x10000 + ((code - 0xD800) << 10U) + (low - 0xDC00);
-    }
-    append_utf8(out, code);
-  }
-
-  unsigned read_hex() {
-    const auto digits = text_.substr(at_, 4);
-    unsigned code = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-    if (digits.size() != 4 || error != std::errc() || end != digits.data() + 4) refuse();
-    at_ += 4;
-    return code;
-  }
-
-  std::string_view text_;
   BodyTree& tree_;
-  size_t at_ = 0;
+  BodyPlace root_;
+  std::list<Level> levels_;
+  std::string key_;
+  std::string text_;
 };
 
 }  // namespace
@@ -191,7 +122,12 @@ class JsonReader {
 BodyTree::Pairs read_json_body(std::string_view body, BodyPlace place) {
   if (body.empty()) return {};
   BodyTree tree(false);
-  JsonReader(body, tree).read_body(place);
+  json::parse_options options;
+  options.max_depth = BodyTree::deepest + 1;  // the tree refuses what is deeper, and says where
+  json::basic_parser<TreeBuilder> parser(options, tree, place);
+  json::error_code failure;
+  const auto read = parser.write_some(false, body.data(), body.size(), failure);
+  if (failure || read < body.size()) refuse_json();
   return tree.take();
 }
 

@@ -35,6 +35,37 @@ TEST(JsonBody, WhatIsNoObjectIsRefused) {
   }
 }
 
+TEST(JsonBody, IsJsonAndNothingElse) {
+  for (const std::string_view body : {"null",
+                                      " null ",
+                                      "\"x\"",
+                                      "{} {}",
+                                      "{}x",
+                                      "{\"a\":1,}",
+                                      "{a:1}",
+                                      "{\"a\":01}",
+                                      "{\"a\":1.}",
+                                      "{\"a\":+1}",
+                                      "{\"a\":NaN}",
+                                      "{\"a\":\"\\ud800\"}",
+                                      "{\"a\":\"\\udc00x\"}",
+                                      "{\"a\":\"\x01\"}",
+                                      "{\"a\":\"\xc3\"}",
+                                      "{\"a\":tru}",
+                                      "{\"a\":\"\\x\"}",
+                                      "{/**/}",
+                                      " ",
+                                      "{\"a\""})
+    EXPECT_THROW(read_json_body(body), ApiError) << body;
+  EXPECT_EQ(read_json_body(" \r\n\t{ \"a\" : [ null , 1 ] , \"b\" : null } \n"), (Pairs{{"a.1", "1"}}));
+  EXPECT_EQ(read_json_body(R"({"a":"\ud83d\ude00\/"})"), (Pairs{{"a", "\xf0\x9f\x98\x80/"}}));
+}
+
+TEST(JsonBody, NumbersKeepTheirSpelling) {
+  for (const std::string number : {"0", "-0", "12345678901234567890123", "0.10", "1.0e+2", "-1E5", "9007199254740993"})
+    EXPECT_EQ(read_json_body("{\"n\":" + number + "}"), (Pairs{{"n", number}}));
+}
+
 TEST(JsonBody, AsManyValuesAsAQueryMayHave) {
   std::string body = "{\"a\":[";
   for (size_t i = 0; i < QueryLimits{}.parameters; ++i) body += i == 0 ? "1" : ",1";
