@@ -230,6 +230,18 @@ def mass_changes(bench):
                "raw": raw[name]}
 
 
+def policy_decisions(bench):
+    """Ten policies of twenty statements, compiled; nothing but the library."""
+    program = harness.binaries / "policy_bench"
+    if not program.exists():
+        raise Skipped("decisions of policies: no policy_bench in this build")
+    raw = json.loads(subprocess.run([program], capture_output=True, text=True, timeout=120, check=True).stdout)
+    worst = max(raw["allowed_us"], raw["refused_us"])
+    yield {"what": "a decision by 10 policies of 20 statements (library only: no request asks it yet)", "brume": f"{worst:.1f} µs", "peer": "", "ratio": "",
+           "goal": "≤ 5 µs", "met": worst <= 5, "note": f"allowed {raw['allowed_us']:.1f} µs; {raw['all_match_us']:.1f} µs if all 200 statements are about the action, each with an ARN",
+           "raw": raw}
+
+
 def idle_memory(bench):
     with bench.checked_daemon() as (cloud, _):
         time.sleep(0.5)

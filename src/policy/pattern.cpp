@@ -108,6 +108,9 @@ void Pattern::find_shape() {
   } else if (is(0, PieceKind::literal) && (pieces_.size() == 1 || (pieces_.size() == 2 && is(1, PieceKind::star)))) {
     shape_ = pieces_.size() == 1 ? Shape::exact : Shape::prefix;
     literal_ = pieces_[0].text;
+  } else if (pieces_.size() == 2 && is(0, PieceKind::star) && is(1, PieceKind::literal)) {
+    shape_ = Shape::suffix;
+    literal_ = pieces_[1].text;
   } else {
     shape_ = Shape::other;
   }
@@ -212,7 +215,8 @@ Match ArnPattern::match(const Arn& arn, const Variables& variables) const {
   if (any_) return Match::yes;
   if (arn.count < count_ || (!open_ && arn.count != count_)) return Match::no;
   Match result = Match::yes;
-  for (std::size_t i = 0; i < count_; ++i) {
+  // The last part first: it differs most.
+  for (std::size_t i = count_; i-- > 0;) {
     auto part = arn.parts[i];
     if (open_ && i + 1 == count_) part = arn.text.substr(static_cast<std::size_t>(part.data() - arn.text.data()));
     const auto match = parts_[i].match(part, variables);

@@ -39,6 +39,7 @@ class Pattern {
       case Shape::any: return Match::yes;
       case Shape::exact: return literal_ == text ? Match::yes : Match::no;
       case Shape::prefix: return text.starts_with(literal_) ? Match::yes : Match::no;
+      case Shape::suffix: return text.ends_with(literal_) ? Match::yes : Match::no;
       case Shape::other: break;
     }
     return match_pieces(text, variables);
@@ -52,7 +53,7 @@ class Pattern {
   void add_variables(std::vector<std::string>& names) const;
 
  private:
-  enum class Shape : std::uint8_t { any, exact, prefix, other };
+  enum class Shape : std::uint8_t { any, exact, prefix, suffix, other };
   enum class PieceKind : std::uint8_t { literal, star, one, variable };
   struct Piece {
     PieceKind kind;
