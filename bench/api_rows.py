@@ -218,15 +218,15 @@ def record_memory(each, count):
 
 
 def mass_changes(bench):
-    """Ten times as many snapshots and instances may cost the writer eleven times as much, and one call of 1,000 ids 5 ms of its processor time."""
+    """Ten times as many snapshots and instances may cost the writer eleven times as much, and one commit 5 ms of its processor time."""
     program = harness.binaries / "writer_bench"
     if not program.exists():
         raise Skipped("mass changes: no writer_bench in this build")
     raw = json.loads(subprocess.run([program], capture_output=True, text=True, timeout=600, check=True).stdout)
-    for name, what in (("terminate", "10,000 instances terminated"), ("delete", "100,000 snapshots deleted")):
+    for name, what in (("terminate", "10,000 instances terminated in calls of 1,000 ids"), ("delete", "100,000 snapshots deleted, one a call")):
         growth = max(raw[name]["growth"], raw[name]["walked_growth"])
-        yield {"what": f"{what} in calls of 1,000 ids, on the writer, against a tenth", "brume": f"{raw[name]['seconds']:.2f} s", "peer": "", "ratio": f"{growth:.1f}×",
-               "goal": "≤ 11×", "met": growth <= 11, "note": f"{raw[name]['walked']:,} entries walked over; longest commit {raw[name]['longest_ms']:.1f} ms, goal 5 ms",
+        yield {"what": f"{what}, on the writer, against a tenth", "brume": f"{raw[name]['seconds']:.2f} s", "peer": "", "ratio": f"{growth:.1f}×",
+               "goal": "≤ 11×, ≤ 5 ms", "met": growth <= 11 and raw[name]["longest_ms"] <= 5, "note": f"{raw[name]['walked']:,} entries walked over; longest commit {raw[name]['longest_ms']:.1f} ms",
                "raw": raw[name]}
 
 

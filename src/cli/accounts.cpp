@@ -185,7 +185,10 @@ int status(const Options& options, bool as_json) {
   if (s.at("simulated").as_bool()) std::printf("SIMULATION   instances, networks and disks are only pretended\n");
   std::printf("endpoint     %s  (region %s)\n", text(s, "endpoint").c_str(), text(s, "region").c_str());
   std::printf("home         %s  (process %lld)\n", text(s, "home").c_str(), static_cast<long long>(s.at("pid").as_int64()));
-  std::printf("machines     %s: %s\n", text(s, "accelerator").c_str(), text(s, "acceleratorReason").c_str());
+  const bool fast = text(s, "accelerator") == "kvm";
+  std::printf("machines     %s (%s)\n",
+              fast ? "at full speed: this host's processor runs them (KVM)" : "slow: emulated in software, many times slower than with KVM",
+              text(s, "acceleratorReason").c_str());
   if (const auto shares = text(s, "processorShares"); !shares.empty())
     std::printf("processors   shares of the types are %s\n", shares.c_str());
   std::printf("public pool  %s\n", text(s, "publicPool").c_str());

@@ -7,6 +7,7 @@
 #include "control/flow_logs.hpp"
 #include "control/folding.hpp"
 #include "control/images.hpp"
+#include "control/instance_changes.hpp"
 #include "control/instances.hpp"
 #include "control/interfaces.hpp"
 #include "control/root_volumes.hpp"
@@ -67,6 +68,7 @@ Controller::Controller(state::Store& store, Engines engines, const Clock& clock,
   snapshots_ = std::make_unique<SnapshotReconciler>(store_, engines_, *files_, *direct_, wake_after);
   images_ = std::make_unique<ImageReconciler>(store_, engines_, *snapshots_, wake);
   roots_ = std::make_unique<RootVolumes>(store_, wake_after);
+  changes_ = std::make_unique<InstanceChanges>(store_, wake_after);
   instances_ = std::make_unique<InstanceReconciler>(store_, engines_, clock, settings_, ownership_, *vpcs_, *files_, *meter_, *images_,
                                                     *roots_, wake_after);
   interfaces_ = std::make_unique<InterfaceReconciler>(store_, engines_, *vpcs_, wake_after);
@@ -110,6 +112,7 @@ Result<bool> Controller::take_stock() {
   has_stock_ = true;
   instances_->begin();
   meter_->begin(settings_.disk_counters_pause);
+  changes_->recover();
   volumes_->recover();
   folder_->recover();
   snapshots_->recover();
@@ -168,6 +171,7 @@ void Controller::power_off(milliseconds patience) {
 
 void Controller::follow(const state::Commit& commit) {
   vpcs_->follow(commit);
+  changes_->follow(commit);
   instances_->follow(commit);
   interfaces_->follow(commit);
   flow_logs_->follow(commit);
@@ -204,6 +208,8 @@ void Controller::work(const std::string& key) {
   if (kind == "instance") {
     instances_->reconcile(name);
     interfaces_->reconcile(name);
+  } else if (kind == "change") {
+    changes_->reconcile(name);
   } else if (kind == "vpc") {
     vpcs_->reconcile(name);
   } else if (kind == "names") {

@@ -86,6 +86,7 @@ struct MetadataDoor {
   std::function<void(const std::string& vpc_id)> close;
 };
 
+class InstanceChanges;
 class InstanceReconciler;
 class InterfaceReconciler;
 class VpcReconciler;
@@ -171,6 +172,7 @@ class Controller {
   std::unique_ptr<SnapshotReconciler> snapshots_;
   std::unique_ptr<ImageReconciler> images_;
   std::unique_ptr<RootVolumes> roots_;
+  std::unique_ptr<InstanceChanges> changes_;
   std::unique_ptr<InstanceReconciler> instances_;
   std::unique_ptr<InterfaceReconciler> interfaces_;
   std::unique_ptr<FlowLogWriter> flow_logs_;

@@ -200,15 +200,33 @@ void FlowLogWriter::drop(const state::FlowLog& log) {
 
 void FlowLogWriter::end(Window& window) {
   const auto done = write(window);
-  if (!done) log::error("network", "cannot write the flow log {}: {}", window.log.id, done.error().message);
   note(window.log, done ? "" : delivery_error(done.error()));
+  if (done) return;
+  log::error("network", "cannot write the flow log {}, tried again: {}", window.log.id, done.error().message);
+  if (late_.size() >= late_limit) {
+    log::error("network", "an interval of the flow log {} is lost: too many wait to be written", late_.front().log.id);
+    late_.pop_front();
+  }
+  late_.push_back(std::move(window));
+}
+
+void FlowLogWriter::write_late() {
+  while (!late_.empty()) {
+    if (!write(late_.front())) return;  // said when it came here
+    log::info("network", "the flow log {} is written after all", late_.front().log.id);
+    late_.pop_front();
+  }
 }
 
 void FlowLogWriter::reconcile() {
   const auto world = store_.world();
   const auto now = clock_.now();
+  write_late();
   follow_logs(*world, now);
-  if (windows_.empty()) return;
+  if (windows_.empty()) {
+    if (!late_.empty()) wake_("flow-logs", pause);
+    return;
+  }
   count(*world, now);
   auto next = pause;
   for (auto& [key, window] : windows_) {
@@ -217,9 +235,10 @@ void FlowLogWriter::reconcile() {
       continue;
     }
     if (now >= window.end) {
+      const auto log = window.log;
       end(window);
-      const auto begin = interval_of(now, window.log.interval);
-      window = {.log = window.log, .begin = begin, .end = begin + seconds(window.log.interval)};
+      const auto begin = interval_of(now, log.interval);
+      window = {.log = log, .begin = begin, .end = begin + seconds(log.interval)};
     }
     next = std::min(next, std::max(milliseconds(100), window.end - now));
   }
@@ -227,7 +246,8 @@ void FlowLogWriter::reconcile() {
 }
 
 void FlowLogWriter::finish() {
-  if (windows_.empty()) return;
+  write_late();
+  if (windows_.empty() && late_.empty()) return;
   const auto now = clock_.now();
   count(*store_.world(), now);
   for (auto& [key, window] : windows_) {
@@ -235,6 +255,8 @@ void FlowLogWriter::finish() {
     end(window);
   }
   windows_.clear();
+  for (const auto& window : late_) log::error("network", "an interval of the flow log {} is lost: it could not be written", window.log.id);
+  late_.clear();
 }
 
 }  // namespace brume::control

@@ -4,6 +4,7 @@
 // What is not written yet is in memory only. The first file after a start therefore says SKIPDATA.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -38,6 +39,9 @@ class FlowLogWriter {
   void finish();
 
  private:
+  // Intervals that wait for a disk that can be written; then the oldest is lost. An interval has up to 20,000 lines, some 3 MiB.
+  static constexpr size_t late_limit = 32;
+
   struct Sum {
     std::int64_t packets = 0;
     std::int64_t bytes = 0;
@@ -59,6 +63,8 @@ class FlowLogWriter {
   void count(const state::World& world, Time now);
   void add(Window& window, const network::FlowRecord& flow, Time now) const;
   void end(Window& window);
+  // Tries again what could not be written.
+  void write_late();
   Result<void> write(const Window& window) const;
   void note(const state::FlowLog& log, const std::string& error);
   void drop(const state::FlowLog& log);
@@ -70,6 +76,7 @@ class FlowLogWriter {
   const FlowLogPlace place_;
   const Wake wake_;
   std::map<std::string, Window> windows_;  // by key of the log
+  std::deque<Window> late_;                // ended, and not written yet; the oldest first
   Time counted_{};                         // when flows were last taken
 };
 

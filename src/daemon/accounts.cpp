@@ -249,6 +249,7 @@ void erase_owned(state::Transaction& transaction, const std::string& account) {
   erase_all<UserData>(transaction, account);
   erase_all<TagSet>(transaction, account);
   erase_all<ClientToken>(transaction, account);
+  erase_all<InstanceChange>(transaction, account);
   erase_all<Dependents>(transaction, account);
   erase_all<PlacementGroup>(transaction, account);
   erase_all<LaunchTemplate>(transaction, account);

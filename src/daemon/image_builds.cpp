@@ -21,6 +21,9 @@ constexpr std::size_t most_builds = 32;
 constexpr auto stop_patience = std::chrono::hours(2);
 // Debian updates its packages, so an older image is built anew.
 constexpr auto image_life = std::chrono::hours(24 * 30);
+// How long an image stays after a newer recipe's is there: homes may still import it, or have the older recipe.
+constexpr auto superseded_life = std::chrono::hours(24 * 7);
+constexpr std::size_t sum_digits = 16;
 constexpr std::uint64_t mib = 1ULL << 20;
 
 // What a build needs at its peak, including the packed result.
@@ -44,7 +47,7 @@ std::string sum_of(const std::string& recipes, const std::string& recipe) {
     all += file.substr(recipes.size());
     all += to_hex(sha256(read_file(file).value_or(std::string())));
   }
-  return to_hex(sha256(all)).substr(0, 16);
+  return to_hex(sha256(all)).substr(0, sum_digits);
 }
 
 // Whether a finished image is there that is not too old.
@@ -52,6 +55,23 @@ bool is_built(const std::string& folder, Time now) {
   struct stat status {};
   if (::stat((folder + "/image.json").c_str(), &status) != 0) return false;
   return std::chrono::seconds(status.st_mtime) + image_life > now.time_since_epoch();
+}
+
+// Of older versions of the recipe, or builds that were cut off and never taken up. What a home imports at the time is younger.
+void remove_superseded(const std::string& cache, const std::string& recipe, const std::string& kept, Time now) {
+  const auto stem = recipe + "-";
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(cache, ignored)) {
+    const auto name = entry.path().filename().string();
+    const auto sum = name.starts_with(stem) ? std::string_view(name).substr(stem.size()) : std::string_view();
+    if (entry.path() == kept || sum.size() != sum_digits || sum.find_first_not_of("0123456789abcdef") != std::string_view::npos) continue;
+    struct stat status {};
+    if (::stat((entry.path().string() + "/image.json").c_str(), &status) != 0 && ::stat(entry.path().c_str(), &status) != 0) continue;
+    if (std::chrono::seconds(status.st_mtime) + superseded_life > now.time_since_epoch()) continue;
+    const auto removed = fs::remove_all(entry.path(), ignored);
+    if (removed != static_cast<std::uintmax_t>(-1))
+      log::info("images", "removed {}, which a newer image has superseded", entry.path().string());
+  }
 }
 
 std::string last_line(const std::string& file) {
@@ -178,6 +198,7 @@ Result<std::string> ImageBuilds::make(const ImageBuild& build, const std::stop_t
   if (result->status != 0)
     return fail(ErrorKind::broken, "the last it said (all of it is in " + command.output_file + "):\n" +
                                        read_file_tail(command.output_file, 1500).value_or(""));
+  if (folder.starts_with(parts_.cache + "/")) remove_superseded(parts_.cache, build.recipe, folder, parts_.clock.now());
   return parts_.add(folder);
 }
 

@@ -116,7 +116,9 @@ void FrontDoor::handle(wire::HttpRequest&& request, wire::Responder respond) {
     if (!pending->share)
       throw wire::ApiError(503, "RequestLimitExceeded", "Request limit exceeded: too many of your requests are being answered.");
     decode(*pending);
-    if (throttle_) throttle_->admit(pending->account(), pending->call.codec->protocol(), pending->call.action);
+    if (throttle_)
+      throttle_->admit(pending->account(), pending->call.codec->protocol(), pending->call.action,
+                       instances_asked(*pending->call.parameters));
     look_up(*pending);
     run(pending);
   } catch (...) {

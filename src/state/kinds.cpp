@@ -43,7 +43,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Kind::count)> kind_na
                                                                                        "vpn-gateway",
                                                                                        "vpn-connection",
                                                                                        "egress-only-gateway",
-                                                                                       "host"};
+                                                                                       "host",
+                                                                                       "instance-change"};
 
 // Collects the index entries of one record; a value that is empty has none.
 class IndexEntries {

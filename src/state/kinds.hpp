@@ -56,6 +56,7 @@ decltype(auto) with_record_type(Kind kind, Visitor&& visit) {
     case Kind::vpn_connection: return visit(std::type_identity<VpnConnection>{});
     case Kind::egress_only_gateway: return visit(std::type_identity<EgressOnlyGateway>{});
     case Kind::host: return visit(std::type_identity<Host>{});
+    case Kind::instance_change: return visit(std::type_identity<InstanceChange>{});
     case Kind::count: break;
   }
   throw std::logic_error("not a kind of record");

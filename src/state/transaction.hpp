@@ -74,6 +74,12 @@ class Transaction {
   // The same whatever comes of the decision, durable or failed: for a line that says what was refused.
   void when_settled(std::function<void()> effect) { last_effects_.push_back(std::move(effect)); }
 
+  // The rest of a change that is too large for one decision: a decision of its own, which runs once this one is durable and before the
+  // caller hears of it; others get their turn in between. It may have one too. Never if this decision fails. What this decision stores has
+  // to say what the rest is, so that it is done after a crash too: the caller is told of success as soon as the first part is durable and
+  // the rest has been tried, and an error of the rest is only logged.
+  void then(std::function<void(Transaction&)> rest) { rest_ = std::move(rest); }
+
  private:
   friend class Writer;
   Transaction(World& world, Time now, Random& random) : world_(world), now_(now), random_(random) {}
@@ -87,6 +93,7 @@ class Transaction {
   std::vector<Change> changes_;
   std::vector<std::function<void()>> effects_;
   std::vector<std::function<void()>> last_effects_;
+  std::function<void(Transaction&)> rest_;
 };
 
 // May run more than once, each time from the start against a newer World: if another writer of the log was faster, or if it no longer fits

@@ -27,6 +27,8 @@ struct Pending {
   std::exception_ptr failure;
   std::vector<std::function<void()>> effects;       // of its last run, if it becomes durable
   std::vector<std::function<void()>> last_effects;  // of its last run, whatever comes of it
+  Decision rest;                                    // of its last run
+  bool is_rest = false;                             // of a decision that is durable
 };
 
 // The merged changes of successive decisions, one for each key, and their writes.
@@ -128,6 +130,16 @@ void call_for_others(const Function& function) {
   }
 }
 
+std::string reason_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& problem) {
+    return problem.what();
+  } catch (...) {
+    return "an unknown failure";
+  }
+}
+
 }  // namespace
 
 void Transaction::refuse_move(Kind kind, const std::string& key, std::string_view from, std::string_view to) {
@@ -178,6 +190,7 @@ class Writer::Implementation {
   size_t decide_all(std::deque<Pending>& group, Group& merged, World& world);
   std::vector<Change> decide(Pending& pending, World& world);  // absent if it threw; the world is then partly changed
   void put_back(std::deque<Pending>& group, size_t from);
+  void queue_rest(Pending& pending);
   static void fail_all(std::deque<Pending>& group, const Error& error);
 
   Replica& replica_;
@@ -200,7 +213,7 @@ void Writer::Implementation::submit(Decision decision, Settled settled, Urgency 
   {
     const std::lock_guard lock(queue_mutex_);
     if (stopping_ || queue_.size() >= queue_limit) throw Overloaded();
-    queue_.push_back({std::move(decision), std::move(settled), nullptr, {}, {}});
+    queue_.push_back({std::move(decision), std::move(settled), nullptr, {}, {}, {}, false});
     auto due = std::chrono::steady_clock::now();
     if (urgency == Urgency::soon) due += group_commit_delay;
     due_ = due_ ? std::min(*due_, due) : due;
@@ -236,6 +249,15 @@ void Writer::Implementation::put_back(std::deque<Pending>& group, size_t from) {
   group.resize(from);
 }
 
+// Behind those that wait already, so that a large change does not hold them up. The caller still waits: the queue may exceed its limit by
+// as many as were in it once.
+void Writer::Implementation::queue_rest(Pending& pending) {
+  const std::lock_guard lock(queue_mutex_);
+  queue_.push_back({std::move(pending.rest), std::move(pending.settled), nullptr, {}, {}, {}, true});
+  due_ = std::chrono::steady_clock::now();
+  pending = {};
+}
+
 void Writer::Implementation::run() {
   thread_id_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   while (true) {
@@ -259,6 +281,12 @@ void Writer::Implementation::settle_group(std::deque<Pending> group) {
     if (!pending.failure)
       for (const auto& effect : pending.effects) call_for_others(effect);
     for (const auto& effect : pending.last_effects) call_for_others(effect);
+    if (!pending.failure && pending.rest) {
+      queue_rest(pending);
+      continue;
+    }
+    if (pending.failure && pending.is_rest)
+      log::error("state", "the rest of a change is left for later: {}", reason_of(std::exchange(pending.failure, nullptr)));
     call_for_others([&] {
       if (pending.settled) pending.settled(std::exchange(pending.failure, nullptr));
     });
@@ -300,6 +328,7 @@ std::vector<Change> Writer::Implementation::decide(Pending& pending, World& worl
   try {
     pending.decision(transaction);
     changes = std::move(transaction.changes_);
+    pending.rest = std::move(transaction.rest_);
   } catch (...) {
     pending.failure = std::current_exception();
   }

@@ -1,4 +1,4 @@
-"""Describing what nobody can have here (models/empty.json): every row of the table, as inventory tools ask: empty lists, and the usual errors."""
+"""Describing, changing and removing what nobody can have here (models/empty.json): every row of the table: empty lists, and the usual errors."""
 import json
 import re
 
@@ -53,18 +53,22 @@ def sample(action, member):
         return {f"{name}.1.Name": "state", f"{name}.1.Value.1": "active"}
     kind = ACTIONS[action].get("ids", {}).get(member)
     shape = shapes()[members(action)[member]["shape"]]
-    if kind:
-        value = an_id(kind)[0]
-    elif shape["type"] == "timestamp":
-        value = "2026-01-01T00:00:00Z"
-    elif shape["type"] == "list":
-        inner = shapes()[shape["member"]["shape"]]
-        value = "1" if inner["type"] in ("long", "integer") else inner.get("enum", ["x"])[0]
-    elif shape["type"] in ("integer", "long"):
-        value = shape.get("min", 5)
-    else:
-        value = shape.get("enum", ["x"])[0]
-    return {wire_name(action, member) + (".1" if shape["type"] == "list" else ""): value}
+    name = wire_name(action, member)
+    return {name + (".1" if shape["type"] == "list" else ""): an_id(kind)[0]} if kind else values(name, shape)
+
+
+def values(name, shape):
+    """Parameters below this name that are of the shape, with what it requires."""
+    if shape["type"] == "list":
+        return values(name + ".1", shapes()[shape["member"]["shape"]])
+    if shape["type"] == "structure":
+        out = {}
+        for member in shape.get("required", []) or list(shape["members"])[:1]:
+            ref = shape["members"][member]
+            out.update(values(f"{name}.{own('ec2').parameter_name(member, ref)}", shapes()[ref["shape"]]))
+        return out
+    value = {"timestamp": "2026-01-01T00:00:00Z", "integer": shape.get("min", 5), "long": shape.get("min", 5), "boolean": "true"}.get(shape["type"], "x")
+    return {name: shape.get("enum", [value])[0]}
 
 
 def needed(action, ec2=None):
@@ -90,7 +94,7 @@ ALL = sorted(ACTIONS)
 
 
 def test_the_table_is_worth_it():
-    assert len(LISTING) > 100 and len(NAMING) > 30
+    assert len(LISTING) > 100 and len(NAMING) > 200
     assert {kind for row in ACTIONS.values() for kind in row.get("ids", {}).values()} <= set(KINDS) | set(BUILT_KINDS)
 
 

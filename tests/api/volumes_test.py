@@ -145,6 +145,23 @@ def test_a_root_put_back_outlives_the_instance(ec2, instance, look, in_state, re
     free(ec2, root)
 
 
+def test_a_start_without_its_root_is_refused(ec2, instance, look, in_state, refused):
+    (mapping,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]["BlockDeviceMappings"]
+    root = mapping["Ebs"]["VolumeId"]
+    ec2.stop_instances(InstanceIds=[instance])
+    in_state("stopped", instance)
+    ec2.detach_volume(VolumeId=root)
+    free(ec2, root)
+    with refused("InvalidParameterValue"):
+        ec2.start_instances(InstanceIds=[instance])
+    in_state("stopped", instance)
+    # Under another name it is no root.
+    ec2.attach_volume(VolumeId=root, InstanceId=instance, Device="/dev/sdf")
+    wait_until(lambda: look(root)["Attachments"][0]["State"] == "attached")
+    with refused("InvalidParameterValue"):
+        ec2.start_instances(InstanceIds=[instance])
+
+
 def test_a_detached_root_does_not_go_with_the_instance(ec2, instance, look, in_state):
     (mapping,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]["BlockDeviceMappings"]
     ec2.stop_instances(InstanceIds=[instance])

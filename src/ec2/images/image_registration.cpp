@@ -201,7 +201,7 @@ std::string import_boot_image(state::Transaction& transaction, const ImageImport
   Image boot = image;
   boot.id = make_id(transaction.random(), prefix);
   boot.type = type;
-  boot.name = fmt::format("{}.{}", import.name, type);
+  boot.name = fmt::format("{}.{}", type, import.name);  // not met by a search for "tiny*"
   boot.location = fmt::format("{}.{}", image.location, type);
   boot.root_device_name.clear();
   boot.import_source = file;

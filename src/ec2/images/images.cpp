@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "ec2/actions.hpp"
 #include "ec2/common/filters.hpp"
@@ -170,6 +171,26 @@ bool is_listed(const Image& image, const Context& context, const wire::ec2::Desc
   return !deprecated || image.account == context.account() || request.include_deprecated.value_or(false);
 }
 
+// Machine images are listed first, then kernels and RAM disks: whoever takes the first one that fits a search can launch it.
+constexpr std::array<std::string_view, 3> listing_order = {"machine", "kernel", "ramdisk"};
+
+size_t rank_of(const Image& image) {
+  return static_cast<size_t>(std::find(listing_order.begin(), listing_order.end() - 1, image.type) - listing_order.begin());
+}
+// As pages remember their place: "0account/ami-…".
+std::string place_of(const Image& image) { return std::to_string(rank_of(image)) + image.key(); }
+
+// The images of all accounts in the order of their places, from `after` (exclusive) on, until visit returns false.
+template <class Visitor>
+void each_by_place(const state::World& world, std::string_view after, Visitor&& visit) {
+  const auto begin = after.empty() ? size_t{0} : static_cast<size_t>(after.front() - '0');
+  bool goes_on = true;
+  for (auto rank = begin; goes_on && rank < listing_order.size(); ++rank)
+    world.each<Image>(
+        "", [&](const Image& image) { return goes_on = rank_of(image) != rank || visit(image); },
+        rank == begin && !after.empty() ? after.substr(1) : std::string_view());
+}
+
 std::string_view prefix_of(std::string_view id) { return id.substr(0, std::min(id.size(), id.find('-'))); }
 
 void check_image_id(const std::string& id) {
@@ -189,7 +210,7 @@ wire::ApiError no_longer_available(const std::string& id) {
   return {400, "InvalidAMIID.Unavailable", fmt::format("The image ID '{}' is no longer available", id)};
 }
 
-// In the order of keys, each once. Throws unless all exist or existed: programs poll an image by its id until it is gone.
+// In the order of places, each once. Throws unless all exist or existed: programs poll an image by its id until it is gone.
 std::vector<const Image*> find_named(const state::World& world, const std::string& account, const std::vector<std::string>& ids) {
   std::vector<const Image*> found;
   std::vector<std::string> unknown;
@@ -201,7 +222,7 @@ std::vector<const Image*> find_named(const state::World& world, const std::strin
       found.push_back(image);  // a deregistered one is not listed
   }
   if (!unknown.empty()) throw ids_unknown("ami", unknown);
-  std::sort(found.begin(), found.end(), [](const Image* a, const Image* b) { return a->key() < b->key(); });
+  std::sort(found.begin(), found.end(), [](const Image* a, const Image* b) { return place_of(*a) < place_of(*b); });
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
@@ -219,15 +240,15 @@ wire::ec2::DescribeImagesResponse describe_images(const state::World& world, con
       return true;
     // Another account's tags match nothing.
     if (!filters.match(world, image, account, image.id)) return true;
-    if (!page.take(image.key())) return false;
+    if (!page.take(place_of(image))) return false;
     response.images.push_back(describe(world, context, image));
     return true;
   };
   if (request.image_ids.empty()) {
-    world.each<Image>("", list, page.after());
+    each_by_place(world, page.after(), list);
   } else {
     for (const auto* image : named)
-      if (image->key() > page.after() && !list(*image)) break;
+      if (place_of(*image) > page.after() && !list(*image)) break;
   }
   response.next_token = page.next_token();
   return response;

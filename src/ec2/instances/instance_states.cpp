@@ -1,11 +1,14 @@
 // StartInstances, StopInstances, RebootInstances, TerminateInstances (INS-039 ff.): all of the named instances, or none.
+#include <algorithm>
 #include <set>
 
 #include "domain/classic.hpp"
+#include "domain/instance_changes.hpp"
 #include "ec2/common/audit.hpp"
 #include "ec2/common/free_addresses.hpp"
 #include "ec2/instances/instances.hpp"
 #include "ec2/launch/capacity.hpp"
+#include "ec2/storage/volume_rules.hpp"
 
 namespace brume::ec2 {
 namespace {
@@ -13,28 +16,17 @@ namespace {
 using service::Context;
 using state::InstanceState;
 
-wire::ec2::InstanceStateChange show_change(const state::Instance& instance, InstanceState before) {
+wire::ec2::InstanceStateChange show_change(const state::Instance& instance, InstanceState before, InstanceState now) {
   wire::ec2::InstanceStateChange change;
   change.instance_id = instance.id;
-  change.current_state = describe_state(instance.state);
+  change.current_state = describe_state(now);
   change.previous_state = describe_state(before);
   return change;
 }
 
-// "User initiated (2011-12-05 13:00:00 GMT)"
-std::string user_initiated(Time now) {
-  auto text = format_iso8601(now).substr(0, 19);
-  text[10] = ' ';
-  return "User initiated (" + text + " GMT)";
-}
-
-void become(state::Transaction& transaction, state::Instance& instance, InstanceState to) {
-  instance.state = to;
-  instance.state_since = transaction.now();
-}
-
 void start_one(state::Transaction& transaction, state::Instance& instance) {
-  become(transaction, instance, InstanceState::pending);
+  instance.state = InstanceState::pending;
+  instance.state_since = transaction.now();
   instance.launched = transaction.now();
   instance.transition_reason.clear();
   instance.state_reason_code.clear();
@@ -52,6 +44,18 @@ void start_one(state::Transaction& transaction, state::Instance& instance) {
   put_dependents(transaction, instance);
 }
 
+// Without its root it could not boot (STO-134): somebody detached it, or put it back under another name.
+void need_root_volume(const state::World& world, const state::Instance& instance) {
+  const bool has_root = std::any_of(instance.volume_ids.begin(), instance.volume_ids.end(), [&](const std::string& id) {
+    const auto* volume = world.find<state::Volume>(instance.account, id);
+    const auto* attachment = volume == nullptr ? nullptr : volume->attachment_to(instance.id);
+    return attachment != nullptr && is_same_device(attachment->device, instance.root_device_name);
+  });
+  if (has_root) return;
+  throw wire::invalid_parameter_value(fmt::format(
+      "Invalid value '{}' for instanceId. Instance does not have a volume attached at root ({})", instance.id, instance.root_device_name));
+}
+
 wire::ec2::StartInstancesResponse start_instances(state::Transaction& transaction, const Context& context,
                                                   const wire::ec2::StartInstancesRequest& request) {
   wire::ec2::StartInstancesResponse response;
@@ -62,11 +66,12 @@ wire::ec2::StartInstancesResponse start_instances(state::Transaction& transactio
     if (before != InstanceState::stopped && before != InstanceState::pending && before != InstanceState::running)
       throw incorrect_instance_state(instance, "started");
     if (before == InstanceState::stopped) {
+      need_root_volume(transaction.world(), instance);
       check_room_to_start(transaction.world(), context, instance, request.instance_ids.size());
       start_one(transaction, instance);
       changed.push_back(instance.id);
     }
-    response.starting_instances.push_back(show_change(instance, before));
+    response.starting_instances.push_back(show_change(instance, before, instance.state));
     if (before == InstanceState::stopped) transaction.put(std::move(instance));
   }
   audit(transaction, context, "StartInstances", changed);
@@ -78,30 +83,24 @@ wire::ec2::StopInstancesResponse stop_instances(state::Transaction& transaction,
   const bool force = request.force.value_or(false) || request.skip_os_shutdown.value_or(false);
   wire::ec2::StopInstancesResponse response;
   std::vector<std::string> changed;
-  for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
-    auto instance = *found;
-    const auto before = instance.state;
+  for (const auto* instance : find_instances(transaction.world(), context.account(), request.instance_ids)) {
+    const auto before = instance->state;
     if (before == InstanceState::terminated || before == InstanceState::shutting_down || before == InstanceState::pending)
-      throw incorrect_instance_state(instance, "stopped");
-    if (instance.stop_protected)
+      throw incorrect_instance_state(*instance, "stopped");
+    if (instance->stop_protected)
       throw wire::ApiError(
           400, "OperationNotPermitted",
-          fmt::format("The instance '{}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", instance.id));
-    if (before == InstanceState::running || (before == InstanceState::stopping && force)) {
-      if (before == InstanceState::running) become(transaction, instance, InstanceState::stopping);
-      instance.transition_reason = user_initiated(transaction.now());
-      instance.state_reason_code = force ? "Client.UserInitiatedForcedShutdown" : "Client.UserInitiatedShutdown";
-      instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
-      changed.push_back(instance.id);
-    }
-    response.stopping_instances.push_back(show_change(instance, before));
-    if (before != InstanceState::stopped) transaction.put(std::move(instance));
+          fmt::format("The instance '{}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", instance->id));
+    if (before == InstanceState::running || (before == InstanceState::stopping && force)) changed.push_back(instance->id);
+    response.stopping_instances.push_back(
+        show_change(*instance, before, before == InstanceState::running ? InstanceState::stopping : before));
   }
-  // Nothing has been changed yet: what a decision puts before it throws is discarded.
   if (request.hibernate.value_or(false))
     throw wire::ApiError(400, "UnsupportedHibernationConfiguration",
                          "The instances were not launched with hibernation, which is not supported.");
   audit(transaction, context, "StopInstances", changed);
+  domain::change_instances(transaction, context.account(), force ? state::InstanceVerb::force_stop : state::InstanceVerb::stop,
+                           std::move(changed));
   return response;
 }
 
@@ -140,35 +139,27 @@ Terminated terminate_instances(state::Transaction& transaction, const Context& c
     spared_zones.insert(instance->zone);
     if (!terminated.refusal) terminated.refusal = std::move(refusal);
   }
-  for (const auto* found : asked) {
-    if (spared_zones.contains(found->zone)) continue;
-    auto instance = *found;
-    const auto before = instance.state;
-    if (before != InstanceState::terminated && before != InstanceState::shutting_down) {
-      become(transaction, instance, InstanceState::shutting_down);
-      instance.transition_reason = user_initiated(transaction.now());
-      instance.state_reason_code = "Client.UserInitiatedShutdown";
-      instance.state_reason_message = "Client.UserInitiatedShutdown: User initiated shutdown";
-      changed.push_back(instance.id);
-    }
-    terminated.answer.terminating_instances.push_back(show_change(instance, before));
-    if (before != instance.state) transaction.put(std::move(instance));
+  for (const auto* instance : asked) {
+    if (spared_zones.contains(instance->zone)) continue;
+    const auto before = instance->state;
+    const bool is_over = before == InstanceState::terminated || before == InstanceState::shutting_down;
+    if (!is_over) changed.push_back(instance->id);
+    terminated.answer.terminating_instances.push_back(show_change(*instance, before, is_over ? before : InstanceState::shutting_down));
   }
   audit(transaction, context, "TerminateInstances", changed);
+  domain::change_instances(transaction, context.account(), state::InstanceVerb::terminate, std::move(changed));
   return terminated;
 }
 
 service::Done reboot_instances(state::Transaction& transaction, const Context& context, const wire::ec2::RebootInstancesRequest& request) {
   std::vector<std::string> changed;
-  for (const auto* found : find_instances(transaction.world(), context.account(), request.instance_ids)) {
-    auto instance = *found;
-    if (instance.state != InstanceState::running && instance.state != InstanceState::pending)
-      throw incorrect_instance_state(instance, "rebooted");
-    ++instance.reboots_asked;
-    changed.push_back(instance.id);
-    transaction.put(std::move(instance));
+  for (const auto* instance : find_instances(transaction.world(), context.account(), request.instance_ids)) {
+    if (instance->state != InstanceState::running && instance->state != InstanceState::pending)
+      throw incorrect_instance_state(*instance, "rebooted");
+    changed.push_back(instance->id);
   }
   audit(transaction, context, "RebootInstances", changed);
+  domain::change_instances(transaction, context.account(), state::InstanceVerb::reboot, std::move(changed));
   return {};
 }
 

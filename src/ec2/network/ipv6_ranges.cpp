@@ -26,17 +26,30 @@ void refuse_range_option(bool asked, std::string_view what) {
 }
 
 template <class Request>
+bool asks_for_own_range(const Request& request) {
+  return given(request.ipv6_cidr_block) || given(request.ipv6_pool);
+}
+template <class Request>
+bool asks_for_ipam(const Request& request) {
+  return given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
+}
+
+template <class Request>
 bool asks(const Request& request) {
-  const bool own = given(request.ipv6_cidr_block) || given(request.ipv6_pool);
-  const bool ipam = given(request.ipv6_ipam_pool_id) || request.ipv6_netmask_length;
+  const bool own = asks_for_own_range(request);
+  const bool ipam = asks_for_ipam(request);
   const bool amazon = request.amazon_provided_ipv6_cidr_block.value_or(false);
   if (static_cast<int>(own) + static_cast<int>(ipam) + static_cast<int>(amazon) > 1)
     throw wire::invalid_parameter_combination(
         "Only one of AmazonProvidedIpv6CidrBlock, an IPv6 range of one's own and an IPAM pool can be given");
-  refuse_range_option(own, "An IPv6 range of one's own");
-  refuse_range_option(ipam, "IPAM");
-  refuse_range_option(given(request.ipv6_cidr_block_network_border_group), "A network border group");
   return amazon;
+}
+
+template <class Request>
+void refuse_options(const Request& request) {
+  refuse_range_option(asks_for_own_range(request), "An IPv6 range of one's own");
+  refuse_range_option(asks_for_ipam(request), "IPAM");
+  refuse_range_option(given(request.ipv6_cidr_block_network_border_group), "A network border group");
 }
 
 std::vector<Ipv6Block> pools(const World& world) {
@@ -111,6 +124,8 @@ void open_default_group(state::Transaction& transaction, const Vpc& vpc) {
 
 bool asks_for_ipv6(const wire::ec2::CreateVpcRequest& request) { return asks(request); }
 bool asks_for_ipv6(const wire::ec2::AssociateVpcCidrBlockRequest& request) { return asks(request); }
+void refuse_ipv6_options(const wire::ec2::CreateVpcRequest& request) { refuse_options(request); }
+void refuse_ipv6_options(const wire::ec2::AssociateVpcCidrBlockRequest& request) { refuse_options(request); }
 
 state::VpcRange give_ipv6_range(state::Transaction& transaction, Vpc& vpc) {
   if (vpc.ipv6.size() >= ipv6_range_limit)

@@ -17,6 +17,9 @@ inline constexpr int subnet_prefix6 = 64;
 // Refuses ranges that clients bring (UnsupportedOperation). True: one of the installation's is requested.
 bool asks_for_ipv6(const wire::ec2::CreateVpcRequest& request);
 bool asks_for_ipv6(const wire::ec2::AssociateVpcCidrBlockRequest& request);
+// Throws UnsupportedOperation for ranges from elsewhere. Called last, when nothing else is wrong with the request.
+void refuse_ipv6_options(const wire::ec2::CreateVpcRequest& request);
+void refuse_ipv6_options(const wire::ec2::AssociateVpcCidrBlockRequest& request);
 
 // Gives the VPC another range. With the first one, its default network ACL and its group "default" allow IPv6 as they do IPv4, unless
 // somebody changed what they allow out. The caller puts the VPC. Throws UnsupportedOperation, CidrLimitExceeded,

@@ -125,16 +125,26 @@ void refuse_vpc_option(bool asked, std::string_view what) {
   if (asked) throw wire::unsupported_operation(fmt::format("{} is not supported yet.", what));
 }
 
+// The range that is asked for, which is usable. Refuses one of an IPAM pool once all that was said of it is right.
+template <class Request>
+Ipv4Block read_range_unless_ipam(const World& world, const Request& request) {
+  const bool ipam = request.ipv4_ipam_pool_id || request.ipv4_netmask_length;
+  if (ipam && !given(request.cidr_block)) throw wire::unsupported_operation("IPAM is not supported yet.");
+  const auto range = read_range("cidrBlock", request.cidr_block);
+  check_usable(world, range);
+  refuse_vpc_option(ipam, "IPAM");
+  return range;
+}
+
 wire::ec2::CreateVpcResponse create_vpc(state::Transaction& transaction, const Context& context,
                                         const wire::ec2::CreateVpcRequest& request) {
   const bool with_ipv6 = asks_for_ipv6(request);
-  refuse_vpc_option(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
-  refuse_vpc_option(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
   const auto tenancy = read_vpc_tenancy(request.instance_tenancy);
   check_tag_types(request.tag_specifications, {"vpc"});
-  const auto range = read_range("cidrBlock", request.cidr_block);
-  check_usable(transaction.world(), range);
+  const auto range = read_range_unless_ipam(transaction.world(), request);
   check_vpc_limit(transaction.world(), context);
+  refuse_ipv6_options(request);
+  refuse_vpc_option(request.vpc_encryption_control.has_value(), "VpcEncryptionControl");
   Vpc vpc;
   vpc.account = context.account();
   vpc.id = make_id(transaction.random(), "vpc");
@@ -310,13 +320,12 @@ void check_against_routes(const World& world, const Vpc& vpc, const Ipv4Block& r
 wire::ec2::AssociateVpcCidrBlockResponse associate_range(state::Transaction& transaction, const Context& context,
                                                          const wire::ec2::AssociateVpcCidrBlockRequest& request) {
   const bool ipv6 = asks_for_ipv6(request);
-  refuse_vpc_option(request.ipv4_ipam_pool_id || request.ipv4_netmask_length, "IPAM");
   auto vpc = find_vpc(transaction.world(), context.account(), request.vpc_id);
   if (ipv6 && given(request.cidr_block))
     throw wire::invalid_parameter_combination("One range at a time: CidrBlock or AmazonProvidedIpv6CidrBlock");
+  refuse_ipv6_options(request);
   if (ipv6) return associate_ipv6(transaction, context, std::move(vpc));
-  const auto range = read_range("cidrBlock", request.cidr_block);
-  check_usable(transaction.world(), range);
+  const auto range = read_range_unless_ipam(transaction.world(), request);
   for (const auto& other : ranges_of(vpc))
     if (overlap(range, other))
       throw wire::ApiError(

@@ -104,15 +104,14 @@ KvmProbe boot(const std::string& scratch_folder) {
   const auto output = run(command, probe_limit);
   ::unlink((scratch_folder + "/" + image).c_str());
   if (!output && output.error().kind == ErrorKind::timed_out)
-    return {false,
-            "/dev/kvm is there, but a guest under it hung for " + std::to_string(probe_limit.count()) + " s; guests are emulated (slower)"};
+    return {false, "this host offers KVM, but a test guest hung for " + std::to_string(probe_limit.count()) + " s under it"};
   if (!output) return {false, "KVM was not tried: " + output.error().message};
-  if (output->status == expected_status) return {true, "a guest ran under /dev/kvm"};
+  if (output->status == expected_status) return {true, "a test guest ran"};
   auto said = std::string(trim(output->errors)).substr(0, 300);
   for (auto& c : said)
     if (c == '\n') c = ' ';
-  return {false, "/dev/kvm is there, but a guest under it did not run (status " + std::to_string(output->status) +
-                     (said.empty() ? "" : ": " + said) + "); guests are emulated (slower)"};
+  return {false, "this host offers KVM, but a test guest did not run under it (status " + std::to_string(output->status) +
+                     (said.empty() ? "" : ": " + said) + ")"};
 }
 
 }  // namespace
@@ -120,7 +119,10 @@ KvmProbe boot(const std::string& scratch_folder) {
 KvmProbe probe_kvm(const std::string& scratch_folder) {
   const int device = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
   if (device < 0)
-    return {false, std::string(errno == ENOENT ? "there is no /dev/kvm" : "/dev/kvm cannot be opened") + "; guests are emulated (slower)"};
+    return {false, errno == ENOENT
+                       ? "this host has no KVM (/dev/kvm): switch on virtualization in its firmware, or nested virtualization if "
+                         "it is a virtual machine itself"
+                       : "/dev/kvm cannot be opened"};
   ::close(device);
   const auto kept = scratch_folder + "/kvm-probe";
   const auto now = circumstances();

@@ -47,6 +47,7 @@ enum class Kind : std::uint8_t {
   vpn_connection,
   egress_only_gateway,
   host,
+  instance_change,
   count
 };
 

@@ -1,10 +1,12 @@
-// Requests that were carried out.
+// Requests that were carried out, or are being carried out.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/time.hpp"
 #include "state/records/kind.hpp"
+#include "state/records/states.hpp"
 
 namespace brume::state {
 
@@ -24,6 +26,25 @@ struct ClientToken {
     v("parameters", parameters);
     v("resourceId", resource_id);
     v("created", created);
+  }
+};
+
+// A call for many instances whose first part is durable: what is still to be done. See domain/instance_changes.hpp.
+struct InstanceChange {
+  static constexpr Kind kind = Kind::instance_change;
+  std::string account;
+  std::string id;  // "change-…"
+  InstanceVerb verb = InstanceVerb::terminate;
+  Time asked{};
+  std::vector<std::string> instance_ids;  // that are left
+  std::string key() const { return owned_key(account, id); }
+  template <class V>
+  void fields(V& v) {
+    v("account", account);
+    v("id", id);
+    v("verb", verb);
+    v("asked", asked);
+    v("instanceIds", instance_ids);
   }
 };
 

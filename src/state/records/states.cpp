@@ -50,6 +50,10 @@ template <>
 struct Names<PrefixListState> {
   static constexpr std::string_view all[] = {"create-complete", "modify-complete", "restore-complete", "delete-failed"};
 };
+template <>
+struct Names<InstanceVerb> {
+  static constexpr std::string_view all[] = {"terminate", "stop", "force-stop", "reboot"};
+};
 
 template <class State>
 std::string_view stored_name(State state) {
@@ -82,6 +86,7 @@ template std::span<const std::string_view> names_of<PeeringState>();
 template std::span<const std::string_view> names_of<NatState>();
 template std::span<const std::string_view> names_of<VpnState>();
 template std::span<const std::string_view> names_of<PrefixListState>();
+template std::span<const std::string_view> names_of<InstanceVerb>();
 
 std::string_view name_of(VolumeState state) { return stored_name(state); }
 std::string_view name_of(AttachmentState state) { return stored_name(state); }
@@ -93,6 +98,7 @@ std::string_view name_of(PeeringState state) { return stored_name(state); }
 std::string_view name_of(NatState state) { return stored_name(state); }
 std::string_view name_of(VpnState state) { return stored_name(state); }
 std::string_view name_of(PrefixListState state) { return stored_name(state); }
+std::string_view name_of(InstanceVerb verb) { return stored_name(verb); }
 
 std::string_view name_of(InstanceState state) {
   switch (state) {

@@ -25,6 +25,8 @@ enum class NatState : std::uint8_t { available, failed, deleted };
 // Of customer gateways, virtual private gateways and VPN connections.
 enum class VpnState : std::uint8_t { available, deleted };
 enum class PrefixListState : std::uint8_t { create_complete, modify_complete, restore_complete, delete_failed };
+// What a call asks of instances; no state, but stored like one.
+enum class InstanceVerb : std::uint8_t { terminate, stop, force_stop, reboot };
 
 // "shutting-down".
 std::string_view name_of(InstanceState state);
@@ -38,6 +40,7 @@ std::string_view name_of(PeeringState state);
 std::string_view name_of(NatState state);
 std::string_view name_of(VpnState state);
 std::string_view name_of(PrefixListState state);
+std::string_view name_of(InstanceVerb verb);
 
 // The names of an enumeration that is stored by name, in the order of its values.
 template <class State>

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/process.hpp"
 #include "base/random.hpp"
@@ -244,6 +245,37 @@ TEST_F(FlowLogs, TheEndWritesWhatThereIs) {
   engine_.next.flows = {flow("eni-1", true)};
   writer_.finish();
   EXPECT_THAT(lines(), ElementsAre(HasSubstr("ACCEPT OK"), HasSubstr("NODATA")));
+}
+
+// A file lies where the folder should be: nothing can be written until it is gone.
+TEST_F(FlowLogs, WhatCannotBeWrittenIsWrittenLater) {
+  put(log_);
+  writer_.reconcile();
+  pass(10);
+  engine_.next.flows = {flow("eni-1", true, 3)};
+  std::ofstream(folder_).put('x');
+  pass(30);
+  writer_.reconcile();
+  EXPECT_EQ(kept()->error, "Unknown error");
+  pass(60);
+  engine_.next.flows = {flow("eni-1", true, 7)};
+  writer_.reconcile();
+  std::filesystem::remove(folder_);
+  pass(10);
+  writer_.reconcile();
+  EXPECT_THAT(lines(), testing::IsSupersetOf({HasSubstr(" 3 180 1700000000"), HasSubstr(" 7 420 ")}));
+  // One of a log that is gone by then is written too.
+  std::filesystem::remove_all(folder_);
+  std::ofstream(folder_).put('x');
+  engine_.next.flows = {flow("eni-1", true, 9)};
+  writer_.reconcile();
+  erase<state::FlowLog>("fl-1");
+  writer_.reconcile();
+  std::filesystem::remove(folder_);
+  wakes_.clear();
+  writer_.reconcile();
+  EXPECT_THAT(lines(), testing::Contains(HasSubstr(" 9 540 ")));
+  EXPECT_TRUE(wakes_.empty()) << "nothing is left to do";
 }
 
 TEST_F(FlowLogs, ALogThatIsDeletedIsWrittenALastTime) {

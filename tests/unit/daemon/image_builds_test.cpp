@@ -98,6 +98,26 @@ TEST_F(ImageBuildsTest, ABuildThatWasCutOffIsDoneAtTheNextStart) {
   EXPECT_FALSE(path_exists(folder_ + "/home/images/made.wanted"));
 }
 
+TEST_F(ImageBuildsTest, WhatANewerImageSupersededIsRemovedAfterAWeek) {
+  const auto put = [&](const std::string& name, int days) {
+    const auto place = folder_ + "/cache/" + name;
+    fs::create_directories(place);
+    std::ofstream(place + "/image.json") << "{}";
+    fs::last_write_time(place + "/image.json", fs::file_time_type::clock::now() - std::chrono::hours(24 * days));
+    return place;
+  };
+  const auto old = put("made-0123456789abcdef", 8);
+  const auto young = put("made-fedcba9876543210", 6);
+  const auto other = put("made-up-0123456789abcdef", 8);  // of another recipe
+  const auto foreign = put("made-by-hand", 8);
+  std::promise<std::string> added;
+  ImageBuilds builds(parts("home", added));
+  ASSERT_TRUE(builds.want(wish("made")));
+  EXPECT_TRUE(fs::exists(added.get_future().get()));
+  EXPECT_FALSE(fs::exists(old));
+  for (const auto& kept : {young, other, foreign}) EXPECT_TRUE(fs::exists(kept)) << kept;
+}
+
 TEST_F(ImageBuildsTest, ThereIsNoSuchRecipe) {
   std::promise<std::string> never;
   ImageBuilds builds(parts("home", never));

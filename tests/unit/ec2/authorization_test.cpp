@@ -27,13 +27,6 @@ class SaysNo final : public service::Evaluator {
   mutable std::vector<std::string> asked;
 };
 
-// A structure is there if one of its members is.
-void add_any_text(const schema::Service& model, const schema::Shape& structure, const std::string& path, Pairs& out) {
-  for (const auto& member : model.members_of(structure))
-    if (model.shapes[member.shape].kind == schema::Kind::string)
-      return out.emplace_back(path + "." + std::string(member.parameter), "x"), void();
-}
-
 // What a request of this shape has to have, with a value for each.
 void add_required(const schema::Service& model, std::uint32_t index, const std::string& path, Pairs& out, int depth = 0) {
   const auto& shape = model.shapes[index];
@@ -43,7 +36,9 @@ void add_required(const schema::Service& model, std::uint32_t index, const std::
     case schema::Kind::structure:
       for (const auto& member : model.members_of(shape))
         if (member.required && depth < 6) add_required(model, member.shape, below(member.parameter), out, depth + 1);
-      if (out.size() == before && !path.empty()) add_any_text(model, shape, path, out);
+      // A structure is there if one of its members is.
+      if (out.size() == before && !path.empty() && shape.member_count > 0)
+        add_required(model, model.members_of(shape)[0].shape, below(model.members_of(shape)[0].parameter), out, depth + 1);
       return;
     case schema::Kind::list: return add_required(model, shape.element, below("1"), out, depth + 1);
     case schema::Kind::boolean: return out.emplace_back(path, "true"), void();

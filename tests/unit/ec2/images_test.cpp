@@ -46,6 +46,40 @@ TEST_F(Images, KernelsAndRamDisksAreImagesToo) {
   EXPECT_EQ(listed("ExecutableBy.1=all"), List{"aki-00000001"});
 }
 
+TEST_F(Images, MachineImagesAreListedBeforeTheirParts) {
+  put_image("aki-00000001", "", [](Image& image) { image.type = "kernel"; });
+  put_image("aki-00000002", "", [](Image& image) { image.type = "kernel"; });
+  put_image("ari-00000001", "", [](Image& image) { image.type = "ramdisk"; });
+  put_image("ami-00000001");
+  put_image("ami-00000002");
+  const List order{"ami-00000001", "ami-00000002", "aki-00000001", "aki-00000002", "ari-00000001"};
+  EXPECT_EQ(listed(), order);
+  EXPECT_EQ(listed("ImageId.1=ari-00000001&ImageId.2=aki-00000001&ImageId.3=ami-00000002"),
+            (List{"ami-00000002", "aki-00000001", "ari-00000001"}));
+  for (const int size : {1, 2, 3}) {
+    List seen;
+    std::string token;
+    do {
+      const auto page = call("DescribeImages", "MaxResults=" + std::to_string(size) + (token.empty() ? "" : "&NextToken=" + token));
+      for (const auto& id : all(page, "imageId")) seen.push_back(id);
+      token = first(page, "nextToken");
+      for (size_t at = token.find_first_of("+/="); at != std::string::npos; at = token.find_first_of("+/=", at + 1))
+        token.replace(at, 1, token[at] == '+' ? "%2B" : token[at] == '/' ? "%2F" : "%3D");
+      ASSERT_LE(seen.size(), order.size());
+    } while (!token.empty());
+    EXPECT_EQ(seen, order) << size << " a page";
+  }
+}
+
+// A search for the name finds what can be launched, and not its parts.
+TEST_F(Images, PartsOfAnImportAreNamedApart) {
+  ImageImport import;
+  import.account = account, import.name = "tiny", import.disk_file = "disk", import.kernel_file = "vmlinuz", import.ramdisk_file = "initrd";
+  transact([&](state::Transaction& transaction) { import_image(transaction, import); });
+  EXPECT_EQ(all(call("DescribeImages", "Filter.1.Name=name&Filter.1.Value=tiny*"), "imageType"), List{"machine"});
+  EXPECT_EQ(all(call("DescribeImages"), "name"), (List{"tiny", "kernel.tiny", "ramdisk.tiny"}));
+}
+
 TEST_F(Images, WhatIsBootedWithStaysRegistered) {
   put_image("aki-00000001", "", [](Image& image) { image.type = "kernel"; });
   put_image(ami, "snap-00000001", [](Image& image) { image.kernel_id = "aki-00000001"; });

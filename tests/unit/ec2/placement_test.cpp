@@ -16,6 +16,12 @@ class Placement : public ActionsTest {
       transaction.put(state::Setting{"public-pool", "198.18.0.0/16"});
       state::Image image;
       image.account = account, image.id = "ami-00000001", image.root_device_name = "/dev/sda1", image.host = "host-1";
+      // Of a snapshot that every host can read.
+      state::Snapshot snapshot;
+      snapshot.account = account, snapshot.id = "snap-00000001", snapshot.size_gib = 1, snapshot.state = state::SnapshotState::completed;
+      auto& root = image.block_devices.emplace_back();
+      root.device = "/dev/sda1", root.snapshot_id = snapshot.id, root.size_gib = 1;
+      transaction.put(snapshot);
       transaction.put(image);
     });
     set_host("host-1", 20 << 10);

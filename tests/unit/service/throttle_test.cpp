@@ -73,6 +73,39 @@ TEST_F(Throttled, EachServiceSaysItInItsWords) {
   EXPECT_EQ(ask("GetCallerIdentity", "111122223333", "sts"), "400 Throttling");
 }
 
+TEST_F(Throttled, InstancesAreCountedByThemselves) {
+  constexpr auto ec2 = wire::schema::Protocol::ec2;
+  const auto ask_for = [&](std::string_view action, std::int64_t instances) {
+    try {
+      throttle_.admit("111122223333", ec2, action, instances);
+    } catch (const wire::ApiError& error) {
+      return error.code;
+    }
+    return std::string();
+  };
+  EXPECT_EQ(ask_for("TerminateInstances", 900), "");
+  EXPECT_EQ(ask_for("TerminateInstances", 101), "RequestLimitExceeded");
+  EXPECT_EQ(ask_for("TerminateInstances", 100), "") << "what is refused takes nothing";
+  EXPECT_EQ(ask_for("TerminateInstances", 1), "RequestLimitExceeded");
+  EXPECT_EQ(ask_for("StopInstances", 1000), "") << "each action has its own";
+  clock_.pass(seconds(1));
+  EXPECT_EQ(ask_for("TerminateInstances", 21), "RequestLimitExceeded");
+  EXPECT_EQ(ask_for("TerminateInstances", 20), "") << "twenty a second";
+  EXPECT_EQ(ask_for("RunInstances", 5000), "") << "more than it holds goes when it is full";
+  EXPECT_EQ(ask_for("RunInstances", 1), "RequestLimitExceeded");
+  clock_.pass(seconds(1));
+  EXPECT_EQ(ask_for("RunInstances", 3), "RequestLimitExceeded");
+  EXPECT_EQ(ask_for("RunInstances", 2), "") << "two a second";
+  EXPECT_EQ(ask_for("CreateVpc", 5000), "") << "others have no such bucket";
+}
+
+TEST_F(Throttled, InstancesOfARequest) {
+  EXPECT_EQ(instances_asked(wire::QueryTree("InstanceId.1=i-1&InstanceId.2=i-2&InstanceId.10=i-3&Force=true")), 3);
+  EXPECT_EQ(instances_asked(wire::QueryTree("MinCount=1&MaxCount=17")), 17);
+  EXPECT_EQ(instances_asked(wire::QueryTree("MinCount=1&MaxCount=many")), 1);
+  EXPECT_EQ(instances_asked(wire::QueryTree("MaxCount=-5")), 1);
+}
+
 TEST_F(Throttled, AFactorMakesBucketsLargerOrSmaller) {
   Throttle twice(clock_, 2);
   constexpr auto ec2 = wire::schema::Protocol::ec2;

@@ -235,6 +235,7 @@ const std::vector<std::string> kept_defaults = {
     "vpn-gateway \"state\":\"available\"",
     "vpn-connection \"state\":\"available\"",
     "host \"takesLaunches\":true",
+    "instance-change \"verb\":\"terminate\"",
     "rule \"from\":-1",
     "rule \"to\":-1",
     "block-device \"deleteOnTermination\":true",
