@@ -314,6 +314,8 @@ Result<void> QemuHypervisor::start(MachineSpec spec) {
     const auto ended = machine->end(milliseconds(0));
   // QEMU's message says more than the fact that it ended.
   if (const auto words = folder.words(); !words.empty()) error = {ErrorKind::broken, words};
+  // Its folder is not removed under the reader of its console, which would leave parts of it.
+  [[maybe_unused]] const auto finished = consoles_.finish(spec.id, console_limit);
   drop(spec.id);
   governor_.end(spec.id);
   groups_.leave(spec.id);
@@ -520,6 +522,7 @@ bool QemuHypervisor::take_up(const std::string& id) {
   if (status && status->field("status") == "prelaunch") {
     // Its start never finished, and nobody was told about it.
     [[maybe_unused]] const auto ended = machine->end(milliseconds(0));
+    [[maybe_unused]] const auto finished = consoles_.finish(id, console_limit);
     drop(id);
     machine->folder().remove();
     return false;
