@@ -38,11 +38,11 @@ class ParameterWriter {
   template <class T>
   void map(std::string_view name, std::string_view key, std::string_view value, const std::map<std::string, T>& entries) {
     size_t number = 0;
-    for (const auto& [each, held] : entries) {
+    for (const auto& entry : entries) {
       under(name, [&] {
         under(std::to_string(++number), [&] {
-          under(key, [&] { put(each); });
-          under(value, [&] { put(held); });
+          under(key, [&] { put(entry.first); });
+          under(value, [&] { put(entry.second); });
         });
       });
     }
