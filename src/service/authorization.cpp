@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "domain/arns.hpp"
+#include "domain/elastic_ips.hpp"
 #include "state/records.hpp"
 #include "wire/schema.hpp"
 
@@ -43,7 +44,8 @@ template <class R, class Matches>
 std::optional<std::string> find_one(const state::World& world, const std::string& account, Matches matches, std::string R::*id) {
   std::optional<std::string> found;
   world.each_of<R>(account, [&](const R& record) {
-    if (!found && matches(record)) found = record.*id;
+    if (matches(record)) found = record.*id;
+    return !found;
   });
   return found;
 }
@@ -58,8 +60,8 @@ std::optional<std::string> id_of(const state::World& world, const std::string& a
   if (named.type == "key-pair") return find_one<state::KeyPair>(world, account, by_id, &state::KeyPair::name);
   if (named.type == "placement-group") return find_one<state::PlacementGroup>(world, account, by_id, &state::PlacementGroup::name);
   if (named.type == "elastic-ip")
-    return find_one<state::ElasticIp>(
-        world, account, [&](const state::ElasticIp& address) { return address.public_ip == named.text; }, &state::ElasticIp::allocation_id);
+    if (const auto* address = domain::find_elastic_ip(world, std::string(named.text)); address != nullptr && address->account == account)
+      return address->allocation_id;
   return std::nullopt;
 }
 

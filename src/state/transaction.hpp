@@ -77,8 +77,17 @@ class Transaction {
   // The rest of a change that is too large for one decision: a decision of its own, which runs once this one is durable and before the
   // caller hears of it; others get their turn in between. It may have one too. Never if this decision fails. What this decision stores has
   // to say what the rest is, so that it is done after a crash too: the caller is told of success as soon as the first part is durable and
-  // the rest has been tried, and an error of the rest is only logged.
-  void then(std::function<void(Transaction&)> rest) { rest_ = std::move(rest); }
+  // the rest has been tried, and an error of the rest is only logged. Of several rests of one decision the first parts go together.
+  void then(std::function<void(Transaction&)> rest) {
+    if (!rest_) {
+      rest_ = std::move(rest);
+      return;
+    }
+    rest_ = [earlier = std::move(rest_), rest = std::move(rest)](Transaction& next) {
+      earlier(next);
+      rest(next);
+    };
+  }
 
  private:
   friend class Writer;

@@ -6,10 +6,10 @@
 namespace brume::state {
 namespace {
 
-// Puts 1, 2 … `count` into "part", each by a decision of its own.
-void put_parts(Transaction& transaction, int part, int count) {
-  transaction.put(setting("part", std::to_string(part)));
-  if (part < count) transaction.then([=](Transaction& next) { put_parts(next, part + 1, count); });
+// Puts 1, 2 … `count` into the setting, each by a decision of its own.
+void put_parts(Transaction& transaction, int part, int count, const std::string& name = "part") {
+  transaction.put(setting(name, std::to_string(part)));
+  if (part < count) transaction.then([=](Transaction& next) { put_parts(next, part + 1, count, name); });
 }
 
 TEST_F(StoreTest, TheRestOfAChangeLetsOthersInBetween) {
@@ -34,6 +34,16 @@ TEST_F(StoreTest, TheRestOfAChangeLetsOthersInBetween) {
   EXPECT_EQ(settled, (std::vector<std::string>{"other", "all"}));
   EXPECT_EQ(seen, (std::vector<std::string>{"", "1", "2x", "3x"}));
   EXPECT_EQ(value_of(*store->world(), "part"), "3");
+}
+
+TEST_F(StoreTest, EveryRestOfADecisionRuns) {
+  open_controlled();
+  store->transact([](Transaction& transaction) {
+    put_parts(transaction, 1, 2, "short");
+    put_parts(transaction, 1, 4, "long");
+  });
+  EXPECT_EQ(value_of(*store->world(), "short"), "2");
+  EXPECT_EQ(value_of(*store->world(), "long"), "4");
 }
 
 TEST_F(StoreTest, TheRestOfADecisionThatFailsNeverRuns) {
